@@ -1,8 +1,10 @@
 """Writes the attacks that were run to docs/reference/attacks.md: `python -m scripts.attack_table`."""
 
 from collections.abc import Iterable
+from dataclasses import astuple
 from pathlib import Path
 
+from scripts.error_codes import table, with_tables
 from tests.attack.record import Attack, recorded
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "attacks.md"
@@ -10,21 +12,13 @@ BEGIN = "<!-- attacks: begin -->"
 END = "<!-- attacks: end -->"
 
 
-def table(attacks: Iterable[Attack]) -> str:
-    """The table in Markdown; a bar in a cell would end it."""
-    rows = [(attack.attacker, attack.attack, attack.outcome) for attack in attacks]
-    lines = [("Attacker", "Attack", "Outcome"), ("---", "---", "---"), *rows]
-    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
-
-
 def with_table(page: str, attacks: Iterable[Attack]) -> str:
-    """The page with this table between its two markers. Raises ValueError when one is missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _old, end, after = rest.partition(END)
-    if not begin or not end:
+    """The page with a table of them between its two markers. Raises ValueError when one is missing."""
+    if BEGIN not in page or END not in page:
         raise ValueError(f"{PAGE} lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n\n{table(attacks)}\n{END}{after}"
+    # A bar in a cell would end it.
+    rows = ([cell.replace("|", r"\|") for cell in astuple(attack)] for attack in attacks)
+    return with_tables(page, {"attacks": f"\n{table(('Attacker', 'Attack', 'Outcome'), rows)}\n"})
 
 
 def main() -> None:

@@ -13,21 +13,12 @@ TEMPLATES = ROOT / "packaging"
 
 def bash(program: Command) -> str:
     """For bash: words and what follows them."""
-
-    def row(command: Command) -> str:
-        lines = " ".join(_quoted(line.rpartition("@")[0]) for line in _lines(command))
-        return f"    {_quoted(command.path)}) lines=({lines}) ;;"
-
-    return _filled("bash", program, row)
+    return _filled("bash", program, lambda command: _case(command, without_help=True))
 
 
 def zsh(program: Command) -> str:
     """For zsh: with a help for each word."""
-
-    def row(command: Command) -> str:
-        return f"    {_quoted(command.path)}) lines=({' '.join(map(_quoted, _lines(command)))}) ;;"
-
-    return _filled("zsh", program, row)
+    return _filled("zsh", program, _case)
 
 
 def fish(program: Command) -> str:
@@ -38,6 +29,12 @@ def fish(program: Command) -> str:
         return f"        case {_quoted(command.path)}\n            printf '%s\\n' {lines}"
 
     return _filled("fish", program, row)
+
+
+def _case(command: Command, *, without_help: bool = False) -> str:
+    """The row of a command for bash and zsh."""
+    lines = [line.rpartition("@")[0] if without_help else line for line in _lines(command)]
+    return f"    {_quoted(command.path)}) lines=({' '.join(map(_quoted, lines))}) ;;"
 
 
 def _with_queries(command: Command) -> Command:

@@ -54,14 +54,7 @@ _DATA = f"lib/{tree.PYTHON}/mstunnel_setup/data"
 def one_file(name: str = NAME) -> Path:
     """Path of a program as one file; built once per state of what goes into it, for the testbed."""
     folder = CACHE / f"{name}-{wheels.digest(inputs(), EPOCH, debian.architecture().debian)}"
-    if not folder.is_dir():
-        partial = folder.with_name(f"{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        build(partial / name, name=name)
-        partial.rename(folder)
-        wheels.remove_older(folder)
-    return folder / name
+    return wheels.kept(folder, lambda partial: build(partial / name, name=name)) / name
 
 
 def inputs() -> list[Path]:
@@ -97,8 +90,7 @@ def build(
     finally:
         shutil.rmtree(work)
     digest = hashlib.sha256(payload).hexdigest()
-    head = BOOT.read_text()
-    for placeholder, value in {
+    values = {
         "PROGRAM": name,
         "DIGEST": digest,
         "TREE": f"{__version__}-{digest[:12]}",
@@ -107,8 +99,8 @@ def build(
         "MACHINE": architecture.machine,
         "ENTRIES": str(entries),
         "SIZE": str(size // _MEGABYTE + 10),
-    }.items():
-        head = head.replace(placeholder, value)
+    }
+    head = filled(BOOT, values)
     target.write_bytes(head.encode() + b"__PAYLOAD__\n" + payload)
     target.chmod(0o755)
 
@@ -150,10 +142,23 @@ def release_file(architecture: Architecture, name: str = NAME) -> Path:
     return DIST / f"{name}{architecture.suffix}"
 
 
+def filled(file: Path, values: Mapping[str, str]) -> str:
+    """The text of a file with the values in the place of their names, one after the other."""
+    text = file.read_text()
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def payload_of(file: Path) -> tarfile.TarFile:
+    """The archive that the one file unpacks at its first start."""
+    payload = file.read_bytes().partition(b"\n__PAYLOAD__\n")[2]
+    return tarfile.open(fileobj=io.BytesIO(gzip.decompress(payload)))
+
+
 def contents(file: Path, name: str) -> str:
     """A text file of the folder that the one file unpacks."""
-    payload = file.read_bytes().partition(b"\n__PAYLOAD__\n")[2]
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(payload))) as packed:
+    with payload_of(file) as packed:
         member = packed.extractfile(name)
         return "" if member is None else member.read().decode()
 
@@ -185,14 +190,9 @@ def installer() -> str:
     page = given["homepage"].rstrip("/")
     if not page:
         return ""
-    text = (ROOT / "packaging/install.sh").read_text()
-    for placeholder, value in {
-        "ADDRESS": f"{page}/releases/download/v{__version__}",
-        "PUBLIC_KEY": given["public_key"],
-        "VERSION": __version__,
-    }.items():
-        text = text.replace(placeholder, value)
-    return text
+    address = f"{page}/releases/download/v{__version__}"
+    values = {"ADDRESS": address, "PUBLIC_KEY": given["public_key"], "VERSION": __version__}
+    return filled(ROOT / "packaging/install.sh", values)
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def _title(name: str, date: str) -> str:
 
 def _program(program: Command) -> Iterator[str]:
     """The options of every command are described once, at the program."""
-    yield from _name(program.name, _sentence(program.help))
+    yield from _name(program.name, program.help.partition(". ")[0].rstrip("."))
     yield ".SH SYNOPSIS"
     yield (
         _bold(program.name)
@@ -56,10 +56,6 @@ def _program(program: Command) -> Iterator[str]:
 
 def _name(name: str, purpose: str) -> Iterator[str]:
     yield from (".SH NAME", f"{roff(name)} \\- {roff(purpose[:1].lower() + purpose[1:])}")
-
-
-def _sentence(text: str) -> str:
-    return text.partition(". ")[0].rstrip(".")
 
 
 def _parameters(parameters: Iterable[Parameter]) -> Iterator[str]:

@@ -5,13 +5,11 @@ one file and packages hold the same program. The same file always gives the same
 """
 
 import gzip
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -46,15 +44,14 @@ def build(one_file: Path, target: Path, architecture: Architecture, version: str
 
 def unpack(one_file: Path, folder: Path) -> None:
     """Unpack what the one file unpacks at its first start."""
-    payload = one_file.read_bytes().partition(b"\n__PAYLOAD__\n")[2]
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(payload))) as archive:
+    with dist.payload_of(one_file) as archive:
         archive.extractall(folder, filter="tar")
 
 
 def launcher(architecture: Architecture, home: str = HOME) -> str:
     """The script that starts the program in the folder `home`."""
-    text = (INPUTS / "launcher.sh").read_text().replace(HOME, home)
-    return text.replace("LOADER", architecture.loader).replace("PYTHON", tree.PYTHON)
+    values = {HOME: home, "LOADER": architecture.loader, "PYTHON": tree.PYTHON}
+    return dist.filled(INPUTS / "launcher.sh", values)
 
 
 def _package(kind: str, folder: Path, target: Path, architecture: Architecture, version: str) -> Path:
@@ -133,14 +130,11 @@ def _file(source: Path, place: str, mode: int | None = None) -> dict[str, object
 def main() -> None:
     """Make the packages beside the one file of `dist/`."""
     architecture = debian.architecture()
-    for old in [path for kind in KINDS for path in dist.DIST.glob(f"*.{kind}") if _is_of(path, architecture)]:
-        old.unlink()
+    for old in [path for kind in KINDS for path in dist.DIST.glob(f"*.{kind}")]:
+        if old.stem.endswith((architecture.debian, architecture.machine)):
+            old.unlink()
     build(dist.release_file(architecture), dist.DIST, architecture)
     release.finish(dist.DIST, dist.EPOCH)
-
-
-def _is_of(package: Path, architecture: Architecture) -> bool:
-    return package.stem.endswith((architecture.debian, architecture.machine))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ _OTHERS: Final = (
 @cache
 def texts() -> tuple[str, ...]:
     """All texts, each once."""
-    found = chain(_OTHERS, _of_errors(), _of_checks(), _of_help(), (lines(name)[0] for name in names()))
+    of_checks = (text for check in CHECKS for text in (check.title, check.passes, check.why, check.fix))
+    found = chain(_OTHERS, _of_errors(), of_checks, _of_help(), (lines(name)[0] for name in names()))
     sources = (path for package in _PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     code = (text for path in sources for text in called(path.read_text()))
     return tuple(
@@ -85,11 +86,6 @@ def _of_errors() -> Iterator[str]:
     for item in items:
         for text in (item.message, item.hint):
             yield text if item.parameters else text.replace("{{", "{").replace("}}", "}")
-
-
-def _of_checks() -> Iterator[str]:
-    for check in CHECKS:
-        yield from (check.title, check.passes, check.why, check.fix)
 
 
 def _of_help() -> Iterator[str]:

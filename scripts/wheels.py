@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,30 +44,41 @@ def dependencies(machine: str = os.uname().machine) -> Path:
     platforms = [f"--platform=manylinux{glibc}_{machine}" for glibc in ("2014", "_2_17", "_2_28", "_2_34")]
     target = [f"--python-version={PYTHON}", "--implementation=cp", *platforms]
     options = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={REQUIREMENTS}"]
-    _fill(folder, ["download", *target, *options, "--dest"])
-    return folder
+    return _filled(folder, ["download", *target, *options, "--dest"])
 
 
 def program() -> Path:
     """Folder with the wheel of this checkout, built once per state of its sources and EPOCH."""
     folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH)}"
-    _fill(folder, ["wheel", "--no-deps", "--no-build-isolation", str(ROOT), "--wheel-dir"])
+    return _filled(folder, ["wheel", "--no-deps", "--no-build-isolation", str(ROOT), "--wheel-dir"])
+
+
+def _filled(folder: Path, arguments: list[str]) -> Path:
+    def make(partial: Path) -> None:
+        print(f"wheels: {folder.name}", file=sys.stderr, flush=True)
+        # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.
+        environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
+        environment["SOURCE_DATE_EPOCH"] = EPOCH
+        command = [sys.executable, "-m", "pip", "--quiet", *arguments, str(partial)]
+        subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True, timeout=300)
+
+    return kept(folder, make)
+
+
+def kept(folder: Path, make: Callable[[Path], None], may_remove: Callable[[], bool] = lambda: True) -> Path:
+    """A folder whose name ends with a hash of what it is made of; `make` fills it when it is not there yet.
+
+    Then what was made of an earlier state is removed, if it may be.
+    """
+    if not folder.is_dir():
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        make(partial)
+        partial.rename(folder)
+        if may_remove():
+            remove_older(folder)
     return folder
-
-
-def _fill(folder: Path, arguments: list[str]) -> None:
-    if folder.is_dir():
-        return
-    print(f"wheels: {folder.name}", file=sys.stderr, flush=True)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.
-    environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
-    environment["SOURCE_DATE_EPOCH"] = EPOCH
-    command = [sys.executable, "-m", "pip", "--quiet", *arguments, str(partial)]
-    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True, timeout=300)
-    partial.rename(folder)
-    remove_older(folder)
 
 
 def remove_older(path: Path) -> None:

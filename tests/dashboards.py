@@ -25,7 +25,7 @@ def queries(path: Path, instance: str = "$instance") -> Iterator[tuple[str, str]
             yield panel["title"], target["expr"].replace("$instance", instance)
 
 
-def alerts(path: Path = RULES) -> list[dict[str, Any]]:
+def alerts() -> list[dict[str, Any]]:
     """Every alert of the rules."""
-    loaded = YAML(typ="safe").load(path.read_text())
+    loaded = YAML(typ="safe").load(RULES.read_text())
     return [rule for group in loaded["groups"] for rule in group["rules"]]

@@ -12,7 +12,6 @@ from tests.attack.monitor import LOOK, Monitor
 from tests.attack.record import record
 from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
-from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
@@ -126,9 +125,7 @@ def test_the_earlier_place_of_the_configuration_means_nothing(hostile: Hostile) 
     )
     time.sleep(LOOK)
     installation = hostile.installation
-    installation.connect()
-    assert installation.fetch_internal_page().stdout == INTRANET_PAGE
-    installation.disconnect()
+    installation.visit()
     assert installation.server.read("/etc/mstunnel/ocserv.conf") == hostile.configuration
     assert installation.server.run(["ls", "/etc/mstunnel/agent/out"], check=False).code != 0
     record(

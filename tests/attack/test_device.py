@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from typing import Self
 
 import pytest
 
@@ -12,9 +14,9 @@ from tests.attack.record import record
 from tests.attack.test_gateway import examine_neighbour
 from tests.attack.tokens import ACCEPTED, NO_CLAIM, REFUSED, STRANGER, Forger
 from tests.testbed import kinds, vpn
-from tests.testbed.installation import LAB, PUBLIC_ADDRESS, TOKEN, Installation
+from tests.testbed.installation import LAB, TOKEN, Installation
 from tests.testbed.process import Completed
-from tests.testbed.testbed import DOMAIN, INTRANET_PAGE, Testbed
+from tests.testbed.testbed import DOMAIN
 from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -23,6 +25,8 @@ ATTACKER = "device"
 AUTOMATION = ("5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "Automation~of/the+testbed.8")
 GATEWAY = "3678c9e9-9681-447a-974d-d19f668fcd88"
 CURSOR = "/root/attack.cursor"
+# The device's address as the gateway sees it.
+CLIENT_OUTSIDE = "10.90.0.20"
 # Runs with the numbers and the files of a worker; prints what it got at and should not have.
 TAKEN_OVER = """
 private=/etc/mstunnel/private
@@ -44,19 +48,20 @@ exit 0
 class Gateway(Installation):
     """An installed gateway and what it logs, from the sight of the device's attacks."""
 
-    def installed(self) -> "Gateway":
-        """Install it, with a log that has every reason."""
-        self.prepare()
-        self.write_answers({"environment": {"DEBUG_LEVEL": 2}})
-        self.setup()
-        return self
+    @classmethod
+    @contextmanager
+    def installed(cls, kind: kinds.Kind = kinds.PODMAN) -> Iterator[Self]:
+        """A gateway on a host of this kind, with a log that has every reason."""
+        with cls.booted(kind) as gateway:
+            gateway.write_answers({"environment": {"DEBUG_LEVEL": 2}})
+            gateway.setup()
+            yield gateway
 
     def present(self, make: Callable[[], str]) -> Completed:
         """Have the real client connect with a token made now, whatever it did before."""
-        self.in_gateway("occtl", "unban", "ip", self.client_outside)
+        self.in_gateway("occtl", "unban", "ip", CLIENT_OUTSIDE)
         self.logged()
-        url, authority = f"https://{PUBLIC_ADDRESS}/", self.authority.pem.decode()
-        return vpn.connect(self.testbed.client, url, token=make(), authority=authority)
+        return self.sign_in(token=make())
 
     def logged(self) -> str:
         """What the gateway has logged since the last call."""
@@ -65,7 +70,7 @@ class Gateway(Installation):
 
     def reason(self, log: str) -> str:
         """Why the gateway refused the device's last sign-in, by the first and most exact line of `log`."""
-        return read_log(log.splitlines(), self.client_outside).reason
+        return read_log(log.splitlines(), CLIENT_OUTSIDE).reason
 
     def in_gateway(self, *command: str) -> Completed:
         """Run a command in the gateway's container, as root there."""
@@ -74,9 +79,8 @@ class Gateway(Installation):
 
     def users(self) -> list[str]:
         """Names of the users who are connected; a sign-in that was refused may still be listed."""
-        shown = self.server.run(["mst-cli", "server", "show", "users", "--output", "json"])
-        rows = json.loads(shown.stdout)["data"]["rows"]
-        return [user["Username"] for user in rows if user["State"] == "connected"]
+        shown = self.cli("server", "show", "users")
+        return [user["Username"] for user in shown.envelope["data"]["rows"] if user["State"] == "connected"]
 
     def worker(self) -> str:
         """Id of the process that serves the connected device, on the server."""
@@ -87,16 +91,11 @@ class Gateway(Installation):
         lines = self.server.read(f"/proc/{process}/status").splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
-    @property
-    def client_outside(self) -> str:
-        """The device's address as the gateway sees it."""
-        return "10.90.0.20"
-
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    with Testbed() as testbed:
-        yield Gateway(testbed, testbed.start_registry().references).installed()
+    with Gateway.installed() as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")
@@ -111,22 +110,28 @@ def enter(gateway: Gateway, make: Callable[[], str]) -> bool:
     return came_in
 
 
+def refused(gateway: Gateway, name: str, make: Callable[[], str]) -> str:
+    """What the gateway logs of a token made now, which does not open it; recorded under this name."""
+    came_in = enter(gateway, make)
+    record(ATTACKER, name, "let in" if came_in else "refused")
+    log = gateway.logged()
+    assert not came_in, log
+    return log
+
+
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_people_of_this_tenant_are_let_in(gateway: Gateway, forger: Forger, name: str) -> None:
     connected = gateway.present(lambda: ACCEPTED[name](forger))
     assert connected.code == 0, connected.describe() + gateway.logged()
     assert gateway.users() == [gateway.token_user()]
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     vpn.disconnect(gateway.testbed.client)
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_any_other_token_is_refused_by_its_rule(gateway: Gateway, forger: Forger, name: str) -> None:
     make, rule = REFUSED[name]
-    came_in = enter(gateway, lambda: make(forger))
-    record(ATTACKER, name, "let in" if came_in else "refused")
-    log = gateway.logged()
-    assert not came_in, log
+    log = refused(gateway, name, lambda: make(forger))
     assert rule is None or rule_of(gateway.reason(log)) == rule, log
     assert "INJECTED" not in log.replace("\\n", "")
     assert gateway.users() == []
@@ -139,18 +144,14 @@ def test_what_an_application_gets_for_itself_from_the_tenant_is_refused(gateway:
     fields = [word for pair in form.items() for word in ("--data-urlencode", "=".join(pair))]
     address = f"{gateway.lab['authority']}/oauth2/v2.0/token"
     answer = lab.run(["curl", "--silent", "--cacert", gateway.lab["ca_file"], *fields, address]).stdout
-    came_in = enter(gateway, lambda: json.loads(answer)["access_token"])
-    record(ATTACKER, "app-only token of an application of the tenant", "let in" if came_in else "refused")
-    assert not came_in
+    name = "app-only token of an application of the tenant"
+    refused(gateway, name, lambda: json.loads(answer)["access_token"])
 
 
 def test_a_guest_who_signed_in_is_refused(gateway: Gateway) -> None:
     lab = gateway.testbed.lab
     lab.run(["mstunnel-lab", "token", "--user", f"guest@{DOMAIN}", "--out", TOKEN, "--dir", LAB])
-    came_in = enter(gateway, lambda: lab.read(TOKEN))
-    record(ATTACKER, "token of a guest who signed in", "let in" if came_in else "refused")
-    assert not came_in
-    assert "acct" in gateway.logged()
+    assert "acct" in refused(gateway, "token of a guest who signed in", lambda: lab.read(TOKEN))
 
 
 def test_after_all_of_it_the_gateway_serves_as_before(gateway: Gateway, forger: Forger) -> None:
@@ -161,7 +162,7 @@ def test_after_all_of_it_the_gateway_serves_as_before(gateway: Gateway, forger: 
 def examine_worker(gateway: Gateway, name: str) -> None:
     """A worker with a connected device has no rights, and reaches neither key nor command."""
     gateway.connect()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     process = gateway.worker()
     status = gateway.status(process)
     user, group = set(status["Uid"].split()), set(status["Gid"].split())
@@ -195,15 +196,14 @@ def examine_service(gateway: Gateway) -> None:
 def test_a_worker_that_was_taken_over_reaches_neither_key_nor_command(gateway: Gateway) -> None:
     examine_worker(gateway, "Podman")
     examine_service(gateway)
-    assert f"OCSERV_TELEMETRY,connect,{gateway.client_outside}" in gateway.logged()
+    assert f"OCSERV_TELEMETRY,connect,{CLIENT_OUTSIDE}" in gateway.logged()
     vpn.disconnect(gateway.testbed.client)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", [kinds.PODMAN_ROOTLESS, kinds.DOCKER], ids=lambda kind: kind.name)
 def test_neither_worker_nor_main_process_reaches_more_with_other_engines(kind: kinds.Kind) -> None:
-    with Testbed(kind=kind) as testbed:
-        other = Gateway(testbed, testbed.start_registry().references).installed()
+    with Gateway.installed(kind) as other:
         examine_neighbour(other, kind.name)
         examine_worker(other, kind.name)
         examine_service(other)
@@ -289,7 +289,6 @@ def test_the_rules_for_tokens_are_those_of_the_answers(gateway: Gateway, forger:
         ("app-only in version 1", {"idtyp": "app", "xms_idrel": "7 18"}, "user-token"),
         ("account of an agent in version 1", {"xms_sub_fct": "9 3 13"}, "person"),
     ):
-        came_in = enter(gateway, partial(forger.token, **{**good, **wrong}))
-        record(ATTACKER, f"{name}, where the answers say otherwise", "let in" if came_in else "refused")
-        assert not came_in
-        assert rule_of(gateway.reason(gateway.logged())) == rule
+        wrong_token = partial(forger.token, **{**good, **wrong})
+        log = refused(gateway, f"{name}, where the answers say otherwise", wrong_token)
+        assert rule_of(gateway.reason(log)) == rule

@@ -5,7 +5,8 @@ import os
 import subprocess
 import tarfile
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -25,11 +26,23 @@ from mstunnel_setup.operations.backup import unpack
 from mstunnel_setup.operations.upgrade.feed import fetch_now
 from tests.attack.record import record
 from tests.parameters import sample
+from tests.refusals import refused
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.operators import operator_of
 
 _MEGABYTE = 1 << 20
 _ENOUGH = 48 * _MEGABYTE
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """What is done meanwhile takes little memory."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < _ENOUGH
+    finally:
+        tracemalloc.stop()
 
 
 def _link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
@@ -110,13 +123,8 @@ def test_an_archive_of_a_feed_is_judged_before_it_is_unpacked(tmp_path: Path, na
         operator.files.make_directories(directory)
     operator.files.write(feed.SETTINGS, b'url = "https://feed.invalid"\n')
     operator.files.write(feed.ROOT, publisher.root)
-    tracemalloc.start()
-    with pytest.raises(SetupError) as caught:
+    with _little_memory(), refused(SetupError, "feed-archive-invalid"):
         fetch_now(operator, archive)
-    used = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert caught.value.code == "feed-archive-invalid"
-    assert used < _ENOUGH
     assert feed.read_feed_record(operator.files) is None
     record("file", f"release feed: {name}", "refused before anything is unpacked")
 
@@ -127,13 +135,8 @@ def test_an_archive_of_a_backup_is_judged_before_it_is_unpacked(tmp_path: Path, 
     ARCHIVES[name](archive)
     subprocess.run(["gzip", str(archive)], check=True)
     packed = (tmp_path / "backup.tar.gz").read_bytes()
-    tracemalloc.start()
-    with pytest.raises(SetupError) as caught:
+    with _little_memory(), refused(SetupError, "backup-invalid"):
         unpack(packed)
-    used = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert caught.value.code == "backup-invalid"
-    assert used < _ENOUGH
     record("file", f"backup: {name}", "refused before anything is unpacked")
 
 
@@ -141,9 +144,8 @@ def test_an_archive_of_a_backup_is_judged_before_it_is_unpacked(tmp_path: Path, 
 def test_an_archive_of_images_without_an_index_is_refused(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "images.tar"
     ARCHIVES[name](archive)
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "image-archive-unusable"):
         archived_images(str(archive))
-    assert caught.value.code == "image-archive-unusable"
     record("file", f"image archive: {name}", "refused")
 
 
@@ -194,14 +196,9 @@ def _vendor_host(root: Path, attack: Callable[[Path], None]) -> Files:
 def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Path, name: str) -> None:
     """Its directory may belong to the account of a gateway without root."""
     ports = SimpleNamespace(files=_vendor_host(tmp_path, OF_VENDOR[name]), processes=Processes())
-    tracemalloc.start()
-    with pytest.raises(CheckError) as caught:
+    with _little_memory(), refused(CheckError, "vendor-files-unbounded") as caught:
         take_inventory(cast("Host", ports))
-    used = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert caught.value.code == "vendor-files-unbounded"
     assert len(caught.value.message) < 400
-    assert used < _ENOUGH
     record("file", f"adopt inventory: {name}", "refused before it is read")
 
 
@@ -211,9 +208,8 @@ def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Pa
 def test_the_backup_of_a_gateway_to_take_over_is_bounded(tmp_path: Path, name: str) -> None:
     files = _vendor_host(tmp_path, {**OF_VENDOR, "1.2 GiB in 20 files": _many_large_files}[name])
     ports = cast("Host", SimpleNamespace(files=files))
-    with pytest.raises(CheckError) as caught:
+    with refused(CheckError, "vendor-files-unbounded"):
         BackUpFiles(path="/var/lib/mstunnel/backup.tar", sources=("/etc/mstunnel",)).apply(ports, {})
-    assert caught.value.code == "vendor-files-unbounded"
     assert files.names("/var/lib/mstunnel") == []
     record("file", f"adopt backup: {name}", "refused, and nothing is left of it")
 
@@ -227,9 +223,8 @@ def test_the_files_of_a_gateway_to_take_over_are_bounded_together(
     files = Files(tmp_path)
     assert len([*vendor_tree(files, "/")]) == 4
     monkeypatch.setattr(vendor_gateway, limit, most)
-    with pytest.raises(CheckError) as caught:
+    with refused(CheckError, "vendor-files-unbounded"):
         list(vendor_tree(files, "/"))
-    assert caught.value.code == "vendor-files-unbounded"
 
 
 def test_the_backup_of_a_gateway_to_take_over_is_not_packed_in_memory(tmp_path: Path) -> None:
@@ -239,9 +234,6 @@ def test_the_backup_of_a_gateway_to_take_over_is_not_packed_in_memory(tmp_path: 
 
     files = _vendor_host(tmp_path, large)
     ports = cast("Host", SimpleNamespace(files=files))
-    tracemalloc.start()
-    made = BackUpFiles(path="/var/lib/mstunnel/backup.tar", sources=("/etc/mstunnel",)).apply(ports, {})
-    used = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert used < _ENOUGH
+    with _little_memory():
+        made = BackUpFiles(path="/var/lib/mstunnel/backup.tar", sources=("/etc/mstunnel",)).apply(ports, {})
     assert made["sha256"] == files.digest("/var/lib/mstunnel/backup.tar")

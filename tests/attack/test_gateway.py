@@ -29,10 +29,6 @@ class Hostile:
     installation: Installation
     monitor: Monitor
 
-    def run(self, code: str, user: int) -> Completed:
-        """Run a shell in the gateway's container."""
-        return run(self.installation, code, user)
-
 
 def run(gateway: Installation, code: str, user: int) -> Completed:
     """Run a shell in the gateway's container as this user."""
@@ -81,7 +77,7 @@ def hostile(gateway: Installation) -> Iterator[Hostile]:
 )
 def test_what_is_not_its_own_is_out_of_reach(hostile: Hostile, attack: str, code: str) -> None:
     for user in USERS:
-        done = hostile.run(code, user)
+        done = run(hostile.installation, code, user)
         assert done.code != 0, (user, done.describe())
         assert done.code not in (126, 127), done.describe()
     hostile.monitor.unharmed()
@@ -92,7 +88,7 @@ def test_no_program_that_it_leaves_makes_a_user_of_the_host_root(hostile: Hostil
     server, left = hostile.installation.server, f"{paths.SERVER_STATE}/shell"
     inside = f"{paths.SERVER_STATE_INSIDE}/shell"
     try:
-        assert hostile.run(f"cp /bin/sh {inside} && chmod 4755 {inside}", 0).code == 0
+        assert run(hostile.installation, f"cp /bin/sh {inside} && chmod 4755 {inside}", 0).code == 0
         assert server.run(["stat", "--format=%a %u", left]).stdout.split() == ["4755", "0"]
         # By a shell: setpriv itself looks for the program while it still has the capabilities of root.
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c"]
@@ -111,9 +107,9 @@ def test_a_crash_leaves_no_core_file_with_the_key(hostile: Hostile) -> None:
         pid = hostile.installation.server.run(inside).stdout.strip()
         core = hostile.installation.server.run(["grep", "^Max core file size", f"/proc/{pid}/limits"]).stdout
         assert core.split()[-3:] == ["0", "0", "bytes"], name
-    found = hostile.run(limits, 0).stdout.splitlines()
+    found = run(hostile.installation, limits, 0).stdout.splitlines()
     assert {tuple(line.split()) for line in found} == {("0", "0", "bytes")}
-    raised = hostile.run("ulimit -H -c 1", 0)
+    raised = run(hostile.installation, "ulimit -H -c 1", 0)
     assert raised.code != 0, raised.describe()
     record(ATTACKER, "crash, and read the key in the core file", "core limit 0, soft and hard")
 

@@ -18,7 +18,7 @@ from mst_admin.objects.app_configuration import DEFENDER, TUNNEL_KEYS, PresentAp
 from mst_admin.objects.mam import TUNNEL
 from mstunnel_setup.base.errors import SetupError, TenantError
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, AdminGraph
@@ -65,17 +65,17 @@ class Place:
     clock: FakeClock
     http: HttpSession
 
+    def cloud(self) -> Cloud:
+        return cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
+
     def graph(self) -> Graph:
-        found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
-        return Graph(self.http, found, lambda: SECRET, self.clock)
+        return Graph(self.http, self.cloud(), lambda: SECRET, self.clock)
 
     def admin(self) -> AdminGraph:
-        found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
-        return AdminGraph(self.http, found, lambda: SECRET, self.clock)
+        return AdminGraph(self.http, self.cloud(), lambda: SECRET, self.clock)
 
     def sign_in(self) -> SignIn:
-        found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
-        return SignIn(self.http, self.clock, found, TENANT, CLIENT)
+        return SignIn(self.http, self.clock, self.cloud(), TENANT, CLIENT)
 
     def discovery(self, **changes: object) -> Answer:
         base = f"{self.tenant.url}/{TENANT}"

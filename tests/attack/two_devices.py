@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.testbed import vpn
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import Installation
 from tests.testbed.kinds import PODMAN, Kind
 from tests.testbed.machine import Machine
-from tests.testbed.testbed import Testbed
 
 METADATA = "169.254.169.254"
 REACHED = "reached"
@@ -65,13 +64,7 @@ class TwoDevices:
         """Connect both devices again."""
         for device in (self.first, self.second):
             vpn.disconnect(device)
-            connected = vpn.connect(
-                device,
-                f"https://{PUBLIC_ADDRESS}/",
-                token=self.installation.token(),
-                authority=self.installation.authority.pem.decode(),
-            )
-            assert connected.code == 0, connected.describe()
+            self.installation.connect(device=device)
 
     def address(self, device: Machine) -> str:
         """IPv4 address of a device in the tunnel."""
@@ -121,9 +114,7 @@ def datagrams(machine: Machine) -> list[str]:
 @contextmanager
 def two_devices(kind: Kind = PODMAN, *, split: bool = True) -> Iterator[TwoDevices]:
     """Install a gateway and connect two devices to it, by a split or a full tunnel."""
-    with Testbed(kind=kind) as testbed:
-        installation = Installation(testbed, testbed.start_registry().references)
-        installation.prepare()
+    with Installation.booted(kind) as installation:
         if not split:
             installation.change_configuration({"routeIncludes": []})
         installation.setup()

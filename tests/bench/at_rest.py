@@ -12,7 +12,6 @@ from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bars
 from tests.bench.commands import on_server
 from tests.testbed.installation import Installation
-from tests.testbed.testbed import Testbed
 
 NAME = "at-rest"
 _SETTLE: Final = 90.0
@@ -35,11 +34,19 @@ _NAMES: Final = {
 
 def measure(seconds: float = _SECONDS) -> dict[str, Any]:
     """The figures, as JSON data; both states are watched for so many seconds."""
-    with Testbed() as one, Testbed() as other, ThreadPoolExecutor() as both:
-        hosts = {"without a device": _installed(one), "with a device": _installed(other)}
-        hosts["with a device"].connect()
+    with Installation.booted() as one, Installation.booted() as other, ThreadPoolExecutor() as both:
+        hosts = {"without a device": one, "with a device": other}
+        for host in hosts.values():
+            host.setup()
+            host.await_verdict()
+            host.wait_until_healthy()
+            plain_ocserv.start(host)
+        other.connect()
         time.sleep(_SETTLE)
-        watched = {state: both.submit(_watched, host, seconds) for state, host in hosts.items()}
+        watched = {
+            state: both.submit(on_server, host, "rest", [*_NAMES], seconds, seconds + 60)
+            for state, host in hosts.items()
+        }
         found = {state: future.result() for state, future in watched.items()}
     alone = found["without a device"]
     memory = round(sum(alone[name]["mean_mib"] for name in _OTHERS), 1)
@@ -60,21 +67,6 @@ def measure(seconds: float = _SECONDS) -> dict[str, Any]:
             ),
         ),
     }
-
-
-def _installed(testbed: Testbed) -> Installation:
-    host = Installation(testbed, testbed.start_registry().references)
-    host.prepare()
-    host.setup()
-    host.await_verdict()
-    host.wait_until_healthy()
-    plain_ocserv.start(host)
-    return host
-
-
-def _watched(host: Installation, seconds: float) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = on_server(host, "rest", [*_NAMES], seconds, timeout=seconds + 60)
-    return found
 
 
 def section(figures: dict[str, Any]) -> str:

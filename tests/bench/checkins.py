@@ -44,6 +44,7 @@ P99_LIMIT = 0.05
 GROWTH_LIMIT = 1.2
 """What a check-in may cost with many gateways, as a multiple of its cost with few."""
 HOUR_OF_ROUNDS = 60
+_PER_SITE = 20
 _ROLE = APP_ROLE_IDS[CONFIGURATION_READ_WRITE]
 _METRICS = {
     "connections": 120,
@@ -72,7 +73,7 @@ class Gateway:
         return f"secret of gateway {self.number}"
 
 
-def populate(directory: Path, count: int, per_site: int = 20) -> list[Gateway]:
+def populate(directory: Path, count: int) -> list[Gateway]:
     """Add so many gateways, their sites and applications to a lab that is not running."""
     store = Store(directory / "lab.sqlite")
     try:
@@ -80,29 +81,28 @@ def populate(directory: Path, count: int, per_site: int = 20) -> list[Gateway]:
             template = store.each(SiteRecord)[0]
             graph = store.with_app_id(ServicePrincipal, GRAPH_APP_ID)
             assert graph is not None
-            sites = [str(uuid.uuid4()) for _ in range(-(-count // per_site))]
+            sites = [str(uuid.uuid4()) for _ in range(-(-count // _PER_SITE))]
             for number, site in enumerate(sites):
                 store.add(template.model_copy(update={"id": site, "display_name": f"Site {number}"}))
-            return [_gateway(store, graph, sites[number // per_site], number) for number in range(count)]
+            return [_gateway(store, graph, sites[number // _PER_SITE], number) for number in range(count)]
     finally:
         store.close()
 
 
 def _gateway(store: Store, graph: ServicePrincipal, site: str, number: int) -> Gateway:
-    app_id = str(uuid.uuid4())
-    gateway = Gateway(number, app_id, "", site, str(uuid.uuid4()))
+    app_id, name = str(uuid.uuid4()), f"gateway {number}"
+    principal = new_principal(app_id, name)
+    gateway = Gateway(number, app_id, principal.id, site, str(uuid.uuid4()))
     secrets = (digest(gateway.secret),)
-    name = f"gateway {number}"
     application = ApplicationRecord(
         id=str(uuid.uuid4()), app_id=app_id, display_name=name, secret_digests=secrets
     )
-    principal = new_principal(app_id, name)
     server = ServerRecord(id=gateway.server_id, display_name=name, site_id=site, agent_app_id=app_id)
     store.add(application)
     store.add(principal)
     store.add(new_assignment(principal, graph, _ROLE), parent=principal.id)
     store.add(server, parent=site)
-    return Gateway(number, app_id, principal.id, site, gateway.server_id)
+    return gateway
 
 
 def tokens(directory: Path, description: dict[str, Any], gateways: Sequence[Gateway]) -> list[str]:

@@ -5,16 +5,14 @@ They take turns. `--version` and `--help` are those of the file that an installa
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from scripts.error_codes import table as markdown
-from tests.bench import long_journal
 from tests.bench.bar import bar_of, bars
+from tests.bench.gateway import put
 from tests.bench.rounds import ratios, spread
 from tests.testbed.installation import ANSWERS, Installation
-from tests.testbed.paths import PROGRAM_PYTHON
-from tests.testbed.testbed import Testbed
+from tests.testbed.paths import JOURNAL, PROGRAM_PYTHON
 
 NAME = "commands"
 _ROUNDS: Final = 12
@@ -47,9 +45,7 @@ Times = Mapping[str, Sequence[float]]
 def measure() -> dict[str, Any]:
     """The figures, as JSON data: milliseconds."""
     readers = {name: name.split() for name in _READERS}
-    with Testbed() as testbed:
-        host = Installation(testbed, testbed.start_registry().references)
-        host.prepare()
+    with Installation.booted() as host:
         host.setup()
         host.await_verdict()
         host.wait_until_healthy()
@@ -101,8 +97,8 @@ def _more(times: Times, name: str) -> list[float]:
 
 def _lengthen(host: Installation) -> str:
     """Have as many runs as write _TIMES the records of the installation; what is left of them."""
-    records = len(host.server.read("/var/lib/mstunnel/journal.jsonl").splitlines())
-    host.server.write("/root/long_journal.py", Path(long_journal.__file__).read_text())
+    records = len(host.server.read(JOURNAL).splitlines())
+    put(host.server, "long_journal.py")
     command = (*PROGRAM_PYTHON, "/root/long_journal.py", f"{_TIMES * records}")
     left = host.server.run(command, timeout=120).stdout
     return f"{records} records before; {_TIMES * records} more written, then (records, bytes): {left.strip()}"
@@ -110,8 +106,7 @@ def _lengthen(host: Installation) -> str:
 
 def on_server(host: Installation, work: str, given: object, amount: float, timeout: float) -> Any:
     """What `on_server.py` finds there."""
-    script = Path(__file__).with_name("on_server.py").read_text()
-    host.server.write("/root/on_server.py", script)
+    put(host.server, "on_server.py")
     command = ["python3", "/root/on_server.py", work, f"{amount}"]
     return json.loads(host.server.run(command, stdin=json.dumps(given), timeout=timeout).stdout)
 

@@ -11,9 +11,7 @@ from tests.bench import plain_ocserv
 from tests.bench.bar import bar_of, bars
 from tests.bench.gateway import URL, Gateway
 from tests.bench.rounds import ratios, spread
-from tests.testbed import vpn
 from tests.testbed.kinds import PODMAN_ROOTLESS
-from tests.testbed.process import TestbedError
 
 NAME = "data-plane"
 _ROUNDS: Final = 6
@@ -99,14 +97,7 @@ def _cell(found: dict[str, float]) -> str:
 def _rates(gateway: Gateway, url: str) -> Iterator[tuple[str, float]]:
     """What a device gets: by DTLS and TLS, up and down."""
     for mode, options in _MODES.items():
-        connected = vpn.connect(
-            gateway.client,
-            f"{url} {options}",
-            token=gateway.host.token(),
-            authority=gateway.host.authority.pem.decode(),
-        )
-        if connected.code:
-            raise TestbedError(connected.describe())
+        gateway.host.connect(f"{url} {options}")
         for direction in ("up", "down"):
             yield f"{direction} {mode}", gateway.traffic(direction, _SECONDS)["megabits"]
-        vpn.disconnect(gateway.client)
+        gateway.host.disconnect()

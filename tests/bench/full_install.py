@@ -13,7 +13,6 @@ from mstunnel_setup.base import paths
 from tests.bench.bar import bar_of, bars
 from tests.bench.rounds import ratios, spread
 from tests.testbed.installation import CONTAINERS, Installation
-from tests.testbed.testbed import Testbed
 
 NAME = "installation"
 _ROUNDS: Final = 6
@@ -40,9 +39,7 @@ _REMOVE: Final = (
 def measure() -> dict[str, Any]:
     """The figures, as JSON data: seconds."""
     seconds: dict[str, list[float]] = {"mstunnel-setup": [], "plain-install": []}
-    with Testbed() as testbed:
-        host = Installation(testbed, testbed.start_registry().references)
-        host.prepare()
+    with Installation.booted() as host:
         for name in ("gateway", "agent"):
             host.server.run(["podman", "pull", "--quiet", host.references[name]], timeout=120)
         # Keep the files that are the same in every installation.

@@ -8,12 +8,19 @@ from typing import Final
 from mstunnel_setup.base import paths
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.kinds import PODMAN, Kind
+from tests.testbed.machine import Machine
 from tests.testbed.testbed import NETWORKS, Testbed
 
 URL: Final = f"https://{PUBLIC_ADDRESS}"
 INTRANET: Final = f"{NETWORKS['internal']}.80"
 TOKEN: Final = "/root/token"
 AUTHORITY: Final = "/root/authority.pem"
+
+
+def put(machine: Machine, *names: str) -> None:
+    """Put programs of this directory into /root."""
+    for name in names:
+        machine.write(f"/root/{name}", Path(__file__).with_name(name).read_text())
 
 
 class Gateway(Testbed):
@@ -29,12 +36,8 @@ class Gateway(Testbed):
         self.host = Installation(self, self.start_registry().references)
         self.host.prepare()
         self.host.setup()
-        for machine, names in (
-            (self.client, ("traffic.py", *self._programs)),
-            (self.intranet, ("traffic.py",)),
-        ):
-            for name in names:
-                machine.write(f"/root/{name}", Path(__file__).with_name(name).read_text())
+        put(self.client, "traffic.py", *self._programs)
+        put(self.intranet, "traffic.py")
         self.client.write(TOKEN, self.host.token())
         self.client.write(AUTHORITY, self.host.authority.pem)
         self.intranet.start(["python3", "/root/traffic.py", "serve"])
@@ -44,6 +47,12 @@ class Gateway(Testbed):
         command = ["python3", "/root/traffic.py", direction, INTRANET, str(seconds), *devices]
         found: dict[str, float] = json.loads(self.client.run(command, timeout=90).stdout)
         return found
+
+    def keep_connected(self, count: int, name: str, script: str, url: str) -> None:
+        """Start so many devices, which are connected from soon on (`devices.py`, one of the programs)."""
+        token = ("--http-auth=Bearer", "--token-mode=oidc", f"--token-secret=@{TOKEN}")
+        words = (f"{count}", name, script, url, *token, f"--cafile={AUTHORITY}")
+        self.client.start(["python3", "/root/devices.py", "keep", *words])
 
     def sessions(self, container: str = paths.SERVER) -> int:
         """How many sessions a server has; none while it does not answer."""

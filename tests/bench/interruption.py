@@ -8,17 +8,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any, Final
 
 from scripts.error_codes import table as markdown
-from tests.bench import gaps, plain_ocserv
+from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bar_of, bars
-from tests.bench.gateway import AUTHORITY, INTRANET, TOKEN, Gateway
+from tests.bench.gateway import INTRANET, Gateway, put
 from tests.bench.rounds import ratios, spread
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.process import TestbedError
-from tests.testbed.waiting import eventually
+from tests.testbed.waiting import eventually, settled
 
 NAME = "interruption"
 _ROUNDS: Final = 20
@@ -29,8 +28,6 @@ _DEVICES: Final = {"upgrade": "gateway", "certificate": "gateway", "podman resta
 _CUT: Final = ("upgrade", "podman restart")
 _PATIENCE: Final = 120.0
 _SETTLE: Final = 2.0
-_PUBLISHED: Final = "2026-11-01"
-_CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
 _RELEASES: Final = (("gateway-next", "agent-next"), ("gateway", "agent"))
 
 
@@ -77,14 +74,12 @@ def section(figures: dict[str, Any]) -> str:
 
 def _watch(gateway: Gateway) -> None:
     """Connect a device to each server, and note when nothing comes back to it."""
-    gateway.intranet.write("/root/gaps.py", Path(gaps.__file__).read_text())
+    put(gateway.intranet, "gaps.py")
     gateway.intranet.start(["python3", "/root/gaps.py", "serve"])
-    options = ("--http-auth=Bearer", "--token-mode=oidc", f"--token-secret=@{TOKEN}", f"--cafile={AUTHORITY}")
     for server in set(_DEVICES.values()):
-        url = plain_ocserv.URLS[server]
         # It begins to look first: the time before the device is connected is the first one without an answer.
         gateway.client.start(["python3", "/root/gaps.py", "watch", INTRANET, f"{server}0", _gaps(server)])
-        gateway.client.start(["python3", "/root/devices.py", "keep", "1", server, "route", url, *options])
+        gateway.keep_connected(1, server, "route", plain_ocserv.URLS[server])
         if not eventually(partial(_noted, gateway, server), _PATIENCE):
             raise TestbedError(f"the device of {server} does not connect")
 
@@ -97,12 +92,7 @@ def _without_traffic(gateway: Gateway, server: str, begun: float, *, cut: bool) 
 
     if cut and not eventually(seconds, _PATIENCE):
         raise TestbedError(f"the device of {server} was not cut off, or does not come back")
-    found = seconds()
-    while True:
-        time.sleep(_SETTLE)
-        if (later := seconds()) == found:
-            return round(found, 2)
-        found = later
+    return round(settled(seconds, _SETTLE), 2)
 
 
 def _noted(gateway: Gateway, server: str) -> list[tuple[float, float]]:
@@ -117,10 +107,7 @@ def _gaps(server: str) -> str:
 
 def _upgrade(host: Installation, number: int) -> None:
     """Offer one of two releases, in turn, and upgrade to it."""
-    names = _RELEASES[number % len(_RELEASES)]
-    server, agent = (host.references[name].rpartition("@")[2] for name in names)
-    release = f'[[release]]\nlabel = "{number + 2}.0"\npublished = {_PUBLISHED}\n'
-    host.server.write(_CATALOGUE, f'{release}server = "{server}"\nagent = "{agent}"\n')
+    host.offer(*_RELEASES[number % len(_RELEASES)], f"{number + 2}.0")
     host.server.run(["mst-cli", "upgrade", "apply"], timeout=300)
 
 

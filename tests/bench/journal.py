@@ -4,15 +4,14 @@ The server is a whole one (systemd, Podman, registry, lab tenant); its disk sync
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from tests.bench.bar import bar_of, bars
+from tests.bench.gateway import put
 from tests.bench.rounds import spread
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
-from tests.testbed.testbed import Testbed
 
 NAME = "journal"
 _ROUNDS = 6
@@ -35,11 +34,8 @@ print(statistics.median(seconds))
 
 def measure() -> dict[str, Any]:
     """The figures, as JSON data."""
-    with Testbed() as testbed:
-        host = Installation(testbed, testbed.start_registry().references)
-        host.prepare()
-        source = Path(__file__).with_name("timed_install.py")
-        host.server.write("/root/timed_install.py", source.read_text())
+    with Installation.booted() as host:
+        put(host.server, "timed_install.py")
         syncs = float(host.server.run(["python3", "-c", _SYNCS]).stdout)
         system = host.server.run(["stat", "--file-system", "--format=%T", "/var/lib"]).stdout.strip()
         runs = [_timed(host) for _ in range(_ROUNDS)]
@@ -63,6 +59,6 @@ def _timed(host: Installation) -> dict[str, float]:
     host.program(*command)
     figures: dict[str, float] = json.loads(host.server.read("/root/timed.json"))
     removed = host.uninstall()
-    if json.loads(removed.stdout)["warnings"]:
+    if removed.envelope["warnings"]:
         raise TestbedError(removed.describe())
     return figures

@@ -17,9 +17,10 @@ from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bar_of, bars
 from tests.bench.commands import on_server
 from tests.bench.devices import NETWORK
-from tests.bench.gateway import AUTHORITY, TOKEN, Gateway
+from tests.bench.gateway import Gateway
 from tests.bench.rounds import percentile, ratios, spread
 from tests.testbed.process import TestbedError
+from tests.testbed.waiting import eventually
 
 NAME = "sessions"
 DEVICES: Final = 16
@@ -104,7 +105,7 @@ def _streams(gateway: Gateway) -> tuple[Rounds, Rounds]:
     """Mbit/s of all devices together, and how busy the machine was, in percent of all its cores."""
     servers = plain_ocserv.URLS
     for name, url in servers.items():
-        _start(gateway, DEVICES, name, "route", url)
+        gateway.keep_connected(DEVICES, name, "route", url)
     devices = len(servers) * DEVICES
     routes = f"until [ $(ip -4 route show {NETWORK} | wc -l) -ge {devices} ]; do sleep 0.2; done"
     gateway.client.shell(routes, timeout=120)
@@ -121,11 +122,11 @@ def _streams(gateway: Gateway) -> tuple[Rounds, Rounds]:
 
 def _connect_all(gateway: Gateway, name: str) -> None:
     """Connect STORM devices. Raises TestbedError."""
-    _start(gateway, STORM, "storm", "none", plain_ocserv.URLS[name])
+    gateway.keep_connected(STORM, "storm", "none", plain_ocserv.URLS[name])
     container, _ = _RESTARTS[name]
-    seconds = _await_sessions(gateway, container)
-    if (found := gateway.sessions(container)) < STORM:
-        raise TestbedError(f"{found} of {STORM} devices connected within {seconds:.0f} s")
+    if not _all_connected(gateway, container):
+        found = gateway.sessions(container)
+        raise TestbedError(f"{found} of {STORM} devices connected within {_PATIENCE:.0f} s")
 
 
 def _storm(gateway: Gateway, name: str) -> dict[str, float]:
@@ -138,7 +139,7 @@ def _storm(gateway: Gateway, name: str) -> dict[str, float]:
     begun = time.time()
     gateway.server.run(list(restart), timeout=120)
     restarted = time.time() - begun
-    _await_sessions(gateway, container)
+    _all_connected(gateway, container)
     # The server counts a session a moment before the client notes it.
     time.sleep(_SETTLE)
     devices = json.loads(gateway.client.run(["python3", _PROGRAM, "times", "storm"]).stdout)
@@ -195,14 +196,6 @@ def _mebibytes(gateway: Gateway) -> float:
     return found[service]["mean_mib"]
 
 
-def _start(gateway: Gateway, count: int, name: str, script: str, url: str) -> None:
-    options = ("--http-auth=Bearer", "--token-mode=oidc", f"--token-secret=@{TOKEN}", f"--cafile={AUTHORITY}")
-    gateway.client.start(["python3", _PROGRAM, "keep", f"{count}", name, script, url, *options])
-
-
-def _await_sessions(gateway: Gateway, container: str) -> float:
-    """Seconds until all devices are connected, or the time is over."""
-    started = time.monotonic()
-    while (spent := time.monotonic() - started) < _PATIENCE and gateway.sessions(container) < STORM:
-        time.sleep(0.5)
-    return spent
+def _all_connected(gateway: Gateway, container: str) -> bool:
+    """Whether all STORM devices are connected before the time is over."""
+    return eventually(lambda: gateway.sessions(container) >= STORM, _PATIENCE)

@@ -48,10 +48,11 @@ def measure() -> dict[str, Any]:
         one_file = OneFile(dist.one_file().read_bytes(), Path(directory))
         installed = Path(directory, "mst-cli")
         installed.symlink_to(one_file.path)
-        starts = {
-            "installed file": str(installed),
-            "package": _launched(Path(directory, "bin/mst-cli"), tree),
-        }
+        launcher = Path(directory, "bin/mst-cli")
+        launcher.parent.mkdir(exist_ok=True)
+        launcher.write_text(packages.launcher(debian.here(), str(tree)))
+        launcher.chmod(0o755)
+        starts = {"installed file": str(installed), "package": str(launcher)}
         table = Path(directory, "completion")
         table.write_text(completion.bash(command_tree.program("mst-cli")))
         named = {
@@ -69,14 +70,6 @@ def measure() -> dict[str, Any]:
         "milliseconds_of_processor": {name: spread(times, 1) for name, times in processor.items()},
         **bars(*limits(least)),
     }
-
-
-def _launched(path: Path, tree: Path) -> str:
-    """The launcher of a package, at `path`, for the program in `tree`."""
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(packages.launcher(debian.here(), str(tree)))
-    path.chmod(0o755)
-    return str(path)
 
 
 def limits(least: dict[str, float]) -> list[Bar]:

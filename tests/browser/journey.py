@@ -23,9 +23,8 @@ def prepare(browser: Browser, facts: dict[str, Any], shots: Path, site: str) -> 
     browser.wait_for_heading("Server configurations")
     browser.press("Create new")
     browser.wait_for_heading("Create server configuration")
-    for label, text in facts["configuration"].items():
+    for label, text in {**facts["configuration"], "Name": CONFIGURATION}.items():
         browser.type(label, text)
-    browser.type("Name", CONFIGURATION)
     browser.screenshot(shots / "lab-configuration.png")
     browser.press("Review + create")
     browser.press("Create")
@@ -34,9 +33,8 @@ def prepare(browser: Browser, facts: dict[str, Any], shots: Path, site: str) -> 
     browser.wait_for_heading("Sites")
     browser.press("Create")
     browser.wait_for_heading("Create site")
-    for label, text in facts["site"].items():
+    for label, text in {**facts["site"], "Name": site}.items():
         browser.type(label, text)
-    browser.type("Name", site)
     browser.choose("Server configuration", CONFIGURATION)
     browser.press("Create")
     browser.wait_for_heading(site)

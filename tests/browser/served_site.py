@@ -111,9 +111,9 @@ def served_site(directory: Path, profile: Path) -> Iterator[Site]:
             yield Site(browser, facts, server)
 
 
-def password_of(facts: dict[str, Any], upn: str = ADMINISTRATOR) -> str:
-    """The password of a user."""
-    return str(next(user["password"] for user in facts["users"] if user["upn"] == upn))
+def password_of(facts: dict[str, Any]) -> str:
+    """The password of the administrator."""
+    return str(next(user["password"] for user in facts["users"] if user["upn"] == ADMINISTRATOR))
 
 
 def sign_in(browser: Browser, facts: dict[str, Any]) -> None:

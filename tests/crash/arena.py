@@ -17,11 +17,14 @@ from typing import Any, ClassVar
 from ruamel.yaml import YAML
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.transaction.receipt import fold
 from tests.crash.engine import Daemon
 from tests.crash.tenant import CERTIFICATE_DAYS, CLIENT, PREPARED, Tenant, environment
 from tests.serving import free_port
 from tests.testbed.certificates import Authority
+from tests.testbed.paths import JOURNAL
+from tests.testbed.process import Completed
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = {
@@ -30,29 +33,14 @@ IMAGES = {
 }
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 _VOLATILE = {paths.AGENT_CREDENTIAL, paths.AGENT_SECRET, paths.SETUP_LOG}
-_JOURNAL = f"{paths.STATE}/journal.jsonl"
 _RECEIPT = f"{paths.STATE}/receipt.json"
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a run ended: exit code (negative: killed by that signal), what it printed, the points it passed."""
+class Ended(Completed):
+    """How a run ended (a negative exit code: killed by that signal), and the points it passed."""
 
-    code: int
-    stdout: str
-    stderr: str
     points: tuple[str, ...]
-    seconds: float
-
-    @property
-    def envelope(self) -> dict[str, Any]:
-        """The JSON result."""
-        return dict(json.loads(self.stdout))
-
-    @property
-    def error(self) -> str:
-        """Code of the error, empty without one."""
-        return "".join(item["code"] for item in self.envelope["errors"][:1])
 
 
 @dataclass(frozen=True)
@@ -62,6 +50,11 @@ class Kept:
     directory: Path
     rows: Sequence[Any]
     engine: Mapping[str, Any]
+
+
+def command(request: Mapping[str, Any]) -> list[str]:
+    """What makes the run of a request in a process of its own."""
+    return [sys.executable, "-m", "tests.crash.program", json.dumps(request)]
 
 
 @cache
@@ -128,20 +121,28 @@ class Arena:
 
     def install(self, *arguments: str, **options: Any) -> Ended:
         """Run `mstunnel-setup` unattended with the answer file."""
-        return self.run("mstunnel-setup", *arguments, "--answers", str(self.answers), **options)
+        return self.answered("mstunnel-setup", *arguments, **options)
 
     def uninstall(self, *arguments: str, **options: Any) -> Ended:
         """Run `mst-cli uninstall` unattended."""
-        return self.run("mst-cli", "uninstall", *arguments, "--answers", str(self.answers), **options)
+        return self.answered("mst-cli", "uninstall", *arguments, **options)
 
     def roll_back(self, **options: Any) -> Ended:
         """Run `mstunnel-setup rollback` unattended."""
-        return self.run("mstunnel-setup", "rollback", "--answers", str(self.answers), **options)
+        return self.answered("mstunnel-setup", "rollback", **options)
 
     def renew(self, **options: Any) -> Ended:
         """Run `mst-cli import_cert` with the second certificate."""
         given = ("--cert", f"{self.directory}/renewed.pem", "--key", f"{self.directory}/renewed-key.pem")
         return self.run("mst-cli", "import_cert", *given, "--yes", **options)
+
+    def monitor(self, **options: Any) -> Ended:
+        """Have the monitor look once."""
+        return self.run("mstunnel_monitor", "--once", **options)
+
+    def answered(self, program: str, *arguments: str, **options: Any) -> Ended:
+        """Run a program with the answer file."""
+        return self.run(program, *arguments, "--answers", str(self.answers), **options)
 
     def run(self, program: str, *arguments: str, **options: Any) -> Ended:
         """Run a program to its end, or until `kill_at`."""
@@ -151,8 +152,11 @@ class Arena:
         assert self._programs.stdout is not None
         self._programs.stdin.write(json.dumps(request) + "\n")
         self._programs.stdin.flush()
-        code = int(self._programs.stdout.readline())
-        return self._ended(code, time.monotonic() - started)
+        code, seconds = int(self._programs.stdout.readline()), time.monotonic() - started
+        stdout, stderr, points = (
+            (self.directory / f"run.{name}").read_text() for name in ("stdout", "stderr", "points")
+        )
+        return Ended((program, *arguments), code, stdout, stderr, seconds, tuple(points.splitlines()))
 
     def request(self, program: str, *arguments: str, **options: Any) -> dict[str, Any]:
         """The request to the fork server for this run."""
@@ -166,10 +170,6 @@ class Arena:
             **self._request,
             **options,
         }
-
-    def _ended(self, code: int, seconds: float) -> Ended:
-        read = [(self.directory / f"run.{name}").read_text() for name in ("stdout", "stderr", "points")]
-        return Ended(code, read[0], read[1], tuple(read[2].splitlines()), seconds)
 
     def tree(self) -> dict[str, str]:
         """Every path below the root: kind, mode, owner, and content where it is the same every time."""
@@ -187,7 +187,7 @@ class Arena:
         if not path.is_file():
             return head
         place = f"/{path.relative_to(self.root)}"
-        if place == _JOURNAL:
+        if place == JOURNAL:
             return f"{head} journal"
         if place in _VOLATILE and path.read_bytes() != b"theirs":
             return f"{head} something"
@@ -211,7 +211,7 @@ class Arena:
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the journal; a last one that a kill cut off is none."""
-        path = self.place(_JOURNAL)
+        path = self.place(JOURNAL)
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
@@ -241,6 +241,15 @@ class Arena:
             "engine": self.daemon.state(),
             "tenant": self.tenant.ours(),
         }
+
+    def offer(
+        self, label: str, server: str, agent: str, *, published: str = "2026-11-01", drain_minutes: int = 0
+    ) -> None:
+        """One release is all that the administrator's catalogue has."""
+        path = self.place(CATALOGUE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        release = f'label = "{label}"\npublished = {published}\nserver = "{server}"\nagent = "{agent}"\n'
+        path.write_text(f"drain_minutes = {drain_minutes}\n[[release]]\n{release}")
 
     def _inputs(self) -> None:
         """Certificate, secret and answer file: what an administrator brings."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tests.crash.points import let_writer_use
-
 MOST_UNSYNCED = 12
 # Mode and content (None for a directory, the target for a link) by path.
 Picture: TypeAlias = dict[str, tuple[int, bytes | str | None]]
@@ -85,9 +83,9 @@ class RecordingOs:
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """Open; a file that comes into being gets its name in its directory."""
-        new = bool(flags & os.O_CREAT) and dir_fd is not None and not _there(path, dir_fd)
+        there = dir_fd is None or os.access(path, os.F_OK, dir_fd=dir_fd, follow_symlinks=False)
         handle = os.open(path, flags, mode, dir_fd=dir_fd)
-        if new and dir_fd is not None:
+        if flags & os.O_CREAT and not there and dir_fd is not None:
             self._made(dir_fd, path, "file")
             self._log.add(Operation(self._of(handle), "mode", value=stat.S_IMODE(os.fstat(handle).st_mode)))
         return handle
@@ -139,14 +137,6 @@ class RecordingOs:
         """Take a directory away."""
         os.rmdir(name, dir_fd=dir_fd)
         self._log.add(Operation(self._of(dir_fd), "unname", name))
-
-
-def _there(name: str, directory: int) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 class SkippingOs(RecordingOs):
@@ -224,8 +214,3 @@ def lay_down(tree: Picture, root: Path) -> None:
         else:
             path.write_bytes(content)
         path.chmod(mode)
-
-
-def install(double: RecordingOs | None) -> None:
-    """Let the file writer use another `os`; None brings the real one back."""
-    let_writer_use(double or os)

@@ -56,7 +56,7 @@ class Daemon:
         self.tunnel = True
         # How long the next pull takes, in seconds, and whether one is waiting.
         self.hold = 0.0
-        self.holding = False
+        self.holding = threading.Event()
         self._listener: Listener | None = None
         self._lock = threading.Lock()
         self._server = socketserver.ThreadingUnixStreamServer(str(path), self._handler())
@@ -126,9 +126,11 @@ class Daemon:
         return self.images.get(reference)
 
     def _do_pull(self, reference: str, digest: str = "") -> Any:
-        self.holding, seconds, self.hold = self.hold > 0, self.hold, 0.0
-        time.sleep(seconds)
-        self.holding = False
+        seconds, self.hold = self.hold, 0.0
+        if seconds:
+            self.holding.set()
+            time.sleep(seconds)
+            self.holding.clear()
         return self.images.setdefault(reference, digest or reference.partition("@")[2])
 
     def _do_remove_image(self, reference: str) -> bool:

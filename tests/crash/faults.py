@@ -30,14 +30,14 @@ CAPTIVE = b"<!doctype html><html><body>Please sign in to the wireless network</b
 
 @dataclass
 class Fault:
-    """At call number `at` of a port comes `what` instead of the real thing.
+    """At call number `at` of a port comes `what` instead of the real thing; without it calls are counted.
 
     The ports are `files`, `processes`, `http`, and `engine`.
     """
 
     port: str
-    at: int
-    what: str
+    at: int = 0
+    what: str = ""
 
 
 _active: Fault | None = None

@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import _line
@@ -21,6 +20,7 @@ from mstunnel_setup.transaction.lock import exclusive
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.tenant import CERTIFICATE_DAYS
+from tests.testbed.paths import JOURNAL
 
 Rule = TypeVar("Rule", bound=Callable[..., None])
 # How an installation may end when one of its calls failed.
@@ -54,14 +54,6 @@ _VARIES = (
 _POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS, _UPGRADE_POINTS = 760, 300, 170, 250
 
 
-def offer_a_release(arena: Arena) -> None:
-    """A release that the servers here may be upgraded to."""
-    path = arena.place(CATALOGUE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digests = f'server = "sha256:{"5" * 64}"\nagent = "sha256:{"6" * 64}"\n'
-    path.write_text(f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}')
-
-
 def told(function: Rule) -> Rule:
     """Keep the steps, so that a failing order can be kept as a fixture (tests/crash/orders)."""
 
@@ -91,11 +83,6 @@ class Gateway(RuleBasedStateMachine):
         self.edited: set[str] = set()
         self.foreign: set[str] = set()
 
-    @property
-    def expired(self) -> bool:
-        """Whether the clock says that no certificate is valid now."""
-        return not -1 < self.clock < CERTIFICATE_DAYS
-
     def begun(self, path: str) -> bool:
         """Whether the journal knows a file."""
         return f"file:{path}" in self.arena.receipt()["entries"]
@@ -110,21 +97,19 @@ class Gateway(RuleBasedStateMachine):
         assert ended.code != 1, ended.stdout + ended.stderr
         assert "Traceback" not in ended.stderr + ended.stdout
         if ended.code > 0:
-            assert ended.envelope["errors"][0]["hint"], ended.stdout
+            assert ended.hint, ended.stdout
         return ended.code
 
     def removed(self) -> None:
         """After an uninstallation: nothing of ours is left, everything of others is."""
         theirs = self.foreign | self.edited
-        left = [line.partition(":")[0].removeprefix("tree ") for line in self._left()]
+        lines = differences(self.scene.before, self.arena.state())
+        left = [line.partition(":")[0].removeprefix("tree ") for line in lines]
         assert all(any(name.startswith(path) for name in theirs) for path in left), left
         if theirs:
             shutil.rmtree(self.arena.place(paths.CONFIGURATION), ignore_errors=True)
         self.edited.clear()
         self.foreign.clear()
-
-    def _left(self) -> list[str]:
-        return list(differences(self.scene.before, self.arena.state()))
 
     def complete(self) -> None:
         """After an installation: everything is there, and as after an undisturbed one."""
@@ -154,8 +139,9 @@ class Gateway(RuleBasedStateMachine):
                 again = self.arena.install(days_wrong=self.clock)
                 assert again.envelope["status"] == "unchanged", again.stdout
             return
-        lost = {path for path in self.edited if path in ended.envelope["errors"][0]["message"]}
-        assert (code == 11 and lost) or (code == 4 and self.expired), ended.stdout
+        lost = {path for path in self.edited if path in ended.message}
+        expired = not -1 < self.clock < CERTIFICATE_DAYS
+        assert (code == 11 and lost) or (code == 4 and expired), ended.stdout
 
     @rule(point=st.integers(1, _POINTS))
     @told
@@ -207,9 +193,9 @@ class Gateway(RuleBasedStateMachine):
         with exclusive(Files(self.arena.root), Clock(), paths.LOCK):
             before = self.arena.state()
             ended = getattr(self.arena, command)(days_wrong=self.clock)
-            assert list(differences(before, self.arena.state())) == []
+            assert differences(before, self.arena.state()) == []
         assert self.ended(ended) == ExitCode.LOCKED, ended.stdout
-        assert f"process {os.getpid()}, since" in ended.envelope["errors"][0]["message"]
+        assert f"process {os.getpid()}, since" in ended.message
 
     @rule(point=st.one_of(st.none(), st.integers(1, _UPGRADE_POINTS)))
     @told
@@ -217,8 +203,7 @@ class Gateway(RuleBasedStateMachine):
         """Cut off anywhere, the monitor brings it to its end."""
         ended = self.arena.run("mst-cli", "upgrade", "apply", kill_at=point, days_wrong=self.clock)
         if ended.code == KILLED:
-            monitor = self.arena.run("mstunnel_monitor", "--once", days_wrong=self.clock)
-            assert monitor.code == 0, monitor.stdout + monitor.stderr
+            self.arena.monitor(days_wrong=self.clock).checked()
         else:
             assert self.ended(ended) in _AFTER_A_FAULT, ended.stdout
 
@@ -242,8 +227,7 @@ class Gateway(RuleBasedStateMachine):
     @rule(point=st.one_of(st.none(), st.integers(1, _RENEWAL_POINTS)))
     @told
     def renew_the_identity(self, point: int | None) -> None:
-        command = ("reenroll", "--answers", str(self.arena.answers))
-        ended = self.arena.run("mst-cli", *command, kill_at=point, days_wrong=self.clock)
+        ended = self.arena.answered("mst-cli", "reenroll", kill_at=point, days_wrong=self.clock)
         if ended.code != KILLED:
             assert self.ended(ended) in _AFTER_A_FAULT | {6}, ended.stdout
         self._kept_aside()
@@ -320,32 +304,23 @@ class Gateway(RuleBasedStateMachine):
                 record["action"]["kind"] = "write-file"
         if records:
             bare = ({name: item[name] for name in item if name != "checksum"} for item in records)
-            self.arena.place(f"{paths.STATE}/journal.jsonl").write_bytes(b"".join(map(_line, bare)))
+            self.arena.place(JOURNAL).write_bytes(b"".join(map(_line, bare)))
 
     @invariant()
     def check_promises(self) -> None:
         """What holds after every step, however it ended."""
-        self._check_key_and_certificate()
-        self._check_what_others_left()
-        self._check_every_file_is_whole()
-
-    def _check_key_and_certificate(self) -> None:
-        """P3: readers find the old pair or the new one."""
+        # P3: readers find the old pair or the new one.
         active = self.arena.place(paths.ACTIVE)
         if active.is_symlink():
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(active / "chain.pem", active / "key.pem")
-
-    def _check_what_others_left(self) -> None:
-        """P2: no foreign file is touched."""
+        # P2: no foreign file is touched.
         for path in self.foreign:
             assert self.arena.place(path).read_text() == "mine\n"
         for path in self.edited:
             # Kept by an uninstallation, it is no file of ours any more: the next installation saves it.
             assert self.saved(path) or "theirs" in self.arena.place(path).read_text()
-
-    def _check_every_file_is_whole(self) -> None:
-        """P3: no reader finds half a file."""
+        # P3: no reader finds half a file.
         for path in (*_EDITABLE, paths.AGENT_SETTINGS):
             if self.arena.place(path).exists():
                 assert json.loads(self.arena.place(path).read_text())

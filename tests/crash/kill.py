@@ -1,6 +1,6 @@
 """The kill loop: a run is killed at one of its points, and the next one has to bring it to the same end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,18 +22,15 @@ class Scene:
     removal_points: tuple[str, ...] = ()
 
     def rehearse(self) -> "Scene":
-        """Install and uninstall undisturbed. AssertionError when that alone leaves something behind."""
+        """Install and uninstall undisturbed. An error when that alone fails or leaves something behind."""
         for _ in range(2):  # the first run imports what later ones find imported
             self.reset()
             self.before = self.arena.state()
-            installed = self.arena.install()
-            assert installed.code == 0, installed.stdout + installed.stderr
+            installed = self.arena.install().checked()
             self.golden, self.points = self.arena.state(), installed.points
             assert self.golden["told_in_order"]
             self.installed = self.arena.keep()
-            removed = self.arena.uninstall()
-            assert removed.code == 0, removed.stdout + removed.stderr
-            self.removal_points = removed.points
+            self.removal_points = self.arena.uninstall().checked().points
         assert not differences(self.before, self.arena.state())
         return self
 
@@ -69,6 +66,11 @@ class Scene:
         self.install()
         complaints = _killed(self.arena.uninstall(kill_at=number, **options), number)
         return [*complaints, *_ended(self.arena.uninstall(**options), self.arena, self.before)]
+
+
+def point(points: Sequence[str], *wanted: str) -> int:
+    """Number of the first point whose name contains all that is wanted."""
+    return next(number for number, name in enumerate(points, 1) if all(text in name for text in wanted))
 
 
 def _killed(ended: Ended, number: int) -> list[str]:

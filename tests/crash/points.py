@@ -28,7 +28,10 @@ _EVENTS = frozenset(
 
 @dataclass
 class Points:
-    """The points seen so far; at number `kill_at` the process kills itself."""
+    """The points seen so far; at number `kill_at` the process kills itself.
+
+    None is a connection to `ignored`: the recording engine's socket, whose client counts its points itself.
+    """
 
     kill_at: int | None = None
     ignored: str = ""
@@ -51,12 +54,8 @@ class Points:
             path, _mode, flags = arguments
             if flags & _WRITING:
                 self.hit(f"open {_name(path)}")
-        elif event in _EVENTS and not self._ignorable(event, arguments):
+        elif event in _EVENTS and not (event == "socket.connect" and arguments[1] == self.ignored):
             self.hit(" ".join([event.removeprefix("os."), *map(_name, arguments[:2])]))
-
-    def _ignorable(self, event: str, arguments: tuple[Any, ...]) -> bool:
-        """The tests' own way to the recording engine, which counts its points itself."""
-        return event == "socket.connect" and arguments[1] == self.ignored
 
 
 def let_writer_use(double: Any) -> None:

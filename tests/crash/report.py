@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tests.crash import plugin, tally
 from tests.crash.variants import VARIANTS
-from tests.machines.report import section
+from tests.machines.report import section, survived
 
 PAGE = Path("docs/reference/reliability.md")
 _JOURNAL = Path("build/bench/journal.json")
@@ -82,9 +83,12 @@ def main() -> int:
 def _figures(page: str) -> Iterator[str]:
     yield f"## Commands, power and failures (commit {plugin.commit()}, where no other is named)\n"
     yield "| What | Checked | Survived |\n| --- | --- | --- |"
-    yield from _rows([*_commands(), *_asked(), *_real()])
-    yield from [*_rows(_strace())] or re.findall(rf"^\| {re.escape(_STRACE)}.*$", page, re.MULTILINE)
-    yield from _rows([*_disks(), *_faults(), *_others()])
+    yield from _rows(_killed())
+    if strace := plugin.recorded("strace"):
+        yield from _rows([_row(f"{_STRACE} (commit {strace[-1]['commit']})", strace)])
+    else:
+        yield from re.findall(rf"^\| {re.escape(_STRACE)}.*$", page, re.MULTILINE)
+    yield from _rows(_tried())
     yield ""
 
 
@@ -99,51 +103,30 @@ def _kills() -> Iterator[str]:
             if not some:
                 continue
             by_way = [[run for run in some if run["way"] == way] for way in _WAYS]
-            cells = [f"{_survived(part)} of {len(part)}" if part else "" for part in by_way]
+            cells = [f"{survived(part)} of {len(part)}" if part else "" for part in by_way]
             tried = "pairs of points" if pairs else f"one of {kind.every}" if kind.every > 1 else "all"
             yield f"| {variant}{', killed twice' if pairs else ''} | {tried} | {' | '.join(cells)} |"
     yield ""
 
 
-def _commands() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("commands")
-    names = len({run["command"] for run in runs})
-    yield _row(f"Kill points of {names} commands: run again, then uninstalled", runs)
+def _killed() -> Iterator[tuple[str, int, int]]:
+    commands, asked, real = (plugin.recorded(figure) for figure in ("commands", "asked", "real"))
+    names = len({run["command"] for run in commands})
+    yield _row(f"Kill points of {names} commands: run again, then uninstalled", commands)
+    yield _row("Kill points of a monitor during an upgrade requested by the agent, good and bad image", asked)
+    spread = f", spread over {real[-1]['of']} points" if real else ""
+    yield _row(f"Installations killed on real Podman with systemd{spread}", real)
 
 
-def _asked() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("asked")
-    yield _row("Kill points of a monitor during an upgrade requested by the agent, good and bad image", runs)
-
-
-def _real() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("real")
-    spread = f", spread over {runs[-1]['of']} points" if runs else ""
-    yield _row(f"Installations killed on real Podman with systemd{spread}", runs)
-
-
-def _strace() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("strace")
-    at = f" (commit {runs[-1]['commit']})" if runs else ""
-    yield _row(f"{_STRACE}{at}", runs)
-
-
-def _disks() -> Iterator[tuple[str, int, int]]:
+def _tried() -> Iterator[tuple[str, int, int]]:
     latest = {item["what"]: item for item in plugin.recorded("disks")}
     for what, item in latest.items():
         yield f"Disks after a power failure: {what} ({item['moments']} moments)", item["disks"], item["disks"]
-
-
-def _faults() -> Iterator[tuple[str, int, int]]:
     faults = plugin.recorded("faults")
-    for run in ("install", "uninstall"):
-        for port, about in _PORTS.items():
-            some = [item for item in faults if (item["run"], item["port"]) == (run, port)]
-            sites = len({item["at"] for item in some})
-            yield _row(f"{about} made to fail ({run}, {sites} calls, each in every way), run again", some)
-
-
-def _others() -> Iterator[tuple[str, int, int]]:
+    for run, (port, about) in product(("install", "uninstall"), _PORTS.items()):
+        some = [item for item in faults if (item["run"], item["port"]) == (run, port)]
+        sites = len({item["at"] for item in some})
+        yield _row(f"{about} made to fail ({run}, {sites} calls, each in every way), run again", some)
     for item in plugin.recorded("full")[-1:]:
         yield f"Full disk of 1 MiB ({item['stopped']} of them stopped the run)", item["sizes"], item["sizes"]
     states = plugin.recorded("states")
@@ -153,11 +136,7 @@ def _others() -> Iterator[tuple[str, int, int]]:
 
 
 def _row(about: str, runs: Sequence[dict[str, Any]]) -> tuple[str, int, int]:
-    return about, len(runs), _survived(runs)
-
-
-def _survived(runs: Iterable[dict[str, Any]]) -> int:
-    return sum(not run["complaints"] for run in runs)
+    return about, len(runs), survived(runs)
 
 
 def _rows(rows: Iterable[tuple[str, int, int]]) -> Iterator[str]:

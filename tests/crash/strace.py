@@ -3,8 +3,6 @@
 strace sees what audit events do not: child processes, C code, every write and sync.
 """
 
-import json
-import os
 import random
 import re
 import shutil
@@ -16,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.crash import plugin
-from tests.crash.arena import REPOSITORY, Arena, differences
+from tests.crash.arena import REPOSITORY, Arena, command, differences
 from tests.crash.kill import KILLED, Scene
+from tests.crash.tenant import environment
 
 # Calls that change something; `write` is also the screen, which costs some points and no truth. A machine
 # does not know all of them: `?` asks strace not to mind.
@@ -44,10 +43,8 @@ POINTS = 100
 def traced(arena: Arena, *options: str) -> subprocess.CompletedProcess[bytes]:
     """The installation under strace with more options."""
     request = arena.request("mstunnel-setup", "--answers", str(arena.answers))
-    program = [sys.executable, "-m", "tests.crash.program", json.dumps(request)]
-    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    command = ["strace", "-f", "-qq", "-o", str(arena.directory / "strace"), *options, *program]
-    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=False)
+    strace = ["strace", "-f", "-qq", "-o", str(arena.directory / "strace"), *options, *command(request)]
+    return subprocess.run(strace, cwd=REPOSITORY, env=environment(), capture_output=True, check=False)
 
 
 def places(lines: Iterable[str]) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.actions import vendor_gateway
 from tests.crash.arena import differences
 from tests.crash.engine import DEAD
-from tests.crash.kill import KILLED, Scene
+from tests.crash.kill import KILLED, Scene, point
 from tests.crash.vendor import CONTAINERS, VendorArena
 
 _REFUSED = {"port": "http", "what": "403", "at": 1}
@@ -36,16 +36,15 @@ def containers(host: VendorArena) -> dict[str, Any]:
     return found
 
 
-def switch(host: VendorArena, *arguments: str) -> Any:
-    """Run the switch without the options of the arena."""
-    given = ("--answers", str(host.answers), *arguments)
-    return host.run("mstunnel-setup", "adopt", "switch", *given)
+def statuses(host: VendorArena) -> dict[str, str]:
+    """Theirs by name."""
+    return {name: item["status"] for name, item in containers(host).items()}
 
 
 def test_the_other_gateway_is_kept_stopped_and_ours_serves_its_certificate(host: VendorArena) -> None:
     served = (host.root / "etc/mstunnel/certs/active.crt").read_text()
 
-    assert host.install().code == 0
+    host.install().checked()
 
     found = containers(host)
     for name in CONTAINERS:
@@ -59,7 +58,7 @@ def test_the_other_gateway_is_kept_stopped_and_ours_serves_its_certificate(host:
 
 
 def test_the_backup_is_for_root_only_and_holds_everything(host: VendorArena) -> None:
-    assert host.install().code == 0
+    host.install().checked()
 
     place = host.root / "var/lib/mstunnel/vendor-backup.tar"
     assert place.stat().st_mode & 0o777 == 0o600
@@ -70,12 +69,12 @@ def test_the_backup_is_for_root_only_and_holds_everything(host: VendorArena) -> 
 
 
 def test_a_switch_needs_the_digest_of_a_plan_of_today(scene: Scene, host: VendorArena) -> None:
-    missing = switch(host)
+    missing = host.switch()
     assert (missing.code, missing.error) == (2, "adoption-plan-missing")
 
     (host.root / "etc/mstunnel/env.sh").write_text("TRACE_SESSIONS=2\n")
     before = host.state()
-    outdated = switch(host, "--plan", host.digest)
+    outdated = host.switch("--plan", host.digest)
 
     assert (outdated.code, outdated.error) == (3, "adoption-plan-outdated")
     assert differences(before, host.state()) == []
@@ -85,12 +84,10 @@ def test_terms_that_are_not_accepted_stop_it_before_the_first_change(scene: Scen
     """Microsoft's marker of acceptance lies there, and is about other terms."""
     (host.root / "etc/mstunnel/EulaAccepted").touch()
     host.write_answers({"certificate": None, "eula": None})
-    digest = host.run("mstunnel-setup", "adopt", "plan", "--answers", str(host.answers)).envelope["data"][
-        "digest"
-    ]
+    digest = host.plan().envelope["data"]["digest"]
     before = host.state()
 
-    ended = switch(host, "--plan", digest)
+    ended = host.switch("--plan", digest)
 
     assert (ended.code, ended.error) == (2, "answers-missing")
     assert differences(before, host.state()) == []
@@ -103,7 +100,7 @@ def test_a_gateway_that_does_not_start_brings_the_other_one_back(scene: Scene, h
     failed = host.install()
 
     assert (failed.code, failed.error) == (10, "adoption-rolled-back")
-    assert "adopt plan" in failed.envelope["errors"][0]["hint"]
+    assert "adopt plan" in failed.hint
     assert differences(scene.before, host.state()) == []
 
 
@@ -117,9 +114,7 @@ def test_the_way_back_needs_no_administrator(scene: Scene, host: VendorArena) ->
     failed = host.install()
 
     assert (failed.code, failed.error) == (10, "adoption-rolled-back")
-    assert {name: item["status"] for name, item in containers(host).items()} == dict.fromkeys(
-        CONTAINERS, "running"
-    )
+    assert statuses(host) == dict.fromkeys(CONTAINERS, "running")
 
 
 def test_a_failure_before_the_other_gateway_is_stopped_leaves_it_serving(
@@ -129,10 +124,8 @@ def test_a_failure_before_the_other_gateway_is_stopped_leaves_it_serving(
 
     assert failed.code not in (0, 1)
     assert failed.error != "adoption-rolled-back"
-    assert {name: item["status"] for name, item in containers(host).items()} == dict.fromkeys(
-        CONTAINERS, "running"
-    )
-    assert host.install().code == 0
+    assert statuses(host) == dict.fromkeys(CONTAINERS, "running")
+    host.install().checked()
     assert differences(scene.golden, host.state()) == []
 
 
@@ -140,52 +133,46 @@ def test_a_failure_before_the_other_gateway_is_stopped_leaves_it_serving(
 def test_meanwhile_nothing_else_installs(scene: Scene, host: VendorArena, arguments: list[str]) -> None:
     host.install(fault=_REFUSED)
 
-    ended = host.run("mstunnel-setup", *arguments, "--answers", str(host.answers))
+    ended = host.answered("mstunnel-setup", *arguments)
 
     assert (ended.code, ended.error) == (2, "adoption-unfinished")
 
 
 def test_a_restart_in_the_middle_is_continued_without_the_plan(scene: Scene, host: VendorArena) -> None:
-    at = next(number for number, name in enumerate(scene.points, 1) if "rename" in name and ".vendor" in name)
+    at = point(scene.points, "rename", ".vendor")
     assert host.install(kill_at=at + 1).code == KILLED
 
-    assert switch(host).code == 0
+    host.switch().checked()
 
     assert differences(scene.golden, host.state()) == []
 
 
 @pytest.mark.parametrize("way", ["adopt rollback", "mst-cli uninstall"])
 def test_a_finished_switch_goes_back_exactly(scene: Scene, host: VendorArena, way: str) -> None:
-    assert host.install().code == 0
+    host.install().checked()
 
-    if way == "adopt rollback":
-        ended = host.uninstall()
-    else:
-        ended = host.run("mst-cli", "uninstall", "--answers", str(host.answers))
+    ended = host.uninstall() if way == "adopt rollback" else host.answered("mst-cli", "uninstall")
 
-    assert ended.code == 0
+    ended.checked()
     assert differences(scene.before, host.state()) == []
 
 
 def test_after_a_commit_there_is_no_way_back_and_nothing_of_theirs_is_touched(host: VendorArena) -> None:
-    assert host.install().code == 0
-    committed = host.run("mstunnel-setup", "adopt", "commit")
-    assert committed.code == 0
+    host.install().checked()
+    host.commit().checked()
     kept = {path: text for path, text in host.tree().items() if ".vendor" in path}
 
     again = host.run("mstunnel-setup", "adopt", "rollback")
     assert (again.code, again.error) == (2, "nothing-adopted")
-    assert host.run("mst-cli", "uninstall", "--answers", str(host.answers)).code == 0
+    host.answered("mst-cli", "uninstall").checked()
 
     assert {path: text for path, text in host.tree().items() if ".vendor" in path} == kept
-    assert {name: item["status"] for name, item in containers(host).items()} == {
-        f"{name}.vendor": "exited" for name in CONTAINERS
-    }
+    assert statuses(host) == {f"{name}.vendor": "exited" for name in CONTAINERS}
 
 
 def test_a_committed_gateway_is_finished(host: VendorArena) -> None:
-    assert host.install().code == 0
-    assert host.run("mstunnel-setup", "adopt", "commit").code == 0
+    host.install().checked()
+    host.commit().checked()
 
     refused = host.roll_back()
 
@@ -198,16 +185,15 @@ def test_a_committed_gateway_is_finished(host: VendorArena) -> None:
 @pytest.mark.long
 def test_a_commit_is_killed_before_its_one_record_or_after_it(scene: Scene, host: VendorArena) -> None:
     scene.install()
-    undisturbed = host.run("mstunnel-setup", "adopt", "commit")
-    assert undisturbed.code == 0
+    undisturbed = host.commit().checked()
     golden = host.state()
     opened = undisturbed.points.index("open journal.jsonl") + 1
     for at in (*range(opened, opened + 6), len(undisturbed.points)):
         scene.install()
-        assert host.run("mstunnel-setup", "adopt", "commit", kill_at=at).code == KILLED
+        assert host.commit(kill_at=at).code == KILLED
         way_back = vendor_gateway.KEY in host.receipt()["entries"]
 
-        again = host.run("mstunnel-setup", "adopt", "commit")
+        again = host.commit()
 
         assert (again.code, again.error) == ((0, "") if way_back else (2, "nothing-adopted")), at
         assert differences(golden, host.state()) == [], at
@@ -216,14 +202,14 @@ def test_a_commit_is_killed_before_its_one_record_or_after_it(scene: Scene, host
 def test_an_unfinished_switch_is_not_committed(host: VendorArena) -> None:
     host.install(fault=_REFUSED)
 
-    ended = host.run("mstunnel-setup", "adopt", "commit")
+    ended = host.commit()
 
     assert (ended.code, ended.error) == (3, "adoption-not-verified")
 
 
 def test_a_later_failure_brings_nothing_back_that_was_replaced_well(scene: Scene, host: VendorArena) -> None:
     """Given once more on a finished switch: ours serves, whatever the tenant answers today."""
-    assert host.install().code == 0
+    host.install().checked()
     host.write_answers({"certificate": None, "site": "Nowhere"})
 
     assert host.install().code not in (0, 10)
@@ -235,12 +221,12 @@ def test_a_later_failure_brings_nothing_back_that_was_replaced_well(scene: Scene
 def test_what_was_edited_since_the_switch_is_kept_beside_what_comes_back(
     scene: Scene, host: VendorArena
 ) -> None:
-    assert host.install().code == 0
+    host.install().checked()
     (host.root / "etc/mstunnel/env.sh").write_text("TRACE_SESSIONS=2\n")
 
     ended = host.uninstall()
 
-    assert ended.code == 0
+    ended.checked()
     found = host.state()
     left = {path: found["tree"].pop(path) for path in list(found["tree"]) if ".left" in path}
     assert set(left) == {"/etc/mstunnel.left", "/etc/mstunnel.left/env.sh"}
@@ -250,6 +236,6 @@ def test_what_was_edited_since_the_switch_is_kept_beside_what_comes_back(
 def test_what_an_earlier_adoption_left_blocks_the_plan(scene: Scene, host: VendorArena) -> None:
     (host.root / "etc/mstunnel.vendor").mkdir()
 
-    ended = host.run("mstunnel-setup", "adopt", "plan", "--answers", str(host.answers))
+    ended = host.plan()
 
     assert (ended.code, ended.error) == (3, "vendor-aside-occupied")

@@ -26,15 +26,6 @@ FEED = feed.Feed("https://releases.example.com/feed", "trusted root\n")
 LIMITS = '{"disk_space": {"healthy": 9, "unhealthy": 4}}\n'
 
 
-def offer(arena: Arena, label: str, image: str) -> str:
-    """Put a release into the administrator's catalogue; the whole catalogue."""
-    path = arena.place(CATALOGUE)
-    path.parent.mkdir(exist_ok=True)
-    digests = f'server = "{image}"\nagent = "{AGENT}"\n'
-    path.write_text(f'[[release]]\nlabel = "{label}"\npublished = 2026-11-01\n{digests}')
-    return path.read_text()
-
-
 def follow(arena: Arena) -> None:
     """Have the gateway follow a release feed whose root is a file of this host."""
     root = arena.root / "etc/site/root.json"
@@ -44,18 +35,22 @@ def follow(arena: Arena) -> None:
     arena.place(feed.SETTINGS).write_text(settings)
 
 
+def restore(arena: Arena, backup: Path, *arguments: str, **options: Any) -> Ended:
+    """The restoration of `backup` on a host that has nothing."""
+    return arena.answered("mst-cli", "restore", str(backup), *arguments, **options)
+
+
 @pytest.fixture
 def backup(arena: Arena, private: Path) -> Path:
     """Of a gateway that took one release, and went back from the next one."""
     place = private / "backup.tar.gz"
-    assert arena.install().code == 0
+    arena.install().checked()
     arena.place(paths.HEALTH_THRESHOLDS).write_text(LIMITS)
     for label, image in (("2.0", GOOD), ("3.0", DEAD)):
-        offer(arena, label, image)
+        arena.offer(label, image, AGENT)
         arena.run("mst-cli", "upgrade", "apply")
     follow(arena)
-    made = arena.run("mst-cli", "backup", str(place))
-    assert made.code == 0, made.stdout
+    arena.run("mst-cli", "backup", str(place)).checked()
     return place
 
 
@@ -68,8 +63,7 @@ def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> N
 
     catalogue = arena.place(CATALOGUE).read_text()
     arena.reset()
-    restored = arena.run("mst-cli", "restore", str(backup), "--answers", str(arena.answers))
-    assert restored.code == 0, restored.stdout
+    restore(arena, backup).checked()
 
     running = arena.daemon.state()["containers"][SERVER]["image"]
     assert running.endswith(GOOD), running
@@ -80,8 +74,7 @@ def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> N
     assert [upgrade.outcome for upgrade in history.upgrades] == ["done", "went-back"]
     assert history.failed == {Digests(DEAD, AGENT)}, "what was rejected there is rejected here"
 
-    removed = arena.uninstall()
-    assert removed.code == 0, removed.stdout
+    arena.uninstall().checked()
     assert not arena.place(HISTORY).exists()
     for path in (CATALOGUE, feed.SETTINGS, feed.ROOT):
         assert not arena.place(path).exists()
@@ -94,32 +87,24 @@ def test_roots_that_were_a_file_of_the_old_host_are_in_the_backup(
     tenant = YAML(typ="safe").load(arena.answers)["tenant"]
     shutil.copy(tenant["ca_file"], roots)
     arena.write_answers({"tenant": {**tenant, "ca_file": str(roots)}})
-    assert arena.install().code == 0
-    assert arena.run("mst-cli", "backup", str(place)).code == 0
+    arena.install().checked()
+    arena.run("mst-cli", "backup", str(place)).checked()
     roots.unlink()
     arena.reset()
     del tenant["ca_file"]
     arena.write_answers({"tenant": tenant})
     before = arena.state()
 
-    refused = arena.run("mst-cli", "restore", str(place), "--answers", str(arena.answers))
+    refused = restore(arena, place)
     assert (refused.code, refused.error) == (2, "backup-ca-file-missing")
     assert arena.state() == before
 
-    hint = refused.envelope["errors"][0]["hint"]
+    hint = refused.hint
     unpack_command, option = re.findall(r"`(.+?)`", hint)
     monkeypatch.chdir(private)
     subprocess.run(["sh", "-c", unpack_command], check=True)
     named = private / option.removeprefix("--ca-file ")
-    restored = arena.run(
-        "mst-cli", "restore", str(place), "--ca-file", str(named), "--answers", str(arena.answers)
-    )
-    assert restored.code == 0, restored.stdout
-
-
-def restore(arena: Arena, backup: Path, **options: Any) -> Ended:
-    """The restoration of `backup` on a host that has nothing."""
-    return arena.run("mst-cli", "restore", str(backup), "--answers", str(arena.answers), **options)
+    restore(arena, place, "--ca-file", str(named)).checked()
 
 
 def state(arena: Arena) -> dict[str, Any]:
@@ -137,7 +122,7 @@ def test_a_restoration_killed_anywhere_is_brought_to_its_end_or_leaves_nothing(
 ) -> None:
     arena.reset()
     before = arena.state()
-    assert restore(arena, backup).code == 0  # it imports what later ones find imported
+    restore(arena, backup).checked()  # it imports what later ones find imported
     arena.reset()
     points = restore(arena, backup).points
     golden = state(arena)

@@ -13,23 +13,15 @@ from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import LARGE, Journal
-from tests.crash import plugin
 from tests.crash.arena import Arena, differences
-from tests.crash.kill import Scene
-from tests.crash.test_commands import Command, Rehearsed, done, renewed
+from tests.crash.kill import Scene, point
+from tests.crash.test_commands import Command, Rehearsed, renewed
 from tests.testbed.certificates import Authority
+from tests.testbed.paths import JOURNAL
 
-_PLACE = f"{paths.STATE}/journal.jsonl"
 _AROUND = 8
 _MONTHS = 120
 _MEGABYTE = 1_000_000
-_RELEASE = """drain_minutes = 0
-[[release]]
-label = "{month}.0"
-published = {year}-{month_of_year:02}-01
-server = "sha256:{month:064x}"
-agent = "sha256:{other:064x}"
-"""
 
 
 @contextmanager
@@ -52,12 +44,12 @@ def worn(arena: Arena) -> Sequence[str]:
 
 def size(arena: Arena) -> int:
     """Bytes of the journal."""
-    return arena.place(_PLACE).stat().st_size
+    return arena.place(JOURNAL).stat().st_size
 
 
 def chosen(points: Sequence[str], everything: bool) -> Sequence[int]:
     """Every point around the one at which the new journal takes the place of the old one."""
-    at = next(number for number, point in enumerate(points, start=1) if point.startswith("rename .journal"))
+    at = point(points, "rename .journal")
     return range(1, len(points) + 1) if everything else range(max(1, at - _AROUND), at + _AROUND)
 
 
@@ -67,24 +59,15 @@ def test_a_kill_anywhere_around_a_compaction_is_survived(
     variant: Callable[[str], Scene], everything: bool
 ) -> None:
     rehearsed = Rehearsed(variant("systemd"), Command(renewed, worn)).rehearse()
-    failed = []
-    for number in chosen(rehearsed.points, everything):
-        complaints = rehearsed.fails(number)
-        fields = {"point": number, "of": len(rehearsed.points), "complaints": complaints}
-        plugin.record("commands", command="import that compacts the journal", **fields)
-        failed += [f"point {number} ({rehearsed.points[number - 1]}): {text}" for text in complaints]
-    assert not failed, "\n".join(failed)
+    rehearsed.check_each("import that compacts the journal", chosen(rehearsed.points, everything))
 
 
 def upgrade(arena: Arena, month: int) -> None:
     """A release appears and is taken."""
-    path = arena.place(CATALOGUE)
-    path.parent.mkdir(exist_ok=True)
-    year, month_of_year = 2027 + month // 12, month % 12 + 1
-    path.write_text(
-        _RELEASE.format(month=month + 10, other=month + 5000, year=year, month_of_year=month_of_year)
-    )
-    done(arena.run("mst-cli", "upgrade", "apply"))
+    server, agent = (f"sha256:{number:064x}" for number in (month + 10, month + 5000))
+    published = f"{2027 + month // 12}-{month % 12 + 1:02}-01"
+    arena.offer(f"{month + 10}.0", server, agent, published=published)
+    arena.run("mst-cli", "upgrade", "apply").checked()
 
 
 def renew(arena: Arena, authority: Authority) -> None:
@@ -92,7 +75,7 @@ def renew(arena: Arena, authority: Authority) -> None:
     chain, key = authority.issue("vpn.crash.test", days=400)
     (arena.directory / "renewed.pem").write_bytes(chain)
     (arena.directory / "renewed-key.pem").write_bytes(key)
-    done(arena.renew())
+    arena.renew().checked()
 
 
 @pytest.mark.long
@@ -102,7 +85,7 @@ def test_ten_years_of_upgrades_and_renewals_stay_small_and_quick(
 ) -> None:
     """An upgrade a month, a certificate every two: as much in the sample as brings two compactions."""
     before = arena.state()
-    done(arena.install())
+    arena.install().checked()
     authority, sizes, loads = Authority(), [size(arena)], [0.0]
     months = _MONTHS if everything else 24
     for month in range(months):
@@ -117,7 +100,7 @@ def test_ten_years_of_upgrades_and_renewals_stay_small_and_quick(
     print(f"{months} months: at most {max(sizes)} bytes, read within {max(loads):.3f} s")
     arena.place(CATALOGUE).unlink()
     arena.place(CATALOGUE).parent.rmdir()
-    done(arena.uninstall())
+    arena.uninstall().checked()
     assert max(sizes) < _MEGABYTE
     assert max(loads) < 1
     assert sizes != sorted(sizes), "the journal was never compacted"

@@ -6,7 +6,6 @@ import os
 import pty
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +13,12 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.transaction.receipt import fold
-from tests.crash.arena import Arena, Ended, differences
-from tests.crash.kill import Scene
+from tests.crash.arena import Arena, command, differences
+from tests.crash.kill import KILLED, Scene, point
+from tests.crash.tenant import environment
 from tests.parameters import sample
+from tests.testbed.paths import JOURNAL
 
-_JOURNAL = f"{paths.STATE}/journal.jsonl"
 # One of each kind: JSON, text, the mark of the accepted terms, a copied root.
 _EDITED = (
     paths.OIDC_JSON,
@@ -33,28 +33,21 @@ _RELEASES = sorted((Path(__file__).parent / "releases").glob("*.jsonl"))
 
 def stopped(scene: Scene, label: str) -> None:
     """An installation killed at the first point whose name contains `label`."""
-    number = next(number for number, name in enumerate(scene.points, 1) if label in name)
-    assert scene.arena.install(kill_at=number).code == -9
-
-
-def done(ended: Ended) -> Ended:
-    """The run, which has to have succeeded."""
-    assert ended.code == 0, ended.stdout
-    return ended
+    assert scene.arena.install(kill_at=point(scene.points, label)).code == KILLED
 
 
 def test_an_edit_of_env_sh_is_kept(fresh: Scene, arena: Arena) -> None:
     stopped(fresh, "engine pull")
     with arena.place(paths.ENVIRONMENT).open("a") as stream:
         stream.write("MINE=1\n")
-    done(arena.install())
+    arena.install().checked()
     assert "MINE=1" in arena.place(paths.ENVIRONMENT).read_text()
 
 
 def test_a_file_edited_by_others_survives_the_uninstallation_and_is_named(arena: Arena) -> None:
-    done(arena.install())
+    arena.install().checked()
     arena.place(paths.OIDC_JSON).write_text("theirs\n")
-    removed = done(arena.uninstall())
+    removed = arena.uninstall().checked()
     assert arena.place(paths.OIDC_JSON).read_text() == "theirs\n"
     assert any(paths.OIDC_JSON in warning["message"] for warning in removed.envelope["warnings"])
 
@@ -68,15 +61,15 @@ def edited(arena: Arena, path: str) -> str:
 
 @pytest.mark.parametrize("path", _EDITED)
 def test_an_edited_file_of_ours_is_named_and_not_overwritten(fresh: Scene, arena: Arena, path: str) -> None:
-    done(arena.install())
+    arena.install().checked()
     original, theirs = arena.place(path).read_text(), edited(arena, path)
     refused = arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
-    assert path in refused.envelope["errors"][0]["message"]
-    assert "plan" in refused.envelope["errors"][0]["hint"]
+    assert path in refused.message
+    assert "plan" in refused.hint
     assert arena.place(path).read_text() == theirs
     arena.place(path).rename(arena.directory / "theirs")
-    done(arena.install())
+    arena.install().checked()
     assert arena.place(path).read_text() == original
     assert differences(fresh.golden, arena.state()) == []
 
@@ -91,23 +84,23 @@ def test_a_file_edited_between_stop_and_resume_is_found(fresh: Scene, arena: Are
 def test_an_edited_unit_is_named_and_not_overwritten(variant: Callable[[str], Scene]) -> None:
     scene = variant("systemd")
     scene.reset()
-    done(scene.arena.install())
+    scene.arena.install().checked()
     unit = f"{paths.QUADLETS}/{paths.SERVER}.container"
     theirs = edited(scene.arena, unit)
     refused = scene.arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
-    assert unit in refused.envelope["errors"][0]["message"]
+    assert unit in refused.message
     assert scene.arena.place(unit).read_text() == theirs
 
 
 def test_a_link_that_was_changed_is_found(arena: Arena) -> None:
-    done(arena.install())
+    arena.install().checked()
     active = arena.place(paths.ACTIVE)
     active.unlink()
     active.symlink_to("/somewhere/else")
     refused = arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
-    assert paths.ACTIVE in refused.envelope["errors"][0]["message"]
+    assert paths.ACTIVE in refused.message
     assert str(active.readlink()) == "/somewhere/else"
 
 
@@ -119,7 +112,7 @@ def test_a_file_in_the_place_of_any_link_of_ours_is_named_and_not_replaced(
     scene = variant(name)
     scene.reset()
     arena = scene.arena
-    done(arena.install())
+    arena.install().checked()
     links = [path for path in arena.root.rglob("*") if path.is_symlink()]
     assert len(links) >= 2
     for link in links:
@@ -128,20 +121,20 @@ def test_a_file_in_the_place_of_any_link_of_ours_is_named_and_not_replaced(
         link.write_text("# theirs\n")
         refused = arena.install()
         assert (refused.code, refused.error) == (11, "changed-by-others"), (link, refused.stdout)
-        assert f"/{link.relative_to(arena.root)}" in refused.envelope["errors"][0]["message"]
+        assert f"/{link.relative_to(arena.root)}" in refused.message
         assert link.read_text() == "# theirs\n"
         link.unlink()
         link.symlink_to(target)
     links[0].unlink()
     links[0].write_text("# theirs\n")
-    removed = done(arena.uninstall())
+    removed = arena.uninstall().checked()
     assert links[0].read_text() == "# theirs\n"
     assert f"/{links[0].relative_to(arena.root)}" in str(removed.envelope["warnings"])
 
 
 @pytest.mark.parametrize("agreed", [True, False])
 def test_at_a_terminal_one_question_decides(fresh: Scene, arena: Arena, agreed: bool) -> None:
-    done(arena.install())
+    arena.install().checked()
     theirs = edited(arena, paths.OIDC_JSON)
     code, shown = at_terminal(arena, "y" if agreed else "n")
     assert shown.count("[y/N]") == 1
@@ -159,11 +152,10 @@ def test_at_a_terminal_one_question_decides(fresh: Scene, arena: Arena, agreed: 
 def at_terminal(arena: Arena, answer: str) -> tuple[int, str]:
     """Run the program at a terminal and answer its question; exit code and what the terminal showed."""
     ours, theirs = pty.openpty()
-    request = arena.request("mstunnel-setup", "--answers", str(arena.answers))
+    request = arena.request("mstunnel-setup")
     request["arguments"] = ["--answers", str(arena.answers), "--root", str(arena.root)]
-    command = [sys.executable, "-m", "tests.crash.program", json.dumps(request)]
-    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    process = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    started = command(request)
+    process = subprocess.Popen(started, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     os.write(ours, f"{answer}\n".encode())
     shown = b""
@@ -176,9 +168,9 @@ def at_terminal(arena: Arena, answer: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("container", [paths.SERVER, paths.AGENT])
 def test_a_removed_container_is_made_again(fresh: Scene, arena: Arena, container: str) -> None:
-    done(arena.install())
+    arena.install().checked()
     arena.daemon.answer({"do": "remove", "name": container})
-    again = done(arena.install())
+    again = arena.install().checked()
     assert f"run container {container}" in str(again.envelope["data"]["steps"])
     assert differences(fresh.golden, arena.state()) == []
 
@@ -186,9 +178,9 @@ def test_a_removed_container_is_made_again(fresh: Scene, arena: Arena, container
 def test_a_removed_configuration_directory_does_not_stop_the_uninstallation(
     fresh: Scene, arena: Arena
 ) -> None:
-    done(arena.install())
+    arena.install().checked()
     shutil.rmtree(arena.place(paths.CONFIGURATION))
-    done(arena.uninstall())
+    arena.uninstall().checked()
     assert differences(fresh.before, arena.state()) == []
 
 
@@ -205,37 +197,37 @@ def test_a_foreign_container_is_refused_by_name(fresh: Scene, arena: Arena) -> N
     )
     refused = arena.install()
     assert (refused.code, refused.error) == (7, "container-foreign")
-    assert paths.SERVER in refused.envelope["errors"][0]["message"]
+    assert paths.SERVER in refused.message
 
 
 def test_another_host_name_is_refused_and_named(arena: Arena) -> None:
     arena.write_answers({"server_name": None})
-    done(arena.install(host_name="first"))
+    arena.install(host_name="first").checked()
     registered = arena.tenant.ours()
     refused = arena.install(host_name="second")
     assert (refused.code, refused.error) == (6, "server-renamed")
-    assert "first" in refused.envelope["errors"][0]["message"]
+    assert "first" in refused.message
     assert arena.tenant.ours() == registered
-    assert done(arena.install(host_name="first")).envelope["status"] == "unchanged"
+    assert arena.install(host_name="first").checked().envelope["status"] == "unchanged"
 
 
 def test_an_old_snapshot_of_the_server_is_refused_by_name(fresh: Scene, arena: Arena) -> None:
     stopped(fresh, "POST")
     snapshot = arena.directory / "snapshot"
     shutil.copytree(arena.root, snapshot, symlinks=True)
-    done(arena.install())
+    arena.install().checked()
     shutil.rmtree(arena.root)
     shutil.move(snapshot, arena.root)
     refused = arena.install()
     assert (refused.code, refused.error) == (6, "application-name-taken")
-    assert "gw1" in refused.envelope["errors"][0]["message"]
+    assert "gw1" in refused.message
 
 
 @pytest.mark.parametrize("release", _RELEASES, ids=lambda path: path.stem)
 def test_the_journal_of_every_release_still_loads(arena: Arena, release: Path) -> None:
     arena.place(paths.STATE).mkdir()
-    shutil.copy(release, arena.place(_JOURNAL))
-    status = done(arena.run("mstunnel-setup", "status"))
+    shutil.copy(release, arena.place(JOURNAL))
+    status = arena.run("mstunnel-setup", "status").checked()
     receipt = fold(json.loads(line) for line in release.read_text().splitlines())
     assert len(receipt.entries) > 25
     # What it did counts; what only later releases do is still to be done.
@@ -244,23 +236,23 @@ def test_the_journal_of_every_release_still_loads(arena: Arena, release: Path) -
 
 
 def test_the_journal_of_a_newer_release_is_refused_with_a_hint(arena: Arena) -> None:
-    done(arena.install())
-    before = arena.place(_JOURNAL).read_bytes()
+    arena.install().checked()
+    before = arena.place(JOURNAL).read_bytes()
     newer = Path(__file__).parent / "releases/newer.txt"
-    arena.place(_JOURNAL).write_text(newer.read_text())
+    arena.place(JOURNAL).write_text(newer.read_text())
     for ended in (arena.install(), arena.uninstall(), arena.run("mstunnel-setup", "status")):
         assert (ended.code, ended.error) == (10, "journal-newer")
-        assert "a later one" in ended.envelope["errors"][0]["hint"]
-    arena.place(_JOURNAL).write_bytes(before)
-    assert done(arena.install()).envelope["status"] == "unchanged"
+        assert "a later one" in ended.hint
+    arena.place(JOURNAL).write_bytes(before)
+    assert arena.install().checked().envelope["status"] == "unchanged"
 
 
 @pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
 def test_a_damaged_journal_is_refused_and_left_alone(arena: Arena, position: float) -> None:
-    done(arena.install())
-    content = bytearray(arena.place(_JOURNAL).read_bytes())
+    arena.install().checked()
+    content = bytearray(arena.place(JOURNAL).read_bytes())
     content[int(len(content) * position)] ^= 1
-    arena.place(_JOURNAL).write_bytes(content)
+    arena.place(JOURNAL).write_bytes(content)
     for ended in (arena.install(), arena.uninstall()):
         assert (ended.code, ended.error) == (10, "journal-damaged")
-    assert arena.place(_JOURNAL).read_bytes() == bytes(content)
+    assert arena.place(JOURNAL).read_bytes() == bytes(content)

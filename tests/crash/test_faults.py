@@ -49,9 +49,7 @@ _KEPT_HTTP, _KEPT_PROCESS, _KEPT_ENGINE = ("500", "cut after"), ("exit 1",), ("r
 def calls(scene: Scene, run: Run, port: str) -> Sequence[str]:
     """Every call through a port during an undisturbed run, in order."""
     run.begin(scene)
-    ended = run.do(scene.arena, fault={"port": port, "at": 0, "what": ""})
-    assert ended.code == 0, ended.stdout
-    return ended.points
+    return run.do(scene.arena, fault={"port": port}).checked().points
 
 
 def fails(scene: Scene, run: Run, fault: tuple[str, int, str], allowed: set[int]) -> list[str]:
@@ -62,7 +60,7 @@ def fails(scene: Scene, run: Run, fault: tuple[str, int, str], allowed: set[int]
     complaints = [] if ended.code in allowed else [f"exit {ended.code}: {ended.stdout[-300:]}"]
     if "Traceback" in ended.stderr + ended.stdout:
         complaints.append(ended.stderr[-500:])
-    if ended.code and not (ended.error and ended.envelope["errors"][0]["hint"]):
+    if ended.code and not (ended.error and ended.hint):
         complaints.append(f"no hint: {ended.stdout[-300:]}")
     again = run.do(scene.arena)
     if again.code:
@@ -84,9 +82,9 @@ def _said(ended: Ended, line: str) -> bool:
 
 
 @pytest.fixture
-def every(request: pytest.FixtureRequest) -> int:
+def every(everything: bool) -> int:
     """One call of how many is made to fail."""
-    return 1 if request.config.getoption("--kill-points", "sample") == "all" else 116
+    return 1 if everything else 116
 
 
 def possible(made: Sequence[str]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ import requests
 from mstunnel_setup.base import paths
 from tests.crash.arena import Arena, differences
 from tests.crash.kill import Scene
+from tests.testbed.paths import JOURNAL
 from tests.unit.mstunnel_lab.pages import Pages
 
 _MAY_NOT_GRANT = "66666666-6666-4666-8666-666666666666"
@@ -33,26 +34,25 @@ def test_a_run_waits_for_consent_and_goes_on_once_it_is_given(fresh: Scene, aren
     waiting = arena.install()
     assert (waiting.code, waiting.error) == (11, "admin-consent-needed")
     assert arena.install().error == "admin-consent-needed"
-    hint = waiting.envelope["errors"][0]["hint"]
+    hint = waiting.hint
     address = next(word for word in hint.split() if word.startswith(arena.tenant.lab["authority"]))
 
     assert "Consent given" in _consent(arena, address)
 
-    assert arena.install().code == 0
+    arena.install().checked()
     assert differences({"tenant": fresh.golden["tenant"]}, {"tenant": arena.tenant.ours()}) == []
-    assert arena.uninstall().code == 0
+    arena.uninstall().checked()
     assert arena.tenant.ours() == []
 
 
 def test_a_secret_takes_the_place_of_the_certificate(arena: Arena) -> None:
     arena.write_answers({"identity": {"credential": "secret"}})
-    installed = arena.install()
-    assert installed.code == 0, installed.stdout
+    arena.install().checked()
     place = arena.place(paths.AGENT_SECRET)
     secret = place.read_text()
     assert place.stat().st_mode & 0o777 == 0o600
     assert not arena.place(paths.AGENT_CREDENTIAL).exists()
-    for path in (f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, paths.AGENT_INFO):
+    for path in (JOURNAL, paths.SETUP_LOG, paths.AGENT_INFO):
         assert secret not in arena.place(path).read_text()
     again = arena.install()
     assert (again.code, again.envelope["status"], place.read_text()) == (0, "unchanged", secret)
@@ -60,5 +60,5 @@ def test_a_secret_takes_the_place_of_the_certificate(arena: Arena) -> None:
     refused = arena.install()
     assert (refused.code, refused.error) == (6, "identity-changed")
     arena.write_answers({})
-    assert arena.uninstall().code == 0
+    arena.uninstall().checked()
     assert (place.exists(), arena.tenant.ours()) == (False, [])

@@ -2,26 +2,20 @@
 
 import pytest
 
-from tests.crash.kill import Scene
+from tests.crash.kill import Scene, point
 
 pytestmark = pytest.mark.long
 
 
-def point(scene: Scene, *wanted: str) -> int:
-    """Number of the first point whose name contains all that is wanted."""
-    points = enumerate(scene.points, 1)
-    return next(number for number, name in points if all(text in name for text in wanted))
-
-
 def test_an_action_that_forgets_its_undo_is_found(fresh: Scene) -> None:
-    number = point(fresh, "POST", "microsoftTunnelServers")
+    number = point(fresh.points, "POST", "microsoftTunnelServers")
     assert fresh.removed(number) == []
     found = fresh.removed(number, sabotage="forget-undo")
     assert any("/etc/mstunnel/env.sh: wanted None" in line for line in found)
 
 
 def test_an_action_that_cannot_be_repeated_is_found(fresh: Scene) -> None:
-    number = point(fresh, "POST", "microsoftTunnelServers answered")
+    number = point(fresh.points, "POST", "microsoftTunnelServers answered")
     assert fresh.resumed(number) == []
     found = fresh.resumed(number, sabotage="not-idempotent")
     assert any(line.startswith(("exit 6", "tenant")) for line in found)
@@ -29,7 +23,7 @@ def test_an_action_that_cannot_be_repeated_is_found(fresh: Scene) -> None:
 
 def test_an_action_that_happens_before_it_is_journaled_is_found(fresh: Scene) -> None:
     # Without the record before the action, everything comes that many points earlier.
-    numbers = range(point(fresh, "rename .env.sh") - 12, point(fresh, "rename .env.sh") + 1, 2)
+    numbers = range(point(fresh.points, "rename .env.sh") - 12, point(fresh.points, "rename .env.sh") + 1, 2)
     assert [line for number in numbers for line in fresh.removed(number)] == []
     found = [line for number in numbers for line in fresh.removed(number, sabotage="act-before-journal")]
     assert any("/etc/mstunnel/env.sh: wanted None" in line for line in found)

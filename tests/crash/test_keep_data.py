@@ -2,19 +2,17 @@
 
 from mstunnel_setup.base import paths
 from tests.crash.arena import Arena
-from tests.crash.kill import Scene
+from tests.testbed.paths import JOURNAL
 
 
-def test_settings_and_certificate_stay_and_serve_the_next_installation(fresh: Scene, arena: Arena) -> None:
-    fresh.reset()
+def test_settings_and_certificate_stay_and_serve_the_next_installation(arena: Arena) -> None:
     before = arena.tenant.ours()
     arena.install()
     settings, certificate = (
         arena.place(path).read_bytes() for path in (paths.ENVIRONMENT, paths.SITE_CERTIFICATE)
     )
 
-    removed = arena.uninstall("--keep-data")
-    assert removed.code == 0
+    removed = arena.uninstall("--keep-data").checked()
     left = {path for path in arena.tree() if path.startswith(f"{paths.CONFIGURATION}/")}
     assert {paths.ENVIRONMENT, paths.SITE_CERTIFICATE, paths.EULA_ACCEPTED} <= left
     assert not left & {paths.AGENT_INFO, paths.AGENT_CREDENTIAL, paths.OCSERV_CONF, paths.ADMIN_SETTINGS}
@@ -22,20 +20,18 @@ def test_settings_and_certificate_stay_and_serve_the_next_installation(fresh: Sc
     assert any(paths.SITE_CERTIFICATE in text for text in named)
     assert arena.tenant.ours() == before
     assert arena.daemon.state()["containers"] == {}
-    assert f"{paths.STATE}/journal.jsonl" not in arena.tree()
+    assert JOURNAL not in arena.tree()
 
-    assert arena.install().code == 0
+    arena.install().checked()
     assert arena.place(paths.ENVIRONMENT).read_bytes() == settings
     assert arena.place(paths.SITE_CERTIFICATE).read_bytes() == certificate
 
 
-def test_without_the_tenant_what_stays_there_is_named(fresh: Scene, arena: Arena) -> None:
-    fresh.reset()
+def test_without_the_tenant_what_stays_there_is_named(arena: Arena) -> None:
     arena.install()
     registered = arena.tenant.ours()
 
-    removed = arena.uninstall("--offline")
-    assert removed.code == 0
+    removed = arena.uninstall("--offline").checked()
     named = " ".join(item["message"] for item in removed.envelope["warnings"])
     assert "the application" in named
     assert "the record" in named

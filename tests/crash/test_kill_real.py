@@ -12,7 +12,6 @@ from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.machine import Entry
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import Completed
-from tests.testbed.testbed import Testbed
 
 pytestmark = pytest.mark.e2e
 
@@ -58,15 +57,12 @@ def run(host: Installation, number: int, *command: str) -> Completed:
 
 @pytest.fixture(scope="module")
 def real() -> Iterator[Real]:
-    with Testbed() as testbed:
-        host = Installation(testbed, testbed.start_registry().references)
-        host.prepare()
+    with Installation.booted() as host:
         for name in ("testbed/kill_point.py", "crash/points.py"):
             source = Path(__file__).parents[1] / name
             host.server.write(f"/root/{source.name}", source.read_text())
         before, tenant = tree_of_any_run(host), host.tenant()
-        undisturbed = run(host, 0, "mstunnel-setup", "--answers", ANSWERS)
-        assert undisturbed.code == 0, undisturbed.describe()
+        run(host, 0, "mstunnel-setup", "--answers", ANSWERS).checked()
         points = len(host.server.read("/root/points").splitlines())
         host.server.run(["rm", "/root/points"])
         golden = tree_of_any_run(host)
@@ -77,9 +73,8 @@ def real() -> Iterator[Real]:
 @pytest.mark.timeout(3600)
 @pytest.mark.long
 @pytest.mark.parametrize("part", [0, 1])
-def test_a_kill_on_real_parts_is_survived(request: pytest.FixtureRequest, real: Real, part: int) -> None:
+def test_a_kill_on_real_parts_is_survived(real: Real, everything: bool, part: int) -> None:
     """Killed, run again: as undisturbed. Uninstalled, or uninstalled at once: as before."""
-    everything = request.config.getoption("--kill-points", "sample") == "all"
     kills = _ALL if everything else _SAMPLE
     assert real.points > 500
     failed = []

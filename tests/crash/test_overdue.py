@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import Arena, Ended
+from tests.crash.arena import Arena
 from tests.crash.kill import Scene
 
 DAYS = 20
@@ -21,8 +21,7 @@ def arena(variant: Callable[[str], Scene], request: pytest.FixtureRequest) -> Ar
     scene.install()
     place = scene.arena.directory
     given = ("--cert", f"{place}/renewed.pem", "--key", f"{place}/renewed-key.pem", "--yes", "--at", DUE)
-    handed_in = scene.arena.run("mst-cli", "import_cert", *given)
-    assert handed_in.code == 0
+    handed_in = scene.arena.run("mst-cli", "import_cert", *given).checked()
     timers = [*scene.arena.root.glob("etc/systemd/system/**/mstunnel-import-*")]
     assert bool(timers) == (request.param == "systemd")
     warnings = [notice["code"] for notice in handed_in.envelope["warnings"]]
@@ -30,10 +29,6 @@ def arena(variant: Callable[[str], Scene], request: pytest.FixtureRequest) -> Ar
     for timer in timers:
         timer.unlink()
     return scene.arena
-
-
-def look(arena: Arena, days: float) -> Ended:
-    return arena.run("mstunnel_monitor", "--once", days_wrong=days)
 
 
 def in_use(arena: Arena) -> Path:
@@ -46,12 +41,12 @@ def pending(arena: Arena) -> int:
 
 def test_it_is_taken_when_its_time_has_passed_and_not_before(arena: Arena) -> None:
     first = in_use(arena)
-    assert "certificate" not in look(arena, DAYS - 1).stderr
+    assert "certificate" not in arena.monitor(days_wrong=DAYS - 1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)
-    assert "activating the scheduled certificate" in look(arena, DAYS + 1).stderr
+    assert "activating the scheduled certificate" in arena.monitor(days_wrong=DAYS + 1).stderr
     assert in_use(arena) != first
     assert pending(arena) == 0
-    assert "certificate" not in look(arena, DAYS + 1).stderr
+    assert "certificate" not in arena.monitor(days_wrong=DAYS + 1).stderr
 
 
 def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena) -> None:
@@ -59,7 +54,7 @@ def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena
     for directory in arena.place(paths.GENERATIONS).iterdir():
         if directory.name != first.name:
             (directory / "key.pem").write_text("spoiled\n")
-    assert "activating the scheduled certificate" in look(arena, DAYS + 1).stderr
-    assert "activating the scheduled certificate" not in look(arena, DAYS + 1).stderr
-    assert "activating the scheduled certificate" in look(arena, DAYS + 1.1).stderr
+    assert "activating the scheduled certificate" in arena.monitor(days_wrong=DAYS + 1).stderr
+    assert "activating the scheduled certificate" not in arena.monitor(days_wrong=DAYS + 1).stderr
+    assert "activating the scheduled certificate" in arena.monitor(days_wrong=DAYS + 1.1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import Arena, Ended, differences
+from tests.crash.arena import Arena, differences
 from tests.crash.engine import SERVER
-from tests.crash.kill import Scene
 from tests.crash.test_upgrade import numbers
 from tests.serving import free_port
 
@@ -30,7 +29,7 @@ class Moving:
         self.arena.daemon.port = self.earlier
         self.arena.reset()
         self.before = self.arena.state()
-        assert self.arena.install().code == 0
+        self.arena.install().checked()
         self.port = free_port()
         self.write(paths.ADMIN_SETTINGS, json.dumps({**self.settings(), "ListenPort": self.port}))
         self.report("applied")
@@ -40,9 +39,6 @@ class Moving:
         """What the gateway says of the configuration that stands there."""
         digest = hashlib.sha256(self.read(paths.OCSERV_CONF).encode()).hexdigest()
         self.write(REPORT, f"time 1\nconfiguration {digest} {outcome}\n")
-
-    def monitor(self, **options: Any) -> Ended:
-        return self.arena.run("mstunnel_monitor", "--once", **options)
 
     def settings(self) -> dict[str, Any]:
         return dict(json.loads(self.read(paths.ADMIN_SETTINGS)))
@@ -74,8 +70,7 @@ class Moving:
 
 
 @pytest.fixture
-def moving(fresh: Scene, arena: Arena) -> Any:
-    del fresh
+def moving(arena: Arena) -> Any:
     found = Moving(arena)
     found.prepare()
     yield found
@@ -85,16 +80,16 @@ def moving(fresh: Scene, arena: Arena) -> Any:
 @pytest.mark.timeout(1800)
 def test_a_move_that_is_killed_anywhere_is_brought_to_its_end(moving: Moving, everything: bool) -> None:
     before = moving.label()
-    points = moving.monitor().points
+    points = moving.arena.monitor().points
     assert len(points) > 20
     assert moving.label() != before, "a container publishes the port it was made with"
     assert moving.complaints() == []
     failed = []
     for number in numbers(len(points), everything):
         moving.prepare()
-        moving.monitor(kill_at=number)
+        moving.arena.monitor(kill_at=number)
         moving.report("applied")
-        assert moving.monitor().code == 0
+        moving.arena.monitor().checked()
         failed += [f"{number} ({points[number - 1]}): {text}" for text in moving.complaints()]
     assert failed == []
 
@@ -104,7 +99,7 @@ def test_a_port_in_use_leaves_the_gateway_on_its_port(moving: Moving) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", moving.port))
         taken.listen()
-        said = moving.monitor()
+        said = moving.arena.monitor()
     assert "port-in-use" in said.stderr
     assert moving.ports() == {moving.earlier}
     assert moving.label() == before
@@ -114,6 +109,6 @@ def test_a_port_in_use_leaves_the_gateway_on_its_port(moving: Moving) -> None:
 def test_a_configuration_that_the_gateway_refuses_moves_nothing(moving: Moving) -> None:
     moving.report("refused line 3: bad")
     before = moving.label()
-    moving.monitor()
+    moving.arena.monitor()
     assert moving.ports() == {moving.earlier}
     assert moving.label() == before

@@ -26,6 +26,7 @@ from mstunnel_setup.transaction.receipt import fold
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
 from tests.crash import disk, plugin
+from tests.crash.points import let_writer_use
 from tests.testbed.certificates import Authority
 from tests.unit.fakes import ports_of
 
@@ -44,7 +45,11 @@ class History:
     start: int
     promised: list[tuple[int, int]]
     before: disk.Picture
-    after: disk.Picture
+
+    def record(self, what: str, count: int) -> None:
+        """Keep how many disks were checked."""
+        moments = len(self.log.operations) - self.start
+        plugin.record("disks", what=what, moments=moments, disks=count)
 
 
 class Workshop:
@@ -61,7 +66,7 @@ class Workshop:
         (self.place / f"{name}.key").write_bytes(key)
         return IdentitySource(chain=str(self.place / f"{name}.crt"), key=str(self.place / f"{name}.key"))
 
-    def runner(self, root: Path) -> Runner:
+    def _runner(self, root: Path) -> Runner:
         """A runner for the disk at `root`."""
         ports = ports_of(root, clock=Clock())
         journal = Journal(ports.files, ports.clock, _STATE)
@@ -80,7 +85,11 @@ class Workshop:
             Link(path=f"{_PRIVATE}/active", target=mark),
         )
         step: Step[None, None] = Step("one", "", lambda _context: None, lambda _facts: actions)
-        self.runner(root).run([step], None)
+        self._runner(root).run([step], None)
+
+    def undo(self, root: Path) -> None:
+        """Bring a disk to the state before anything was done."""
+        self._runner(root).undo()
 
 
 @pytest.fixture
@@ -96,7 +105,10 @@ def memory() -> Iterator[Path]:
 
 
 def recorded(
-    memory: Path, first: Callable[[Path], None], then: Callable[[Path], None], double: Callable[..., Any]
+    memory: Path,
+    first: Callable[[Path], None],
+    then: Callable[[Path], None],
+    double: Callable[..., Any] = disk.RecordingOs,
 ) -> History:
     """Record `then` on a disk that `first` has prepared."""
     root = memory / "recorded"
@@ -108,7 +120,7 @@ def recorded(
         append(self, kind, **fields)
         promised.append((len(log.operations), len(self.records)))
 
-    disk.install(double(log, root))
+    let_writer_use(double(log, root))
     Journal.append = told  # type: ignore[method-assign]
     try:
         for directory in ("/etc/mstunnel", "/var/lib"):
@@ -119,8 +131,8 @@ def recorded(
         then(root)
     finally:
         Journal.append = append  # type: ignore[method-assign]
-        disk.install(None)
-    return History(log, start, promised, before, disk.picture(log.operations, log.kinds))
+        let_writer_use(os)
+    return History(log, start, promised, before)
 
 
 def disks(history: History, memory: Path) -> Iterator[tuple[int, Path]]:
@@ -181,49 +193,44 @@ def check(
     for promised, root in disks(history, memory):
         count += 1
         assert complaints(root, promised, wanted, recover) == []
-    plugin.record("disks", what=figure, moments=len(history.log.operations) - history.start, disks=count)
+    history.record(figure, count)
     return count
 
 
-def outcome(memory: Path, history: History) -> disk.Picture:
+def outcome(memory: Path) -> disk.Picture:
     """The tree of the undisturbed run."""
     return tree(memory / "recorded")
 
 
+def nothing(_root: Path) -> None:
+    """What comes before a first installation."""
+
+
 def test_a_first_installation(workshop: Workshop, memory: Path) -> None:
-    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), disk.RecordingOs)
+    history = recorded(memory, nothing, partial(workshop.run, which=0))
     recover = partial(workshop.run, which=0)
-    assert check(history, memory, recover, outcome(memory, history), "journal, env.sh, certificate") > 80
+    assert check(history, memory, recover, outcome(memory), "journal, env.sh, certificate") > 80
 
 
 def test_a_switch_of_the_certificate(workshop: Workshop, memory: Path) -> None:
-    history = recorded(
-        memory, partial(workshop.run, which=0), partial(workshop.run, which=1), disk.RecordingOs
-    )
+    history = recorded(memory, partial(workshop.run, which=0), partial(workshop.run, which=1))
     recover = partial(workshop.run, which=1)
-    assert check(history, memory, recover, outcome(memory, history), "certificate switch") > 50
+    assert check(history, memory, recover, outcome(memory), "certificate switch") > 50
 
 
 def test_a_first_installation_that_is_undone_after_the_power_failure(
     workshop: Workshop, memory: Path
 ) -> None:
-    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), disk.RecordingOs)
-
-    def recover(root: Path) -> None:
-        workshop.runner(root).undo()
-
+    history = recorded(memory, nothing, partial(workshop.run, which=0))
     wanted: disk.Picture = {
         path.lstrip("/"): value for path, value in history.before.items() if path.startswith("/etc/")
     }
-    assert check(history, memory, recover, wanted, "undo after the power failure") > 80
+    assert check(history, memory, workshop.undo, wanted, "undo after the power failure") > 80
 
 
 def test_an_uninstallation(workshop: Workshop, memory: Path) -> None:
-    def undo(root: Path) -> None:
-        workshop.runner(root).undo()
-
-    history = recorded(memory, partial(workshop.run, which=0), undo, disk.RecordingOs)
-    assert check(history, memory, undo, outcome(memory, history), "uninstallation") > 30
+    history = recorded(memory, partial(workshop.run, which=0), workshop.undo)
+    assert check(history, memory, workshop.undo, outcome(memory), "uninstallation") > 30
 
 
 def test_a_compaction_leaves_one_of_both_journals(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +248,7 @@ def test_a_compaction_leaves_one_of_both_journals(memory: Path, monkeypatch: pyt
         opened[0].compact()
         opened[0].append("step", step="s")
 
-    history = recorded(memory, first, then, disk.RecordingOs)
+    history = recorded(memory, first, then)
     opened[0].close()
     count, kept, steps = 0, set(), set()
     for _promised, root in disks(history, memory):
@@ -252,12 +259,7 @@ def test_a_compaction_leaves_one_of_both_journals(memory: Path, monkeypatch: pyt
         kept.add(len(found.records) - len(found.receipt.steps))
         steps.add(found.receipt.steps)
     assert (len(kept), steps) == (2, {(), ("s",)})
-    plugin.record(
-        "disks",
-        what="compaction of the journal",
-        moments=len(history.log.operations) - history.start,
-        disks=count,
-    )
+    history.record("compaction of the journal", count)
 
 
 def test_the_receipt_is_old_or_new(memory: Path) -> None:
@@ -268,11 +270,9 @@ def test_the_receipt_is_old_or_new(memory: Path) -> None:
         Files(root).make_directory(_STATE, 0o700)
         Files(root).write(path, old, 0o600)
 
-    history = recorded(memory, first, lambda root: Files(root).write(path, new, 0o600), disk.RecordingOs)
+    history = recorded(memory, first, lambda root: Files(root).write(path, new, 0o600))
     found = {Files(root).read(path) for _promised, root in disks(history, memory)}
-    plugin.record(
-        "disks", what="receipt", moments=len(history.log.operations) - history.start, disks=len(found)
-    )
+    history.record("receipt", len(found))
     assert found == {old, new}
 
 
@@ -280,10 +280,10 @@ def test_the_receipt_is_old_or_new(memory: Path) -> None:
 def test_a_writer_that_skips_a_sync_is_found(workshop: Workshop, memory: Path, skipped: str) -> None:
     """Proof that these tests can fail: the very check of the first test complains."""
     double = partial(disk.SkippingOs, skip=skipped)
-    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), double)
+    history = recorded(memory, nothing, partial(workshop.run, which=0), double)
     recover = partial(workshop.run, which=0)
     with pytest.raises((AssertionError, OSError)) as found:
-        check(history, memory, recover, outcome(memory, history), "never recorded")
+        check(history, memory, recover, outcome(memory), "never recorded")
     assert "operations are not synced" not in str(found.value)
 
 
@@ -305,11 +305,11 @@ def test_an_action_that_skips_its_sync_is_found(
         return {}
 
     monkeypatch.setattr(WriteFile, "apply", apply)
-    history = recorded(memory, lambda _root: None, partial(workshop.run, which=0), disk.RecordingOs)
+    history = recorded(memory, nothing, partial(workshop.run, which=0))
     monkeypatch.undo()
     recover = partial(workshop.run, which=0)
     with pytest.raises(AssertionError, match=r"env\.sh"):
-        check(history, memory, recover, outcome(memory, history), "never recorded")
+        check(history, memory, recover, outcome(memory), "never recorded")
 
 
 def test_the_last_record_of_a_journal_may_be_cut_anywhere(memory: Path) -> None:

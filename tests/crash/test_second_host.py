@@ -17,27 +17,25 @@ def _tree(arena: Arena, name: str) -> dict[str, str]:
 
 def test_a_second_host_is_like_the_first(arena: Arena, private: Path) -> None:
     arena.write_answers({"server_name": None, "environment": {"DEBUG_LEVEL": 1}})
-    assert arena.install(host_name="first").code == 0
+    arena.install(host_name="first").checked()
     settings = arena.place(paths.ENVIRONMENT)
     settings.write_text(settings.read_text() + "TRACE_SESSIONS=2\n")
-    assert arena.install(host_name="first").code == 0
+    arena.install(host_name="first").checked()
     saved = private / "next.yaml"
-    ended = arena.run("mstunnel-setup", "answers", "save", str(saved))
-    assert ended.code == 0, ended.stdout
+    arena.run("mstunnel-setup", "answers", "save", str(saved)).checked()
     first = _tree(arena, "first")
 
     arena.reset()
-    second = arena.run("mstunnel-setup", "--answers", str(saved), host_name="second")
+    arena.run("mstunnel-setup", "--answers", str(saved), host_name="second").checked()
 
-    assert second.code == 0, second.stdout
     assert _tree(arena, "second") == first
     assert "TRACE_SESSIONS=2\n" in settings.read_text()
 
 
 def test_no_secret_is_in_the_saved_answers(arena: Arena, private: Path) -> None:
-    assert arena.install().code == 0
+    arena.install().checked()
     saved = private / "next.yaml"
-    assert arena.run("mstunnel-setup", "answers", "save", str(saved)).code == 0
+    arena.run("mstunnel-setup", "answers", "save", str(saved)).checked()
     text = saved.read_text()
     assert "a-secret-of-the-installer" not in text
     assert f'client_secret: "file:{arena.directory}/secret"' in text

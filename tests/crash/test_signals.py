@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,8 +13,9 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import Arena, differences
+from tests.crash.arena import Arena, command, differences
 from tests.crash.kill import Scene
+from tests.crash.tenant import environment
 from tests.parameters import sample
 
 INTERRUPTED, LOCKED = 130, 9
@@ -29,14 +29,9 @@ def begin(arena: Arena) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     def start(hold: float = 1.0, **options: Any) -> subprocess.Popen[bytes]:
         arena.daemon.hold = hold
         request = arena.request("mstunnel-setup", "--answers", str(arena.answers), quick=False)
-        command = [sys.executable, "-m", "tests.crash.program", json.dumps(request)]
-        pipes: dict[str, Any] = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-        }
-        environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        started.append(subprocess.Popen[bytes](command, env=environment, **{**pipes, **options}))
+        pipe = subprocess.PIPE
+        given = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe, **options}
+        started.append(subprocess.Popen[bytes](command(request), env=environment(), **given))
         return started[-1]
 
     yield start
@@ -47,18 +42,13 @@ def begin(arena: Arena) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 def at_work(arena: Arena) -> None:
     """Return once the run waits for the engine."""
-    for _ in range(4000):
-        if arena.daemon.holding:
-            return
-        time.sleep(0.05)
-    raise AssertionError("the run did not come to its first pull")
+    assert arena.daemon.holding.wait(200), "the run did not come to its first pull"
 
 
 def check_it_resumes(scene: Scene) -> None:
     """The next run ends where an undisturbed one does."""
     scene.arena.daemon.hold = 0.0
-    ended = scene.arena.install()
-    assert ended.code == 0, ended.stdout
+    scene.arena.install().checked()
     assert differences(scene.golden, scene.arena.state()) == []
 
 
@@ -132,7 +122,7 @@ def test_a_second_run_names_the_first_and_ends_with_9(
     holder = json.loads(arena.place(paths.LOCK).read_text())
     process.communicate(timeout=120)
     assert (second.code, second.error) == (LOCKED, "locked")
-    message = second.envelope["errors"][0]["message"]
+    message = second.message
     assert f"process {process.pid}, since {holder['since']}: mstunnel-setup" in message
     assert differences(fresh.golden, arena.state()) == []
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import HISTORY
 from mstunnel_setup.io.files import Files
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER
-from tests.crash.kill import KILLED, Scene
+from tests.crash.kill import KILLED
 
 GOOD = f"sha256:{'3' * 64}"
 AGENT = f"sha256:{'4' * 64}"
@@ -35,21 +35,12 @@ class Upgrading:
 
     def prepare(self) -> None:
         self.arena.reset()
-        path = self.arena.place(CATALOGUE)
-        path.parent.mkdir()
-        digests = f'server = "{self.image}"\nagent = "{AGENT}"\n'
-        path.write_text(
-            f"drain_minutes = {self.drain_minutes}\n"
-            f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}'
-        )
+        self.arena.offer("2.0", self.image, AGENT, drain_minutes=self.drain_minutes)
         self.before = self.arena.state()
-        assert self.arena.install().code == 0
+        self.arena.install().checked()
 
     def apply(self, **options: Any) -> Ended:
         return self.arena.run("mst-cli", "upgrade", "apply", **options)
-
-    def monitor(self, **options: Any) -> Ended:
-        return self.arena.run("mstunnel_monitor", "--once", **options)
 
     def ask(self) -> None:
         """Put a request into the mailbox, as the agent does every minute until it is answered."""
@@ -58,7 +49,7 @@ class Upgrading:
 
     def asked(self, **options: Any) -> Ended:
         self.ask()
-        return self.monitor(**options)
+        return self.arena.monitor(**options)
 
     def ended_as(self) -> str:
         path = self.arena.place(HISTORY)
@@ -97,8 +88,7 @@ class Upgrading:
         pytest.param((DEAD, "went-back"), id="bad"),
     ]
 )
-def upgrading(fresh: Scene, arena: Arena, request: pytest.FixtureRequest) -> Upgrading:
-    del fresh
+def upgrading(arena: Arena, request: pytest.FixtureRequest) -> Upgrading:
     return Upgrading(arena, *request.param)
 
 
@@ -127,7 +117,7 @@ def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
     for number in chosen(points, everything, name_of(HISTORY), name_of(UPGRADE.reply)):
         upgrading.prepare()
         assert upgrading.apply(kill_at=number).code == KILLED
-        assert upgrading.monitor().code == 0
+        upgrading.arena.monitor().checked()
         failed += [f"{number} ({points[number - 1]}): {text}" for text in upgrading.complaints()]
     assert failed == []
 
@@ -139,13 +129,13 @@ def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, eve
 
     def interrupted(**options: Any) -> Ended:
         assert upgrading.apply(kill_at=halfway).code == KILLED
-        return upgrading.monitor(**options)
+        return upgrading.arena.monitor(**options)
 
     failed = []
     for number in numbers(len(rehearsed(upgrading, interrupted)), everything):
         upgrading.prepare()
         assert interrupted(kill_at=number).code == KILLED
-        assert upgrading.monitor().code == 0
+        upgrading.arena.monitor().checked()
         failed += [f"{number}: {text}" for text in upgrading.complaints()]
     assert failed == []
 
@@ -162,9 +152,9 @@ def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
     for number in chosen(points, everything, f"remove {name_of(UPGRADE.request)}", "engine nft"):
         upgrading.prepare()
         assert upgrading.asked(kill_at=number).code == KILLED
-        assert upgrading.monitor().code == 0
+        upgrading.arena.monitor().checked()
         complaints = upgrading.wrong()
-        assert upgrading.asked().code == 0
+        upgrading.asked().checked()
         complaints += [] if upgrading.ended_as() == upgrading.outcome else [upgrading.ended_as()]
         complaints += upgrading.complaints()
         plugin.record("asked", image=upgrading.outcome, complaints=complaints)

@@ -25,9 +25,11 @@ class VendorArena(Arena):
         kept["services"] = {"mstunnel_monitor.service": True}
         self.daemon.bring_back(kept)
         self.write_answers({"certificate": None})
-        planned = self.run("mstunnel-setup", "adopt", "plan", "--answers", str(self.answers))
-        assert planned.code == 0, planned.stdout + planned.stderr
-        self.digest = str(planned.envelope["data"]["digest"])
+        self.digest = str(self.plan().checked().envelope["data"]["digest"])
+
+    def plan(self) -> Ended:
+        """Run `adopt plan`."""
+        return self.answered("mstunnel-setup", "adopt", "plan")
 
     def _container(self, name: str) -> dict[str, Any]:
         return {
@@ -41,12 +43,17 @@ class VendorArena(Arena):
 
     def install(self, *arguments: str, **options: Any) -> Ended:
         """Run `adopt switch` unattended."""
-        given = ("--plan", self.digest, "--answers", str(self.answers))
-        return self.run("mstunnel-setup", "adopt", "switch", *given, *arguments, **options)
+        return self.switch("--plan", self.digest, *arguments, **options)
+
+    def switch(self, *arguments: str, **options: Any) -> Ended:
+        """The same with these arguments alone."""
+        return self.answered("mstunnel-setup", "adopt", "switch", *arguments, **options)
+
+    def commit(self, **options: Any) -> Ended:
+        """Run `adopt commit`."""
+        return self.run("mstunnel-setup", "adopt", "commit", **options)
 
     def uninstall(self, *arguments: str, **options: Any) -> Ended:
         """Run `adopt rollback` unattended; what never began needs none."""
-        ended = self.run(
-            "mstunnel-setup", "adopt", "rollback", *arguments, "--answers", str(self.answers), **options
-        )
+        ended = self.answered("mstunnel-setup", "adopt", "rollback", *arguments, **options)
         return self.roll_back(**options) if ended.code == 2 and ended.error == "nothing-adopted" else ended

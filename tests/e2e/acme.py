@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -17,6 +16,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import trustme
+
+from tests.serving import free_port
 
 
 def missing(client: str = "certbot") -> list[str]:
@@ -72,7 +73,7 @@ class Acme:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def issue(self, name: str, hook: Path) -> None:
-        port = f"--http-01-port={_free_port()}"
+        port = f"--http-01-port={free_port()}"
         account = ["--agree-tos", "--register-unsafely-without-email"]
         self.certbot("certonly", "--standalone", port, *account, "-d", name, f"--deploy-hook={hook}")
 
@@ -82,7 +83,7 @@ class Acme:
 
 @contextmanager
 def acme_server(directory: Path) -> Iterator[Acme]:
-    acme = Acme(directory, _free_port(), _free_port())
+    acme = Acme(directory, free_port(), free_port())
     own = trustme.CA().issue_cert("localhost")
     own.private_key_pem.write_to_path(directory / "key.pem")
     own.cert_chain_pems[0].write_to_path(directory / "cert.pem")
@@ -143,12 +144,6 @@ def carry(directory: Path, enter: list[str], files: Mapping[str, str], command: 
     script.write_text(f"#!/bin/sh\nset -eu\n{copies}exec {inside} sh -c {shlex.quote(command)}\n")
     script.chmod(0o755)
     return script
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _await(acme: Acme) -> None:

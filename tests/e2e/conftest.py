@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.testbed.installation import Installation
-from tests.testbed.testbed import Testbed
 
 # Begun last, one of these files would keep one worker busy long after the other.
 _BEGUN_FIRST = ("test_upgrade", "test_installation", "test_hosts", "test_refusals")
@@ -18,9 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def prepared() -> Iterator[Installation]:
-    with Testbed() as testbed:
-        installation = Installation(testbed, testbed.start_registry().references)
-        installation.prepare()
+    with Installation.booted() as installation:
         yield installation
 
 
@@ -41,9 +38,11 @@ def host(prepared: Installation) -> Iterator[Installation]:
     clear(prepared)
 
 
-def clear(installation: Installation) -> None:
-    """Remove the gateway, whatever state it is in, and what a test changed by hand."""
+def clear(installation: Installation) -> str:
+    """Remove the gateway, whatever state it is in, and what a test changed by hand; what it left."""
     installation.disconnect()
     installation.uninstall()
     # Uninstall keeps what a test changed by hand; the next one starts without it.
+    left = installation.server.run(["ls", "-R", "/etc/mstunnel"], check=False).stdout
     installation.server.run(["rm", "-rf", "/etc/mstunnel"])
+    return left

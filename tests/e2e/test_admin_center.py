@@ -78,4 +78,4 @@ def test_a_site_made_in_the_browser_is_joined(
     assert SITE in seen["server"]
     assert "standaloneRootful" in seen["server"]
     host.connect()
-    assert "internal page" in host.fetch_internal_page().stdout
+    host.check_page()

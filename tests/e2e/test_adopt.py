@@ -9,7 +9,6 @@ import pytest
 from tests.e2e.conftest import clear
 from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import CONTAINERS, Installation
-from tests.testbed.testbed import INTRANET_PAGE
 from tests.unit.vendor import OCSERV, SETTINGS
 
 pytestmark = pytest.mark.e2e
@@ -80,7 +79,7 @@ def vendor(prepared: Installation) -> Iterator[Installation]:
 def adopt(host: Installation, *command: str) -> Any:
     """Run a command of `adopt`; its JSON data."""
     given = () if command[0] == "commit" else ("--answers", host.path("answers.yaml"))
-    return json.loads(host.program("mstunnel-setup", "adopt", *command, *given, *_ANSWERS).stdout)["data"]
+    return host.program("mstunnel-setup", "adopt", *command, *given, *_ANSWERS).envelope["data"]
 
 
 def containers(host: Installation) -> dict[str, tuple[bool, str]]:
@@ -96,8 +95,7 @@ def test_it_is_refused_taken_over_and_brought_back(vendor: Installation) -> None
     assert running == dict.fromkeys(CONTAINERS, (True, "always"))
 
     refused = vendor.setup(check=False)
-    assert refused.code == 3
-    assert json.loads(refused.stdout)["errors"][0]["code"] == "vendor-installed"
+    assert (refused.code, refused.error) == (3, "vendor-installed")
     assert (host_tree(vendor), containers(vendor)) == (before, running)
 
     plan = adopt(vendor, "plan")
@@ -108,9 +106,7 @@ def test_it_is_refused_taken_over_and_brought_back(vendor: Installation) -> None
     assert {name: kept[f"{name}.vendor"] for name in CONTAINERS} == dict.fromkeys(CONTAINERS, (False, "no"))
     assert all(kept[name][0] for name in CONTAINERS)
     assert "TRACE_SESSIONS=1" in vendor.server.read("/etc/mstunnel/env.sh")
-    vendor.connect()
-    assert vendor.fetch_internal_page().stdout == INTRANET_PAGE
-    vendor.disconnect()
+    vendor.visit()
 
     adopt(vendor, "rollback")
 
@@ -134,4 +130,4 @@ def test_after_a_reboot_ours_runs_and_the_other_one_does_not(vendor: Installatio
     found = containers(vendor)
     assert {name: found[f"{name}.vendor"][0] for name in CONTAINERS} == dict.fromkeys(CONTAINERS, False)
     vendor.connect()
-    assert vendor.fetch_internal_page().stdout == INTRANET_PAGE
+    vendor.check_page()

@@ -12,7 +12,6 @@ import pytest
 
 from tests.testbed import vpn
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
-from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -44,8 +43,8 @@ def check_in(installation: Installation) -> str:
 
 def row(installation: Installation, name: str) -> dict[str, Any]:
     """One row of the health table, as `mst-cli health` has it."""
-    done = installation.server.run(["mst-cli", "health", "--output", "json"], check=False)
-    rows = json.loads(done.stdout)["data"]["rows"]
+    done = installation.cli("health", check=False)
+    rows = done.envelope["data"]["rows"]
     return next((item for item in rows if item["id"] == name), {"state": "none", "text": ""})
 
 
@@ -86,7 +85,7 @@ def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
     assert gateway_says(installed, "reload")
     assert eventually(lambda: applies_the_configuration(installed))
     assert installed.client_address() == address
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    installed.check_page()
     installed.disconnect()
     log = installed.connect().stdout
     assert installed.client_address()
@@ -139,7 +138,7 @@ def test_without_udp_a_device_connects_over_tcp_alone(installed: Installation) -
     assert eventually(lambda: port not in installed.server.run(sockets, check=False).stdout, 30)
     installed.wait_until_healthy()
     installed.connect()
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    installed.check_page()
     assert port not in installed.server.run(sockets).stdout
 
 
@@ -167,7 +166,7 @@ def test_a_configuration_refused_by_the_gateway_is_rolled_back(installed: Instal
     assert "device-ca.crt" in row(installed, "server-configuration")["text"]
     assert installed.server.read("/etc/mstunnel/ocserv.conf") == before
     installed.connect()
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    installed.check_page()
     installed.server.write("/etc/mstunnel/gateway-settings.json", record, 0o644)
     installed.server.run(["mst-cli", "agent", "restart"])
     assert eventually(lambda: row(installed, "server-configuration")["state"] == "healthy", 90)
@@ -182,12 +181,10 @@ def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installati
     assert eventually(lambda: "tcp-port = 8443" in installed.server.read("/etc/mstunnel/ocserv.conf"), 90)
     installed.disconnect()
     installed.wait_until_healthy()
-    token, authority = installed.token(), installed.authority.pem.decode()
-    url = f"https://{PUBLIC_ADDRESS}:8443/"
-    assert vpn.connect(installed.testbed.client, url, token=token, authority=authority).code == 0
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    installed.connect(f"https://{PUBLIC_ADDRESS}:8443/")
+    installed.check_page()
     started = installed.started()
-    assert json.loads(installed.setup("--output", "json").stdout)["status"] == "unchanged"
+    assert installed.setup("--output", "json").envelope["status"] == "unchanged"
     assert installed.started() == started
 
 

@@ -1,19 +1,19 @@
 """Servers of one site behind nginx, run by the Ansible collection, with a device that stays connected."""
 
-import json
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
-from tests.testbed import processors, vpn
+from tests.testbed import processors
 from tests.testbed.fleet import BALANCER, Fleet, address_of, recap
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
-from tests.testbed.paths import ROOT
+from tests.testbed.installation import PUBLIC_ADDRESS, URL
+from tests.testbed.outage import Outage
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed
+from tests.testbed.registry import releases
+from tests.testbed.site import example
 from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
 
 SITE = ("server", "gw2", "gw3")
 LONGEST_OUTAGE = 60.0
-JOURNAL = "/var/lib/mstunnel/journal.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +30,14 @@ def fleet() -> Iterator[Fleet]:
         yield fleet
 
 
-def releases(fleet: Fleet, label: str, server: str, agent: str) -> str:
-    """A list of releases with one, made of these images of the registry."""
-    images = {"server": server, "agent": agent}
-    lines = [f'{key} = "{digest(fleet, image)}"' for key, image in images.items()]
-    return "\n".join(["[[release]]", f'label = "{label}"', "published = 2026-11-01", *lines, ""])
-
-
-def digest(fleet: Fleet, image: str) -> str:
-    return fleet.registry.references[image].rpartition("@")[2]
-
-
 def serving(fleet: Fleet, name: str) -> str:
     """Name of the gateway's image that a healthy server runs; empty where it does not serve."""
     status = fleet.servers[name].run(["mst-cli", "status", "--output", "json"], check=False)
     if status.code:
         return ""
-    running = json.loads(status.stdout)["data"]["mstunnel-server"]["image_digest"]
-    return next(image for image in fleet.registry.references if digest(fleet, image) == running)
+    running = status.envelope["data"]["mstunnel-server"]["image_digest"]
+    host = fleet.installation
+    return next(image for image in host.references if host.digest(image) == running)
 
 
 def failures(played: Completed) -> dict[str, int]:
@@ -65,47 +54,16 @@ def all_serve(fleet: Fleet, names: Iterable[str]) -> bool:
     return all(serving(fleet, name) for name in names)
 
 
-class Device(threading.Thread):
-    """Fetches the internal page over and over; `longest` is the longest time in seconds without it."""
-
-    def __init__(self, installation: Installation) -> None:
-        super().__init__(daemon=True)
-        self.installation = installation
-        self.over = threading.Event()
-        self.longest = 0.0
-        self.pages = 0
-
-    def run(self) -> None:
-        last = time.monotonic()
-        command = ["curl", "--silent", "--max-time", "2", self.installation.lab["internal_url"]]
-        while not self.over.is_set():
-            fetched = self.installation.testbed.client.run(command, check=False).stdout == INTRANET_PAGE
-            self.longest = max(self.longest, time.monotonic() - last)
-            if fetched:
-                last = time.monotonic()
-                self.pages += 1
-            time.sleep(0.2)
-
-    def stop(self) -> float:
-        """End it; the longest time without the page."""
-        self.over.set()
-        self.join(20)
-        return self.longest
-
-
 @pytest.fixture
-def device(fleet: Fleet) -> Iterator[Device]:
+def device(fleet: Fleet) -> Iterator[Outage]:
     """A device that is connected through the balancer and gets the page, and goes on to fetch it."""
     installation = fleet.installation
     assert eventually(partial(all_serve, fleet, SITE), 60)
-    vpn.keep_connected(
-        installation.testbed.client,
-        f"https://{PUBLIC_ADDRESS}/ --resolve={PUBLIC_ADDRESS}:{BALANCER}",
-        token=installation.token(),
-        authority=installation.authority.pem.decode(),
-    )
+    installation.keep_connected(f"{URL} --resolve={PUBLIC_ADDRESS}:{BALANCER}")
     installation.await_page()
-    fetching = Device(installation)
+    command = ["curl", "--silent", "--max-time", "2", installation.lab["internal_url"]]
+    client = installation.testbed.client
+    fetching = Outage(lambda: client.run(command, check=False).stdout == INTRANET_PAGE, pause=0.2)
     fetching.start()
     yield fetching
     fetching.stop()
@@ -132,34 +90,36 @@ def test_check_mode_shows_the_plan_and_changes_nothing(fleet: Fleet) -> None:
 @pytest.fixture(scope="module")
 def balancer(fleet: Fleet) -> None:
     """The example of nginx, with the addresses of the site."""
-    text = (ROOT / "contrib/balancer/nginx.conf").read_text()
-    for number, name in enumerate(SITE, 21):
-        text = text.replace(f"192.0.2.{number}", address_of(name))
+    text = example("nginx.conf", map(address_of, SITE))
     serve = ("nginx", "-c", "/srv/configuration", "-g", "daemon off;")
     fleet.installation.testbed.start_balancer("balancer", 70, *serve, configuration=text)
 
 
 @pytest.mark.usefixtures("balancer")
-def test_a_rolling_upgrade_leaves_the_site_served(fleet: Fleet, device: Device) -> None:
-    fleet.variables["mstunnel_gateway_releases"] = releases(fleet, "2.0", "gateway-next", "agent-next")
+def test_a_rolling_upgrade_leaves_the_site_served(fleet: Fleet, device: Outage) -> None:
+    fleet.variables["mstunnel_gateway_releases"] = releases(
+        fleet.installation.references, "2.0", "gateway-next", "agent-next"
+    )
     fleet.variables |= {"mstunnel_gateway_drain": 1, "mstunnel_gateway_settle": 5}
     played = fleet.play("upgrade", limit=SITE)
     longest = device.stop()
-    print(f"{device.pages} pages, at most {longest:.1f} s without one; the play took {played.seconds:.0f} s")
+    print(f"{device.times} pages, at most {longest:.1f} s without one; the play took {played.seconds:.0f} s")
     assert failures(played) == dict.fromkeys(SITE, 0)
     assert {name: serving(fleet, name) for name in SITE} == dict.fromkeys(SITE, "gateway-next")
     assert longest < LONGEST_OUTAGE
 
 
 @pytest.mark.usefixtures("balancer")
-def test_the_play_stops_at_a_server_that_does_not_come_back(fleet: Fleet, device: Device) -> None:
+def test_the_play_stops_at_a_server_that_does_not_come_back(fleet: Fleet, device: Outage) -> None:
     """The second one gets an image that never becomes healthy: it goes back, and the third is left alone."""
-    fleet.variables["mstunnel_gateway_releases"] = releases(fleet, "3.0", "gateway", "agent")
-    broken = releases(fleet, "3.0", "gateway-unhealthy", "agent")
+    fleet.variables["mstunnel_gateway_releases"] = releases(
+        fleet.installation.references, "3.0", "gateway", "agent"
+    )
+    broken = releases(fleet.installation.references, "3.0", "gateway-unhealthy", "agent")
     hosts = {"gw2": {"mstunnel_gateway_releases": broken}}
     played = fleet.play("upgrade", limit=SITE, hosts=hosts, check=False)
     longest = device.stop()
-    print(f"{device.pages} pages, at most {longest:.1f} s without one; the play took {played.seconds:.0f} s")
+    print(f"{device.times} pages, at most {longest:.1f} s without one; the play took {played.seconds:.0f} s")
     assert failures(played) == {"server": 0, "gw2": 1, "gw3": 0}
     assert "the earlier release is in use again" in played.stdout
     assert eventually(partial(all_serve, fleet, SITE), 60)

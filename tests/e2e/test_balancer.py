@@ -142,7 +142,7 @@ def test_haproxy_names_the_device_too(visited: Site) -> None:
         75,
         *("haproxy", "-W", "-f", "/srv/configuration"),
         # Each takes two open files, of which there are fewer here.
-        configuration=example("haproxy.cfg").replace("maxconn 20000", "maxconn 100"),
+        configuration=example("haproxy.cfg", map(address_of, NAMES)).replace("maxconn 20000", "maxconn 100"),
     )
     assert eventually(lambda: get(visited, "device1", address_of("haproxy")).stdout.endswith("\n200"))
     resolved = f"--resolve={BALANCER}:{address_of('haproxy')}"

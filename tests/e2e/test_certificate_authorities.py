@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import acme
-from tests.e2e.test_certificates import FILES, GUIDE, answer, cli, error, leaf_of, place_new, served
+from tests.e2e.test_certificates import FILES, GUIDE, leaf_of, place_new, served
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Machine
 from tests.testbed.testbed import DOMAIN
@@ -77,18 +77,18 @@ def online(gateway: Installation, tmp_path: Path) -> Iterator[Online]:
     made.lab.write("/root/forward_proxy.py", PROXY.read_text())
     made.lab.start(["sh", "-c", f"echo $$ >{ASKED}.pid; exec python3 /root/forward_proxy.py 3128 {ASKED}"])
     gateway.server.write("/root/authority.pem", (tmp_path / "ca.pem").read_bytes())
-    root = answer(cli(gateway, "ca-trust", "add", "/root/authority.pem"))["data"]["added"][0]["name"]
+    root = gateway.cli("ca-trust", "add", "/root/authority.pem").envelope["data"]["added"][0]["name"]
     settings = gateway.server.read(ENV)
     gateway.server.write(ENV, f"{settings}http_proxy=http://lab.{DOMAIN}:3128\n", 0o640)
     yield made
     gateway.server.write(ENV, settings, 0o640)
-    cli(gateway, "ca-trust", "remove", root)
+    gateway.cli("ca-trust", "remove", root)
     made.stop()
     made.lab.shell(f"kill $(cat {ASKED}.pid); rm -rf {ASKED}* /root/authority /root/forward_proxy.py")
 
 
 def health(gateway: Installation) -> dict[str, Any]:
-    return answer(cli(gateway, "health", check=False))
+    return gateway.cli("health", check=False).envelope
 
 
 def revocation(gateway: Installation) -> str:
@@ -104,7 +104,7 @@ def asked_by_agent(gateway: Installation) -> dict[str, Any]:
 def agent_asks_again(gateway: Installation) -> None:
     """What the agent does every hour it also does at its start."""
     gateway.server.run(["rm", "-f", "/var/lib/mstunnel-agent/revocation.json"])
-    cli(gateway, "agent", "restart")
+    gateway.cli("agent", "restart")
     there = ["test", "-s", "/var/lib/mstunnel-agent/revocation.json"]
     assert eventually(lambda: gateway.server.run(there, check=False).code == 0, 30)
 
@@ -115,14 +115,14 @@ def test_revocation_is_asked_through_the_proxy_at_import_and_by_the_agent(
 ) -> None:
     ocsp = f"http://pki.{DOMAIN}:{online.authority.ocsp_port}/"
     leaf = online.place(gateway, "good")
-    cli(gateway, "import_cert", *FILES)
+    gateway.cli("import_cert", *FILES)
     assert served(gateway) == leaf
     assert ocsp in online.asked()
     assert health(gateway)["data"]["certificate"]["revocation"]["state"] == "good"
 
     online.place(gateway, "bad")
-    refused = cli(gateway, "import_cert", *FILES, "--yes", check=False)
-    assert (refused.code, error(refused)) == (4, "revoked")
+    refused = gateway.cli("import_cert", *FILES, "--yes", check=False)
+    assert (refused.code, refused.error) == (4, "revoked")
     assert served(gateway) == leaf
 
     before = len(online.asked())
@@ -137,7 +137,7 @@ def test_revocation_is_asked_through_the_proxy_at_import_and_by_the_agent(
     assert asked_by_agent(gateway)["state"] == "revoked"
     assert eventually(lambda: revocation(gateway) == "unhealthy", 30)
     # Until the agent's container counts as healthy again, that comes first.
-    assert eventually(lambda: cli(gateway, "health", check=False).code == 4, 60)
+    assert eventually(lambda: gateway.cli("health", check=False).code == 4, 60)
     assert "certificate-revoked" in [item["code"] for item in health(gateway)["warnings"]]
 
     online.stop()
@@ -163,7 +163,7 @@ def test_acme_sh_renews_through_the_documented_command(gateway: Installation, tm
     gateway.server.run(["sh", "-c", block.partition("\n")[0]])
     with acme.acme_server(tmp_path) as authority:
         gateway.server.write("/root/acme-root.pem", authority.root)
-        root = answer(cli(gateway, "ca-trust", "add", "/root/acme-root.pem"))["data"]["added"][0]["name"]
+        root = gateway.cli("ca-trust", "add", "/root/acme-root.pem").envelope["data"]["added"][0]["name"]
         ship = acme.carry(tmp_path, gateway.server.argv([]), {"chain.pem": chain, "key.pem": key}, command)
         authority.acme_sh("--issue", "-d", PUBLIC_ADDRESS, "-w", str(tmp_path))
         files = [f"--fullchain-file={tmp_path}/chain.pem", f"--key-file={tmp_path}/key.pem"]
@@ -175,7 +175,7 @@ def test_acme_sh_renews_through_the_documented_command(gateway: Installation, tm
         second = leaf_of((tmp_path / "chain.pem").read_bytes())
         assert first != second
         assert served(gateway) == second
-    cli(gateway, "ca-trust", "remove", root)
+    gateway.cli("ca-trust", "remove", root)
 
 
 def test_no_key_is_ever_readable_by_others(gateway: Installation) -> None:

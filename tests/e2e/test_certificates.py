@@ -14,9 +14,8 @@ import pytest
 
 from tests.e2e import acme
 from tests.testbed import vpn
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
-from tests.testbed.process import Completed
-from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.installation import PUBLIC_ADDRESS, URL, Installation
+from tests.testbed.paths import JOURNAL
 from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -32,18 +31,6 @@ ACTIVE = "/etc/mstunnel/private/active"
 GENERATIONS = "/etc/mstunnel/private/generations"
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "renew-certificates.md"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/mstunnel"
-
-
-def cli(gateway: Installation, *words: str, check: bool = True) -> Completed:
-    return gateway.server.run(["mst-cli", *words, "--output", "json"], timeout=120, check=check)
-
-
-def answer(done: Completed) -> dict[str, Any]:
-    return dict(json.loads(done.stdout))
-
-
-def error(done: Completed) -> str:
-    return str(answer(done)["errors"][0]["code"])
 
 
 def place_new(gateway: Installation, **options: Any) -> bytes:
@@ -93,7 +80,7 @@ def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seco
     address = gateway.client_address()
     with pinging(gateway) as summary:
         leaf = place_new(gateway)
-        done = answer(cli(gateway, "import_cert", *FILES))
+        done = gateway.cli("import_cert", *FILES).envelope
         assert served(gateway) == leaf
     print(f"seconds from the switch to the proof: {done['data']['seconds']}; {summary}")
     assert done["data"]["serving"] is True
@@ -103,18 +90,18 @@ def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seco
     assert received >= sent - 1
     assert gateway.started() == started
     assert gateway.client_address() == address
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
 
 
 def test_a_restart_after_an_import_serves_the_new_certificate_as_before(gateway: Installation) -> None:
     leaf = place_new(gateway)
-    cli(gateway, "import_cert", *FILES)
+    gateway.cli("import_cert", *FILES)
     assert served(gateway) == leaf
-    cli(gateway, "server", "restart")
+    gateway.cli("server", "restart")
     gateway.wait_until_healthy()
     assert served(gateway) == leaf
     gateway.connect()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
 
 
 @pytest.mark.parametrize(
@@ -128,19 +115,19 @@ def test_a_restart_after_an_import_serves_the_new_certificate_as_before(gateway:
 def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
     gateway: Installation, fault: str, code: str
 ) -> None:
-    before, tree = served(gateway), gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+    before, tree = served(gateway), gateway.server.read(JOURNAL)
     chain, key = gateway.authority.issue(
         "other.tunnel.test" if fault == "name" else PUBLIC_ADDRESS, days=-5 if fault == "expired" else 90
     )
     if fault == "key":
         key = gateway.authority.issue(PUBLIC_ADDRESS)[1]
     gateway.place_certificate(chain, key)
-    refused = cli(gateway, "import_cert", *FILES, "--yes", check=False)
-    assert (refused.code, error(refused)) == (4, code)
+    refused = gateway.cli("import_cert", *FILES, "--yes", check=False)
+    assert (refused.code, refused.error) == (4, code)
     assert served(gateway) == before
     assert not [
         line
-        for line in gateway.server.read("/var/lib/mstunnel/journal.jsonl")[len(tree) :].splitlines()
+        for line in gateway.server.read(JOURNAL)[len(tree) :].splitlines()
         if json.loads(line)["type"] == "begin"
     ]
 
@@ -152,10 +139,10 @@ def test_a_certificate_that_the_gateway_does_not_accept_is_rolled_back(gateway: 
     process = "$(podman inspect --format '{{.State.Pid}}' mstunnel-server)"
     gateway.server.shell(f"kill -STOP {process}")
     try:
-        refused = cli(gateway, "import_cert", *FILES, check=False)
+        refused = gateway.cli("import_cert", *FILES, check=False)
     finally:
         gateway.server.shell(f"kill -CONT {process}")
-    assert (refused.code, error(refused)) == (4, "import-taken-back")
+    assert (refused.code, refused.error) == (4, "import-taken-back")
     assert gateway.server.run(["readlink", ACTIVE]).stdout == link
     assert served(gateway) == before
 
@@ -164,19 +151,19 @@ def test_a_pfx_takes_the_place_of_the_pem_files(gateway: Installation) -> None:
     leaf = place_new(gateway)
     pack = "openssl pkcs12 -export -in chain.pem -inkey key.pem -passout pass:geheim -out site.pfx"
     gateway.server.shell(f"cd /root && {pack} && printf geheim >pass && chmod 600 pass")
-    cli(gateway, "import_cert", "--pfx", "/root/site.pfx", "--passphrase-file", "/root/pass")
+    gateway.cli("import_cert", "--pfx", "/root/site.pfx", "--passphrase-file", "/root/pass")
     assert served(gateway) == leaf
     places = "cd /etc/mstunnel && ls certs private"
     assert "site.crt" not in gateway.server.shell(places).stdout
     assert "site.key" not in gateway.server.shell(places).stdout
     place_new(gateway)
-    cli(gateway, "import_cert", *FILES)
+    gateway.cli("import_cert", *FILES)
     assert "site.pfx" not in gateway.server.shell(places).stdout
     assert "site.crt" in gateway.server.shell(places).stdout
 
 
 def pending(gateway: Installation) -> list[dict[str, str]]:
-    return list(answer(cli(gateway, "import_cert", "--list"))["data"]["pending"])
+    return list(gateway.cli("import_cert", "--list").envelope["data"]["pending"])
 
 
 def test_a_delayed_import_is_listed_cancelled_and_leaves_nothing(gateway: Installation) -> None:
@@ -185,11 +172,11 @@ def test_a_delayed_import_is_listed_cancelled_and_leaves_nothing(gateway: Instal
     before = gateway.server.shell(listing).stdout
     place_new(gateway)
     first = served(gateway)
-    name = answer(cli(gateway, "import_cert", *FILES, "delay", "10080"))["data"]["pending"][0]["name"]
+    name = gateway.cli("import_cert", *FILES, "delay", "10080").envelope["data"]["pending"][0]["name"]
     assert [item["name"] for item in pending(gateway)] == [name]
     assert "mstunnel-import" in gateway.server.run(["systemctl", "list-timers", "--all"]).stdout
     assert served(gateway) == first
-    cli(gateway, "import_cert", "--cancel", name)
+    gateway.cli("import_cert", "--cancel", name)
     assert pending(gateway) == []
     assert gateway.server.shell(listing).stdout == before
 
@@ -200,7 +187,7 @@ def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation)
     gateway.disconnect()
     leaf = place_new(gateway)
     soon = gateway.server.shell("date -u -d '+15 seconds' +%Y-%m-%dT%H:%M:%S+00:00").stdout.strip()
-    cli(gateway, "import_cert", *FILES, "--at", soon)
+    gateway.cli("import_cert", *FILES, "--at", soon)
     gateway.server.run(["rm", "/root/chain.pem", "/root/key.pem"])
     gateway.testbed.namespace.podman("stop", "--time=20", "server", timeout=90)
     time.sleep(15)
@@ -227,17 +214,17 @@ def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation)
 )
 def test_damage_is_found_and_repaired(gateway: Installation, damage: str, found: str) -> None:
     leaf = place_new(gateway)
-    cli(gateway, "import_cert", *FILES)
+    gateway.cli("import_cert", *FILES)
     link = gateway.server.run(["readlink", ACTIVE]).stdout
     gateway.server.shell(damage)
-    checked = cli(gateway, "cert", "check", check=False)
+    checked = gateway.cli("cert", "check", check=False)
     assert checked.code == 4
-    assert found in [finding["id"] for finding in answer(checked)["data"]["findings"]]
-    assert answer(cli(gateway, "cert", "repair"))["status"] == "changed"
+    assert found in [finding["id"] for finding in checked.envelope["data"]["findings"]]
+    assert gateway.cli("cert", "repair").envelope["status"] == "changed"
     assert gateway.server.run(["readlink", ACTIVE]).stdout == link
     assert gateway.server.run(["stat", "-Lc", "%a", f"{ACTIVE}/key.pem"]).stdout == "600\n"
-    assert cli(gateway, "cert", "check").code == 0
-    assert answer(cli(gateway, "cert", "repair"))["status"] == "unchanged"
+    assert gateway.cli("cert", "check").code == 0
+    assert gateway.cli("cert", "repair").envelope["status"] == "unchanged"
     assert served(gateway) == leaf
 
 
@@ -246,11 +233,11 @@ def test_never_back_to_an_older_one_without_asking(gateway: Installation) -> Non
     chain, key = (gateway.server.read(f"/root/{name}.pem") for name in ("chain", "key"))
     time.sleep(1.1)
     place_new(gateway)
-    cli(gateway, "import_cert", *FILES)
+    gateway.cli("import_cert", *FILES)
     gateway.place_certificate(chain.encode(), key.encode())
-    refused = cli(gateway, "import_cert", *FILES, "--unattended", check=False)
-    assert (refused.code, error(refused)) == (4, "certificate-older")
-    cli(gateway, "import_cert", *FILES, "--yes")
+    refused = gateway.cli("import_cert", *FILES, "--unattended", check=False)
+    assert (refused.code, refused.error) == (4, "certificate-older")
+    gateway.cli("import_cert", *FILES, "--yes")
     assert served(gateway) == old
 
 
@@ -260,16 +247,16 @@ def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Insta
     trusted = ["podman", "exec", "mstunnel-server", "grep", "-c", body, "/etc/ssl/certs/ca-certificates.crt"]
     gateway.server.write("/root/root.pem", root)
     gateway.place_certificate(*gateway.authority.issue(PUBLIC_ADDRESS))
-    refused = cli(gateway, "ca-trust", "add", "/root/key.pem", check=False)
-    assert (refused.code, error(refused)) == (4, "root-with-key")
-    name = answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["data"]["added"][0]["name"]
-    assert answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["status"] == "unchanged"
-    assert name in [item["name"] for item in answer(cli(gateway, "ca-trust", "list"))["data"]["roots"]]
+    refused = gateway.cli("ca-trust", "add", "/root/key.pem", check=False)
+    assert (refused.code, refused.error) == (4, "root-with-key")
+    name = gateway.cli("ca-trust", "add", "/root/root.pem").envelope["data"]["added"][0]["name"]
+    assert gateway.cli("ca-trust", "add", "/root/root.pem").envelope["status"] == "unchanged"
+    assert name in [item["name"] for item in gateway.cli("ca-trust", "list").envelope["data"]["roots"]]
     assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0, 15)
-    cli(gateway, "server", "restart")
+    gateway.cli("server", "restart")
     assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0, 15)
     gateway.wait_until_healthy()
-    cli(gateway, "ca-trust", "remove", name)
+    gateway.cli("ca-trust", "remove", name)
     assert eventually(lambda: gateway.server.run(trusted, check=False).code == 1, 15)
 
 
@@ -278,17 +265,15 @@ def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Insta
 def test_certbot_renews_through_the_documented_hook(gateway: Installation, tmp_path: Path) -> None:
     (block,) = re.findall(r"```sh\n(#!/bin/sh\n.*?)```", GUIDE.read_text(), re.DOTALL)
     gateway.server.write(HOOK, block, 0o755)
-    url = f"https://{PUBLIC_ADDRESS}/"
     with acme.acme_server(tmp_path) as authority:
         gateway.server.write("/root/acme-root.pem", authority.root)
-        root = answer(cli(gateway, "ca-trust", "add", "/root/acme-root.pem"))["data"]["added"][0]["name"]
+        root = gateway.cli("ca-trust", "add", "/root/acme-root.pem").envelope["data"]["added"][0]["name"]
         ship = acme.deploy_script(tmp_path / "ship", authority, gateway.server.argv([]), HOOK)
         lineage = authority.lineage(PUBLIC_ADDRESS)
         authority.issue(PUBLIC_ADDRESS, ship)
         first = (lineage / "fullchain.pem").read_bytes()
         assert served(gateway) == leaf_of(first)
-        token = gateway.token()
-        vpn.connect(gateway.testbed.client, url, token=token, authority=authority.root.decode())
+        vpn.connect(gateway.testbed.client, URL, authority.root, token=gateway.token())
         address = gateway.client_address()
         authority.renew(PUBLIC_ADDRESS)
         second = (lineage / "fullchain.pem").read_bytes()
@@ -296,10 +281,10 @@ def test_certbot_renews_through_the_documented_hook(gateway: Installation, tmp_p
         assert first != second
         assert served(gateway) == leaf_of(second)
         assert gateway.client_address() == address
-        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
-        journal = gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+        gateway.check_page()
+        journal = gateway.server.read(JOURNAL)
         again = gateway.server.run([HOOK], env={"RENEWED_LINEAGE": f"/etc/letsencrypt/live/{PUBLIC_ADDRESS}"})
-        journaled = gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+        journaled = gateway.server.read(JOURNAL)
         assert (again.stdout, again.stderr, journaled) == ("", "", journal)
-    cli(gateway, "ca-trust", "remove", root)
+    gateway.cli("ca-trust", "remove", root)
     gateway.server.run(["rm", "-r", "/etc/letsencrypt", "/root/acme-root.pem"])

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import io
-import json
 import re
 import struct
 import tarfile
@@ -33,9 +32,9 @@ RAW_IP = 101
 
 def cli(host: Installation, *words: str, code: int = 0) -> dict[str, Any]:
     """Run `mst-cli`; its envelope. An administrator signs in where it asks."""
-    done = host.program("mst-cli", *words, "--unattended", "--output", "json", check=False)
+    done = host.cli(*words, "--unattended", check=False)
     assert done.code == code, done.describe()
-    return dict(json.loads(done.stdout))
+    return done.envelope
 
 
 @pytest.mark.long
@@ -49,7 +48,7 @@ def test_a_capture_of_a_client_holds_its_page_and_then_the_client_is_disconnecte
     )
     packets = 0
     while not packets:
-        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+        gateway.check_page()
         packets = gateway.server.run(["test", "-e", "/root/c.pcap"], check=False).code == 0
     recorded = b64decode(gateway.server.run(["base64", "/root/c.pcap"]).stdout)
     assert struct.unpack_from("<IHHiIII", recorded)[-1] == RAW_IP
@@ -95,7 +94,7 @@ def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
     verbose = cli(gateway, "log", "level", "verbose")
     assert (verbose["data"]["level"], verbose["data"]["usual"], verbose["warnings"]) == (4, 0, [])
     assert "\nlog-level = 4\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
-    assert json.loads(gateway.setup().stdout)["status"] == "unchanged"
+    assert gateway.setup().envelope["status"] == "unchanged"
     assert cli(gateway, "log", "level", "normal")["data"]["level"] == 0
     assert "\nlog-level = 0\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
 
@@ -128,9 +127,7 @@ def test_a_wrong_env_sh_is_refused_before_the_gateway_stops_and_named_where_it_f
                 refused = cli(gateway, *words, code=code)
                 assert [each["code"] for each in refused["errors"]] == [error]
             assert gateway.started() == running
-        gateway.connect()
-        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
-        gateway.disconnect()
+        gateway.visit()
 
         # Somebody restarts it in another way: the gateway cannot fetch the keys of the tenant, and ends.
         gateway.server.run(["systemctl", "restart", "mstunnel-server"], check=False)
@@ -153,7 +150,7 @@ def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
     cli(gateway, "install")
     gateway.connect()
     address = gateway.client_address()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     gateway.disconnect()
     found = access_log(gateway, r",tcp,\S+:80,")
     user, _device, protocol, source, destination, sent, received, seconds = found
@@ -310,6 +307,4 @@ def test_another_host_takes_over_from_a_backup(gateway: Installation) -> None:
     gateway.server.run(["rm", BACKUP])
     assert len(gateway.tenant()["servers"]) == 1
     gateway.wait_until_healthy()
-    gateway.connect()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
-    gateway.disconnect()
+    gateway.visit()

@@ -4,7 +4,6 @@ It runs as a reader would type it: placeholders are filled in, the names and fil
 variables hold what a person would be asked for.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,10 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.test_upgrade import offer
 from tests.testbed import kinds, vpn
 from tests.testbed.installation import DEVICE_USER, PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
-from tests.testbed.testbed import DOMAIN, Testbed
+from tests.testbed.testbed import DOMAIN
 from tests.testbed.waiting import eventually
 from tests.unit.test_doc_commands import PAGES, blocks, is_synopsis
 
@@ -105,8 +103,7 @@ def place(line: str) -> tuple[int, int]:
 
 def scheduled(host: Installation) -> str:
     """The name of the import that waits."""
-    listed = host.server.run(["mst-cli", "import_cert", "--list", "--output", "json"]).stdout
-    return str(json.loads(listed)["data"]["pending"][0]["name"])
+    return str(host.cli("import_cert", "--list").envelope["data"]["pending"][0]["name"])
 
 
 def trusted(host: Installation) -> str:
@@ -183,7 +180,7 @@ BEFORE: Final[Mapping[str, Callable[[Installation], object]]] = {
     "mstunnel-setup --offline": archive,
     "mst-cli import_cert --at": renew,
     "mst-cli server capture": lambda host: eventually(lambda: vpn.address(host.testbed.client) != "", 60),
-    "mst-cli upgrade check": lambda host: offer(host, "gateway-next"),
+    "mst-cli upgrade check": lambda host: host.offer("gateway-next"),
     "mst-cli upgrade apply --drain": Installation.disconnect,
 }
 
@@ -228,9 +225,7 @@ def reader(host: Installation) -> Installation:
 
 @pytest.fixture
 def rootless() -> Iterator[Installation]:
-    with Testbed(kind=kinds.PODMAN_ROOTLESS) as testbed:
-        made = Installation(testbed, testbed.start_registry().references)
-        made.prepare()
+    with Installation.booted(kinds.PODMAN_ROOTLESS) as made:
         write_answers(made)
         yield made
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tests.attack.tokens import Forger
-from tests.testbed import vpn
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import Installation
 from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
@@ -28,8 +27,8 @@ def own_journal(prepared: Installation) -> None:
 
 def explain(host: Installation, who: str, *more: str) -> Mapping[str, dict[str, str]]:
     """The rows of `mst-cli explain`, by their id."""
-    done = host.program("mst-cli", "explain", who, *more, "--unattended", "--output", "json", check=False)
-    rows = json.loads(done.stdout)["data"]["rows"]
+    done = host.cli("explain", who, *more, "--unattended", check=False)
+    rows = done.envelope["data"]["rows"]
     assert done.code == (3 if any(row["result"] == "problem" for row in rows) else 0), done.describe()
     return {row["id"]: row for row in rows}
 
@@ -49,11 +48,7 @@ def test_a_connected_client_a_refused_one_and_an_address_outside_the_routes(gate
     gateway.disconnect()
 
     expired = Forger.of(gateway).token(exp=Forger.now() - 5)
-    authority = gateway.authority.pem.decode()
-    refused = vpn.connect(
-        gateway.testbed.client, f"https://{PUBLIC_ADDRESS}/", token=expired, authority=authority
-    )
-    assert refused.code != 0
+    assert gateway.sign_in(token=expired).code != 0
     rows = explain(gateway, CLIENT_OUTSIDE)
     assert results(rows, "token", "session") == ["problem", "problem"], rows
     assert "validity period" in rows["token"]["seen"]
@@ -78,7 +73,7 @@ def test_a_destination_is_judged_by_the_rules_of_the_running_gateway(gateway: In
 def test_the_report_adds_up_what_the_gateway_logged_of_a_session(gateway: Installation) -> None:
     gateway.connect()
     user = gateway.token_user()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     before = report(gateway)[user]
     assert before["open"] == 1
     gateway.disconnect()
@@ -95,5 +90,5 @@ def test_the_report_adds_up_what_the_gateway_logged_of_a_session(gateway: Instal
 
 def report(host: Installation) -> Mapping[str, dict[str, Any]]:
     """What `mst-cli server report` counts, by user."""
-    done = host.program("mst-cli", "server", "report", "--since", "1h", "--output", "json")
-    return {row["user"]: row for row in json.loads(done.stdout)["data"]["users"]}
+    done = host.cli("server", "report", "--since", "1h")
+    return {row["user"]: row for row in done.envelope["data"]["users"]}

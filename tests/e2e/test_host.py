@@ -3,15 +3,16 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import Installation
 from tests.testbed.machine import Machine
-from tests.testbed.testbed import DOMAIN, INTRANET_PAGE
+from tests.testbed.testbed import DOMAIN
 
 pytestmark = pytest.mark.e2e
 
@@ -63,9 +64,9 @@ def connected(proxy: Machine) -> set[str]:
     return set(re.findall(r"\(file descriptor \d+\): CONNECT (\S+):\d+ HTTP", proxy.logs()))
 
 
-def findings(text: str) -> dict[str, str]:
+def findings(envelope: Mapping[str, Any]) -> dict[str, str]:
     """Results of mst-readiness by check."""
-    return {item["id"]: item["result"] for item in json.loads(text)["data"]["findings"]}
+    return {item["id"]: item["result"] for item in envelope["data"]["findings"]}
 
 
 @pytest.mark.long
@@ -86,7 +87,7 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
         "--output",
         "json",
     ]
-    network = findings(host.server.run(ready, check=False, timeout=240).stdout)
+    network = findings(host.server.run(ready, check=False, timeout=240).envelope)
     assert {network[name] for name in ("proxy-connects", "endpoint-sign-in", "endpoint-graph")} == {"pass"}
     with forwarding(host, "0"):
         host.setup()
@@ -104,24 +105,22 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
         assert f"HTTPS_PROXY={OLD}" in host.server.run(unit).stdout
         inspect = ["podman", "inspect", "--format={{.NetworkSettings.IPAddress}}", "mstunnel-server"]
         assert host.server.run(inspect).stdout.startswith("192.168.240.")
-        host.connect()
-        assert host.fetch_internal_page().stdout == INTRANET_PAGE
-        host.disconnect()
-        assert json.loads(host.setup().stdout)["status"] == "unchanged"
+        host.visit()
+        assert host.setup().envelope["status"] == "unchanged"
 
         started = host.started()
         host.server.run(["mst-cli", "env", "set", "https_proxy", NEW])
-        host.program("mst-cli", "install", "--unattended", "--output", "json")
+        host.cli("install", "--unattended")
         assert [path for path in PLACES if OLD in host.server.read(path)] == []
         assert not set(host.started().split("\n")) & set(started.split("\n")) - {""}
 
         host.server.run(["nft", "flush", "table", "inet", "wall"])
         for name in ("https_proxy", "no_proxy"):
             host.server.run(["mst-cli", "env", "unset", name])
-        host.program("mst-cli", "install", "--unattended", "--output", "json")
+        host.cli("install", "--unattended")
         assert host.server.shell(f"grep -l {NEW} {' '.join(PLACES)}", check=False).stdout == ""
         assert [host.server.run(["test", "-e", path], check=False).code for path in PLACES[1:]] == [1, 1, 1]
-        kept = {item["code"] for item in json.loads(host.uninstall().stdout)["warnings"]}
+        kept = {item["code"] for item in host.uninstall().envelope["warnings"]}
         assert not limits_forwarding(host)
     # The proxy was removed from env.sh; the rest of the file stays.
     assert kept == {"kept"}
@@ -144,7 +143,7 @@ def test_a_client_pool_that_is_taken_is_refused_before_the_server_is_registered(
     finally:
         host.server.run(["ip", "route", "del", "169.254.128.0/24"])
     assert planned.code == refused.code == 3
-    (error,) = json.loads(refused.stdout)["errors"]
+    (error,) = refused.envelope["errors"]
     assert error["code"] == "pool-route"
     assert "client pool 169.254.0.0/16 and route via eth1 169.254.128.0/24" in error["message"]
     assert "/etc/mstunnel/ocserv.conf" not in host_tree(host)
@@ -156,18 +155,18 @@ def test_a_client_pool_that_is_taken_is_refused_before_the_server_is_registered(
 def test_problems_are_fixed_and_each_change_shows_how_to_undo_it(host: Installation) -> None:
     fix = ("mst-readiness", "rootless", "--fix", "--unattended", "--output", "json")
     fixed = host.program(*fix, check=False)
-    fixes = json.loads(fixed.stdout)["data"]["fixes"]
+    fixes = fixed.envelope["data"]["fixes"]
     assert [fix["says"] for fix in fixes if not fix["done"]] == []
     checks = {name for fix in fixes for name in fix["checks"]}
     assert {"rootless-account", "rootless-linger"} <= checks
     assert "rootless-port" not in checks
-    found = findings(fixed.stdout)
+    found = findings(fixed.envelope)
     assert {name: found[name] for name in checks if found[name] != "pass"} == {}
-    assert json.loads(host.program(*fix, check=False).stdout)["data"]["fixes"] == []
+    assert host.program(*fix, check=False).envelope["data"]["fixes"] == []
 
     for fix in reversed(fixes):
         host.server.shell(fix["undo"].partition(", and ")[0])
-    broken = findings(host.program("mst-readiness", "rootless", "--output", "json", check=False).stdout)
+    broken = findings(host.program("mst-readiness", "rootless", "--output", "json", check=False).envelope)
     assert broken["rootless-account"] != "pass"
     assert host.server.run(["test", "-e", "/etc/sysctl.d/90-mstunnel.conf"], check=False).code == 1
 
@@ -190,7 +189,7 @@ def probed(host: Installation, wait: int) -> tuple[dict[str, str], dict[str, str
         next(line for line in listener.stderr if "mst-readiness inbound --probe" in line)
         answered = host.testbed.lab.run(PROBE, check=False)
         waited, _ = listener.communicate(timeout=wait + 10)
-    return findings(waited), findings(answered.stdout)
+    return findings(json.loads(waited)), findings(answered.envelope)
 
 
 def test_what_devices_send_arrives_or_the_protocol_that_does_not_is_named(host: Installation) -> None:

@@ -76,8 +76,7 @@ def host(booted: Host) -> Iterator[Host]:
 
 def test_the_archive_that_is_given(host: Host) -> None:
     host.installation.server.copy([host.release.archive], "/srv")
-    done = host.brings("--offline", f"/srv/{host.release.archive.name}")
-    assert done.code == 0, done.describe()
+    host.brings("--offline", f"/srv/{host.release.archive.name}").checked()
     assert host.present() == host.release.digests
 
 
@@ -85,19 +84,17 @@ def test_the_archive_that_is_given(host: Host) -> None:
 def test_the_archive_that_lies_there(host: Host, directory: str) -> None:
     host.installation.server.run(["mkdir", "-p", directory])
     host.installation.server.copy([host.release.archive], directory)
-    done = host.brings()
-    assert done.code == 0, done.describe()
+    host.brings().checked()
     assert host.present() == host.release.digests
 
 
 def test_a_registry(host: Host) -> None:
-    done = host.brings(registry=f"{NAME}/mstunnel")
-    assert done.code == 0, done.describe()
+    host.brings(registry=f"{NAME}/mstunnel").checked()
     assert host.present() == host.release.digests
 
 
 def test_none_of_them_names_the_file_to_copy(host: Host) -> None:
     done = host.brings()
-    (error,) = json.loads(done.stdout)["errors"]
+    (error,) = done.envelope["errors"]
     assert error["code"] == "image-pull-failed"
     assert f"copy {host.release.archive.name} to {ARCHIVES}" in error["hint"]

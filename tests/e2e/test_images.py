@@ -29,6 +29,16 @@ def inspected(reference: str, form: str) -> str:
         return builder("image", "inspect", f"--format={form}", reference).stdout.strip()
 
 
+def exported(reference: str, directory: Path) -> Path:
+    """An archive of what a container of this image begins with."""
+    place = directory / "exported.tar"
+    with cache.writing():
+        container = builder("create", reference).stdout.strip()
+        builder("export", f"--output={place}", container, timeout=120)
+        builder("rm", container)
+    return place
+
+
 def test_they_are_small() -> None:
     assert image_sizes.measure()["within_limit"]
 
@@ -55,12 +65,10 @@ def test_the_sbom_lists_what_is_in_the_file_system_and_nothing_else(
 ) -> None:
     with cache.writing():
         release.write(built, tmp_path, debian.architecture())
-        container = builder("create", built[name].reference).stdout.strip()
-        builder("export", f"--output={tmp_path}/exported.tar", container, timeout=120)
-        builder("rm", container)
+    archive = exported(built[name].reference, tmp_path)
     root = tmp_path / "root"
     root.mkdir()
-    subprocess.run(["tar", "-xf", f"{tmp_path}/exported.tar", "-C", str(root)], check=True, timeout=120)
+    subprocess.run(["tar", "-xf", str(archive), "-C", str(root)], check=True, timeout=120)
     made = json.loads(next(tmp_path.glob(f"mstunnel-{name}-*.cdx.json")).read_text())
     nested = [each for part in made["components"] for each in part.get("components", [])]
     assert {
@@ -86,15 +94,11 @@ def test_the_sbom_lists_what_is_in_the_file_system_and_nothing_else(
 def test_the_gateway_has_nothing_of_the_machine_or_the_day_that_built_it(
     built: ImageSet, tmp_path: Path
 ) -> None:
-    with cache.writing():
-        container = builder("create", built["gateway"].reference).stdout.strip()
-        builder("export", f"--output={tmp_path}/exported.tar", container, timeout=120)
-        builder("rm", container)
-    with tarfile.open(tmp_path / "exported.tar") as exported:
-        names = set(exported.getnames())
+    with tarfile.open(exported(built["gateway"].reference, tmp_path)) as archive:
+        names = set(archive.getnames())
         texts = {}
         for name in ("etc/hostname", "etc/resolv.conf", "etc/shadow"):
-            content = exported.extractfile(name) if name in names else None
+            content = archive.extractfile(name) if name in names else None
             texts[name] = content.read().decode() if content else ""
     assert (texts["etc/hostname"], texts["etc/resolv.conf"]) == ("", "")
     days = {line.split(":")[2] for line in texts["etc/shadow"].splitlines()}

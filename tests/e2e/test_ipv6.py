@@ -1,13 +1,11 @@
 """IPv6 on real parts: public address, tunnel, name server and page; one installation for all tests."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.attack.two_devices import datagrams, reach, send, serve
 from tests.e2e.test_agent import check_in
-from tests.testbed import vpn
 from tests.testbed.installation import Installation
 from tests.testbed.machine import Entry, Machine
 from tests.testbed.testbed import DOMAIN, Testbed
@@ -65,14 +63,6 @@ def gateway(installed: Installation, before: object) -> Installation:
 
 
 @pytest.fixture(scope="module")
-def page(testbed: Testbed) -> None:
-    """A page at an IPv6 address of the internal network, and at no other."""
-    testbed.intranet.write("/root/six/index.html", _PAGE)
-    serve_page = ["python3", "-m", "http.server", "--directory=/root/six", f"--bind={_INTRANET}", str(_PORT)]
-    testbed.intranet.start(serve_page)
-
-
-@pytest.fixture(scope="module")
 def internet(testbed: Testbed) -> Machine:
     """A router that the device has for all that is not on its own link, watched."""
     # openconnect then reaches the gateway through it, too.
@@ -99,13 +89,7 @@ def state(installation: Installation) -> tuple[dict[str, Entry], str]:
 def connect(gateway: Installation) -> None:
     """Connect the device to the address of the gateway, over IPv6."""
     gateway.disconnect()
-    connected = vpn.connect(
-        gateway.testbed.client,
-        f"https://[{_PUBLIC}]/",
-        token=gateway.token(),
-        authority=gateway.authority.pem.decode(),
-    )
-    assert connected.code == 0, connected.describe()
+    gateway.connect(f"https://[{_PUBLIC}]/")
 
 
 def fetch(gateway: Installation) -> str:
@@ -114,25 +98,29 @@ def fetch(gateway: Installation) -> str:
     return gateway.testbed.client.run(["curl", "--silent", "--show-error", "--max-time", "10", url]).stdout
 
 
-def test_a_device_fetches_a_page_over_ipv6_alone(gateway: Installation, page: None) -> None:
+def test_a_device_fetches_a_page_over_ipv6_alone(gateway: Installation) -> None:
+    """A page at an IPv6 address of the internal network, and at no other."""
+    gateway.testbed.intranet.write("/root/six/index.html", _PAGE)
+    serve_page = ["python3", "-m", "http.server", "--directory=/root/six", f"--bind={_INTRANET}", str(_PORT)]
+    gateway.testbed.intranet.start(serve_page)
     connect(gateway)
     client = gateway.testbed.client
     assert f"inet6 {_POOL}" in client.run(["ip", "-6", "-oneline", "address", "show", "dev", "tun0"]).stdout
     assert f"nameserver {_NAME_SERVER}\n" in client.read("/etc/resolv.conf")
     assert fetch(gateway) == _PAGE
-    users = gateway.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).stdout
-    assert [user["Remote IP"] for user in json.loads(users)["data"]["rows"]] == ["fd00:90::20"]
+    users = gateway.cli("server", "show", "users").envelope
+    assert [user["Remote IP"] for user in users["data"]["rows"]] == ["fd00:90::20"]
 
 
 def test_the_host_needs_no_ipv4(gateway: Installation) -> None:
     assert gateway.server.run(["ip", "-4", "route", "show", "default"]).stdout == ""
-    found = gateway.server.run(["mst-readiness", "host", "--output", "json"], check=False).stdout
-    results = {item["id"]: item["result"] for item in json.loads(found)["data"]["findings"]}
+    found = gateway.server.run(["mst-readiness", "host", "--output", "json"], check=False).envelope
+    results = {item["id"]: item["result"] for item in found["data"]["findings"]}
     assert (results["ipv6-network"], results["mtu"]) == ("pass", "pass")
 
 
 def test_a_second_run_changes_nothing(gateway: Installation) -> None:
-    assert json.loads(gateway.setup().stdout)["status"] == "unchanged"
+    assert gateway.setup().envelope["status"] == "unchanged"
 
 
 def test_a_device_reaches_neither_the_host_nor_the_gateway_over_ipv6(gateway: Installation) -> None:

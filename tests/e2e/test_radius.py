@@ -5,11 +5,11 @@ from typing import Final
 
 import pytest
 
+from tests.e2e.conftest import clear
 from tests.e2e.pods import played
 from tests.testbed import vpn
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
-from tests.testbed.testbed import INTRANET_PAGE
 
 pytestmark = pytest.mark.e2e
 
@@ -27,23 +27,17 @@ def installed(prepared: Installation) -> Iterator[Installation]:
     prepared.write_answers({"authentication": "radius", "radius": servers})
     prepared.setup()
     yield prepared
-    prepared.disconnect()
-    prepared.uninstall()
-    left = prepared.server.run(["ls", "-R", "/etc/mstunnel"], check=False).stdout
-    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])
-    assert "radius" not in left
+    assert "radius" not in clear(prepared)
 
 
 def connect(host: Installation, user: str, password: str) -> Completed:
     host.disconnect()
-    url, authority = f"https://{PUBLIC_ADDRESS}/", host.authority.pem.decode()
-    return vpn.connect(host.testbed.client, url, password=(user, password), authority=authority)
+    return host.sign_in(password=(user, password))
 
 
 def test_a_user_connects_with_the_right_password_and_is_known_by_name(installed: Installation) -> None:
-    connected = connect(installed, "ada", PASSWORD)
-    assert connected.code == 0, connected.describe()
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    connect(installed, "ada", PASSWORD).checked()
+    installed.check_page()
     assert "ada" in installed.server.run(["mst-cli", "server", "show", "users"]).stdout
 
 
@@ -59,9 +53,8 @@ def test_a_wrong_password_or_an_unknown_user_is_refused(
 def test_a_pod_asks_the_same_servers(installed: Installation) -> None:
     with played(installed):
         assert connect(installed, "ada", "wrong").code != 0
-        connected = connect(installed, "ada", PASSWORD)
-        assert connected.code == 0, connected.describe()
-        assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+        connect(installed, "ada", PASSWORD).checked()
+        installed.check_page()
 
 
 def test_the_secret_is_in_one_file_that_its_owner_alone_reads(installed: Installation) -> None:

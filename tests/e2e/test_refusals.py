@@ -31,6 +31,7 @@ from tests.parameters import sample
 from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import ADMINISTRATOR, ANSWERS, PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Entry
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed
 from tests.testbed.testbed import DOMAIN
 
@@ -44,7 +45,7 @@ class Refusal:
     code: int
     error: str
     said: tuple[str, ...]
-    arrange: Change
+    arrange: Change = lambda _host: None
     fix: Change = lambda _host: None
     user: str = ADMINISTRATOR
     command: tuple[str, ...] = ()
@@ -65,7 +66,7 @@ def host(prepared: Installation) -> Iterator[Installation]:
     """A server without a gateway; tests here undo what they did, unless they fail."""
     prepared.restore()
     yield prepared
-    if prepared.server.run(["test", "-e", "/var/lib/mstunnel/journal.jsonl"], check=False).code == 0:
+    if prepared.server.run(["test", "-e", JOURNAL], check=False).code == 0:
         prepared.uninstall()
 
 
@@ -98,12 +99,15 @@ SECRET = "hunter2hunter2"
 SETUP = ("mstunnel-setup", "--answers", ANSWERS, "--unattended", "--output", "json")
 BREAK_PODMAN = "mv /usr/bin/podman /usr/bin/podman.away"
 RESTORE_PODMAN = "mv /usr/bin/podman.away /usr/bin/podman"
-# A separate file below the directory keeps the file system from having a single free block.
-FULL = (
-    "mkdir -p {0} && mount -t tmpfs -o size=16k,mode=755 tmpfs {0} && ! dd if=/dev/zero of={0}/filling 2>&1"
-)
-NOT_FULL = "umount {0} && rmdir {0}"
 LISTEN = "systemd-run --quiet --unit=squatter python3 -m http.server 443"
+
+
+def full(path: str) -> Refusal:
+    """A file system without a single free block: a separate file below the directory sees to that."""
+    mount = f"mkdir -p {path} && mount -t tmpfs -o size=16k,mode=755 tmpfs {path}"
+    fill = f"{mount} && ! dd if=/dev/zero of={path}/filling 2>&1"
+    return Refusal(10, "disk-full", (path,), shell(fill), shell(f"umount {path} && rmdir {path}"))
+
 
 BEFORE_ANY_STEP = {
     "unknown key": Refusal(2, "answers-invalid", (f"{FILE}:", "sit", "site"), answers(sit="Testbed")),
@@ -129,16 +133,16 @@ BEFORE_ANY_STEP = {
         2, "rootless-needs-podman", ("--engine docker",), answers(mode="rootless", engine="docker")
     ),
     "user without the role": Refusal(
-        5, "role-missing", ("reader@", "Intune Administrator"), run("true"), user=f"reader@{DOMAIN}"
+        5, "role-missing", ("reader@", "Intune Administrator"), user=f"reader@{DOMAIN}"
     ),
     "account without a licence": Refusal(
-        5, "licence-missing", ("Intune licence", "assign one"), run("true"), user=f"unlicensed@{DOMAIN}"
+        5, "licence-missing", ("Intune licence", "assign one"), user=f"unlicensed@{DOMAIN}"
     ),
     "no such site": Refusal(6, "site-unknown", ("Atlantis", "Elsewhere, Testbed"), answers(site="Atlantis")),
     "certificate of another name": Refusal(
         4, "name-mismatch", (PUBLIC_ADDRESS, f"other.{DOMAIN}"), issued(f"other.{DOMAIN}")
     ),
-    "not root": Refusal(3, "answers-forbidden", ("sudo",), run("true"), command=nobody(*SETUP)),
+    "not root": Refusal(3, "answers-forbidden", ("sudo",), command=nobody(*SETUP)),
 }
 BEFORE_THE_TENANT = {
     "no file of roots": Refusal(
@@ -161,26 +165,13 @@ BEFORE_THE_TENANT = {
         shell(f"{BREAK_PODMAN} && cp /bin/false /usr/bin/podman"),
         shell(RESTORE_PODMAN),
     ),
-    "disk full below /var/lib": Refusal(
-        10,
-        "disk-full",
-        ("/var/lib/mstunnel",),
-        shell(FULL.format("/var/lib/mstunnel")),
-        shell(NOT_FULL.format("/var/lib/mstunnel")),
-    ),
-    "disk full below /etc": Refusal(
-        10,
-        "disk-full",
-        ("/etc/mstunnel",),
-        shell(FULL.format("/etc/mstunnel")),
-        shell(NOT_FULL.format("/etc/mstunnel")),
-    ),
+    "disk full below /var/lib": full("/var/lib/mstunnel"),
+    "disk full below /etc": full("/etc/mstunnel"),
     "tenant with another certificate": Refusal(8, "tls-untrusted", ("--ca-file",), foreign_root),
     "proxy that is not there": Refusal(
         3,
         "proxy-connects",
         ("127.0.0.1:9", "https_proxy"),
-        run("true"),
         command=("env", "https_proxy=http://127.0.0.1:9", *SETUP),
     ),
     "a setting that the gateway does not take": Refusal(
@@ -215,7 +206,6 @@ AFTER_REGISTRATION = {
         7,
         "engine-not-running",
         ("unix:///run/nowhere.sock", "CONTAINER_HOST"),
-        run("true"),
         command=("env", "CONTAINER_HOST=unix:///run/nowhere.sock", *SETUP),
     ),
     "no such image": Refusal(7, "image-pull-failed", ("0" * 64, "digest"), unknown_digest),
@@ -225,7 +215,7 @@ AFTER_REGISTRATION = {
 def refused(host: Installation, case: Refusal) -> Mapping[str, Any]:
     """Run the case; the envelope, after everything has been looked at that is the same in all cases."""
     finished = host.program(*(case.command or SETUP), check=False, user=case.user)
-    envelope: dict[str, Any] = json.loads(finished.stdout)
+    envelope = finished.envelope
     (error,) = envelope["errors"]
     assert (finished.code, error["code"]) == (case.code, case.error), finished.describe()
     text = f"{error['message']}\n{error['hint']}"
@@ -279,7 +269,7 @@ def test_the_position_of_an_unknown_key_is_reported(host: Installation) -> None:
     lines = host.server.read(FILE).splitlines()
     line = next(number for number, text in enumerate(lines, 1) if "autority" in text)
     column = lines[line - 1].index("autority") + 1
-    message = json.loads(host.setup(check=False).stdout)["errors"][0]["message"]
+    message = host.setup(check=False).message
     assert f"{FILE}:{line}:{column}: " in message
     assert "authority" in message.replace("autority", "")
 
@@ -321,11 +311,10 @@ def holder(host: Installation) -> Mapping[str, Any]:
 def test_two_runs_at_once(host: Installation, untouched: State) -> None:
     with waiting_run(host):
         during = host_tree(host)
-        error = refused(host, Refusal(9, "locked", ("another run is in progress",), run("true")))["errors"][0]
+        error = refused(host, Refusal(9, "locked", ("another run is in progress",)))["errors"][0]
         assert f"process {holder(host)['pid']}," in error["message"]
         assert f"--answers {ANSWERS} --unattended" in error["message"]
-        uninstalled = host.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=False)
-        assert uninstalled.code == 9
+        assert host.cli("uninstall", "--unattended", check=False).code == 9
         assert host_tree(host) == during
     rolled_back(host)
     assert state(host) == untouched
@@ -361,9 +350,8 @@ def test_after_many_refusals_the_good_answers_install(host: Installation, untouc
         refused(host, case)
     finally:
         case.fix(host)
-    done = json.loads(host.setup().stdout)
-    assert done["status"] == "changed"
+    assert host.setup().envelope["status"] == "changed"
     assert len(host.tenant()["servers"]) == 1
-    assert json.loads(host.setup().stdout)["status"] == "unchanged"
+    assert host.setup().envelope["status"] == "unchanged"
     host.uninstall()
     assert state(host) == untouched

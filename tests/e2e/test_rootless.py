@@ -81,19 +81,14 @@ def tree(host: Host) -> dict[str, Entry]:
     return found
 
 
-def error(completed: Completed) -> dict[str, str]:
-    found: dict[str, str] = json.loads(completed.stdout)["errors"][0]
-    return found
-
-
 @pytest.mark.parametrize("account", ["root", ACCOUNT])
 def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account: str) -> None:
     host.write_answers({"eula": None, "site": None})
     refused = host.install() if account == ACCOUNT else host.setup("--account", ACCOUNT, check=False)
     host.write_answers({})
-    assert (refused.code, error(refused)["code"]) == (2, "answers-missing"), refused.describe()
+    assert (refused.code, refused.error) == (2, "answers-missing"), refused.describe()
     for path in ("eula", "site"):
-        assert f"`{path}`: give" in error(refused)["message"]
+        assert f"`{path}`: give" in refused.message
     assert tree(host) == host.before
 
 
@@ -127,26 +122,26 @@ def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, acco
     host.server.write("/root/site.pem", chain + key, 0o600)
     host.write_answers({"certificate": {"chain": host.path("chain.pem"), "key": "/root/site.pem"}})
     refused = host.install() if account == ACCOUNT else host.setup("--account", ACCOUNT, check=False)
-    assert (refused.code, error(refused)["code"]) == (3, "account-cannot-read"), refused.describe()
+    assert (refused.code, refused.error) == (3, "account-cannot-read"), refused.describe()
     found = tree(host)
     assert found.pop("/root/site.pem").mode == 0o600
     assert found == host.before
 
     # As the hint says.
-    host.server.shell("\n".join(error(refused)["hint"].splitlines()[1:]))
+    host.server.shell("\n".join(refused.hint.splitlines()[1:]))
     assert host.server.shell("stat -c '%U %a' /root/site.pem /srv/mstunnel/site.pem").stdout == (
         f"root 600\n{ACCOUNT} 600\n"
     )
     host.write_answers({"certificate": {"chain": "/srv/mstunnel/site.pem", "key": "/srv/mstunnel/site.pem"}})
-    assert error(host.install())["code"] == "root-needed"
+    assert host.install().error == "root-needed"
     host.server.run(["rm", "/root/site.pem", "/srv/mstunnel/site.pem"])
     host.write_answers({})
 
 
 def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> None:
     refused = host.install()
-    assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
-    assert f"sudo /opt/copied/mstunnel-setup host --account {ACCOUNT}" in error(refused)["hint"]
+    assert (refused.code, refused.error) == (11, "root-needed"), refused.describe()
+    assert f"sudo /opt/copied/mstunnel-setup host --account {ACCOUNT}" in refused.hint
     for change in (
         f"let the services of {ACCOUNT} run without a login",
         f"give the directory /etc/mstunnel to {ACCOUNT}",
@@ -166,28 +161,27 @@ def test_a_killed_half_of_root_is_finished_by_the_one_sudo(host: Host) -> None:
     host.allow_sudo(allowed=True)
     killed = host.install("python3", host.path("kill_at.py"), "launch")
     assert killed.code == 137, killed.describe()
-    status = json.loads(host.as_account("mstunnel-setup", "status", "--output", "json").stdout)["data"]
+    status = host.as_account("mstunnel-setup", "status", "--output", "json").envelope["data"]
     assert status["done"][:7] == ["eula", "account", "program", "kernel", "uplink", "proxy", "boot"]
     assert (status["installed"], status["next"]) == (False, "launch")
 
 
 def test_a_killed_half_of_the_account_is_finished_without_root(host: Host) -> None:
     host.allow_sudo(allowed=False)
-    installed = host.install()
-    assert installed.code == 0, installed.describe()
-    assert {step["name"] for step in json.loads(installed.stdout)["data"]["steps"] if step["actions"]} == {
+    installed = host.install().checked()
+    assert {step["name"] for step in installed.envelope["data"]["steps"] if step["actions"]} == {
         "launch",
         "monitor",
     }
     host.connect()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
     host.disconnect()
 
 
 def test_a_later_run_needs_no_root_and_changes_nothing(host: Host) -> None:
     before, started = settled(lambda: tree(host)), host.started()
     again = host.install()
-    assert (again.code, json.loads(again.stdout)["data"]["actions"]) == (0, 0), again.describe()
+    assert (again.code, again.envelope["data"]["actions"]) == (0, 0), again.describe()
     assert tree(host) == before
     assert host.started() == started
 
@@ -206,7 +200,7 @@ def serves(host: Host) -> bool:
     inspect = KIND.engine_command("inspect", "--format={{.HostConfig.NetworkMode}}", "mstunnel-server")
     assert host.server.run(inspect).stdout == "none\n"
     host.connect()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
     seen = remote_address(host)
     host.disconnect()
     return seen == "10.90.0.20"
@@ -235,7 +229,7 @@ def test_the_rules_survive_those_of_the_host(host: Host, how: str) -> None:
 
 def test_the_status_names_the_uplink(host: Host) -> None:
     status = host.as_account("mst-cli", "status", "--output", "json")
-    assert json.loads(status.stdout)["data"]["network"] == "uplink"
+    assert status.envelope["data"]["network"] == "uplink"
 
 
 @pytest.mark.parametrize("before", [(), AS_ACCOUNT], ids=["root", ACCOUNT])
@@ -245,7 +239,9 @@ def test_a_device_is_recorded_until_it_disconnects(host: Host, before: tuple[str
     file = f"/home/{ACCOUNT}/device.pcap"
     host.server.start([*before, "mst-cli", "server", "capture", host.client_address(), file, "--seconds=600"])
     begun = f"find /home/{ACCOUNT} -maxdepth 1 -name '.device.pcap.*' -size +1 | grep ."
-    assert eventually(lambda: host.await_page() and not host.server.shell(begun, check=False).code, 60)
+    assert eventually(
+        lambda: host.fetch_internal_page().stdout and not host.server.shell(begun, check=False).code, 60
+    )
     host.disconnect()
     assert eventually(lambda: not host.server.run(["test", "-e", file], check=False).code, 60)
     assert INTRANET_PAGE.encode() in b64decode(host.server.run(["base64", file]).stdout)
@@ -267,7 +263,7 @@ def test_root_and_the_account_see_the_same_gateway(host: Host) -> None:
         host.server.run(["mst-cli", "server", "logs"]),
     ):
         assert "listening" in found.stdout + found.stderr
-    ready = json.loads(host.as_account("mst-readiness", "rootless", "--output", "json").stdout)
+    ready = host.as_account("mst-readiness", "rootless", "--output", "json").envelope
     assert ready["errors"] == []
 
 
@@ -285,27 +281,25 @@ def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
     nobody = host.program(
         "runuser", "-u", "nobody", "--", "mst-cli", "status", "--output", "json", check=False
     )
-    assert (nobody.code, error(nobody)["code"]) == (3, "not-root")
+    assert (nobody.code, nobody.error) == (3, "not-root")
     host.write_answers({"mode": "rootful"})
     rootful = host.setup(check=False)
-    assert (rootful.code, error(rootful)["code"]) == (2, "mode-installed")
+    assert (rootful.code, rootful.error) == (2, "mode-installed")
     host.write_answers({"account": "other"})
     other = host.setup(check=False)
-    assert (other.code, error(other)["code"]) == (2, "account-installed")
+    assert (other.code, other.error) == (2, "account-installed")
     host.write_answers({})
 
 
 def test_another_host_takes_over_from_a_backup_once_root_has_prepared_it(host: Host) -> None:
     backup = f"/home/{ACCOUNT}/backup.tar.gz"
     restore = ("env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", backup, "--replace", "--unattended")
-    made = host.as_account("mst-cli", "backup", backup)
-    assert made.code == 0, made.describe()
+    host.as_account("mst-cli", "backup", backup).checked()
     host.allow_sudo(allowed=True)
-    gone = host.as_account("mst-cli", "uninstall", "--offline", "--unattended")
-    assert gone.code == 0, gone.describe()
+    host.as_account("mst-cli", "uninstall", "--offline", "--unattended").checked()
     host.allow_sudo(allowed=False)
     too_early = host.as_account(*restore, "--output", "json")
-    assert (too_early.code, error(too_early)["code"]) == (2, "backup-rootless"), too_early.describe()
+    assert (too_early.code, too_early.error) == (2, "backup-rootless"), too_early.describe()
 
     host.setup("host", "--account", ACCOUNT)
     host.program(*restore, "--output", "json")
@@ -318,13 +312,12 @@ def test_another_host_takes_over_from_a_backup_once_root_has_prepared_it(host: H
 def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     uninstall = ("mst-cli", "uninstall", "--unattended", "--output", "json")
     scope = host.as_account(*uninstall)
-    assert (scope.code, error(scope)["code"]) == (11, "root-needed"), scope.describe()
-    assert f"host --account {ACCOUNT} --remove" in error(scope)["hint"]
+    assert (scope.code, scope.error) == (11, "root-needed"), scope.describe()
+    assert f"host --account {ACCOUNT} --remove" in scope.hint
     assert host.tenant() == host.tenant_before
 
     host.allow_sudo(allowed=True)
-    whole = host.as_account(*uninstall)
-    assert whole.code == 0, whole.describe()
+    host.as_account(*uninstall).checked()
     host.allow_sudo(allowed=False)
     host.restore()
     assert tree(host) == host.before
@@ -346,19 +339,17 @@ def test_the_documented_command_works_in_the_home_of_a_user_with_sudo(host: Host
     host.write_answers({"mode": None})
 
     refused = host.as_account("sh", "-c", f"{command} --output json")
-    assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
+    assert (refused.code, refused.error) == (11, "root-needed"), refused.describe()
     by_hand = f"sudo /usr/sbin/mstunnel-setup host --account {ACCOUNT} --accept-eula"
-    assert "An administrator's own copy of this program belongs in /usr/sbin." in error(refused)["hint"]
-    assert by_hand in error(refused)["hint"]
+    assert "An administrator's own copy of this program belongs in /usr/sbin." in refused.hint
+    assert by_hand in refused.hint
 
     host.server.write(SUDOERS, sudoers, 0o440)
-    installed = host.as_account("sh", "-c", command)
-    assert installed.code == 0, installed.describe()
+    host.as_account("sh", "-c", command).checked()
     host.wait_until_healthy()
     assert serves(host)
 
-    removed = host.as_account("mst-cli", "uninstall", "--unattended")
-    assert removed.code == 0, removed.describe()
+    host.as_account("mst-cli", "uninstall", "--unattended").checked()
     assert host.failed_units() == host.failed_before
     assert host.tenant() == host.tenant_before
     host.allow_sudo(allowed=False)

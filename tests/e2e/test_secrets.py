@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from tests.testbed import canary
 from tests.testbed.certificates import as_pfx
 from tests.testbed.installation import ADMINISTRATOR, ANSWERS, LAB, PUBLIC_ADDRESS, Installation
+from tests.testbed.paths import JOURNAL
 from tests.testbed.testbed import DOMAIN
 
 pytestmark = pytest.mark.e2e
@@ -81,11 +82,6 @@ def agent_key(host: Installation) -> bytes:
     return key.private_numbers().p.to_bytes(192, "big")[:48]
 
 
-def on_the_lab(host: Installation, script: str, *arguments: str) -> str:
-    command = ["/opt/mstunnel-setup/bin/python", "-", *arguments]
-    return host.testbed.lab.run(command, stdin=(SCRIPTS / script).read_text()).stdout
-
-
 def answers(host: Installation, sign_in: Mapping[str, str], **changes: object) -> None:
     tenant = {**host.answers()["tenant"], "id": host.lab["tenant_id"]}
     certificate = {"pfx": "/root/site.pfx", "passphrase": "file:/root/passphrase"}
@@ -94,7 +90,7 @@ def answers(host: Installation, sign_in: Mapping[str, str], **changes: object) -
 
 @pytest.fixture
 def evidence(host: Installation) -> Iterator[Evidence]:
-    token = on_the_lab(host, "graph_token.py", LAB, ADMINISTRATOR).strip()
+    token = host.on_the_lab("graph.py", LAB, ADMINISTRATOR).strip()
     host.server.write("/root/client-secret", CLIENT_SECRET, 0o600)
     host.server.write("/root/wrong", "Wrong/secret+of the & testbed~9", 0o600)
     host.server.write("/root/token", token, 0o600)
@@ -129,10 +125,10 @@ def test_no_secret_is_anywhere_but_in_its_place(evidence: Evidence) -> None:
         evidence.shown["uninstall"] = (removed.stdout + removed.stderr).encode()
     places = {**installed, **evidence.look(), **processes}
 
-    for path in ("/var/lib/mstunnel/journal.jsonl", "/var/log/mstunnel/setup.log", "journal", "processes"):
+    for path in (JOURNAL, "/var/log/mstunnel/setup.log", "journal", "processes"):
         assert b"mstunnel" in places[path]
     assert canary.leaks(evidence.secrets, places) == []
-    digests = json.loads(on_the_lab(host, "secret_digests.py", f"{LAB}/lab.sqlite"))
+    digests = json.loads(host.on_the_lab("secret_digests.py", f"{LAB}/lab.sqlite"))
     assert len(digests["DeviceCodeRecord"]) > 1
     assert len(digests["RefreshTokenRecord"]) > 1
     known = {*digests["DeviceCodeRecord"], *digests["RefreshTokenRecord"]}

@@ -20,7 +20,6 @@ from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, ROOT, SETTINGS
 from tests.e2e.one_file import second_checkout, shell
 from tests.machines import old_release
 from tests.testbed.installation import Installation
-from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 from tests.unit.exchange.publisher import Publisher, release
 
@@ -77,16 +76,11 @@ def serving(host: Installation) -> Serving:
 
 def update(host: Installation, *words: str) -> dict[str, Any]:
     done = host.program("mstunnel-setup", "self", "update", *words, "--output", "json")
-    return dict(json.loads(done.stdout)["data"])
+    return dict(done.envelope["data"])
 
 
 def version(host: Installation) -> str:
     return host.server.run(["mst-cli", "--version"]).stdout.split()[-1]
-
-
-def require_new_monitor(host: Installation, earlier: str) -> None:
-    """The monitor notices that its program was replaced, and goes on as the new one."""
-    assert eventually(lambda: host.server.shell(MONITOR, check=False).stdout not in (earlier, ""), 180)
 
 
 @contextmanager
@@ -96,9 +90,10 @@ def replaced_while_serving(host: Installation) -> Iterator[Serving]:
     assert len(before.sessions) == 1
     yield before
     assert version(host) == NEWER
-    require_new_monitor(host, monitor)
+    # It notices that its program was replaced, and goes on as the new one.
+    assert eventually(lambda: host.server.shell(MONITOR, check=False).stdout not in (monitor, ""), 180)
     assert serving(host) == before
-    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    host.check_page()
 
 
 def install_old(host: Installation, number: str) -> None:
@@ -111,7 +106,7 @@ def install_old(host: Installation, number: str) -> None:
     host.program(f"{OLD}/mstunnel-setup", *fixed)
     assert version(host) == number
     host.connect()
-    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    host.check_page()
 
 
 def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(server: Installation) -> None:

@@ -1,7 +1,6 @@
 """The installation typed by a person: a real terminal, one question after the other."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -39,10 +38,10 @@ class Person:
         """Type a command without any answer: the installation knows where its tenant is."""
         return Terminal(self.host.server, command or ("mstunnel-setup",), {})
 
-    def signs_in(self, terminal: Terminal, user: str = ADMINISTRATOR) -> None:
+    def signs_in(self, terminal: Terminal) -> None:
         """Read the code from the screen and enter it on another device."""
         code = terminal.match(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
-        self.host.testbed.lab.run(["mstunnel-lab", "approve", code, "--user", user, "--dir", LAB])
+        self.host.testbed.lab.run(["mstunnel-lab", "approve", code, "--user", ADMINISTRATOR, "--dir", LAB])
 
     def copies_the_certificate(self) -> None:
         """Bring chain and key to the places that the screen names."""
@@ -51,10 +50,8 @@ class Person:
 
 
 @pytest.fixture
-def person(host: Installation) -> Iterator[Person]:
-    yield Person(host, host.authority.issue(PUBLIC_ADDRESS))
-    host.uninstall()
-    host.server.run(["rm", "-rf", "/etc/mstunnel"])
+def person(host: Installation) -> Person:
+    return Person(host, host.authority.issue(PUBLIC_ADDRESS))
 
 
 def read(terminal: Terminal, code: int) -> str:

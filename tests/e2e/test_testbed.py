@@ -14,6 +14,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.testbed import vpn
+from tests.testbed.installation import URL
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, INTRANET_URL, Testbed
@@ -87,7 +88,7 @@ class Gateway:
     """A testbed whose server runs the gateway image; `authority` issued its certificate."""
 
     testbed: Testbed
-    authority: str
+    authority: bytes
 
     @property
     def server(self) -> Machine:
@@ -97,8 +98,7 @@ class Gateway:
         return self.server.run(["podman", "exec", "mstunnel-server", *command])
 
     def connect(self, bearer: str) -> Completed:
-        url = "https://vpn.tunnel.test/"
-        return vpn.connect(self.testbed.client, url, token=bearer, authority=self.authority)
+        return vpn.connect(self.testbed.client, URL, self.authority, token=bearer)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def gateway(testbed: Testbed) -> Gateway:
     testbed.server.write("/etc/containers/systemd/mstunnel-server.container", QUADLET.format(image=image))
     testbed.server.run(["systemctl", "daemon-reload"])
     testbed.server.run(["systemctl", "start", "mstunnel-server.service"], timeout=120)
-    return Gateway(testbed, authority.cert_pem.bytes().decode())
+    return Gateway(testbed, authority.cert_pem.bytes())
 
 
 def test_the_server_boots_without_a_failed_unit(testbed: Testbed) -> None:

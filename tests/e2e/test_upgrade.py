@@ -1,22 +1,22 @@
 """Upgrades on real parts: a good release serves, a bad one is gone back from, and a client reconnects."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.exchange.releases import CATALOGUE
 from tests.testbed import registry
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.outage import Outage
 from tests.testbed.process import Completed
-from tests.testbed.testbed import INTRANET_PAGE, SIGNER
+from tests.testbed.testbed import SIGNER
 from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
-CATALOGUE = "/etc/mstunnel-setup/releases.toml"
 TEN_SECONDS = 10.0
 CURL_REFUSED = 7
 ADDRESS = ("podman", "inspect", "--format={{.NetworkSettings.IPAddress}}", "mstunnel-server")
@@ -50,25 +50,12 @@ def signed_only(installed: Installation) -> Iterator[Installation]:
     installed.server.run(["rm", "-f", ATTACHMENTS])
 
 
-def digest(reference: str) -> str:
-    return reference.rpartition("@")[2]
-
-
-def offer(host: Installation, server: str, agent: str = "agent", name: str = "2.0") -> None:
-    """Put a release with these images of the registry into the server's catalogue."""
-    images = {"server": digest(host.references[server]), "agent": digest(host.references[agent])}
-    lines = [f'{key} = "{value}"' for key, value in images.items()]
-    host.server.write(
-        CATALOGUE, "\n".join(["[[release]]", f'label = "{name}"', "published = 2026-11-01", *lines, ""])
-    )
-
-
 def upgrade(host: Installation, verb: str = "apply", *, check: bool = True) -> Completed:
-    return host.program("mst-cli", "upgrade", verb, "--output", "json", check=check)
+    return host.cli("upgrade", verb, check=check)
 
 
 def data(completed: Completed) -> dict[str, Any]:
-    return dict(json.loads(completed.stdout)["data"])
+    return dict(completed.envelope["data"])
 
 
 def serving_digest(host: Installation, container: str = "mstunnel-server") -> str:
@@ -81,50 +68,29 @@ def serving_digest(host: Installation, container: str = "mstunnel-server") -> st
     return found
 
 
-class Outage(threading.Thread):
-    """Asks for a TLS handshake over and over; `longest` is the longest time in seconds without one."""
-
-    def __init__(self, host: Installation) -> None:
-        super().__init__(daemon=True)
-        self.host = host
-        self.over = threading.Event()
-        self.longest = 0.0
-
-    def run(self) -> None:
-        script = "timeout 1 openssl s_client -connect 127.0.0.1:443 </dev/null >/dev/null 2>&1"
-        last = time.monotonic()
-        while not self.over.is_set():
-            served = self.host.server.shell(script, check=False).code == 0
-            self.longest = max(self.longest, time.monotonic() - last)
-            if served:
-                last = time.monotonic()
-
-    def seconds(self) -> float:
-        self.over.set()
-        self.join(20)
-        return self.longest
+HANDSHAKE = "timeout 1 openssl s_client -connect 127.0.0.1:443 </dev/null >/dev/null 2>&1"
 
 
 def test_a_good_release_serves_within_ten_seconds_and_can_be_rolled_back(installed: Installation) -> None:
-    offer(installed, "gateway-next", "agent-next")
+    installed.offer("gateway-next", "agent-next")
     assert data(upgrade(installed, "check"))["upgrade_available"] is True
-    outage = Outage(installed)
+    outage = Outage(lambda: installed.server.shell(HANDSHAKE, check=False).code == 0)
     outage.start()
     done = data(upgrade(installed))
-    seconds = outage.seconds()
+    seconds = outage.stop()
     assert done["outcome"] == "done"
     print(f"longest time without a handshake: {seconds:.1f} s")
     assert 0 < seconds < TEN_SECONDS
-    assert serving_digest(installed) == digest(installed.references["gateway-next"])
-    assert serving_digest(installed, "mstunnel-agent") == digest(installed.references["agent-next"])
+    assert serving_digest(installed) == installed.digest("gateway-next")
+    assert serving_digest(installed, "mstunnel-agent") == installed.digest("agent-next")
     installed.connect()
-    assert installed.fetch_internal_page().code == 0
-    assert json.loads(upgrade(installed).stdout)["status"] == "unchanged"
+    installed.check_page()
+    assert upgrade(installed).envelope["status"] == "unchanged"
     installed.disconnect()
     assert data(upgrade(installed, "rollback"))["outcome"] == "done"
     again = upgrade(installed, "rollback", check=False)
-    assert (again.code, json.loads(again.stdout)["errors"][0]["code"]) == (2, "nothing-to-roll-back")
-    assert serving_digest(installed) == digest(installed.references["gateway"])
+    assert (again.code, again.error) == (2, "nothing-to-roll-back")
+    assert serving_digest(installed) == installed.digest("gateway")
     installed.connect()
 
 
@@ -141,19 +107,18 @@ def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
     installed: Installation, image: str
 ) -> None:
     installed.keep_connected()
-    assert installed.await_page() == INTRANET_PAGE
+    installed.await_page()
     if image == "gateway-isolated":
         # What the gateway has not reached before need not be reached afterwards.
         assert eventually(lambda: '"http_code":200' in installed.server.read(REPORT), 60)
-    offer(installed, image)
+    installed.offer(image)
     refused = upgrade(installed, check=False)
-    error = json.loads(refused.stdout)["errors"][0]
-    assert (refused.code, error["code"]) == (7, "upgrade-failed")
-    assert "the earlier release is in use again" in error["message"]
-    assert serving_digest(installed) == digest(installed.references["gateway"])
+    assert (refused.code, refused.error) == (7, "upgrade-failed")
+    assert "the earlier release is in use again" in refused.message
+    assert serving_digest(installed) == installed.digest("gateway")
     assert data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "went-back"
-    assert installed.await_page() == INTRANET_PAGE
-    assert json.loads(installed.setup().stdout)["status"] == "unchanged"
+    installed.await_page()
+    assert installed.setup().envelope["status"] == "unchanged"
 
 
 def test_a_device_that_connects_while_the_container_is_replaced_gets_to_the_next_one(
@@ -179,16 +144,16 @@ def test_a_device_that_connects_while_the_container_is_replaced_gets_to_the_next
 def test_a_release_that_refuses_every_device_is_gone_back_from(installed: Installation) -> None:
     """Its handshake and its health are good; that the client had a session before gives it away."""
     installed.keep_connected()
-    assert installed.await_page() == INTRANET_PAGE
-    offer(installed, "gateway-strict")
+    installed.await_page()
+    installed.offer("gateway-strict")
     refused = upgrade(installed, check=False)
-    error = json.loads(refused.stdout)["errors"][0]
-    assert (refused.code, error["code"]) == (7, "upgrade-failed")
-    assert "devices that were connected before are refused now" in error["message"]
+    assert (refused.code, refused.error) == (7, "upgrade-failed")
+    message = refused.message
+    assert "devices that were connected before are refused now" in message
     found = data(upgrade(installed, "history"))["upgrades"][0]
     assert (found["outcome"], found["sessions_before"]) == ("went-back", 1)
-    assert serving_digest(installed) == digest(installed.references["gateway"])
-    assert installed.await_page() == INTRANET_PAGE
+    assert serving_digest(installed) == installed.digest("gateway")
+    installed.await_page()
 
 
 @pytest.mark.long
@@ -196,8 +161,8 @@ def test_a_good_release_is_proved_by_a_session_and_a_device_that_sleeps_costs_it
     installed: Installation,
 ) -> None:
     installed.keep_connected()
-    assert installed.await_page() == INTRANET_PAGE
-    offer(installed, "gateway-next", "agent-next")
+    installed.await_page()
+    installed.offer("gateway-next", "agent-next")
     done = data(upgrade(installed))
     assert (done["outcome"], done["sessions_before"], done["sessions_after"]) == ("done", 1, 1)
     installed.disconnect()
@@ -207,40 +172,38 @@ def test_a_good_release_is_proved_by_a_session_and_a_device_that_sleeps_costs_it
     back = upgrade(installed, "rollback")
     installed.testbed.client.run(["pkill", "-CONT", "-x", "openconnect"])
     assert data(back)["sessions_after"] == 0
-    assert [notice["code"] for notice in json.loads(back.stdout)["warnings"]] == ["devices-away"]
+    assert [notice["code"] for notice in back.envelope["warnings"]] == ["devices-away"]
 
 
 @pytest.mark.long
 def test_a_digest_that_the_registry_does_not_have_changes_nothing(installed: Installation) -> None:
     started = installed.started()
-    offer(installed, "gateway-next")
-    wrong = installed.server.read(CATALOGUE).replace(
-        digest(installed.references["gateway-next"]), f"sha256:{'0' * 64}"
-    )
+    installed.offer("gateway-next")
+    wrong = installed.server.read(CATALOGUE).replace(installed.digest("gateway-next"), f"sha256:{'0' * 64}")
     installed.server.write(CATALOGUE, wrong)
     refused = upgrade(installed, check=False)
-    assert "nothing was changed" in json.loads(refused.stdout)["errors"][0]["message"]
+    assert "nothing was changed" in refused.message
     assert installed.started() == started
 
 
 def test_only_signed_images_are_taken_where_the_engine_wants_signatures(signed_only: Installation) -> None:
-    earlier = digest(signed_only.references["gateway"])
+    earlier = signed_only.digest("gateway")
     for image in ("gateway-unhealthy", "gateway-forged"):
-        offer(signed_only, image, "agent-next")
-        refused = json.loads(upgrade(signed_only, check=False).stdout)["errors"][0]
-        assert "nothing was changed" in refused["message"]
-        assert "signature" in refused["message"].lower()
+        signed_only.offer(image, "agent-next")
+        refused = upgrade(signed_only, check=False).message
+        assert "nothing was changed" in refused
+        assert "signature" in refused.lower()
         assert serving_digest(signed_only) == earlier
-    offer(signed_only, "gateway-next", "agent-next")
+    signed_only.offer("gateway-next", "agent-next")
     assert data(upgrade(signed_only))["outcome"] == "done"
-    assert serving_digest(signed_only) == digest(signed_only.references["gateway-next"])
+    assert serving_digest(signed_only) == signed_only.digest("gateway-next")
 
 
 @pytest.mark.long
 def test_a_site_with_automatic_upgrades_upgrades(installed: Installation) -> None:
     """The agent sees that its turn has come and asks; the monitor does it."""
-    wanted = digest(installed.references["gateway-next"])
-    offer(installed, "gateway-next", "agent-next")
+    wanted = installed.digest("gateway-next")
+    installed.offer("gateway-next", "agent-next")
     installed.change_site({"upgradeAutomatically": True})
     assert eventually(lambda: data(upgrade(installed, "history"))["upgrades"] != [], 150)
     assert eventually(lambda: data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "done", 120)
@@ -252,10 +215,10 @@ def test_a_site_with_automatic_upgrades_upgrades(installed: Installation) -> Non
 def test_a_release_missing_in_the_catalogue_is_refused_for_every_requester(installed: Installation) -> None:
     """A request in the agent's own hand, for images that the registry has."""
     started = installed.started()
-    offer(installed, "gateway-next", "agent-next")
+    installed.offer("gateway-next", "agent-next")
     request = {
-        "serverImageDigest": digest(installed.references["gateway-unhealthy"]),
-        "agentImageDigest": digest(installed.references["agent"]),
+        "serverImageDigest": installed.digest("gateway-unhealthy"),
+        "agentImageDigest": installed.digest("agent"),
     }
     place = "/etc/mstunnel/messages/in/images_configured.upgrade"
     script = f"open({place!r}, 'w').write({json.dumps(request)!r})"
@@ -273,17 +236,17 @@ def test_a_release_missing_in_the_catalogue_is_refused_for_every_requester(insta
 @pytest.mark.long
 def test_sessions_may_end_while_new_connections_are_refused(installed: Installation) -> None:
     installed.connect()
-    offer(installed, "gateway-next", "agent-next")
+    installed.offer("gateway-next", "agent-next")
     installed.server.start(["sh", "-c", "mst-cli upgrade apply --drain 10 --output json >/root/drained 2>&1"])
     # The client queries other DNS servers now, so another address connects.
     knock = ["curl", "--silent", "--insecure", "--max-time", "2", "https://127.0.0.1/"]
     assert eventually(lambda: installed.server.run(knock, check=False).code == CURL_REFUSED, 60)
     time.sleep(6)
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
-    assert serving_digest(installed) == digest(installed.references["gateway"])
+    installed.check_page()
+    assert serving_digest(installed) == installed.digest("gateway")
     installed.disconnect()
     assert eventually(lambda: data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "done", 120), (
         installed.server.read("/root/drained")
     )
     installed.connect()
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    installed.check_page()

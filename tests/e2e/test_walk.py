@@ -21,7 +21,7 @@ from tests.testbed.kinds import Kind
 from tests.testbed.process import progress
 from tests.testbed.release import Release
 from tests.testbed.terminal import COLUMNS, Terminal
-from tests.testbed.testbed import INTRANET_PAGE, Testbed
+from tests.testbed.testbed import Testbed
 from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -199,5 +199,5 @@ def connect(host: Installation) -> None:
     """The real client signs in at the gateway, and reaches the internal network."""
     assert host.fetch_internal_page(check=False).code != 0
     host.connect()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
     host.disconnect()

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import ClassVar
 
 from tests.machines.computer import Computer
-from tests.machines.guest import PROGRAMS, Guest, Neighbour
+from tests.machines.guest import LAB_MODULE, PROGRAMS, Guest, Neighbour
 from tests.machines.image import Disk
 from tests.testbed import cache
 from tests.testbed.images import ImageSet
@@ -30,7 +30,7 @@ test -f /sys/fs/cgroup/cgroup.controllers && echo v2 || echo v1
 """
 _HOSTS = f"127.0.0.1 localhost lab.{DOMAIN}\n{{}} vpn.{DOMAIN}\n10.99.0.80 intranet.{DOMAIN}\n"
 _LAB = f"""#!/bin/sh
-cd {ROOT} && exec {sys.executable} -c 'from mstunnel_lab.cli import main; main()' "$@"
+cd {ROOT} && exec {sys.executable} -c 'from {LAB_MODULE} import main; main()' "$@"
 """
 _PYTHON = f"""#!/bin/sh
 PYTHONPATH={ROOT} exec {sys.executable} "$@"
@@ -143,7 +143,7 @@ class MachineBed(Testbed, ABC):
         The engine makes its own directories, so that they are there before any comparison.
         """
         begin = time.monotonic()
-        self.wait_until_up()
+        self.wait_until_up(self.server)
         engine = self.kind.engine
         self.server.shell(f"cp {MEDIA}/mstunnel-setup /root/ && {engine} info >/dev/null && sync")
         seconds = f"{time.monotonic() - begin:.0f} s"

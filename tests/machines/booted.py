@@ -15,11 +15,11 @@ from tests.testbed import images, release
 
 
 @contextmanager
-def booted(suite: str = "trixie", file_system: str = FILE_SYSTEMS[0]) -> Iterator[MachineInstallation]:
+def booted() -> Iterator[MachineInstallation]:
     """An emulated machine that has booted, with lab, client, answers and certificate for an installation."""
     _skip_where(qemu.missing())
     built = images.build()
-    disk = image.prepare(SUITES[suite], file_system)
+    disk = image.prepare(SUITES["trixie"], FILE_SYSTEMS[0])
     with QemuBed(disk, release.prepare(built), built) as bed:
         yield _prepared(bed)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.machines.guest import PROGRAMS
+from tests.machines.guest import LAB_MODULE, PROGRAMS
 from tests.machines.installation import MachineInstallation
 from tests.testbed.installation import LAB
 
@@ -16,7 +16,7 @@ export LD_PRELOAD='{_LIBRARY}' FAKETIME_TIMESTAMP_FILE={_AHEAD} FAKETIME_NO_CACH
 export FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
 exec {{}} "$@"
 """
-_STOP_LAB = f"pkill -f '[m]stunnel_setup.cli.lab'; while [ -e {LAB}/lab.json ]; do sleep 0.1; done"
+_STOP_LAB = f"pkill -f '[{LAB_MODULE[0]}]{LAB_MODULE[1:]}'; while [ -e {LAB}/lab.json ]; do sleep 0.1; done"
 
 
 def missing() -> str:

@@ -37,10 +37,10 @@ class Computer:
         self._namespace.run(*self.kill, self._pid.read_text().strip())
         self._process.wait(20)
 
-    def wait_for_end(self, seconds: float = 300) -> None:
+    def wait_for_end(self) -> None:
         """Return when it has switched itself off. Raises TestbedError with the end of its console."""
         try:
-            self._process.wait(seconds)
+            self._process.wait(300)
         except subprocess.TimeoutExpired as error:
             raise TestbedError(f"still running: {self.last_words()}") from error
 

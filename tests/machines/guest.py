@@ -13,6 +13,8 @@ from tests.testbed.process import Completed, TestbedError, run
 
 # As in the image of the lab.
 PROGRAMS = "/opt/mstunnel-setup/bin"
+# What the lab beside a machine is started from, and found by.
+LAB_MODULE = "mstunnel_lab.cli"
 _SSH = (
     *("ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
@@ -79,10 +81,6 @@ class Guest(Machine):
         target = f"root@{self.address}"
         return self.namespace.argv(*_SSH, *shared, *options, target, *([command] if command else []))
 
-    def set_clock(self) -> None:
-        """Set the clock, which stood still in a saved state."""
-        self.run(["date", "--set", f"@{time.time():.0f}"])
-
 
 @dataclass(frozen=True)
 class Neighbour(Machine):
@@ -100,7 +98,3 @@ class Neighbour(Machine):
     def start(self, command: Sequence[str]) -> None:
         """Start `command` in the background; it ends with the namespace."""
         self.shell(f"setsid {shlex.join(command)} >/dev/null 2>&1 </dev/null &")
-
-    def logs(self) -> str:
-        """Nothing: it has no first process."""
-        return ""

@@ -4,13 +4,12 @@ from typing import Any
 
 from tests.machines.bed import MEDIA, READY, MachineBed
 from tests.testbed.certificates import Authority
-from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import LAB, PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
 
 PROGRAM = "/root/mstunnel-setup"
 CLI = "/root/mst-cli"
-JOURNAL = "/var/lib/mstunnel/journal.jsonl"
 _DATABASE = f"{LAB}/lab.sqlite"
 _KEPT = "/root/{}.sqlite"
 _COPY = "import sqlite3, sys; source, target = map(sqlite3.connect, sys.argv[1:]); source.backup(target)"
@@ -20,6 +19,7 @@ class MachineInstallation(Installation):
     """An emulated processor takes ten times as long; the program is started where it was copied to."""
 
     seconds = 1500.0
+    setup_program = PROGRAM
 
     def __init__(self, bed: MachineBed) -> None:
         super().__init__(bed, {"gateway": "", "agent": ""})
@@ -38,10 +38,15 @@ class MachineInstallation(Installation):
         self.go_back(READY)
         self.server.write(self.path("lab-ca.pem"), self.testbed.lab.read(self.lab["ca_file"]))
         self.restore()
-        chain, key = self._second.issue(PUBLIC_ADDRESS)
+        self.bring(self._second)
+        self.server.shell(f"ln -sf {PROGRAM} {CLI} && sync")
+
+    def bring(self, authority: Authority) -> None:
+        """Bring the certificate of another authority, which is not imported yet."""
+        self._second = authority
+        chain, key = authority.issue(PUBLIC_ADDRESS)
         self.server.write("/root/renewed.pem", chain)
         self.server.write("/root/renewed-key.pem", key, 0o600)
-        self.server.shell(f"ln -sf {PROGRAM} {CLI} && sync")
 
     def keep(self, state: str) -> None:
         """Keep machine and tenant as they are now, for `go_back`."""
@@ -67,11 +72,6 @@ class MachineInstallation(Installation):
         """Where the machine has the archive of the images."""
         return f"{MEDIA}/{self.bed.release.archive.name}"
 
-    def setup(self, *arguments: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
-        """Run the program as it was copied."""
-        fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
-        return self.program(PROGRAM, *arguments, *fixed, check=check, user=user)
-
     def cli(self, *arguments: str, check: bool = True) -> Completed:
         """Run `mst-cli`, also when the installed program is gone."""
         return self.program(CLI, *arguments, "--output", "json", check=check)
@@ -81,7 +81,7 @@ class MachineInstallation(Installation):
         return self.cli("uninstall", "--unattended", check=check)
 
     def import_renewed(self, *, check: bool = True) -> Completed:
-        """Import a certificate of another authority, the only one that the client trusts then."""
+        """Import the certificate that was brought; the client trusts its authority alone then."""
         files = ("--cert", "/root/renewed.pem", "--key", "/root/renewed-key.pem")
         done = self.cli("import_cert", *files, "--yes", check=check)
         self.authority = self._second

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from tests.machines.installation import JOURNAL, MachineInstallation
+from tests.machines.installation import MachineInstallation
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed
 
 _FOLLOW = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>/dev/null"

@@ -9,7 +9,7 @@ from typing import IO
 from tests.machines.computer import Computer
 from tests.machines.image import Disk
 from tests.testbed.namespace import Namespace
-from tests.testbed.process import TestbedError, run
+from tests.testbed.process import TestbedError
 
 PROGRAM = "qemu-system-x86_64"
 MEMORY_MIB = 3072
@@ -37,11 +37,6 @@ def missing() -> str:
         if free > MEMORY_MIB + 1024
         else f"{free} MiB of memory are available, a machine needs {MEMORY_MIB + 1024}"
     )
-
-
-def overlay(base: Path, path: Path) -> None:
-    """A disk that has what the raw disk `base` has, and keeps its own changes."""
-    run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(path)])
 
 
 class Qemu(Computer):

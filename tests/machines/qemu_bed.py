@@ -1,9 +1,9 @@
 """A testbed whose server is an emulated machine; its states are those of a machine that runs."""
 
 import shutil
+import time
 from pathlib import Path
 
-from tests.machines import qemu
 from tests.machines.bed import READY, MachineBed, replace
 from tests.machines.image import Disk
 from tests.machines.qemu import SSH_PORT, Qemu
@@ -21,6 +21,7 @@ class QemuBed(MachineBed):
 
     def __init__(self, disk: Disk, release: Release, built: ImageSet) -> None:
         super().__init__(disk, release, built)
+        # It has what the raw disk has, and keeps its own changes.
         self._overlay = self.state / "disk.qcow2"
 
     def save(self, name: str) -> None:
@@ -35,13 +36,15 @@ class QemuBed(MachineBed):
         self.cut()
         self.computer = self._power_on(name)
         self.server.wait_for_ssh(120)
-        self.server.set_clock()
+        # Its clock stood still in the saved state.
+        self.server.run(["date", "--set", f"@{time.time():.0f}"])
 
     def _prepare(self) -> None:
         name = f"{self.disk.file_system}-{self.release.program.parent.name}.qcow2"
         kept = self.disk.path.with_name(name)
         if not kept.exists():
-            qemu.overlay(self.disk.path, self._overlay)
+            base = ("-b", str(self.disk.path), "-F", "raw")
+            run(["qemu-img", "create", "-q", "-f", "qcow2", *base, str(self._overlay)])
             self.switch_on()
             self._settle()
             self.save(READY)

@@ -68,8 +68,12 @@ class Command:
 
     def refused(self, completed: Completed) -> list[str]:
         """What is wrong with its end, given once more."""
-        fine = completed.code == 0 or (self.over and f'"code":"{self.over}"' in _dense(completed.stdout))
+        over = self.over and f'"code":"{self.over}"' in completed.stdout.replace(" ", "")
+        fine = completed.code == 0 or over
         return [] if fine else [completed.describe()]
+
+
+UNINSTALL = Command("uninstall", lambda host: host.uninstall(check=False))
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,8 @@ class Host:
 
     def left(self) -> Iterator[str]:
         """What an uninstallation leaves, on the host and in the tenant."""
-        command = Command("uninstall", lambda host: host.uninstall(check=False))
-        yield from command.refused(command.given(self.installation))
-        tenant = self.installation.tenant()
-        yield from [] if tenant == self.tenant else [f"the tenant holds {tenant}"]
-        yield from differences(self.before, tree(self.installation))
+        yield from UNINSTALL.refused(UNINSTALL.given(self.installation))
+        yield from changed(self.installation, self.before, self.tenant)
 
 
 def rehearse(installation: MachineInstallation) -> Host:
@@ -120,6 +121,15 @@ def tree(host: MachineInstallation) -> dict[str, Entry]:
     return {path: entry for path, entry in found.items() if not path.startswith(_LEFT_OUT)}
 
 
+def changed(
+    host: MachineInstallation, before: Mapping[str, Entry], tenant: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """What is not as it was, on the host and in the tenant."""
+    found = host.tenant()
+    yield from [] if found == tenant else [f"the tenant holds {found}"]
+    yield from differences(before, tree(host))
+
+
 def _rehearsed(host: MachineInstallation) -> Iterator[Rehearsed]:
     yield _once(host, Command("the first start of the program", _first_start))
     for number, step in enumerate(ORDER):
@@ -130,15 +140,14 @@ def _rehearsed(host: MachineInstallation) -> Iterator[Rehearsed]:
     host.cli("backup", BACKUP)
     backup = host.server.run(["base64", BACKUP]).stdout
     host.go_back(renewed.state)
-    yield _once(host, Command("uninstall", lambda host: host.uninstall(check=False)))
+    yield _once(host, UNINSTALL)
     host.server.shell(f"base64 -d >{BACKUP} <<'EOF'\n{backup}EOF\n")
-    yield _once(host, Command("restore", _restore, "already-installed", serves=True))
+    given = ("--replace", "--answers", host.path("answers.yaml"), "--unattended")
+    yield _once(host, _cli("restore", BACKUP, *given, over="already-installed"))
     host.go_back(renewed.state)
     offer(host)
-    yield _once(
-        host, Command("upgrade apply", lambda host: host.cli("upgrade", "apply", check=False), serves=True)
-    )
-    yield _once(host, Command("upgrade rollback", _rollback, "nothing-to-roll-back", serves=True))
+    yield _once(host, _cli("upgrade apply"))
+    yield _once(host, _cli("upgrade rollback", over="nothing-to-roll-back"))
 
 
 def _once(host: MachineInstallation, command: Command) -> Rehearsed:
@@ -164,20 +173,11 @@ def _step(name: str, *, serves: bool) -> Command:
     return Command(f"step {name}", lambda host: host.setup("step", name, check=False), serves=serves)
 
 
-def _restore(host: MachineInstallation) -> Completed:
-    answers = ("--answers", host.path("answers.yaml"), "--unattended")
-    return host.cli("restore", BACKUP, "--replace", *answers, check=False)
-
-
-def _rollback(host: MachineInstallation) -> Completed:
-    return host.cli("upgrade", "rollback", check=False)
+def _cli(what: str, *arguments: str, over: str = "") -> Command:
+    return Command(what, lambda host: host.cli(*what.split(), *arguments, check=False), over, serves=True)
 
 
 def offer(host: MachineInstallation, label: str = "next", published: date = date(2026, 11, 1)) -> None:
     """Have the store hold another release of both images, and the catalogue name it."""
     host.server.write(OFFER, _OFFER)
     host.server.run(["sh", "-e", OFFER, label, published.isoformat()], timeout=300)
-
-
-def _dense(text: str) -> str:
-    return text.replace(" ", "")

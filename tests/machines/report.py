@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from scripts.error_codes import with_tables
 from tests.machines.record import CUT, Outcome, recorded
 from tests.machines.suites import FILE_SYSTEMS
 
@@ -42,8 +43,8 @@ _OTHERS = """
 def main() -> None:
     """Write the section; without a record the page stays as it is."""
     if outcomes := recorded():
-        page = PAGE.read_text()
-        PAGE.write_text(page.replace(section(page), f"{BEGIN}\n\n{''.join(tables(outcomes))}\n{END}"))
+        text = "".join(tables(outcomes))
+        PAGE.write_text(with_tables(PAGE.read_text(), {"machines": f"\n{text}\n"}))
 
 
 def section(page: str) -> str:
@@ -56,8 +57,8 @@ def tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """The section: one table of the power cuts, one of everything else."""
     yield _HEAD
     if cuts := [outcome for outcome in outcomes if outcome["what"].startswith(CUT)]:
-        machines = "\n".join(sorted({f"- {_machine(outcome)}, {outcome['date']}" for outcome in cuts}))
-        yield _CUTS.format(survived=_survived(cuts), tried=len(cuts), machines=machines)
+        machines = "\n".join(sorted({f"- {cut['suite']}, {_details(cut)}, {cut['date']}" for cut in cuts}))
+        yield _CUTS.format(survived=survived(cuts), tried=len(cuts), machines=machines)
         yield from cut_rows(cuts)
     others = [outcome for outcome in outcomes if outcome not in cuts]
     machines = "\n".join(sorted({f"- {_name(outcome)}: {_details(outcome)}" for outcome in others}))
@@ -70,7 +71,7 @@ def cut_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
     for what, group in groupby(sorted(outcomes, key=_what), key=_what):
         some = list(group)
         on = [[outcome for outcome in some if outcome["file_system"] == name] for name in FILE_SYSTEMS]
-        cells = " | ".join(f"{_survived(part)} of {len(part)}" if part else "" for part in on)
+        cells = " | ".join(f"{survived(part)} of {len(part)}" if part else "" for part in on)
         yield f"| {what.removeprefix(CUT)} | {cells} |\n"
 
 
@@ -82,14 +83,15 @@ def rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
         seen = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         times = sorted(outcome["seconds"] for outcome in some if "seconds" in outcome)
         median = f"{round(times[len(times) // 2])} s" if times else ""
-        yield f"| {what} | {name} | {seen} | {_survived(some)} of {len(some)} | {median} |\n"
+        yield f"| {what} | {name} | {seen} | {survived(some)} of {len(some)} | {median} |\n"
 
 
 def _what(outcome: Outcome) -> str:
     return str(outcome["what"])
 
 
-def _survived(outcomes: Iterable[Outcome]) -> int:
+def survived(outcomes: Iterable[Outcome]) -> int:
+    """How many of them had no complaints."""
     return sum(not outcome["complaints"] for outcome in outcomes)
 
 
@@ -105,10 +107,6 @@ def _name(outcome: Outcome) -> str:
         "" if outcome["groups"] == "v2" else f", cgroup {outcome['groups']}",
     ]
     return f"{outcome['suite']}{''.join(unusual)}"
-
-
-def _machine(outcome: Outcome) -> str:
-    return f"{outcome['suite']}, {_details(outcome)}"
 
 
 def _details(outcome: Outcome) -> str:

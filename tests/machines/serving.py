@@ -26,7 +26,8 @@ def serves_again(host: MachineInstallation, what: str, disturb: Callable[[], obj
     served = eventually(lambda: host.answers_tls() and serves_device(host), _SECONDS)
     seconds = time.monotonic() - begin
     complaints = host.serves() if served else [f"no device was served within {_SECONDS} s"]
-    complaints += [*lasting_failures(host), *_other_settings(host)]
+    # Settings of the kernel that are not as the installer's file has them.
+    complaints += [*lasting_failures(host), *host.server.shell(_SETTINGS).stdout.splitlines()]
     record.add(host.bed, what, complaints, seconds=round(seconds))
     return complaints
 
@@ -45,11 +46,6 @@ def serves_device(host: MachineInstallation) -> bool:
 def lasting_failures(host: MachineInstallation) -> list[str]:
     """Units that stay failed; a health check of Podman that has failed is one until the next."""
     return [] if eventually(lambda: not _failed_units(host), 60) else [f"failed units: {_failed_units(host)}"]
-
-
-def _other_settings(host: MachineInstallation) -> list[str]:
-    """Settings of the kernel that are not as the installer's file has them."""
-    return host.server.shell(_SETTINGS).stdout.splitlines()
 
 
 def _failed_units(host: MachineInstallation) -> str:

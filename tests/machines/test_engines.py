@@ -1,6 +1,5 @@
 """Engines, cgroup v1 and System V init: installed, rebooted, removed; an engine too old is refused."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 
@@ -9,9 +8,8 @@ import pytest
 from tests.machines import record
 from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import MachineInstallation
-from tests.machines.rehearsal import tree
+from tests.machines.rehearsal import changed, tree
 from tests.machines.serving import serves_again
-from tests.testbed.host_tree import differences
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(1800)]
 
@@ -45,8 +43,7 @@ def test_a_gateway_is_installed_rebooted_and_removed(host: MachineInstallation) 
     record.add(host.bed, record.INSTALLED, complaints, seconds=round(done.seconds))
     complaints += serves_again(host, "Reboot", host.bed.restart_server)
     host.uninstall()
-    left = [path for path in differences(before, tree(host)) if not _ORDER.match(path)]
-    left += [] if host.tenant() == tenant else [f"the tenant holds {host.tenant()}"]
+    left = [text for text in changed(host, before, tenant) if not _ORDER.match(text)]
     record.add(host.bed, "Uninstallation leaves nothing", left)
     assert [*complaints, *left] == []
 
@@ -55,9 +52,7 @@ def test_an_engine_that_is_too_old_is_refused_before_anything_is_changed() -> No
     with booted_in_user_mode("bookworm") as host:
         before, tenant = tree(host), host.tenant()
         refused = host.setup(check=False)
-        error = json.loads(refused.stdout)["errors"][0]
-        complaints = [*differences(before, tree(host))]
-        complaints += [] if (refused.code, error["code"]) == (3, "engine-version") else [refused.describe()]
-        complaints += [] if host.tenant() == tenant else [f"the tenant holds {host.tenant()}"]
+        complaints = [*changed(host, before, tenant)]
+        complaints += [] if (refused.code, refused.error) == (3, "engine-version") else [refused.describe()]
         record.add(host.bed, "Engine too old: refused, and nothing is changed", complaints)
     assert complaints == []

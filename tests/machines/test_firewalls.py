@@ -1,6 +1,5 @@
 """Firewalls of the host that let nothing in: whether devices come through, and whether readiness says so."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -118,7 +117,7 @@ def agree(
 ) -> list[str]:
     """Where readiness and devices do not agree, or not on `is_open`."""
     more = _ROOTLESS if reached is _without_root else ()
-    report = json.loads(host.program(_READINESS, "host", *more, "--output", "json", check=False).stdout)
+    report = host.program(_READINESS, "host", *more, "--output", "json", check=False).envelope
     results = {check["id"]: check["result"] for check in report["data"]["findings"]}
     said = {name: results[f"firewall-{name}"] for name in ("tcp", "udp")}
     seen = reached(host)

@@ -17,12 +17,13 @@ from mstunnel_setup.transaction.journal import LARGE, Journal
 from tests.machines import clock, record
 from tests.machines.booted import booted_in_user_mode
 from tests.machines.clock import MachineClock
-from tests.machines.installation import JOURNAL, MachineInstallation
+from tests.machines.installation import MachineInstallation
 from tests.machines.rehearsal import Command, offer
 from tests.machines.serving import lasting_failures
 from tests.machines.usage import grown, measured
 from tests.testbed.certificates import Authority
-from tests.testbed.installation import LAB, PUBLIC_ADDRESS
+from tests.testbed.installation import LAB
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import TestbedError, progress
 from tests.testbed.waiting import eventually
 
@@ -81,7 +82,8 @@ class Year:
             yield f"the agent checked in last at {self._seen()}"
         yield from self.host.serves()
         yield from lasting_failures(self.host)
-        if not eventually(lambda: self._rotated_since(date)):
+        rotated = f"find /var/lib/logrotate/status -newermt @{date.timestamp():.0f}"
+        if not eventually(lambda: self.host.server.shell(rotated, check=False).stdout):
             yield "logrotate did not run"
 
     def left(self) -> Iterator[str]:
@@ -102,18 +104,10 @@ class Year:
         lab = self.host.testbed.lab
         return datetime.fromisoformat(lab.run(["python", "-c", _SEEN, f"{LAB}/lab.sqlite"]).stdout.strip())
 
-    def _rotated_since(self, date: datetime) -> bool:
-        script = f"find /var/lib/logrotate/status -newermt @{date.timestamp():.0f}"
-        return bool(self.host.server.shell(script, check=False).stdout)
-
     def import_certificate(self) -> None:
         """Import a certificate of another authority, the only one that the client trusts then."""
-        self.host.authority = Authority(self.clock.ahead)
-        chain, key = self.host.authority.issue(PUBLIC_ADDRESS)
-        self.host.server.write("/root/renewed.pem", chain)
-        self.host.server.write("/root/renewed-key.pem", key, 0o600)
-        files = ("--cert", "/root/renewed.pem", "--key", "/root/renewed-key.pem")
-        self.host.cli("import_cert", *files, "--yes")
+        self.host.bring(Authority(self.clock.ahead))
+        self.host.import_renewed()
 
     def age_journal(self) -> None:
         """Have the journal hold the records of an import so often that the next command compacts it."""
@@ -150,10 +144,7 @@ class Year:
         self.host.testbed.lab.run(["mstunnel-lab", "rotate-keys", "--retire", "--dir", LAB])
 
     def _given(self, word: str) -> None:
-        command = Command(word, lambda host: host.cli("upgrade", word, check=False))
-        done = command.given(self.host)
-        if done.code != 0:
-            raise TestbedError(done.describe())
+        Command(word, lambda host: host.cli("upgrade", word, check=False)).given(self.host).checked()
 
     def credential_end(self) -> datetime:
         """When the agent's credential ends."""

@@ -1,6 +1,5 @@
 """A gateway of release 0.1.0, upgraded by the newest program and its archive (docs/how-to/upgrade.md)."""
 
-import json
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -9,12 +8,13 @@ from mstunnel_setup.base import paths
 from tests.machines import old_release, record
 from tests.machines.bed import MEDIA
 from tests.machines.booted import booted_in_user_mode
-from tests.machines.installation import JOURNAL, PROGRAM, MachineInstallation
+from tests.machines.installation import PROGRAM, MachineInstallation
 from tests.machines.old_release import OldRelease
 from tests.machines.rehearsal import tree
 from tests.machines.serving import lasting_failures, serves_again
 from tests.testbed.host_tree import differences
 from tests.testbed.machine import Entry
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed, progress
 from tests.testbed.waiting import eventually
 
@@ -83,11 +83,11 @@ def _install_old(host: MachineInstallation, archive: str) -> None:
     """Install with the old program; where it gives a slow container too little time, go on as it says."""
     host.write_answers({"images": {"archive": archive}})
     done = host.setup(check=False)
-    if done.code and json.loads(done.stdout)["errors"][0]["code"] == "container-failed":
+    if done.code and done.error == "container-failed":
         progress(f"old release: {done.describe()}")
         eventually(lambda: not host.server.shell(_NOT_HEALTHY).stdout, _SECONDS)
         done = host.setup(check=False)
-    assert done.code == 0, done.describe()
+    done.checked()
 
 
 def _upgrade(host: MachineInstallation) -> Completed:

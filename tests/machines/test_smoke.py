@@ -1,14 +1,14 @@
 """A machine in which a gateway is installed, serves after a reboot, and is removed despite a power cut."""
 
-import json
 import time
 
 import pytest
 
 from tests.machines import record
+from tests.machines.booted import booted
 from tests.machines.installation import MachineInstallation
 from tests.machines.power import Cut, watched
-from tests.machines.rehearsal import Command, tree
+from tests.machines.rehearsal import UNINSTALL, tree
 from tests.testbed.host_tree import differences
 from tests.testbed.waiting import eventually
 
@@ -20,27 +20,27 @@ _HALFWAY = Cut(record=20)
 
 @pytest.mark.e2e
 @pytest.mark.long
-def test_a_gateway_is_installed_rebooted_and_removed_across_a_power_cut(trixie: MachineInstallation) -> None:
-    before = tree(trixie)
-    done = trixie.setup()
-    complaints = trixie.serves()
-    record.add(trixie.bed, record.INSTALLED, complaints, seconds=round(done.seconds))
-    assert complaints == []
+def test_a_gateway_is_installed_rebooted_and_removed_across_a_power_cut() -> None:
+    with booted() as trixie:
+        before = tree(trixie)
+        done = trixie.setup()
+        complaints = trixie.serves()
+        record.add(trixie.bed, record.INSTALLED, complaints, seconds=round(done.seconds))
+        assert complaints == []
 
-    assert reboot(trixie) == []
+        assert reboot(trixie) == []
 
-    again = json.loads(trixie.setup().stdout)
-    assert again["status"] == "unchanged", again
+        again = trixie.setup().envelope
+        assert again["status"] == "unchanged", again
 
-    uninstall = Command("uninstall", lambda host: host.uninstall(check=False))
-    cut_off = watched(trixie, lambda: uninstall.run(trixie), _HALFWAY)
-    assert cut_off.ended is None, cut_off.ended
-    trixie.bed.switch_on()
-    complaints = [*uninstall.refused(uninstall.given(trixie)), *differences(before, tree(trixie))]
-    trixie.bed.switch_off()
-    complaints += trixie.bed.check_file_system()
-    record.add(trixie.bed, "Power cut in an uninstallation, run again", complaints, cut=str(_HALFWAY))
-    assert complaints == []
+        cut_off = watched(trixie, lambda: UNINSTALL.run(trixie), _HALFWAY)
+        assert cut_off.ended is None, cut_off.ended
+        trixie.bed.switch_on()
+        complaints = [*UNINSTALL.refused(UNINSTALL.given(trixie)), *differences(before, tree(trixie))]
+        trixie.bed.switch_off()
+        complaints += trixie.bed.check_file_system()
+        record.add(trixie.bed, "Power cut in an uninstallation, run again", complaints, cut=str(_HALFWAY))
+        assert complaints == []
 
 
 def reboot(host: MachineInstallation) -> list[str]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tests.machines.computer import Computer
 from tests.testbed.namespace import Namespace
-from tests.testbed.process import run
 from tests.testbed.testbed import DOMAIN
 
 ADDRESS = "10.0.2.15"
 _MEMORY = "3072M"
+# Between machine and namespace, with a name server.
 # Docker's containers ask the name server of the host; they do not get its file of names, as Podman's do.
-_NETWORK = f"""\
+NETWORK = f"""\
 ip tuntap add machine mode tap
 ip address add 10.0.2.2/24 dev machine
 ip address add 10.0.2.3/24 dev machine
@@ -35,18 +35,6 @@ def missing() -> str:
         if shutil.which(program, path="/usr/bin:/usr/sbin:/bin:/sbin") is None:
             return f"{program} is not installed"
     return ""
-
-
-def connect(namespace: Namespace) -> None:
-    """Make the network between machine and namespace, with a name server."""
-    namespace.run("sh", "-ec", _NETWORK)
-
-
-def merged(base: Path, changes: Path, path: Path) -> None:
-    """Write the raw disk that a machine left: `base` and its `changes`."""
-    # The program wants the time that the changes were made for.
-    run(["cp", "--sparse=always", "--preserve=timestamps", str(base), str(path)], timeout=300)
-    run(["uml_moo", "-d", "-b", str(path), str(changes)], timeout=300)
 
 
 class Uml(Computer):

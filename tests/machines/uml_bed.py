@@ -4,11 +4,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.machines import uml
 from tests.machines.bed import READY, MachineBed, replace
 from tests.machines.image import Disk
 from tests.machines.kernel import Kernel
-from tests.machines.uml import ADDRESS, Uml
+from tests.machines.uml import ADDRESS, NETWORK, Uml
 from tests.testbed.images import ImageSet
 from tests.testbed.process import TestbedError, run
 from tests.testbed.release import Release
@@ -47,10 +46,10 @@ class UmlBed(MachineBed):
         self.cut()
         _copy(self._kept(name), self._changes)
         self.switch_on()
-        self.wait_until_up()
+        self.wait_until_up(self.server)
 
     def _prepare(self) -> None:
-        uml.connect(self.namespace)
+        self.namespace.run("sh", "-ec", NETWORK)
         kept = self.disk.path.with_name(f"{self.disk.path.stem}-{self.release.program.parent.name}.cow")
         if not kept.exists():
             self.switch_on()
@@ -64,12 +63,14 @@ class UmlBed(MachineBed):
         return Uml(self.namespace, self.state, self.program, **disks, line=self._line)
 
     def _write_raw_disk(self, path: Path) -> None:
-        uml.merged(self.disk.path, self._changes, path)
+        # The program wants the time that the changes were made for.
+        _copy(self.disk.path, path, "--preserve=timestamps")
+        run(["uml_moo", "-d", "-b", str(path), str(self._changes)], timeout=300)
 
     def _kept(self, name: str) -> Path:
         return self.state / f"{name}.cow"
 
 
-def _copy(disk: Path, path: Path) -> None:
+def _copy(disk: Path, path: Path, *options: str) -> None:
     """Copy a disk without what it has no content for."""
-    run(["cp", "--sparse=always", str(disk), str(path)], timeout=300)
+    run(["cp", "--sparse=always", *options, str(disk), str(path)], timeout=300)

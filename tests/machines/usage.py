@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_high
 
-from tests.machines.installation import JOURNAL, MachineInstallation
+from tests.machines.installation import MachineInstallation
+from tests.testbed.paths import JOURNAL
 
 # How the first process of each part is found.
 PROCESSES = {

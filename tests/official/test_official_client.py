@@ -5,14 +5,13 @@ It runs in a separate environment, created once from requirements/official-clien
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from scripts.locked_environment import locked_environment
+from tests.unit.mstunnel_lab.conftest import LabClient, trusting_session
 from tests.unit.running_lab import running_lab
 
 pytestmark = pytest.mark.e2e
@@ -20,38 +19,15 @@ ROOT = Path(__file__).parents[2]
 SEED = str(ROOT / "tests/unit/mstunnel_lab/seed.yaml")
 
 
-@pytest.fixture(scope="module")
-def client_python() -> Path:
-    """The interpreter of the environment with the client, made the first time."""
-    return locked_environment("official-client")
-
-
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    """The lab.json of a lab of this test's own, and a token beside it."""
-    directory = tmp_path / "lab"
+def seen(tmp_path: Path) -> dict[str, Any]:
+    """What the client read back in its tour through a lab of its own."""
+    tour, directory = Path(__file__).with_name("tour.py"), tmp_path / "lab"
     with running_lab(directory, "--seed", SEED) as description:
-        (directory / "token").write_text(administrator_token(description))
-        yield directory / "lab.json"
-
-
-def administrator_token(description: dict[str, Any]) -> str:
-    user = description["users"][0]
-    form = {"grant_type": "password", "client_id": description["client_id"], "username": user["upn"]}
-    form |= {"password": user["password"], "scope": "https://graph.microsoft.com/.default"}
-    with requests.Session() as session:
-        session.trust_env = False
-        address = f"{description['authority']}/oauth2/v2.0/token"
-        answer = session.post(address, data=form, verify=description["ca_file"], timeout=20)
-        return str(answer.json()["access_token"])
-
-
-@pytest.fixture
-def seen(lab: Path, client_python: Path) -> dict[str, Any]:
-    """What the client read back in its tour."""
-    tour = str(Path(__file__).with_name("tour.py"))
-    command = [str(client_python), tour, str(lab), str(lab.with_name("token"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        with trusting_session(description["ca_file"]) as session:
+            (directory / "token").write_text(LabClient(description, session).user_token("admin"))
+        command = [locked_environment("official-client"), tour, directory / "lab.json", directory / "token"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -11,7 +11,7 @@ def main(command: str) -> int:
     if command == "demo":
         return demo.main()
     built = images.build()
-    for image in built.images.values():
+    for image in built.values():
         print(image.reference, image.digest)
     if command == "up":
         with Testbed(keep=True, built=built) as testbed:

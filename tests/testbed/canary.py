@@ -16,7 +16,6 @@ from tests.testbed.machine import Machine
 # Where the keys of gateway and agent belong; everything else of the system's own is read.
 _KEYS = ("etc/mstunnel/private", "etc/mstunnel/agent/agent.p12", "etc/mstunnel/agent/agent-secret")
 _DIRECTORIES = ("etc", "run", "var/lib/mstunnel", "var/log")
-_LARGEST = "--exclude=var/log/journal"
 _LINE_BREAKS = re.compile(rb"\\r|\\n|[\r\n]")
 
 _PEM = ec.generate_private_key(ec.SECP256R1()).private_bytes(
@@ -96,7 +95,7 @@ def left_behind(machine: Machine) -> dict[str, bytes]:
     """All files that a run may have written, but the places of keys; and the system's journal."""
     excluded = [
         *(f"--exclude={place}" for place in _KEYS),
-        _LARGEST,
+        "--exclude=var/log/journal",
         "--exclude=run/podman",
         "--exclude=run/systemd/inaccessible",
     ]

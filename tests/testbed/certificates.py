@@ -26,7 +26,7 @@ class Authority:
     def __init__(self, ahead: timedelta = timedelta()) -> None:
         self._ahead = ahead
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tunnel testbed")])
+        self._name = _named("Tunnel testbed")
         constraints = x509.BasicConstraints(ca=True, path_length=None)
         builder = self._builder(self._name, self._key.public_key(), 365).add_extension(
             constraints, critical=True
@@ -38,24 +38,23 @@ class Authority:
 
         The name is that of a host, or its IP address.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key.public_key(), days)
         alternative: x509.GeneralName = x509.DNSName(name)
         with suppress(ValueError):
             alternative = x509.IPAddress(ip_address(name))
-        builder = builder.add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = builder.add_extension(usage, critical=False)
-        leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
-        return leaf + self.pem, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        leaf, key = self._issue(name, days, x509.SubjectAlternativeName([alternative]), usage)
+        return leaf + self.pem, key
 
     def issue_device(self, user: str) -> tuple[bytes, bytes]:
         """Certificate and key in PEM for a device of `user`."""
+        return self._issue(user, 90, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]))
+
+    def _issue(self, name: str, days: int, *extensions: x509.ExtensionType) -> tuple[bytes, bytes]:
+        """A leaf and its key in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user)])
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-        builder = self._builder(subject, key.public_key(), 90).add_extension(usage, critical=False)
+        builder = self._builder(_named(name), key.public_key(), days)
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
         leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         return leaf, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
@@ -77,6 +76,10 @@ class Authority:
             self._name, subject, key, x509.random_serial_number(), start, now + days * _DAY
         )
         return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def as_pfx(chain: bytes, key: bytes, passphrase: bytes = b"") -> bytes:

@@ -16,6 +16,7 @@ from typing import Any
 
 from mstunnel_setup import __version__
 from tests.testbed import images
+from tests.testbed.host_tree import differences, host_tree
 from tests.testbed.installation import DEVICE_USER, Installation, actions
 from tests.testbed.paths import ROOT
 from tests.testbed.process import TestbedError, progress
@@ -73,20 +74,21 @@ class Demo:
             }
             installation = Installation(testbed, preloaded)
             installation.prepare()
-        before, tenant = testbed.server.snapshot(), installation.tenant()
-        self._install(installation)
-        self._use(installation)
-        if not keep:
-            with self._timed("uninstall"):
-                installation.uninstall()
-            self._compare(before, tenant, installation)
-
-    def _install(self, installation: Installation) -> None:
+        before, tenant = host_tree(installation), installation.tenant()
         with self._timed("install"):
             # The images are there: neither a registry nor an archive is needed.
             done = installation.setup("--ignore-check", "endpoint-registry")
         self.report["actions"] = len(actions(done))
         self.report["digests"] = json.loads(installation.server.read("/etc/mstunnel/images_configured"))
+        self._use(installation)
+        if not keep:
+            with self._timed("uninstall"):
+                installation.uninstall()
+            changed = differences(before, host_tree(installation))
+            _require(not changed, f"uninstall left or changed: {', '.join(changed[:10])}")
+            left = installation.tenant()
+            _require(not left["servers"], f"the tenant still lists {left['servers']}")
+            _require(left == tenant, f"the tenant held {tenant} before the installation, and now {left}")
 
     def _use(self, installation: Installation) -> None:
         outside = installation.fetch_internal_page(check=False)
@@ -103,18 +105,6 @@ class Demo:
         oid = installation.token_user()
         _require(oid in shown, f"{DEVICE_USER} ({oid}) is not among the users: {shown}")
         self.report["user"] = oid
-
-    def _compare(
-        self, before: dict[str, Any], tenant: dict[str, list[str]], installation: Installation
-    ) -> None:
-        after = installation.server.snapshot()
-        changed = sorted(
-            path for path in {*before, *after} if _plain(before.get(path)) != _plain(after.get(path))
-        )
-        _require(not changed, f"uninstall left or changed: {', '.join(changed[:10])}")
-        left = installation.tenant()
-        _require(not left["servers"], f"the tenant still lists {left['servers']}")
-        _require(left == tenant, f"the tenant held {tenant} before the installation, and now {left}")
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -172,8 +162,3 @@ def _draw(installation: Installation, page: str) -> str:
 def _require(condition: object, message: str) -> None:
     if not condition:
         raise TestbedError(message)
-
-
-def _plain(entry: Any) -> Any:
-    """An entry without its time: directories that files came to and went from have a newer one."""
-    return None if entry is None else (entry.kind, entry.mode, entry.owner, entry.group, entry.content)

@@ -14,7 +14,6 @@ from tests.testbed.installation import Installation
 from tests.testbed.machine import Machine
 from tests.testbed.paths import ROOT
 from tests.testbed.process import Completed, TestbedError, run
-from tests.testbed.registry import Registry
 from tests.testbed.testbed import NETWORKS, Testbed
 
 CLIENT_ID = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11"
@@ -54,7 +53,6 @@ class Fleet:
     """`servers` by name. The inventory is made for each play; `variables` are those of the group."""
 
     installation: Installation
-    registry: Registry
     servers: dict[str, Machine] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
 
@@ -66,25 +64,20 @@ class Fleet:
             served = testbed.start_registry()
             installation = Installation(testbed, served.references)
             installation.start_lab()
-            yield cls._boot(installation, served, names)
-
-    @classmethod
-    def _boot(cls, installation: Installation, registry: Registry, names: Iterable[str]) -> "Fleet":
-        fleet = cls(installation, registry)
-        fleet.directory.mkdir()
-        key = fleet.directory / "id_ed25519"
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
-        for name in names:
-            testbed = installation.testbed
-            server = testbed.server if name == "server" else testbed.start_server(name, _LAST[name])
-            testbed.trust_registry(server, registry)
-            server.write("/root/.ssh/authorized_keys", key.with_suffix(".pub").read_text(), 0o600)
-            host_key = server.read("/etc/ssh/ssh_host_ed25519_key.pub")
-            with (fleet.directory / "known_hosts").open("a") as known:
-                known.write(f"{address_of(name)} {host_key}")
-            fleet.servers[name] = server
-        fleet.variables = fleet._variables()
-        return fleet
+            fleet = cls(installation)
+            fleet.directory.mkdir()
+            key = fleet.directory / "id_ed25519"
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+            for name in names:
+                server = testbed.server if name == "server" else testbed.start_server(name, _LAST[name])
+                testbed.trust_registry(server, served)
+                server.write("/root/.ssh/authorized_keys", key.with_suffix(".pub").read_text(), 0o600)
+                host_key = server.read("/etc/ssh/ssh_host_ed25519_key.pub")
+                with (fleet.directory / "known_hosts").open("a") as known:
+                    known.write(f"{address_of(name)} {host_key}")
+                fleet.servers[name] = server
+            fleet.variables = fleet._variables()
+            yield fleet
 
     @property
     def directory(self) -> Path:

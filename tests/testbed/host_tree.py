@@ -14,7 +14,10 @@ _OF_ONE_RUN = (
 
 
 def host_tree(host: Installation) -> dict[str, Entry]:
-    """Every path of the server that an installation could change, without times of modification."""
+    """Every path of the server that an installation could change, without times of modification.
+
+    Directories that files came to and went from have a newer one.
+    """
     return {
         path: replace(entry, modified=0)
         for path, entry in host.server.snapshot(host.testbed.kind.trees).items()

@@ -3,11 +3,13 @@
 import json
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
 from mstunnel_setup import __version__
 from scripts import agent_root, debian, dist, wheels
@@ -15,7 +17,7 @@ from scripts.debian import Architecture
 from tests.testbed import cache
 from tests.testbed.namespace import Namespace
 from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
-from tests.testbed.process import Completed, TestbedError, progress, run
+from tests.testbed.process import Completed, progress, run
 
 SUITE = "trixie"
 # Bootstrapped as Debian's own slim images are: copyright files stay, nothing is of the building machine.
@@ -77,15 +79,8 @@ class Image:
     digest: str
 
 
-@dataclass(frozen=True)
-class ImageSet:
-    """One image of every recipe, by recipe name."""
-
-    images: dict[str, Image]
-
-    def __getitem__(self, name: str) -> Image:
-        """The image of recipe `name`."""
-        return self.images[name]
+ImageSet: TypeAlias = Mapping[str, Image]
+"""One image of every recipe, by recipe name."""
 
 
 def build(*more: str, lab: str = "lab") -> ImageSet:
@@ -102,7 +97,7 @@ def build(*more: str, lab: str = "lab") -> ImageSet:
             programs = pool.submit(_programs)
             base = _base(debian.here())
             for name in WITHOUT_PROGRAM:
-                built[name] = pool.submit(_image, name, _recipe_without_program(name, base))
+                built[name] = pool.submit(_image, name, _recipe(name, base))
             programs.result()
             recipes = _recipes(base)
             for name in wanted:
@@ -111,7 +106,7 @@ def build(*more: str, lab: str = "lab") -> ImageSet:
                     built[name] = pool.submit(_image, name, recipes[name], made_of)
         images = {"lab" if name == lab else name: built[name].result() for name in wanted}
         _prune({recipe.reference for recipe in recipes.values()} | {recipes["program"].arguments["BASE"]})
-        return ImageSet(images)
+        return images
 
 
 def build_for(target: Architecture) -> ImageSet:
@@ -120,8 +115,8 @@ def build_for(target: Architecture) -> ImageSet:
     with cache.writing():
         with _one_namespace(), ThreadPoolExecutor(len(RELEASED)) as pool:
             base = _base(target)
-            built = {name: pool.submit(_image, name, _released(name, base, target)) for name in RELEASED}
-        return ImageSet({name: future.result() for name, future in built.items()})
+            built = {name: pool.submit(_image, name, _recipe(name, base, target=target)) for name in RELEASED}
+        return {name: future.result() for name, future in built.items()}
 
 
 def builder(*arguments: str, timeout: float = 60, check: bool = True) -> Completed:
@@ -202,36 +197,31 @@ def _programs() -> None:
     dist.one_file()
 
 
-def _recipe_without_program(name: str, base: str) -> _Recipe:
-    return _released(name, base, debian.here()) if name in RELEASED else _recipe(name, {"BASE": base})
-
-
 def _recipes(base: str) -> dict[str, _Recipe]:
     wheels_of = {"DEPENDENCIES": wheels.dependencies().name, "PROGRAM": wheels.program().name}
-    program = _recipe("program", {"BASE": base, **wheels_of})
+    program = _recipe("program", base, wheels_of)
     recipes = {"program": program}
     for name in (*[each for each in NAMES if each != "program"], *VARIANTS):
         copied = {"PROGRAM": program.reference} if name in USES_PROGRAM else {}
         if name in USES_ONE_FILE:
             host = recipes[HOST_OF[name]].reference
             copied = {"HOST": host, "ONE_FILE": dist.one_file().parent.name}
-        if name in RELEASED or not copied:
-            recipes[name] = _recipe_without_program(name, base)
-        else:
-            recipes[name] = _recipe(name, {"BASE": base, **copied})
+        recipes[name] = _recipe(name, base, copied)
     return recipes
 
 
-def _released(name: str, base: str, target: Architecture) -> _Recipe:
-    arguments = {"BASE": base, "SOURCE_DATE_EPOCH": wheels.EPOCH, "VERSION": __version__}
+def _recipe(
+    name: str,
+    base: str,
+    copied: Mapping[str, str] = MappingProxyType({}),
+    target: Architecture | None = None,
+) -> _Recipe:
+    directory, more = VARIANTS.get(name, (name, {}))
+    arguments = {"BASE": base, **copied, **more}
+    if name in RELEASED:
+        arguments |= {"SOURCE_DATE_EPOCH": wheels.EPOCH, "VERSION": __version__}
     if name == "agent":
         arguments["ROOT"] = wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])
-    return _recipe(name, arguments, target)
-
-
-def _recipe(name: str, arguments: dict[str, str], target: Architecture | None = None) -> _Recipe:
-    directory, more = VARIANTS.get(name, (name, {}))
-    arguments = arguments | more
     target = target or debian.here()
     digest = wheels.digest(wheels.files_below(f"images/{directory}"), *arguments.values())
     return _Recipe(directory, arguments, f"{_store(target)}/{name}:{digest}", target)
@@ -280,8 +270,7 @@ def _build(name: str, recipe: _Recipe) -> None:
         check=False,
     )
     shutil.rmtree(context)
-    if result.code:
-        raise TestbedError(result.describe())
+    result.checked()
     progress(f"image {name}: built in {result.seconds:.0f} s")
 
 

@@ -8,21 +8,27 @@ import subprocess
 import threading
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self, Unpack
 
 from ruamel.yaml import YAML
 
+from mstunnel_setup.exchange.releases import CATALOGUE
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
+from tests.testbed.kinds import PODMAN, Kind
+from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
-from tests.testbed.testbed import DOMAIN, Testbed
+from tests.testbed.registry import releases
+from tests.testbed.testbed import DOMAIN, INTRANET_PAGE, Testbed
 from tests.testbed.waiting import eventually
 
 ADMINISTRATOR = f"admin@{DOMAIN}"
 DEVICE_USER = f"device@{DOMAIN}"
 PUBLIC_ADDRESS = f"vpn.{DOMAIN}"
+URL = f"https://{PUBLIC_ADDRESS}/"
 ANSWERS = "/root/answers.yaml"
 LAB = "/var/lib/mstunnel-lab"
 TOKEN = "/root/token"
@@ -36,6 +42,17 @@ class Installation:
     seconds = 300.0
     """How long a program may run on the server."""
 
+    setup_program = "mstunnel-setup"
+
+    @classmethod
+    @contextmanager
+    def booted(cls, kind: Kind = PODMAN) -> Iterator[Self]:
+        """A host of this kind with everything that an installation needs, and nothing installed."""
+        with Testbed(kind=kind) as testbed:
+            made = cls(testbed, testbed.start_registry().references)
+            made.prepare()
+            yield made
+
     def __init__(self, testbed: Testbed, references: Mapping[str, str]) -> None:
         self.testbed = testbed
         self.server = testbed.server
@@ -47,11 +64,9 @@ class Installation:
 
     def prepare(self) -> None:
         """Start the lab tenant; put certificate, trusted root and answer file on the server."""
-        self._launch_lab()
-        self.place_certificate(*self._certificate)
-        self._await_lab()
+        self.start_lab()
         self.server.write(self.path("lab-ca.pem"), self.testbed.lab.read(self.lab["ca_file"]))
-        self.write_answers({})
+        self.restore()
         self.failed_before = self.failed_units()
 
     def restore(self) -> None:
@@ -97,15 +112,10 @@ class Installation:
             path or self.path("answers.yaml"), (self.testbed.state / "answers.yaml").read_text()
         )
 
-    def setup(self, *arguments: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
-        """Run `mstunnel-setup` with the answer file, unattended, JSON on stdout; `user` signs in for it."""
+    def setup(self, *arguments: str, check: bool = True) -> Completed:
+        """Run `mstunnel-setup` with the answer file, unattended, JSON on stdout."""
         fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
-        return self.program("mstunnel-setup", *arguments, *fixed, check=check, user=user)
-
-    def setup_plan(self, *arguments: str) -> Completed:
-        """Run `mstunnel-setup plan` with the answer file."""
-        fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
-        return self.program("mstunnel-setup", "plan", *arguments, *fixed)
+        return self.program(self.setup_program, *arguments, *fixed, check=check)
 
     def setup_killed_at(self, step: str) -> Completed:
         """Run the installation and kill it inside `step`; the exit code is 137 when that happened."""
@@ -177,38 +187,42 @@ class Installation:
         result = Completed(
             command, process.returncode, output.text(), errors.text(), time.monotonic() - started
         )
-        if check and result.code != 0:
-            raise TestbedError(result.describe())
-        return result
+        return result.checked() if check else result
 
-    def connect(self) -> Completed:
-        """Connect the VPN client as the device user, with a token of the lab. Raises TestbedError."""
-        connected = vpn.connect(
-            self.testbed.client,
-            f"https://{PUBLIC_ADDRESS}/",
-            token=self.token(),
-            authority=self.authority.pem.decode(),
-        )
-        if connected.code != 0:
-            raise TestbedError(connected.describe())
-        return connected
+    def cli(self, *arguments: str, check: bool = True) -> Completed:
+        """Run `mst-cli` on the server, for its JSON result."""
+        return self.program("mst-cli", *arguments, "--output", "json", check=check)
 
-    def keep_connected(self) -> None:
+    def sign_in(
+        self, url: str = URL, device: Machine | None = None, **identity: Unpack[vpn.Identity]
+    ) -> Completed:
+        """Have the VPN client of a device connect, by default of `client`; it may be refused."""
+        return vpn.connect(device or self.testbed.client, url, self.authority.pem, **identity)
+
+    def connect(self, url: str = URL, device: Machine | None = None) -> Completed:
+        """Connect a VPN client as the device user, with a token of the lab. Raises TestbedError."""
+        return self.sign_in(url, device, token=self.token()).checked()
+
+    def keep_connected(self, url: str = URL) -> None:
         """Have the VPN client connect, and connect again whenever it is cut off."""
-        vpn.keep_connected(
-            self.testbed.client,
-            f"https://{PUBLIC_ADDRESS}/",
-            token=self.token(),
-            authority=self.authority.pem.decode(),
-        )
+        vpn.keep_connected(self.testbed.client, url, self.authority.pem, token=self.token())
 
-    def await_page(self, seconds: float = 90) -> str:
-        """The internal page, as soon as the client gets it. Raises TestbedError with what the client says."""
-        eventually(lambda: self.fetch_internal_page(check=False).code == 0, seconds)
+    def await_page(self) -> None:
+        """Return as soon as the client gets the internal page. Raises TestbedError with what it says."""
+        eventually(lambda: self.fetch_internal_page(check=False).code == 0, 90)
+        self.check_page()
+
+    def check_page(self) -> None:
+        """Have the client get the internal page now. Raises TestbedError with what it says."""
         found = self.fetch_internal_page(check=False)
-        if found.code:
+        if found.stdout != INTRANET_PAGE:
             raise TestbedError(f"no page: {found.describe()}\n{self.testbed.client.read(vpn.LOG)}")
-        return found.stdout
+
+    def visit(self) -> None:
+        """Have a device connect, get the internal page and disconnect. Raises TestbedError."""
+        self.connect()
+        self.check_page()
+        self.disconnect()
 
     def token(self) -> str:
         """An access token of the device user for the gateway."""
@@ -238,14 +252,25 @@ class Installation:
         """Change the server configuration in the tenant, as an administrator with Graph would."""
         self._change("microsoftTunnelConfigurations", changes)
 
+    def digest(self, image: str) -> str:
+        """The digest of an image of the registry."""
+        return self.references[image].rpartition("@")[2]
+
+    def offer(self, server: str, agent: str = "agent", label: str = "2.0") -> None:
+        """A release with these images of the registry is all that the server's catalogue has."""
+        self.server.write(CATALOGUE, releases(self.references, label, server, agent))
+
     def change_site(self, changes: Mapping[str, Any]) -> None:
         """Change the site in the tenant."""
         self._change("microsoftTunnelSites", changes)
 
     def _change(self, collection: str, changes: Mapping[str, Any]) -> None:
-        script = Path(__file__).with_name("change_object.py").read_text()
-        command = ["/opt/mstunnel-setup/bin/python", "-", LAB, ADMINISTRATOR, collection, json.dumps(changes)]
-        self.testbed.lab.run(command, stdin=script)
+        self.on_the_lab("graph.py", LAB, ADMINISTRATOR, collection, json.dumps(changes))
+
+    def on_the_lab(self, script: str, *arguments: str) -> str:
+        """What a script of this directory prints on the lab's machine."""
+        command = ["/opt/mstunnel-setup/bin/python", "-", *arguments]
+        return self.testbed.lab.run(command, stdin=Path(__file__).with_name(script).read_text()).stdout
 
     def disconnect(self) -> None:
         """End the VPN client, if it runs."""
@@ -256,7 +281,7 @@ class Installation:
 
         Raises TestbedError when a unit counts as failed afterwards.
         """
-        done = self.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=check)
+        done = self.cli("uninstall", "--unattended", check=check)
         if failed := self.failed_units() - self.failed_before:
             raise TestbedError(f"failed units after the uninstallation: {', '.join(sorted(failed))}")
         return done
@@ -270,17 +295,10 @@ class Installation:
 
     def tenant(self) -> dict[str, list[str]]:
         """Names of the servers and of the gateways' applications that the lab holds."""
-        script = (Path(__file__).with_name("tenant_state.py")).read_text()
-        return dict(
-            json.loads(self.testbed.lab.run(["python3", "-", f"{LAB}/lab.sqlite"], stdin=script).stdout)
-        )
+        return dict(json.loads(self.on_the_lab("tenant_state.py", f"{LAB}/lab.sqlite")))
 
     def start_lab(self) -> None:
         """Serve the tenant, and wait until it is ready. Raises TestbedError after 20 s."""
-        self._launch_lab()
-        self._await_lab()
-
-    def _launch_lab(self) -> None:
         lab = self.testbed.lab
         lab.write("/root/seed.yaml", Path(__file__).with_name("seed.yaml").read_text())
         host = "::" if self.testbed.ipv6 else "0.0.0.0"
@@ -288,9 +306,6 @@ class Installation:
             f"exec mstunnel-lab serve --dir {LAB} --seed /root/seed.yaml --host {host} --name lab.{DOMAIN}"
         )
         lab.start(["sh", "-c", f"{serve} >/root/lab.log 2>&1"])
-
-    def _await_lab(self) -> None:
-        lab = self.testbed.lab
         wait = f"timeout 20 sh -c 'until test -s {LAB}/lab.json; do sleep 0.05; done' && cat {LAB}/lab.json"
         described = lab.shell(wait, check=False).stdout
         if not described:
@@ -335,5 +350,4 @@ class _Reader:
 
 def actions(completed: Completed) -> Sequence[str]:
     """What a run of mstunnel-setup says it did."""
-    steps = json.loads(completed.stdout)["data"]["steps"]
-    return [action for step in steps for action in step["actions"]]
+    return [action for step in completed.envelope["data"]["steps"] for action in step["actions"]]

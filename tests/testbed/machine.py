@@ -102,8 +102,8 @@ class Machine:
         result = self.namespace.podman("logs", self.name, check=False)
         return result.stdout + result.stderr
 
-    def snapshot(self, trees: Sequence[str] = TREES, unstable: Sequence[str] = UNSTABLE) -> dict[str, Entry]:
+    def snapshot(self, trees: Sequence[str] = TREES) -> dict[str, Entry]:
         """Every path below `trees`, except those that a running system changes."""
         script = (Path(__file__).with_name("walk.py")).read_text()
         output = self.run(["python3", "-", *trees], stdin=script, timeout=120).stdout
-        return {path: Entry(*fields) for path, fields in json.loads(output).items() if path not in unstable}
+        return {path: Entry(*fields) for path, fields in json.loads(output).items() if path not in UNSTABLE}

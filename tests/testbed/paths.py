@@ -15,3 +15,5 @@ _UNPACKED = (
 )
 # On a server: the interpreter inside the one file, with all that it has there.
 PROGRAM_PYTHON = ("env", "MSTUNNEL_ONE_FILE=/opt/copied/mstunnel-setup", "sh", "-c", _UNPACKED, "python")
+# On every host with a gateway.
+JOURNAL = "/var/lib/mstunnel/journal.jsonl"

@@ -1,5 +1,6 @@
 """Bounded processes for the testbed, and progress lines that say how long things took."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 STARTED = time.monotonic()
 
@@ -31,6 +33,35 @@ class Completed:
         """Command, exit code and the last lines of both streams."""
         tail = "\n".join((self.stdout + "\n" + self.stderr).strip().splitlines()[-25:])
         return f"{' '.join(self.argv)}\nexit code {self.code} after {self.seconds:.1f} s\n{tail}"
+
+    def checked(self) -> Self:
+        """The same, where the exit code is 0. Raises TestbedError."""
+        if self.code:
+            raise TestbedError(self.describe())
+        return self
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The JSON result of a program of ours."""
+        return dict(json.loads(self.stdout))
+
+    @property
+    def error(self) -> str:
+        """Code of the first error in that result, empty without one."""
+        return self._of_error("code")
+
+    @property
+    def message(self) -> str:
+        """What that error says."""
+        return self._of_error("message")
+
+    @property
+    def hint(self) -> str:
+        """What that error says is to be done."""
+        return self._of_error("hint")
+
+    def _of_error(self, name: str) -> str:
+        return "".join(item[name] for item in self.envelope["errors"][:1])
 
 
 def run(
@@ -59,9 +90,7 @@ def run(
         err.decode(errors="replace"),
         time.monotonic() - begin,
     )
-    if result.code == -signal.SIGKILL or (check and result.code):
-        raise TestbedError(result.describe())
-    return result
+    return result.checked() if check or result.code == -signal.SIGKILL else result
 
 
 def progress(text: str) -> None:

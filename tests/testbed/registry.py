@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,13 @@ class Registry:
     authority: str
     signer: str
     references: dict[str, str]
+
+
+def releases(references: Mapping[str, str], label: str, server: str, agent: str) -> str:
+    """A list of releases with one, made of these images of the registry."""
+    images = {"server": server, "agent": agent}
+    lines = [f'{key} = "{references[image].rpartition("@")[2]}"' for key, image in images.items()]
+    return "\n".join(["[[release]]", f'label = "{label}"', "published = 2026-11-01", *lines, ""])
 
 
 def prepare(images: ImageSet) -> Registry:

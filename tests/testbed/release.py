@@ -1,8 +1,8 @@
 """A release as `make images packages` makes it: program, images' archive and packages, in one directory."""
 
 import json
-import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scripts import debian, dist, packages, wheels
@@ -30,15 +30,7 @@ def prepare(images: ImageSet) -> Release:
     recipes = [images[name].reference.rpartition(":")[2] for name in RELEASED]
     directory = DIRECTORY / f"release-{wheels.digest(dist.inputs(), *recipes)}"
     with cache.writing():
-        if not directory.is_dir():
-            progress("release: making it")
-            partial = directory.with_name(f"{directory.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            _make(images, partial)
-            partial.rename(directory)
-            if cache.unshared():
-                wheels.remove_older(directory)
+        wheels.kept(directory, partial(_make, images), cache.unshared)
     recorded = json.loads((directory / f"images-{debian.here().debian}.json").read_text())
     found = {path.suffix[1:]: path for kind in packages.KINDS for path in directory.glob(f"*.{kind}")}
     digests = {name: recorded[name] for name in RELEASED}
@@ -46,6 +38,7 @@ def prepare(images: ImageSet) -> Release:
 
 
 def _make(images: ImageSet, directory: Path) -> None:
+    progress("release: making it")
     archives.write(images, directory, debian.here())
     program = directory / dist.NAME
     dist.build(program, debian.here(), dist.release_images(debian.here(), directory))

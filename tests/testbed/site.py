@@ -1,7 +1,7 @@
 """Gateways of one site behind a balancer, without servers around them, and devices that connect to it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,6 @@ DRAIN_SECONDS = 8
 _LAST = {"gw1": 71, "gw2": 72, "gw3": 73, "plain": 74, "balancer": 70, "haproxy": 75}
 # Devices of this site get no name servers.
 _INTRANET = f"http://{NETWORKS['internal']}.80/"
-_EXAMPLES = ROOT / "contrib/balancer"
 
 
 def address_of(name: str) -> str:
@@ -30,11 +29,11 @@ def address_of(name: str) -> str:
     return f"{NETWORKS['outside']}.{_LAST[name]}"
 
 
-def example(name: str) -> str:
-    """An example of a balancer, with the addresses of this site."""
-    text = (_EXAMPLES / name).read_text()
-    for number, gateway in enumerate(NAMES, 21):
-        text = text.replace(f"192.0.2.{number}", address_of(gateway))
+def example(name: str, gateways: Iterable[str]) -> str:
+    """An example of a balancer, with these addresses of gateways."""
+    text = (ROOT / "contrib/balancer" / name).read_text()
+    for number, address in enumerate(gateways, 21):
+        text = text.replace(f"192.0.2.{number}", address)
     return text
 
 
@@ -61,7 +60,7 @@ class Site:
             "balancer",
             _LAST["balancer"],
             *("nginx", "-c", "/srv/configuration", "-g", "daemon off;"),
-            configuration=example("nginx.conf"),
+            configuration=example("nginx.conf", map(address_of, NAMES)),
         )
         for number in range(1, devices + 1):
             site.devices[f"device{number}"] = testbed.start_client(f"device{number}", 100 + number)
@@ -104,28 +103,20 @@ class Site:
             raise TestbedError(gateway.logs())
 
     def stop(self, name: str) -> None:
-        """Stop a gateway as an engine does, and remove it."""
-        self.testbed.remove(self.gateways.pop(name))
+        """Stop a gateway as an engine does, in its own time, and remove it."""
+        del self.gateways[name]
+        self.testbed.namespace.podman("stop", name, timeout=90)
+        self.testbed.namespace.podman("rm", name)
 
     def connect(self, device: str, url: str = f"https://{BALANCER}/") -> None:
         """Connect a device, and leave it so. Raises TestbedError."""
-        connected = vpn.connect(
-            self.devices[device],
-            url,
-            certificate=self.authority.issue_device(device),
-            authority=self.authority.pem.decode(),
-        )
-        if connected.code != 0:
-            raise TestbedError(connected.describe())
+        certificate = self.authority.issue_device(device)
+        vpn.connect(self.devices[device], url, self.authority.pem, certificate=certificate).checked()
 
     def keep_connected(self, device: str) -> None:
         """Have a device connect, and connect again whenever it is cut off."""
-        vpn.keep_connected(
-            self.devices[device],
-            f"https://{BALANCER}/",
-            certificate=self.authority.issue_device(device),
-            authority=self.authority.pem.decode(),
-        )
+        certificate, url = self.authority.issue_device(device), f"https://{BALANCER}/"
+        vpn.keep_connected(self.devices[device], url, self.authority.pem, certificate=certificate)
 
     def disconnect(self) -> None:
         """End the connections of all devices."""

@@ -60,14 +60,14 @@ class Terminal:
             self._child.expect(pexpect.EOF, timeout=10)
         self._child.close(force=True)
 
-    def wait_for(self, text: str, seconds: float = _SECONDS) -> None:
+    def wait_for(self, text: str) -> None:
         """Return once `text` (after what was waited for before) is shown. Raises TestbedError."""
-        self.match(re.escape(text), seconds)
+        self.match(re.escape(text))
 
-    def match(self, pattern: str, seconds: float = _SECONDS) -> str:
+    def match(self, pattern: str) -> str:
         """Wait for a regular expression; its first group, or all of it. Raises TestbedError."""
         try:
-            self._child.expect(pattern, timeout=seconds)
+            self._child.expect(pattern, timeout=_SECONDS)
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
             raise TestbedError(f"the terminal never showed {pattern!r}:\n{self.screen}") from error
         found = cast("re.Match[str]", self._child.match)

@@ -91,14 +91,11 @@ class Testbed:
         page.write_text(INTRANET_PAGE)
         command = ("python3", "-m", "http.server", "--directory=/srv", "80")
         self._start("intranet", "lab", {"internal": 80}, f"--volume={page.parent}:/srv:ro", command=command)
-        self.wait_until_up()
+        self.wait_until_up(self.server)
         progress(f"testbed booted in {time.monotonic() - begin:.1f} s")
 
-    def wait_until_up(self) -> None:
-        """Return once the server has started what it starts at boot."""
-        self._wait_until_up(self.server)
-
-    def _wait_until_up(self, server: Machine) -> None:
+    def wait_until_up(self, server: Machine) -> None:
+        """Return once a server has started what it starts at boot."""
         if self.kind.systemd:
             server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
         elif self.kind.engine == "docker":
@@ -107,7 +104,7 @@ class Testbed:
     def restart_server(self) -> None:
         """Stop the server as a whole and boot it again."""
         self.namespace.podman("restart", "--time=20", "server", timeout=90)
-        self.wait_until_up()
+        self.wait_until_up(self.server)
 
     def start_registry(self) -> registry.Registry:
         """A container registry with the gateway and agent images, trusted by the server."""
@@ -126,7 +123,7 @@ class Testbed:
         """One more server to install on, of the same kind; `last` ends its addresses."""
         self._start_server(name, last)
         server = Machine(self.namespace, name)
-        self._wait_until_up(server)
+        self.wait_until_up(server)
         return server
 
     def start_client(self, name: str, last: int) -> Machine:
@@ -183,11 +180,6 @@ class Testbed:
         ]
         self._start(name, "gateway", {"outside": last, "internal": last}, *options)
         return Machine(self.namespace, name)
-
-    def remove(self, machine: Machine) -> None:
-        """Stop a machine, which ends in its own time, and remove it."""
-        self.namespace.podman("stop", machine.name, timeout=90)
-        self.namespace.podman("rm", machine.name)
 
     def _start_server(self, name: str, last: int) -> None:
         options = ["--privileged", "--cgroupns=private"]

@@ -1,9 +1,10 @@
 """The real VPN client on a machine of the testbed."""
 
-import time
+from typing import TypedDict, Unpack
 
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed
+from tests.testbed.waiting import eventually
 
 TOKEN = "/root/openconnect.token"
 CERTIFICATE = "/root/openconnect-certificate.pem"
@@ -20,24 +21,21 @@ while pgrep -f '[/]vpnc-script' >/dev/null; do sleep 0.05; done
 """
 
 
-def connect(
-    client: Machine,
-    url: str,
-    *,
-    authority: str,
-    token: str = "",
-    certificate: tuple[bytes, bytes] | None = None,
-    password: tuple[str, str] | None = None,
-) -> Completed:
+class Identity(TypedDict, total=False):
+    """An access token, a certificate with its key (PEM), both, or a user and its password."""
+
+    token: str
+    certificate: tuple[bytes, bytes] | None
+    password: tuple[str, str]
+
+
+def connect(client: Machine, url: str, authority: bytes, **identity: Unpack[Identity]) -> Completed:
     """Sign in at `url` and stay connected, with routes and name servers set.
 
-    The client presents an access token, a certificate with its key (PEM), both, or a user and its password.
     `authority` is the certificate (PEM) that the gateway's leaf must come from. The result's standard output
     is what the client said until it was connected, or gave up with an exit code other than 0.
     """
-    identity = _certificate(client, *certificate) if certificate else ""
-    identity += _password(client, *password) if password else ""
-    command = f"{_prepared(client, url, token, authority)} {identity} --background --pid-file={PID}"
+    command = f"{_command(client, url, authority, **identity)} --background --pid-file={PID}"
     # The background process would hold a pipe open for as long as it lives.
     connected = client.shell(f"{command} >{LOG} 2>&1; code=$?; cat {LOG}; exit $code", check=False)
     if connected.code == 0:
@@ -45,47 +43,39 @@ def connect(
     return connected
 
 
-def keep_connected(
-    client: Machine,
-    url: str,
-    *,
-    authority: str,
-    token: str = "",
-    certificate: tuple[bytes, bytes] | None = None,
-) -> None:
+def keep_connected(client: Machine, url: str, authority: bytes, **identity: Unpack[Identity]) -> None:
     """As `connect`, and again whenever the connection has ended, as the app of a device does."""
-    identity = _certificate(client, *certificate) if certificate else ""
-    prepared = f"{_prepared(client, url, token, authority)} {identity}"
-    again = f"while :; do {prepared} --reconnect-timeout=1 >{LOG} 2>&1; sleep 1; done"
+    command = _command(client, url, authority, **identity)
+    again = f"while :; do {command} --reconnect-timeout=1 >{LOG} 2>&1; sleep 1; done"
     client.start(["sh", "-c", f"echo $$ >{_KEEPER}; {again}"])
 
 
-def _prepared(client: Machine, url: str, token: str, authority: str) -> str:
-    client.write(TOKEN, token, 0o600)
+def _command(client: Machine, url: str, authority: bytes, **identity: Unpack[Identity]) -> str:
+    """The client's command line; the files that it names are written."""
     client.write(AUTHORITY, authority)
-    sign_in = f"--http-auth=Bearer --token-mode=oidc --token-secret=@{TOKEN}" if token else ""
-    return f"openconnect --protocol=anyconnect {sign_in} --cafile={AUTHORITY} --non-inter {url}"
-
-
-def _certificate(client: Machine, certificate: bytes, key: bytes) -> str:
-    client.write(CERTIFICATE, certificate)
-    client.write(KEY, key, 0o600)
-    return f"--certificate={CERTIFICATE} --sslkey={KEY}"
-
-
-def _password(client: Machine, user: str, password: str) -> str:
-    client.write(PASSWORD, f"{password}\n", 0o600)
-    return f"--user={user} --passwd-on-stdin <{PASSWORD}"
+    words = f"openconnect --protocol=anyconnect --cafile={AUTHORITY} --non-inter {url}"
+    if token := identity.get("token"):
+        client.write(TOKEN, token, 0o600)
+        words += f" --http-auth=Bearer --token-mode=oidc --token-secret=@{TOKEN}"
+    if certificate := identity.get("certificate"):
+        client.write(CERTIFICATE, certificate[0])
+        client.write(KEY, certificate[1], 0o600)
+        words += f" --certificate={CERTIFICATE} --sslkey={KEY}"
+    if "password" in identity:
+        user, password = identity["password"]
+        client.write(PASSWORD, f"{password}\n", 0o600)
+        words += f" --user={user} --passwd-on-stdin <{PASSWORD}"
+    return words
 
 
 def address(client: Machine, seconds: float = 10) -> str:
     """IPv4 address of the tunnel, or nothing if none appears within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
+
+    def shown() -> str:
         found = client.shell("ip -4 -oneline address show dev tun0 | awk '{print $4}'", check=False).stdout
-        if found.strip() or time.monotonic() > deadline:
-            return found.strip().partition("/")[0]
-        time.sleep(0.2)
+        return found.strip().partition("/")[0]
+
+    return eventually(shown, seconds)
 
 
 def disconnect(client: Machine) -> None:
