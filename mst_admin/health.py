@@ -13,13 +13,13 @@ from pydantic import Field
 
 from mst_admin.kinds.tunnel import find_place
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
-from mst_admin.results import Time, ago
+from mst_admin.results import Time
 from mst_admin.servers import at_once, missing_figures, read_figures, release_of
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import fold, folded, plain, text
+from mstunnel_setup.base.text import ago, fold, folded, plain, text
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, TunnelServer

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import PlainSerializer, WithJsonSchema
@@ -66,15 +66,6 @@ def _words(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_words(item) for item in value)
     return "" if value is None else plain(value)
-
-
-def ago(age: timedelta) -> str:
-    """A length of time in its largest fitting unit."""
-    seconds = int(age.total_seconds())
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {name}"
-    return f"{seconds} s"
 
 
 def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Problem, ...]:

@@ -14,13 +14,13 @@ from pydantic import Field
 
 from mst_admin.kinds.tunnel import ServerPlace, places
 from mst_admin.metrics import METRICS
-from mst_admin.results import Time, ago, table
+from mst_admin.results import Time, table
 from mst_admin.session import open_tenant
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text, width
+from mstunnel_setup.base.text import WIDTH, Verbatim, ago, plain, text, width
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
 from mstunnel_setup.io.operator import Operator, Settings

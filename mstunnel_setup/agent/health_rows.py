@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import ago, text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, LATEST_REPORT, GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import (
@@ -116,7 +116,7 @@ def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return RowResult(_missing(seen, LATEST_CHECK_IN), text("none since the agent started"))
     age = abs(seen.now - seen.last_check_in)
     state = HealthState.HEALTHY if age <= LATEST_CHECK_IN else HealthState.UNHEALTHY
-    return RowResult(state, f"{_ago(age)} ago", age.total_seconds())
+    return RowResult(state, f"{ago(age)} ago", age.total_seconds())
 
 
 def _connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
@@ -209,11 +209,11 @@ def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
     age = abs(seen.now - seen.last_registry_contact)
     # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
     if age <= LATEST_CHECK_IN + timedelta(minutes=1):
-        return _healthy(f"{seen.registry} answered {_ago(age)} ago", age.total_seconds())
+        return _healthy(f"{seen.registry} answered {ago(age)} ago", age.total_seconds())
     content = text(
         "{registry} answered last {age} ago: {registry_problem}",
         registry=seen.registry,
-        age=_ago(age),
+        age=ago(age),
         registry_problem=seen.registry_problem,
     )
     return _unhealthy(content, age.total_seconds())
@@ -235,7 +235,7 @@ def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return RowResult(_missing(seen, LATEST_REPORT), "the gateway has not reported yet")
     age = abs(seen.now - seen.report.at)
     if age > LATEST_REPORT:
-        return _unhealthy(f"the gateway has not reported for {_ago(age)}")
+        return _unhealthy(f"the gateway has not reported for {ago(age)}")
     if seen.report.connections is None:
         return _unhealthy("the gateway runs, but its server does not answer")
     return _healthy("serving")
@@ -330,11 +330,3 @@ def _days(end: datetime | None, now: datetime, limit: Threshold) -> RowResult:
     if days <= 0:
         return RowResult(state, f"ended on {end:%Y-%m-%d}", days)
     return RowResult(state, f"ends on {end:%Y-%m-%d}, in {int(days)} days", days)
-
-
-def _ago(age: timedelta) -> str:
-    seconds = int(age.total_seconds())
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {name}"
-    return f"{seconds} s"

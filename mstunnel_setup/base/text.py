@@ -4,6 +4,7 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Final, Self
 
 WIDTH = 80
@@ -114,6 +115,15 @@ def plain(text: object, longest: int = _LONGEST) -> str:
 def one_line(text: str) -> str:
     """`text` with a space for every line end and tab: a name from elsewhere adds no line to a question."""
     return _LINE_ENDS.sub(" ", text)
+
+
+def ago(age: timedelta) -> str:
+    """A length of time in its largest fitting unit."""
+    seconds = int(age.total_seconds())
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"
 
 
 def quoted(value: object) -> str:

@@ -68,7 +68,6 @@ class DeviceCode:
 
     url: str
     code: str
-    message: str
     expires_at: datetime
     complete_url: str = ""
 
@@ -108,11 +107,9 @@ class SignIn:
             raise self._refusal(flow)
         url = plain(flow.get("verification_uri") or self.cloud.device_login)
         user_code = plain(flow["user_code"], 40)
-        message = plain(flow.get("message") or text("Open {url} and enter {code}.", url=url, code=user_code))
         code = DeviceCode(
             url,
             user_code,
-            message,
             self.clock.now() + timedelta(seconds=_number(flow, "expires_in")),
             plain(flow.get("verification_uri_complete") or ""),
         )

@@ -288,7 +288,7 @@ def test_no_device_code_breaks_or_holds_up_a_sign_in(place: Place, changes: dict
     shown: list[DeviceCode] = []
     refused(lambda: place.sign_in().device_code(shown.append))
     assert place.clock.elapsed <= 3600
-    assert all(code.message.isprintable() and code.code.isprintable() for code in shown)
+    assert all(code.url.isprintable() and code.code.isprintable() for code in shown)
     record("tenant", f"a device code answer with {str(changes)[:40]}", "a declared error within an hour")
 
 

@@ -84,7 +84,6 @@ class Arena:
         port = free_port()
         self.daemon = Daemon(directory / "engine.sock", port)
         self.tenant = Tenant(directory, port)
-        self._programs = programs()
         self._inputs()
         self.reset()
 
@@ -148,11 +147,18 @@ class Arena:
         """Run a program to its end, or until `kill_at`."""
         request = self.request(program, *arguments, **options)
         started = time.monotonic()
-        assert self._programs.stdin is not None
-        assert self._programs.stdout is not None
-        self._programs.stdin.write(json.dumps(request) + "\n")
-        self._programs.stdin.flush()
-        code, seconds = int(self._programs.stdout.readline()), time.monotonic() - started
+        server = programs()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            server.stdin.write(json.dumps(request) + "\n")
+            server.stdin.flush()
+            code, seconds = int(server.stdout.readline()), time.monotonic() - started
+        except BaseException:
+            # Its answer would be taken for that of the next run: a test out of time failed all that followed.
+            server.kill()
+            programs.cache_clear()
+            raise
         stdout, stderr, points = (
             (self.directory / f"run.{name}").read_text() for name in ("stdout", "stderr", "points")
         )

@@ -116,7 +116,7 @@ def state(arena: Arena) -> dict[str, Any]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_restoration_killed_anywhere_is_brought_to_its_end_or_leaves_nothing(
     arena: Arena, backup: Path, everything: bool
 ) -> None:

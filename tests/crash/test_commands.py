@@ -172,7 +172,7 @@ class Rehearsed:
         return [] if [] in left else [*left[0]]
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", sample(COMMANDS, kept=OF_EVERY_CHANGE))
 def test_a_command_killed_anywhere_is_brought_to_its_end(
     variant: Callable[[str], Scene], everything: bool, name: str

@@ -54,7 +54,7 @@ def chosen(points: Sequence[str], everything: bool) -> Sequence[int]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_kill_anywhere_around_a_compaction_is_survived(
     variant: Callable[[str], Scene], everything: bool
 ) -> None:
@@ -79,7 +79,7 @@ def renew(arena: Arena, authority: Authority) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_ten_years_of_upgrades_and_renewals_stay_small_and_quick(
     fresh: Scene, arena: Arena, everything: bool
 ) -> None:

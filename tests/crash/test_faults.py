@@ -145,7 +145,7 @@ def check_each_may_fail(
     assert failed == []
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @_RUNS
 @pytest.mark.parametrize("what", sample(_HTTP, kept=_KEPT_HTTP))
 def test_every_request_may_fail(fresh: Scene, every: int, run: Run, what: str) -> None:
@@ -160,7 +160,7 @@ def test_every_request_may_fail(fresh: Scene, every: int, run: Run, what: str) -
 _HOST = {0, 7, 10}
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @_RUNS
 @pytest.mark.parametrize("what", sample(_PROCESS, kept=_KEPT_PROCESS))
 @pytest.mark.parametrize("name", sample(["systemd", "everything"], kept=("everything",)))
@@ -174,7 +174,7 @@ def test_every_process_may_fail(
     check_each_may_fail(scene, run, "processes", what, dict.fromkeys(sampled(made, every), _HOST))
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @_RUNS
 @pytest.mark.parametrize("what", sample(_ENGINE, kept=_KEPT_ENGINE))
 @pytest.mark.parametrize("name", sample(["fresh", "everything"], kept=("fresh",)))

@@ -52,7 +52,7 @@ def fails(scene: Scene, variant: str, way: str, point: int, then: int | None = N
     return [f"{variant}, {way}, point {point} ({passed[point - 1]}), {then}: {text}" for text in complaints]
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_kill_anywhere_is_survived(
     variant: Callable[[str], Scene], everything: bool, name: str, way: str, chunk: int
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_kill_anywhere_is_survived(
     assert failed == []
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("chunk", sample(range(8), kept=(0,)))
 @pytest.mark.parametrize("way", ["resumed", "removed"])
 def test_a_second_kill_in_the_next_run_is_survived(

@@ -77,7 +77,7 @@ def moving(arena: Arena) -> Any:
     arena.daemon.port = found.earlier
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_move_that_is_killed_anywhere_is_brought_to_its_end(moving: Moving, everything: bool) -> None:
     before = moving.label()
     points = moving.arena.monitor().points

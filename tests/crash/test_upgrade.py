@@ -107,7 +107,7 @@ def rehearsed(upgrading: Upgrading, run: Callable[[], Ended]) -> tuple[str, ...]
     return points
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
     upgrading: Upgrading, everything: bool
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, everything: bool) -> None:
     halfway = len(rehearsed(upgrading, upgrading.apply)) // 2
 
@@ -141,7 +141,7 @@ def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, eve
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
     upgrading: Upgrading, everything: bool
 ) -> None:
