@@ -9,7 +9,6 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,22 +129,22 @@ def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
         yield f"error-{error.code}", error_shown(error, language)
 
 
-def judged(language: str) -> Iterator[tuple[str, str]]:
-    """The checks of a good host, and what each one finds on a bad one."""
-    good = judge(CHECKS, facts({}))
+def judged(language: str) -> str:
+    """The checks of a good host, then what each one finds on a bad one."""
     bad = [
         item
         for name, cases in BROKEN.items()
         for item in judge(CHECKS, facts(cases[0][0]))
         if item.id == name
     ]
-    for name, found in (("readiness-good", good), ("readiness-bad", bad)):
-        problems = tuple(Problem(item.id, item.seen, item.hint) for item in found if item.hint)
-        result = Result(text=[*lines(found, verbose=True)], warnings=problems)
-        yield (
-            name,
-            printed(partial(Renderer("mst-readiness", OutputFormat.TEXT, Redactor()).show, result), language),
-        )
+
+    def show() -> None:
+        for found in (judge(CHECKS, facts({})), bad):
+            problems = tuple(Problem(item.id, item.seen, item.hint) for item in found if item.hint)
+            result = Result(text=[*lines(found, verbose=True)], warnings=problems)
+            Renderer("mst-readiness", OutputFormat.TEXT, Redactor()).show(result)
+
+    return printed(show, language)
 
 
 def error_shown(error: SetupError, language: str) -> str:
@@ -179,8 +178,11 @@ def screens() -> Iterator[Screens]:
         try:
             found: dict[str, list[str]] = {}
             for language, title in LANGUAGES.items():
-                explained = ("readiness-explain", readiness_shows(language, ("explain", "ip-forward")))
-                every = (*installed(stage, language), *failed(stage, language), *judged(language), explained)
+                of_checks = {
+                    "readiness": judged(language),
+                    "readiness-explain": readiness_shows(language, ("explain", "ip-forward")),
+                }
+                every = (*installed(stage, language), *failed(stage, language), *of_checks.items())
                 for name, text in every:
                     found.setdefault(name, []).append(f"== {title}\n\n{text}")
             yield {name: "\n".join(both) for name, both in found.items()}
