@@ -37,7 +37,8 @@ AGENT_NOT_CHECKED_IN = declare(
 class ExpectedGateway:
     """Where the gateway must serve, and which record of which site must be in the tenant.
 
-    `closed` is why the gateway cannot open its tunnel device; empty when it can.
+    `closed` is why the gateway cannot open its tunnel device, or could not before a run that was cut off; empty
+    when it can.
     """
 
     port: int
@@ -48,11 +49,14 @@ class ExpectedGateway:
 
 def _gather(context: Context) -> ExpectedGateway:
     registration = sign_in.result(context.receipt, RegisterServer.kind) or {}
+    # A run that was cut off may have restarted it already; this one is still about the same action.
+    begun = context.receipt.entries.get(RenewTunnelDevice.key_template)
+    before = "" if begun is None or begun.finished else str(begun.before.get("reason", ""))
     return ExpectedGateway(
         port=configure.pulled(context).listen_port,
         site_id=site.chosen_id(context),
         server_id=str(registration.get("server_id", "")),
-        closed=tunnel_device.closed(context.host),
+        closed=tunnel_device.closed(context.host) or before,
     )
 
 

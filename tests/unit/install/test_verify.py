@@ -303,10 +303,12 @@ def test_a_tunnel_device_that_stays_closed_is_an_error(
 def test_a_restart_that_helped_before_the_run_was_killed_is_not_made_again(
     scene: Scene, tmp_path: Path
 ) -> None:
-    action: JsonObject = {"kind": "renew-tunnel-device"}
-    scene.journal.append("begin", step="verify", key="tunnel-device", action=action, before={})
+    before: JsonObject = {"reason": "cannot open: No such device"}
+    action = {"kind": "renew-tunnel-device", **before}
+    scene.journal.append("begin", step="verify", key="tunnel-device", action=action, before=before)
     with _serving(tmp_path, _PKI) as port:
         scene.graph.configuration = configuration(port)
         assert len(scene.run(verify.STEP, scene.context())) == 1
     _verify(scene, tmp_path)
     assert scene.engine.restarts == []
+    assert len(scene.journal.receipt.entries["tunnel-device"].versions) == 1
