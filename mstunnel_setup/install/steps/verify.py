@@ -37,8 +37,8 @@ AGENT_NOT_CHECKED_IN = declare(
 class ExpectedGateway:
     """Where the gateway must serve, and which record of which site must be in the tenant.
 
-    `closed` is why the gateway cannot open its tunnel device, or could not before a run that was cut off; empty
-    when it can.
+    `closed` is why the gateway cannot open its tunnel device, or could not before a run that was cut off;
+    empty when it can.
     """
 
     port: int
