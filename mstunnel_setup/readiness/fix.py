@@ -106,7 +106,8 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterator
             says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
             yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
     says = text("let the services of {name} run without a login", name=name)
-    undo = f"loginctl disable-linger {name}"
+    # The first returns before the programs of the account have ended, and `userdel` refuses until then.
+    undo = f"loginctl disable-linger {name} && systemctl stop user-$(id -u {name}).slice"
     yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
 
 
