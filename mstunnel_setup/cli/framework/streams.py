@@ -86,7 +86,8 @@ def interruptible() -> Iterator[None]:
         # Python drops what a signal raises in a callback of the interpreter; it has one after each import. It
         # would drop what is raised in here, too.
         if isinstance(dropped.exc_value, KeyboardInterrupt):
-            before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, interrupt))
+            handler = signal.signal(signal.SIGALRM, interrupt)
+            before.setdefault(signal.SIGALRM, handler)
             signal.setitimer(signal.ITIMER_REAL, _ONCE_MORE)
         else:
             hook(dropped)

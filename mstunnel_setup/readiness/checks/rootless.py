@@ -204,7 +204,7 @@ def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless
     """
     if settings.port in rootless.uplinks:
         return passed("the kernel forwards port {port} to the uplink", port=settings.port)
-    # Without root nobody sees what stands against an uplink, nor makes one.
+    # Only root sees what stands against an uplink, and can make one.
     if system.root and not rootless.uplink_obstacle:
         return passed("port {port} can have an uplink", port=settings.port)
     start = kernel.sysctls.get(PORT_START, "1024")

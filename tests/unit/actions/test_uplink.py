@@ -7,9 +7,11 @@ import pytest
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.install.steps import account as step
 from mstunnel_setup.transaction.action import Undo
 from tests.crash import kernel
+from tests.refusals import refused
 from tests.unit.actions.host import Host, apply, undo
 from tests.unit.install.scenes import Scene
 
@@ -58,6 +60,16 @@ def test_undo_removes_device_and_rules(host: Host, monkeypatch: pytest.MonkeyPat
     assert host.asked == ["nft delete table inet mstunnel-uplink", "ip link delete mstunnel0"]
     assert host.files.state(LINK) is None
     assert host.files.state(uplink.SOCKETS) is None
+
+
+def test_rules_that_the_kernel_keeps_are_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "find", lambda name: f"/usr/sbin/{name}")
+    before = apply(host, ACTION)
+    host.systemd.running_units.clear()
+    kernel.keep(host.root, {f"inet {uplink.TABLE}"})
+    host.refused.add("nft delete")
+    with refused(StepError, "firewall-rules-kept", match=uplink.TABLE):
+        undo(host, ACTION, before)
 
 
 def test_one_port_has_an_uplink(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
