@@ -34,7 +34,7 @@ e2e-short: setup
 	@$(BIN)/pytest -m "e2e and not long and not core" -n 2 --dist loadfile --no-loadscope-reorder
 
 # Most of it waits for servers, so there are more of them than cores. Writes the outcomes of all attacks into
-# docs/reference/attacks.md.
+# docs/evidence/attacks.md.
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/attack
@@ -53,7 +53,7 @@ crash-strace: setup
 	@$(BIN)/python -m tests.crash.report
 
 # Whole machines, two in user mode at a time; CUTS power cuts on each file system: 23 are one in each command. Writes
-# what was seen into docs/reference/reliability.md, whatever the outcome.
+# what was seen into docs/evidence/reliability.md, whatever the outcome.
 machines: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/machines
@@ -74,10 +74,8 @@ lint: setup-lint
 		ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build ansible-lint -q
 	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images packaging scripts tests/bench .ci | xargs shellcheck --external-sources
 
-# The reference pages that follow from the code, then the site of all pages in build/site.
+# The reference pages that follow from the code, the JSON schemas, then the site of all pages in build/site.
 docs: setup-docs
-	@$(BIN)/python -m scripts.docs
-	@$(BIN)/python -m scripts.texts
 	@$(BIN)/python -m scripts.site
 
 # The recording in README: a person's installation at a real terminal.

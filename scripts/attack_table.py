@@ -1,4 +1,4 @@
-"""Writes the attacks that were run to docs/reference/attacks.md: `python -m scripts.attack_table`."""
+"""Writes the attacks that were run to docs/evidence/attacks.md: `python -m scripts.attack_table`."""
 
 from collections.abc import Iterable
 from dataclasses import astuple
@@ -7,7 +7,7 @@ from pathlib import Path
 from scripts.error_codes import table, with_tables
 from tests.attack.record import Attack, recorded
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "attacks.md"
+PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "attacks.md"
 BEGIN = "<!-- attacks: begin -->"
 END = "<!-- attacks: end -->"
 

@@ -1,11 +1,10 @@
-"""Write what follows from the code: reference pages, and the journal's catalogue.
+"""Write what follows from the code: reference pages and JSON schemas (`python -m scripts.docs`).
 
-`python -m scripts.docs` writes them; tests/unit/test_docs.py fails when a committed page is out of date.
+Only the schemas are in git; tests/unit/test_docs.py fails when one is out of date.
 """
 
 import importlib
 import inspect
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,69 +17,31 @@ from mstunnel_setup.agent.metrics import METRICS, AgentMetric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
-from scripts.error_codes import written_findings
 from scripts.schemas import schemas
 
 ROOT = Path(__file__).parents[1]
-PAGES = ROOT / "docs/reference"
-CATALOGUE = ROOT / "mstunnel_setup/data/mstunnel.catalog"
-CHECK_FINDINGS = ROOT / "mstunnel_setup/data/check-findings.json"
-AGENT_HINTS = ROOT / "mstunnel_setup/data/agent-hints.json"
-# The packages whose errors an agent can report.
-_OF_AGENT = ("agent", "base", "certificates", "exchange", "gateway", "io", "tenant")
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
 NOTE = "<!-- Written by `make docs` from the code. Do not edit. -->\n"
 
 
 def pages() -> dict[Path, str]:
-    """The pages, by path."""
+    """Return the pages that follow from the code, and the tables that other pages include: none is in git."""
     made = {
-        "steps.md": steps(),
-        **command_page.pages(),
-        "answers.md": answers(),
-        "coverage.md": coverage.page(),
-        **error_codes.error_pages(),
-        "metrics.md": metrics(),
+        REFERENCE / "steps.md": steps(),
+        REFERENCE / "answers.md": answers(),
+        REFERENCE / "metrics.md": metrics(),
+        DOCS / "evidence/coverage.md": coverage.page(),
+        **{REFERENCE / name: text for name, text in command_page.pages().items()},
+        **{REFERENCE / name: text for name, text in error_codes.error_pages().items()},
     }
     tables = error_codes.tables() | token_tables.tables()
-    with_tables = {
-        PAGES / name: error_codes.with_tables((PAGES / name).read_text(), tables)
-        for name in ("certificates.md", "logs.md", "mst-admin.md", "readiness.md", "tokens.md")
+    return {path: f"{NOTE}\n{text.rstrip()}\n" for path, text in made.items()} | {
+        REFERENCE / f"tables/{name}.md": text for name, text in tables.items()
     }
-    generated = {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()}
-    return {
-        **generated,
-        **with_tables,
-        **schemas(),
-        CATALOGUE: error_codes.journal_catalogue(),
-        AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
-        CHECK_FINDINGS: f"{json.dumps(check_findings(), indent=1, ensure_ascii=False)}\n",
-    }
-
-
-def agent_hints() -> dict[str, str]:
-    """What to do about each error that an agent can report, by code; empty where it needs values."""
-    prefixes = tuple(f"mstunnel_setup.{name}." for name in _OF_AGENT)
-    declared = error_codes.declarations().items()
-    found = {
-        item.code: item.hint
-        for name, item in declared
-        if name.startswith(prefixes) and item.kind is not LogLine and "*" not in item.code
-    }
-    return {code: "" if "{" in hint else hint for code, hint in sorted(found.items())}
-
-
-def check_findings() -> dict[str, list[dict[str, str]]]:
-    """What checks may find, by their ids, with hints that say enough without the values of a host."""
-    made: dict[str, list[dict[str, str]]] = {}
-    for name, declared in written_findings().items():
-        found = [item.example() for item in declared]
-        if known := [{"seen": item.seen, "hint": item.hint} for item in found if "…" not in item.hint]:
-            made[name] = known
-    return made
 
 
 def steps() -> str:
@@ -186,11 +147,12 @@ def _metric(item: AgentMetric) -> str:
 
 
 def main() -> None:
-    """Write the pages."""
-    for path, text in pages().items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        print(path.relative_to(ROOT))
+    """Write all of them and the JSON schemas, which are in git; print what changed."""
+    for path, text in (pages() | schemas()).items():
+        if not path.is_file() or path.read_text() != text:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+            print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

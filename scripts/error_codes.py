@@ -24,9 +24,8 @@ import mstunnel_lab
 import mstunnel_setup
 from mstunnel_setup.answers.finding import PAGE as RULES_PAGE
 from mstunnel_setup.answers.finding import Finding as Rule
-from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError, declare
-from mstunnel_setup.base.log_line import DeclaredLine, LogLine, message_id
+from mstunnel_setup.base.log_line import DeclaredLine, message_id
 from mstunnel_setup.base.problem import Problem, Severity, error, note, warning
 from mstunnel_setup.certificates.errors import PAGE as CERTIFICATES_PAGE
 from mstunnel_setup.readiness.checks import CHECKS
@@ -77,8 +76,6 @@ _AREA_OF = {
     ExitCode.WAITING: "run",
     _WARNINGS: "warnings",
 }
-# What only commands of an administrator's own computer report, which nothing writes into a journal.
-_NOT_IN_JOURNAL = ("mst_admin.", "mstunnel_lab.", "mstunnel_setup.cli.")
 
 
 @cache
@@ -401,28 +398,3 @@ def _texts(item: Item) -> tuple[str, str]:
     made: Any = item.example()
     message, hint = (re.sub(r"…(\s*…)+", "…", " ".join(text.split())) for text in (made.message, made.hint))
     return message.replace("|", "\\|"), hint.replace("|", "\\|")
-
-
-def journal_catalogue() -> str:
-    """The journal's catalogue (https://systemd.io/CATALOG/): each line and error of agent and monitor."""
-    items = {
-        item.code: item
-        for name, item in declarations().items()
-        if isinstance(item.example(), LogLine)
-        or (isinstance(item.example(), SetupError) and not name.startswith(_NOT_IN_JOURNAL))
-    }
-    entries = [_entry(items[code]) for code in sorted(items)]
-    return rendering.render("journal/mstunnel.catalog", entries=entries)
-
-
-def _entry(item: Item) -> dict[str, str]:
-    """The texts; a hint with its own values is that of the entry that is explained."""
-    made: Any = item.example()
-    advice = "@MSTUNNEL_HINT@" if "{" in item.hint else " ".join(item.hint.split())
-    return {
-        "id": message_id(item.code),
-        "code": item.code,
-        "subject": " ".join(f"{item.code}: {made.message.splitlines()[0]}".split()),
-        "advice": advice or "Nothing needs to be done.",
-        "page": item.docs,
-    }

@@ -69,7 +69,7 @@ def _parameters(parameters: Iterable[Parameter]) -> Iterator[str]:
 
 def _exit_status() -> Iterator[str]:
     yield ".SH EXIT STATUS"
-    table = (docs.PAGES / "exit-codes.md").read_text()
+    table = (docs.REFERENCE / "exit-codes.md").read_text()
     for code, meaning in re.findall(r"^\| (\d+) \| (.+) \|$", table, re.MULTILINE):
         yield from (".TP", _bold(code), roff(meaning))
 

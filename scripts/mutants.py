@@ -1,7 +1,7 @@
 """Mutation tests: `python -m scripts.mutants [PART…]` changes code in small ways; a test has to notice.
 
 Each PART (all without one) is code that decides about certificates, recovery or who gets in, with its own
-unit tests. Its section in docs/reference/mutants.md is written anew: how many changes were made, and in which
+unit tests. Its section in docs/evidence/mutants.md is written anew: how many changes were made, and in which
 functions some survived. A part takes between a quarter of an hour and hours.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 
 from scripts.locked_environment import ROOT, locked_environment
 
-PAGE: Final = ROOT / "docs/reference/mutants.md"
+PAGE: Final = ROOT / "docs/evidence/mutants.md"
 _WORK: Final = ROOT / "build/mutants"
 PARTS: Final[dict[str, tuple[Sequence[str], Sequence[str]]]] = {
     "transaction": (["mstunnel_setup/transaction/*"], ["tests/unit/transaction"]),

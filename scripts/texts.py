@@ -1,8 +1,9 @@
 """The texts that people read, and the gettext catalogues that translate them.
 
-`python -m scripts.texts` brings `mstunnel_setup/data/locale/LANGUAGE/LC_MESSAGES/mstunnel.po` and `.mo` up to
-date, and prints what has no translation: that is shown in English. Texts are found as gettext finds them, by
-the calls that they stand in.
+`python -m scripts.texts` brings `mstunnel_setup/data/locale/LANGUAGE/LC_MESSAGES/mstunnel.po` up to date
+for a release or a translator, and prints what has no translation: that is shown in English. Texts are found
+as gettext finds them, by the calls that they stand in. Programs read the `.mo`, which is made when the
+package is built.
 """
 
 import ast
@@ -105,20 +106,25 @@ def read(path: Path) -> dict[str, str]:
     return {str(item.id): str(item.string) for item in items if item.id and item.string}
 
 
-def updated(present: Mapping[str, str], wanted: Iterable[str], language: str) -> tuple[bytes, bytes]:
-    """The catalogue of a language with the `wanted` texts, translated as in `present`: as `.po` and `.mo`."""
+def updated(present: Mapping[str, str], wanted: Iterable[str], language: str) -> bytes:
+    """Return the `.po` of a language with the `wanted` texts, translated as in `present`."""
     catalog = Catalog(locale=language, fuzzy=False, project="mstunnel-setup", charset="utf-8")
     for text in sorted(wanted):
         catalog.add(text, present.get(text, ""))
-    source, compiled = io.BytesIO(), io.BytesIO()
+    source = io.BytesIO()
     write_po(source, catalog, width=0, omit_header=True, no_location=True)
     header = 'msgid ""\nmsgstr ""\n"Language: {}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
-    content = header.format(language).encode() + source.getvalue()
-    catalog = read_po(io.BytesIO(content))
+    return header.format(language).encode() + source.getvalue()
+
+
+def compiled(path: Path) -> bytes:
+    """Return the `.mo` of a `.po`."""
+    catalog = read_po(io.BytesIO(path.read_bytes()))
     # What is not in the file would be the time of this call.
     catalog.creation_date = catalog.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
-    write_mo(compiled, catalog)
-    return content, compiled.getvalue()
+    content = io.BytesIO()
+    write_mo(content, catalog)
+    return content.getvalue()
 
 
 def catalogue(language: str) -> Path:
@@ -134,9 +140,7 @@ def main() -> None:
             text: said for file in (*map(Path, sys.argv[1:]), path) for text, said in read(file).items()
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        content, compiled = updated(present, texts(), language)
-        path.write_bytes(content)
-        path.with_suffix(".mo").write_bytes(compiled)
+        path.write_bytes(updated(present, texts(), language))
         missing = [text for text in texts() if text not in present]
         for text in missing:
             print(f"  {text}", file=sys.stderr)

@@ -12,7 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 WHEELS = ROOT / "build" / "cache" / "wheels"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES, "templates")
+_DATA = ROOT / "mstunnel_setup" / "data"
+PACKAGE_DATA = (
+    _DATA / "agent-hints.json",
+    _DATA / "check-findings.json",
+    _DATA / "locale/ja/LC_MESSAGES/mstunnel.mo",
+)
+"""What the build writes (scripts/package_data.py). It follows from the sources, so no digest includes it."""
+_GENERATORS = tuple(f"scripts/{name}.py" for name in ("build_hook", "package_data", "error_codes", "texts"))
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES, "templates", *_GENERATORS)
 EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
 """The time of everything that is built, in seconds since 1970; a release sets its own."""
 # Of the images' Debian release.
@@ -30,12 +38,12 @@ def digest(paths: Iterable[Path], *extra: str) -> str:
 
 
 def files_below(*names: str) -> list[Path]:
-    """Files of the checkout below `names`, without what Python leaves there."""
+    """Return the files of the checkout below `names`, without caches of Python and PACKAGE_DATA."""
     found: list[Path] = []
     for name in names:
         path = ROOT / name
         found += [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return [path for path in found if "__pycache__" not in path.parts]
+    return [path for path in found if "__pycache__" not in path.parts and path not in PACKAGE_DATA]
 
 
 def dependencies(machine: str = os.uname().machine) -> Path:

@@ -14,6 +14,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from mstunnel_setup.io import own_process
+from scripts import package_data
 from tests.places import HOME
 
 # The collected tests stay to the end: looking for garbage among them doubles the time to collect them.
@@ -46,6 +47,12 @@ class ByFolder(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return next((folder for folder in SHARED if file.startswith(folder)), file)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before workers start: the program reads files that follow from its source."""
+    if not hasattr(config, "workerinput"):
+        package_data.refresh()
 
 
 def pytest_collection_finish() -> None:

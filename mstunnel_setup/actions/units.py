@@ -256,8 +256,6 @@ def init_script(init: Init, name: Name, program: str, *, now: bool = False) -> S
 
 
 AUDIT_LOADER: Final = "augenrules"
-CATALOGUES: Final = "/usr/lib/systemd/catalog"
-"""Beside /usr/local/lib/systemd/catalog the only place that every systemd looks at; /etc is none."""
 
 
 class LoadedFile(Composite):
@@ -295,7 +293,10 @@ class WriteAuditRules(LoadedFile):
 
 
 class WriteMessageCatalogue(LoadedFile):
-    """Copy the file `source` to `path` and bring the database of the catalogue up to date."""
+    """Copy the file `source` to `path` and update the journal's catalogue.
+
+    Release 0.2.0 did; now it is only undone.
+    """
 
     kind = "write-message-catalogue"
     key_template = "catalogue:{path}"

@@ -3,7 +3,7 @@
     RESTARTED = declare_line("restart", "{container} is {condition}", "See its log.", Priority.WARNING)
     tell(RESTARTED(container=name, condition="unhealthy"))
 
-Errors and warnings become lines of the same shape. The journal's catalogue is made of the declarations.
+Errors and warnings become lines of the same shape.
 """
 
 import json
@@ -100,7 +100,7 @@ def error_line(problem: Problem, priority: Priority = Priority.ERROR) -> LogLine
 
 
 def message_id(code: str) -> str:
-    """The id by which the journal's catalogue knows a code: 128 bits in hex."""
+    """Return the `MESSAGE_ID` of a code in the journal: 128 bits in hex."""
     return uuid5(_NAMESPACE, code).hex
 
 

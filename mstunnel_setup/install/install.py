@@ -175,18 +175,20 @@ def run_steps(
         if any(step in steps for step in proxy.STEPS):
             run.runner.take_back(proxy.obsolete_keys(context))
         done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
-        notes: list[str] = []
-        if program.PROGRAM in steps and run.runner.take_back(program.obsolete_keys(context)):
-            notes = [program.LAB_REMOVED]
-        for module in (configure, kernel, launch):
-            if module.STEP in steps:
+        for step, module in (
+            (program.LOGS, program),
+            (configure.STEP, configure),
+            (kernel.STEP, kernel),
+            (launch.STEP, launch),
+        ):
+            if step in steps:
                 run.runner.take_back(module.obsolete_keys(context))
         changed = {planned.step for planned in done if planned.actions}
         if certificate.STEP.name in changed and launch.STEP.name not in changed:
             # A list of revoked devices counts at once, not at the gateway's next look.
             with suppress(SetupError):
                 containers.reload_gateway(context.host)
-        return RunOutcome(RunReport.of(done), context.answers.account, [*notes, *summary(context)])
+        return RunOutcome(RunReport.of(done), context.answers.account, summary(context))
 
 
 def _refuse_too_early(files: Files, names: Sequence[str]) -> None:

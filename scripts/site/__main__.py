@@ -1,4 +1,6 @@
-"""Build the documentation site and check its links: `python -m scripts.site [DIRECTORY]`.
+"""Write the pages that follow from the code, build the documentation site and check its links.
+
+    python -m scripts.site [DIRECTORY]
 
 Without DIRECTORY, which must be new, it replaces build/site.
 
@@ -12,6 +14,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from scripts import docs
 from scripts.locked_environment import ROOT, locked_environment
 from scripts.site.links import links
 
@@ -28,6 +31,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         shutil.rmtree(site, ignore_errors=True)
     site.mkdir(parents=True)
+    docs.main()
     if not _built(site):
         return 1
     (site / "index.html").write_text(f"{FRONT}\n")

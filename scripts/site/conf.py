@@ -23,7 +23,11 @@ root_doc = "docs/index"
 # Pages for people: what the repository has at its root, the documentation, and the page of a directory.
 # Those of the tests are for people who have the tests before them.
 include_patterns = ["*.md", "docs/**.md", "**/README.md"]
-exclude_patterns = [".*", "build", "dist", "**/node_modules", "changelog.d", "docs/images", "tests"]
+exclude_patterns = [
+    *(".*", "build", "dist", "**/node_modules", "changelog.d", "docs/images", "tests"),
+    # Parts of other pages.
+    "docs/reference/tables",
+]
 
 extensions = ["myst_parser", "sphinx_copybutton"]
 myst_heading_anchors = 6

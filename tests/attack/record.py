@@ -1,4 +1,4 @@
-"""Keeps what became of each attack, for the table in `docs/reference/attacks.md`."""
+"""Keeps what became of each attack, for the table in `docs/evidence/attacks.md`."""
 
 import json
 from collections.abc import Iterator

@@ -57,7 +57,7 @@ SECTIONS: Final = {
     interruption.NAME: interruption.section,
     many_sessions.NAME: many_sessions.section,
 }
-"""The tables of docs/reference/benchmarks.md besides that of the limits, by benchmark."""
+"""The tables of docs/evidence/benchmarks.md besides that of the limits, by benchmark."""
 
 
 def main(names: list[str]) -> int:

@@ -70,7 +70,7 @@ def measure(seconds: float = _SECONDS) -> dict[str, Any]:
 
 
 def section(figures: dict[str, Any]) -> str:
-    """The table of docs/reference/benchmarks.md: a row for each service, and one for short-lived units."""
+    """The table of docs/evidence/benchmarks.md: a row for each service, and one for short-lived units."""
     states = figures["services"]
     percents = {
         name: [services[key]["percent_of_a_core"] for services in states.values()]

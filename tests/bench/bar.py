@@ -9,7 +9,7 @@ from typing import Any
 from scripts.error_codes import with_tables
 from tests.bench.rounds import percentile
 
-PAGE = Path("docs/reference/benchmarks.md")
+PAGE = Path("docs/evidence/benchmarks.md")
 _HEAD = "| What | Median | Range | 90 % | Limit | |\n| --- | --- | --- | --- | --- | --- |\n"
 
 

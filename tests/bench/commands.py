@@ -83,7 +83,7 @@ def measure() -> dict[str, Any]:
 
 
 def section(figures: dict[str, Any]) -> str:
-    """The table of docs/reference/benchmarks.md: a row for each command."""
+    """The table of docs/evidence/benchmarks.md: a row for each command."""
     rows = [
         [f"`{name}`", *(f"{times[figure]:.0f} ms" for figure in ("median", "percentile_90", "least", "most"))]
         for name, times in figures["milliseconds"].items()

@@ -81,7 +81,7 @@ def measure() -> dict[str, Any]:
 
 
 def section(figures: dict[str, Any]) -> str:
-    """The table of docs/reference/benchmarks.md: a row for each server."""
+    """The table of docs/evidence/benchmarks.md: a row for each server."""
     heads = ["Server", *(f"{way}, in a second" for way in _AT_ONCE)]
     heads += ["mean", "median", "90 %", f"over {SLOW:.0f} ms"]
     rows = []

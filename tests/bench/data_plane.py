@@ -80,7 +80,7 @@ def _ratios(found: Rates, base: Rates) -> dict[str, tuple[float, ...]]:
 
 
 def section(figures: dict[str, Any]) -> str:
-    """The table of docs/reference/benchmarks.md: a row for each server."""
+    """The table of docs/evidence/benchmarks.md: a row for each server."""
     modes = [*figures["megabits"]["host"]]
     rows = [
         [_NAMES[name], *(_cell(found[mode]) for mode in modes)] for name, found in figures["megabits"].items()

@@ -63,7 +63,7 @@ def measure() -> dict[str, Any]:
 
 
 def section(figures: dict[str, Any]) -> str:
-    """The table of docs/reference/benchmarks.md: a row for each event."""
+    """The table of docs/evidence/benchmarks.md: a row for each event."""
     heads = ("What happens", "Median", "90 %", "Worst")
     names = ("median", "percentile_90", "most")
     rows = [

@@ -158,7 +158,7 @@ def _storm(gateway: Gateway, name: str) -> dict[str, float]:
 
 
 def section(figures: Mapping[str, Any]) -> str:
-    """The tables of docs/reference/benchmarks.md: throughput, then a restart in seconds."""
+    """The tables of docs/evidence/benchmarks.md: throughput, then a restart in seconds."""
     streams = [
         [
             plain_ocserv.TITLES[name],

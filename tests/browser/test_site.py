@@ -8,20 +8,23 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
+from tests import pages
 from tests.browser.chromium import PHONE, WIDE, Browser, chromium
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 # Every name fails to resolve: what the pages need is in the site.
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
-PAGES = [page.relative_to(ROOT) for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    page.relative_to(ROOT) for page in pages.PAGES if page.parent == ROOT or ROOT / "docs" in page.parents
+]
 SHOWN = (
     *("index", "docs/tutorial/first-gateway", "docs/tutorial/real-server", "docs/how-to/runbook"),
     *("docs/explanation/choices", "docs/reference/commands/mst-cli", "docs/reference/errors/usage"),
 )
 PICTURES = ROOT / "build/screenshots/site"
 DESKTOP = (1440, 900)
-DIAGRAMS = {page: count for page in PAGES if (count := (ROOT / page).read_text().count("```mermaid"))}
+DIAGRAMS = {page: count for page in PAGES if (count := pages.content(ROOT / page).count("```mermaid"))}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Writes docs/reference/reliability.md from the figures of the last `make crash` and `make crash-strace`.
+"""Writes docs/evidence/reliability.md from the figures of the last `make crash` and `make crash-strace`.
 
 What has no record here stays on the page as it is; of a sample of the kill points nothing is written.
 """
@@ -17,7 +17,7 @@ from tests.crash import plugin, tally
 from tests.crash.variants import VARIANTS
 from tests.machines.report import section, survived
 
-PAGE = Path("docs/reference/reliability.md")
+PAGE = Path("docs/evidence/reliability.md")
 _JOURNAL = Path("build/bench/journal.json")
 _KNOWN = Path(__file__).with_name("known.yaml")
 _STRACE = "Killed by the kernel at a system call (strace), then run again"

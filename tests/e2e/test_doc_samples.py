@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from tests import pages
 from tests.testbed import kinds, vpn
 from tests.testbed.installation import DEVICE_USER, PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
@@ -85,7 +86,7 @@ def samples() -> list[str]:
     lines = [
         re.sub(r"\bsudo |(\.|/usr/sbin)/(?=ms)", "", line)
         for page in PAGES
-        for found in blocks(page.read_text())
+        for found in blocks(pages.content(page))
         if not is_synopsis(found)
         for line in found
     ]

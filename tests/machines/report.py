@@ -8,7 +8,7 @@ from scripts.error_codes import with_tables
 from tests.machines.record import CUT, Outcome, recorded
 from tests.machines.suites import FILE_SYSTEMS
 
-PAGE = Path("docs/reference/reliability.md")
+PAGE = Path("docs/evidence/reliability.md")
 BEGIN = "<!-- machines: begin -->"
 END = "<!-- machines: end -->"
 _HEAD = """\

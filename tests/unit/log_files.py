@@ -1,4 +1,4 @@
-"""The generated files about logs, read by logrotate and by journalctl."""
+"""The generated file about logs, read by logrotate."""
 
 import grp
 import os
@@ -33,17 +33,3 @@ def check_logrotate(tmp_path: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["setup.log.1"]
     with pytest.raises(StepError):
         render("logrotate/mstunnel", logs=[RotatedLog("/var/log/*")])
-
-
-def check_message_catalogue(tmp_path: Path) -> None:
-    """systemd reads an entry back as it was made."""
-    directory = tmp_path / "usr/lib/systemd/catalog"
-    directory.mkdir(parents=True)
-    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
-    entry = {"id": "0" * 31 + "1", "code": "restart", "subject": "restart: …", "advice": "Look.", "page": "a"}
-    text = render("journal/mstunnel.catalog", entries=[entry])
-    (directory / "mstunnel.catalog").write_text(text)
-    journalctl = ["journalctl", f"--root={tmp_path}"]
-    subprocess.run([*journalctl, "--update-catalog"], check=True, capture_output=True)
-    shown = subprocess.run([*journalctl, "--dump-catalog"], check=True, capture_output=True, text=True).stdout
-    assert "-- 00000000000000000000000000000001\nSubject: restart: …\n" in shown

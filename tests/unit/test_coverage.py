@@ -1,4 +1,4 @@
-"""Every row of docs/reference/coverage.md names code, a test and a command that exist."""
+"""Every row of docs/evidence/coverage.md names code, a test and a command that exist."""
 
 import re
 from typing import Any

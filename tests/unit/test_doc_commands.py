@@ -13,21 +13,12 @@ from typer.exceptions import TyperException
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework.help import SPELLINGS
 from scripts.command_tree import PROGRAMS, called, flat
+from tests import pages
 from tests.cases import every
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    path
-    for path in (
-        *sorted(ROOT.glob("*.md")),
-        *sorted((ROOT / "docs").rglob("*.md")),
-        *sorted((ROOT / "contrib").rglob("*.md")),
-        *sorted((ROOT / "tests").glob("*/*.md")),
-    )
-    # Written from the programs themselves.
-    if path.name != "commands.md" and path.parent.name != "commands"
-]
-TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+# Those of the commands are written from the programs themselves.
+PAGES = [path for path in pages.PAGES if path.name != "commands.md" and path.parent.name != "commands"]
+TARGETS = re.findall(r"^([a-z0-9-]+):", (pages.ROOT / "Makefile").read_text(), re.MULTILINE)
 _NAMES = "|".join(map(re.escape, (*MODULES, "make")))
 # Behind sudo, variables and a directory, if any.
 _CALL = re.compile(rf"\s*(?:sudo (?:-\S+ )*)?(?:\w+=\S* )*(?:\S*/)?({_NAMES})(?= |$)([^;|&>]*)")
@@ -129,7 +120,7 @@ def choices(command: Any) -> list[str]:
 @every("path", PAGES)
 def test_what_a_page_says_to_type_exists(path: Path) -> None:
     found = {
-        f"{program} {' '.join(words)}": wrong(program, words) for program, words in calls(path.read_text())
+        f"{program} {' '.join(words)}": wrong(program, words) for program, words in calls(pages.content(path))
     }
     assert {call: word for call, word in found.items() if word} == {}
 
@@ -137,7 +128,7 @@ def test_what_a_page_says_to_type_exists(path: Path) -> None:
 @every("path", PAGES)
 def test_links_lead_somewhere(path: Path) -> None:
     links = [(path.parent / target if target else path, anchor) for target, anchor in relative(path)]
-    assert [str(target) for target, _ in links if not target.exists()] == []
+    assert [str(target) for target, _ in links if not pages.exists(target.resolve())] == []
     assert [
         (target.name, anchor) for target, anchor in links if anchor and anchor not in anchors(target)
     ] == []
@@ -145,12 +136,12 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def relative(page: Path) -> list[tuple[str, str]]:
     """The links of a page within the repository: path (empty: the page itself) and `#heading`."""
-    return [(target, anchor) for target, anchor in _LINK.findall(page.read_text()) if "://" not in target]
+    return [(target, anchor) for target, anchor in _LINK.findall(pages.content(page)) if "://" not in target]
 
 
 def anchors(page: Path) -> set[str]:
     """`#heading` of each heading, as Git's web interfaces make it, and `#id` of each `<a id="…">`."""
-    text = page.read_text()
+    text = pages.content(page.resolve())
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     made = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     return made | {f"#{name}" for name in re.findall(r'<a id="([^"]+)">', text)}
@@ -158,14 +149,14 @@ def anchors(page: Path) -> set[str]:
 
 @every("path", PAGES)
 def test_the_programs_take_every_command_of_a_code_block(path: Path) -> None:
-    lines = [line for found in blocks(path.read_text()) if not is_synopsis(found) for line in found]
+    lines = [line for found in blocks(pages.content(path)) if not is_synopsis(found) for line in found]
     refused = {line: refusal(line) for line in lines}
     assert {line: answer for line, answer in refused.items() if answer} == {}
 
 
 def test_few_blocks_are_a_synopsis() -> None:
     """A command in brackets escapes the command line."""
-    shown = [path.name for path in PAGES for found in blocks(path.read_text()) if is_synopsis(found)]
+    shown = [path.name for path in PAGES for found in blocks(pages.content(path)) if is_synopsis(found)]
     assert shown == ["lab.md", "mst-admin.md", "readiness.md"]
 
 
@@ -190,7 +181,7 @@ def test_a_command_that_a_program_refuses_is_found(block: str, answer: str) -> N
 
 
 def test_every_leaf_of_the_decision_trees_is_a_command() -> None:
-    page = (ROOT / "docs/how-to/runbook.md").read_text()
+    page = (pages.ROOT / "docs/how-to/runbook.md").read_text()
     ends = 0
     for tree in re.findall(r"(?s)```mermaid\n(.*?)```", page):
         named = dict(re.findall(r'(\w+)\["([^"]+)"\]', tree))
@@ -207,7 +198,7 @@ def test_what_does_not_exist_is_found() -> None:
 
 
 def test_the_pages_name_many_commands() -> None:
-    assert sum(1 for path in PAGES for _ in calls(path.read_text())) > 100
+    assert sum(1 for path in PAGES for _ in calls(pages.content(path))) > 100
 
 
 def test_the_pages_have_many_links() -> None:

@@ -1,44 +1,47 @@
-"""The reference pages that follow from the code are up to date."""
+"""The reference pages that follow from the code are complete, and lead to each other."""
 
 import re
-from collections.abc import Mapping
-from functools import cache
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from scripts import command_tree, docs, error_codes
+from scripts.schemas import schemas
+from tests import pages
 
 ROOT = Path(__file__).parents[2]
 # What a newcomer reads, and what explains a directory of the tests.
 OF_THE_ROOT = [
-    ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
+    ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CODE_OF_CONDUCT", "CONTRIBUTING", "README", "SECURITY")
 ]
 OF_THE_TESTS = sorted((ROOT / "tests").glob("*/README.md"))
 DIRECTORIES = sorted(
     path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name[0] != "_"
 )
-WRITTEN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *OF_THE_ROOT]
-
-
-@cache
-def pages() -> Mapping[Path, str]:
-    """What `make docs` writes, by its place."""
-    return docs.pages()
+SITE = [path for path in pages.PAGES if path in OF_THE_ROOT or ROOT / "docs" in path.parents]
+REFERENCE = ROOT / "docs/reference"
 
 
 def below(directory: str) -> list[str]:
-    """The pages in a directory."""
-    return [text for path, text in pages().items() if path.parent.name == directory]
+    """Return the text of the pages in a directory of the reference."""
+    return [pages.content(path) for path in pages.PAGES if path.parent == REFERENCE / directory]
 
 
-def test_a_committed_page_is_what_make_docs_writes() -> None:
-    assert [str(path) for path, text in pages().items() if path.read_text() != text] == []
+def test_a_schema_in_git_is_that_of_the_code() -> None:
+    assert [str(path) for path, text in schemas().items() if path.read_text() != text] == []
+
+
+def test_generated_pages_are_not_in_git() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "docs"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(tracked.stdout.splitlines()) & {str(path.relative_to(ROOT)) for path in docs.pages()} == set()
 
 
 def test_every_test_that_a_page_names_is_there() -> None:
     """A page that says where a claim is proved may name `tests/FILE.py` or `tests/FILE.py::TEST`."""
-    text = "\n".join(page.read_text() for page in (*WRITTEN, *OF_THE_TESTS))
+    text = "\n".join(map(pages.content, (*SITE, *OF_THE_TESTS)))
     named = set(re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text))
     assert len(named) > 10
     missing = [(file, test) for file, test in sorted(named) if not _defines(ROOT / file, test)]
@@ -47,7 +50,7 @@ def test_every_test_that_a_page_names_is_there() -> None:
 
 def test_every_directory_or_file_that_a_page_names_is_there() -> None:
     """A path is written in backticks, from the root of the repository."""
-    text = "\n".join(page.read_text() for page in (*WRITTEN, *OF_THE_TESTS))
+    text = "\n".join(map(pages.content, (*SITE, *OF_THE_TESTS)))
     places = r"changelog\.d|docs|images|requirements|scripts|tests"
     named = {path.rstrip("/") for path in re.findall(rf"`((?:{places})(?:/[\w./-]+)?)`", text)}
     assert len(named) > 10
@@ -64,12 +67,12 @@ def test_a_directory_of_tests_has_a_short_page_and_a_place_in_the_architecture(n
 def test_the_site_leads_to_every_page() -> None:
     """By a pattern, or by name where the order matters; from the index, or from an index below it."""
     found = set()
-    for index in (ROOT / "docs").rglob("*.md"):
-        trees = "".join(re.findall(r"(?s)```\{toctree\}\n(.*?)```", index.read_text()))
+    for index in SITE:
+        trees = "".join(re.findall(r"(?s)```\{toctree\}\n(.*?)```", pages.content(index)))
         for entry in re.findall(r"^(/?[\w*][\w/*.-]*)$", trees, re.MULTILINE):
             base = ROOT if entry.startswith("/") else index.parent
-            found |= set(base.glob(f"{entry.lstrip('/')}.md"))
-    assert set(WRITTEN) - found - {ROOT / "docs/index.md"} == set()
+            found |= {page for page in SITE if page.match(str(base / f"{entry.lstrip('/')}.md"))}
+    assert set(SITE) - found - {ROOT / "docs/index.md"} == set()
 
 
 @pytest.mark.parametrize("page", ["tutorial/real-server.md", "how-to/release.md"])
@@ -106,7 +109,7 @@ def test_every_option_is_described_with_its_command_or_in_a_set_that_the_command
 
 
 def test_errors_of_all_kinds_are_listed() -> None:
-    found = {area: pages()[docs.PAGES / f"errors/{area}.md"] for area in error_codes.AREAS}
+    found = {area: pages.content(REFERENCE / f"errors/{area}.md") for area in error_codes.AREAS}
     for area, code in (
         ("usage", "eula-declined"),  # raised where it happens
         ("run", "environment-line-invalid"),  # of a class of its own
@@ -132,8 +135,8 @@ def test_every_error_says_what_is_wrong() -> None:
 @pytest.mark.parametrize("name", ["errors", "commands"])
 def test_the_index_leads_to_each_anchor_of_the_pages_below_it(name: str) -> None:
     """An address from before there were pages below it still leads to its code or command."""
-    index = pages()[docs.PAGES / f"{name}.md"]
+    index = pages.content(REFERENCE / f"{name}.md")
     links = re.findall(r'<a id="([^"]+)"></a>\[[^\]]+\]\(([\w/-]+\.md)#([^)]+)\)', index)
     assert len(links) > 100
-    assert [row for row in links if row[0] != row[2] or docs.PAGES / row[1] not in pages()] == []
+    assert [row for row in links if row[0] != row[2] or not pages.exists(REFERENCE / row[1])] == []
     assert len({row[0] for row in links}) == len(links)

@@ -6,7 +6,7 @@
 
 `audit`: have auditd record who changes the files of the gateway.
 
-`logs`: install a message catalogue, with which the journal explains our entries, and rotate `setup.log`.
+`logs`: rotate `setup.log`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,12 @@ from pathlib import Path
 
 from packaging.version import Version
 
-import mstunnel_setup
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.files import CopyFile, Link, WriteFile, directories
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.units import (
     AUDIT_LOADER,
-    CATALOGUES,
     TARGET_DIRECTORY,
     Init,
     InstallService,
@@ -45,11 +43,6 @@ from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"
 _MODE = 0o755
-LAB_REMOVED = text(
-    "mstunnel-lab, which earlier releases placed here, was removed: the lab tenant is now a separate "
-    "program. "
-    "Copy the file mstunnel-lab of the release to where you want to run it."
-)
 SUPPORT_DIRECTORIES = {
     "bash": ("/usr/share/bash-completion/completions",),
     "fish": ("/usr/share/fish/vendor_completions.d",),
@@ -150,9 +143,9 @@ def _decide_program(program: Program) -> Sequence[Action]:
 
 
 def obsolete_keys(context: Context) -> list[str]:
-    """Name, completions and manual page of the lab tenant, which earlier releases placed with the program."""
-    made = [entry.key for entry in context.receipt.entries.values() if entry.step == PROGRAM.name]
-    return [key for key in made if "mstunnel-lab" in key.rpartition("/")[2]]
+    """Return the key of the journal's catalogue that release 0.2.0 installed."""
+    made = context.receipt.entries.values()
+    return [entry.key for entry in made if entry.versions[-1]["kind"] == WriteMessageCatalogue.kind]
 
 
 PROGRAM = Step("program", text("The program in /usr/sbin"), _gather_program, _decide_program)
@@ -236,8 +229,6 @@ def _decide_audit(audit: Audit) -> Sequence[Action]:
 
 AUDIT = Step("audit", text("Audit of the gateway's files"), _gather_audit, _decide_audit)
 
-_SOURCE = str(Path(mstunnel_setup.__file__).with_name("data") / "mstunnel.catalog")
-CATALOGUE = f"{CATALOGUES}/mstunnel.catalog"
 _ROTATIONS = "/etc/logrotate.d"
 ROTATION = f"{_ROTATIONS}/mstunnel"
 # A log that two files name ends logrotate with an error.
@@ -256,31 +247,24 @@ class RotatedLog:
 
 @dataclass(frozen=True)
 class Logs:
-    """What copies the catalogue, None where the journal has none; whether logrotate is here, and its logs."""
+    """Whether logrotate is here, and its logs."""
 
-    catalogue: WriteMessageCatalogue | None
     logrotate: bool
     rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.HOST_LOG),)
 
 
 def _gather_logs(context: Context) -> Logs:
     files = context.host.files
-    digest = files.digest_given(_SOURCE)
-    catalogue = None
-    if files.live and digest is not None and files.state(CATALOGUES) is not None:
-        catalogue = WriteMessageCatalogue(path=CATALOGUE, source=_SOURCE, digest=digest)
     rotated = [] if files.state(OF_PACKAGE) is not None else [RotatedLog(paths.HOST_LOG)]
     if context.host.scope is Scope.HOST and (found := accounts.find(context.answers.account)) is not None:
         rotated.append(RotatedLog(f"{paths.state_of_account(found.home)}/log", found.name, found.group))
-    return Logs(catalogue, files.state(_ROTATIONS) is not None, tuple(rotated))
+    return Logs(files.state(_ROTATIONS) is not None, tuple(rotated))
 
 
 def _decide_logs(logs: Logs) -> Sequence[Action]:
-    actions: list[Action] = [] if logs.catalogue is None else [logs.catalogue]
-    if logs.logrotate and logs.rotated:
-        text = rendering.render("logrotate/mstunnel", logs=logs.rotated)
-        actions.append(WriteFile(path=ROTATION, text=text))
-    return actions
+    if not logs.logrotate or not logs.rotated:
+        return ()
+    return (WriteFile(path=ROTATION, text=rendering.render("logrotate/mstunnel", logs=logs.rotated)),)
 
 
-LOGS = Step("logs", text("Message catalogue and rotation of the logs"), _gather_logs, _decide_logs)
+LOGS = Step("logs", text("Rotation of the logs"), _gather_logs, _decide_logs)

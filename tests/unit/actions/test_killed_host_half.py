@@ -3,7 +3,6 @@
 The kill loops of tests/crash run without accounts; here stand-ins for the programs of accounts change files.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.codec import CODEC
-from mstunnel_setup.actions.units import CATALOGUES, ReachTarget, WriteAuditRules, WriteMessageCatalogue
+from mstunnel_setup.actions.units import ReachTarget, WriteAuditRules
 from mstunnel_setup.install.steps import account, program
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.process import Completed
@@ -32,7 +31,6 @@ OF_ROOT = {
     "reach-target",
     "install-uplink",
     "write-audit-rules",
-    "write-message-catalogue",
 }
 
 
@@ -128,10 +126,8 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
 
 
 def _logs() -> program.Logs:
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    catalogue = WriteMessageCatalogue(path=program.CATALOGUE, source=__file__, digest=digest)
     own = program.RotatedLog(f"/home/{NAME}/.local/state/mstunnel/log", NAME, NAME)
-    return program.Logs(catalogue, logrotate=True, rotated=(program.RotatedLog("/var/log/mstunnel"), own))
+    return program.Logs(logrotate=True, rotated=(program.RotatedLog("/var/log/mstunnel"), own))
 
 
 @pytest.fixture
@@ -145,7 +141,7 @@ def host_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, b
         monkeypatch.setattr(accounts, "is_member", lambda who, group: who in host.members.get(group, ()))
         # Giving a directory away needs root; who owns it is a note beside it.
         monkeypatch.setattr(type(host.files), "give", lambda *_given: None)
-        for directory in ("/etc/audit/rules.d", "/etc/logrotate.d", CATALOGUES):
+        for directory in ("/etc/audit/rules.d", "/etc/logrotate.d"):
             host.files.make_directories(directory)
         for file in ("passwd", "subuid", "subgid"):
             host.files.write(f"/etc/{file}", b"")
@@ -201,5 +197,5 @@ def test_a_killed_part_is_completed_and_undone(host_of: Callable[[str, bool], Mo
 def test_these_are_the_kinds_that_only_root_has() -> None:
     modules = ("accounts", "uplink")
     kinds = {kind.kind for kind in CODEC._kinds.values() if kind.__module__.endswith(modules)}
-    further = {ReachTarget.kind, WriteAuditRules.kind, WriteMessageCatalogue.kind}
+    further = {ReachTarget.kind, WriteAuditRules.kind}
     assert kinds - {"give-to-agent", "open-mailbox"} | further == OF_ROOT

@@ -12,6 +12,7 @@ from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import DOCUMENTATION
 from scripts.error_codes import PACKAGES, ROOT, calls, declarations, written_errors
+from tests import pages
 
 # Codes of one page that stand for a check, which may find different things.
 CHECKS = [item.id for item in checks.CHECKS]
@@ -92,9 +93,9 @@ def test_the_findings_of_checks_belong_to_checks() -> None:
 
 
 def test_every_declaration_is_described_at_its_anchor() -> None:
-    pages = {item.page: (ROOT / item.page).read_text() for item in declarations().values()}
+    text = {item.page: pages.content(ROOT / item.page) for item in declarations().values()}
     anchors = [item for item in declarations().values() if "*" not in item.code]
-    assert [item.docs for item in anchors if f'<a id="{item.code}">' not in pages[item.page]] == []
+    assert [item.docs for item in anchors if f'<a id="{item.code}">' not in text[item.page]] == []
 
 
 def test_a_declaration_can_be_shown_without_values() -> None:

@@ -33,7 +33,7 @@ from mstunnel_setup.readiness.facts.parse import assignments, unit_environment
 from tests.cases import every
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import BREAKS, HOSTILE, SPEC
-from tests.unit.log_files import check_logrotate, check_message_catalogue
+from tests.unit.log_files import check_logrotate
 from tests.unit.manifests import check_compose, check_kubernetes, check_values
 from tests.unit.radius_files import check_radius_client, check_radius_servers
 
@@ -265,7 +265,6 @@ CHECKS = {
     "init/openrc/mstunnel_monitor": lambda path: check_init_script(path, "openrc/mstunnel_monitor"),
     "init/sysv/mstunnel": lambda path: check_init_script(path, "sysv/mstunnel"),
     "init/sysv/mstunnel_monitor": lambda path: check_init_script(path, "sysv/mstunnel_monitor"),
-    "journal/mstunnel.catalog": check_message_catalogue,
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
     "kubernetes/mstunnel.yaml": check_kubernetes,

@@ -11,15 +11,17 @@ import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.units import CATALOGUES
+from mstunnel_setup.actions.units import WriteMessageCatalogue
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.installed import LINKS
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.errors import PERMISSION_DENIED
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.step import Step
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
 from tests.unit.install.scenes import Scene, paths_of
@@ -108,20 +110,6 @@ def test_what_a_power_cut_left_and_an_older_file_are_replaced_and_all_are_remove
     assert scene.files.read(FILE) == given
     scene.undo()
     assert scene.files.names(paths.PROGRAMS) == []
-
-
-def test_a_host_loses_the_name_of_the_lab_that_an_earlier_release_placed(
-    scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as earlier:
-        earlier.setattr(program, "LINKS", (*LINKS, "mstunnel-lab"))
-        scene.run(program.PROGRAM, scene.context())
-    assert "mstunnel-lab" in scene.files.names(paths.PROGRAMS)
-    scene.run(program.PROGRAM, scene.context())
-    taken = scene.opened().runner.take_back(program.obsolete_keys(scene.context()))
-    assert [removal.key for removal in taken] == [f"link:{paths.PROGRAMS}/mstunnel-lab"]
-    assert scene.files.names(paths.PROGRAMS) == sorted(["mstunnel-setup", *LINKS])
-    assert program.obsolete_keys(scene.context()) == []
 
 
 def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -> None:
@@ -237,7 +225,7 @@ def logging(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine.host = LoggingHost(machine.scene.root)
     machine.scene.processes, machine.scene.systemd = machine.host, machine.host.systemd
     machine.host.systemd.running_units.add("auditd.service")
-    for directory in (program.RULES.rpartition("/")[0], CATALOGUES, "/etc/logrotate.d"):
+    for directory in (program.RULES.rpartition("/")[0], "/etc/logrotate.d"):
         machine.scene.files.make_directories(directory)
     return machine
 
@@ -287,18 +275,28 @@ def test_locked_audit_rules_are_said_to_count_from_the_next_boot(logging: Machin
     assert any("take effect at the next boot" in text for text in logging.scene.prompter.said)
 
 
-def test_the_journal_explains_our_messages_until_the_uninstall(logging: Machine) -> None:
-    assert len(logging.run(program.LOGS)) == 2
-    assert "Subject: restart: " in logging.text(program.CATALOGUE)
+def test_the_log_is_rotated_until_the_uninstall(logging: Machine) -> None:
+    assert len(logging.run(program.LOGS)) == 1
     assert '"/var/log/mstunnel/setup.log" {' in logging.text(program.ROTATION)
     assert logging.run(program.LOGS) == []
-    assert logging.host.asked == ["journalctl --update-catalog"]
     logging.uninstall()
-    assert (logging.text(program.CATALOGUE), logging.text(program.ROTATION)) == ("", "")
+    assert logging.text(program.ROTATION) == ""
+
+
+def test_the_journals_catalogue_of_release_0_2_is_removed(logging: Machine) -> None:
+    place = "/usr/lib/systemd/catalog/mstunnel.catalog"
+    logging.scene.files.make_directories("/usr/lib/systemd/catalog")
+    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    action = WriteMessageCatalogue(path=place, source=__file__, digest=digest)
+    logging.run(Step("logs", text("Logs"), lambda _context: (), lambda _facts: [action]))
+    keys = program.obsolete_keys(logging.context())
+    assert (logging.text(place) != "", keys) == (True, [action.key])
+    logging.scene.opened().runner.take_back(keys)
+    assert logging.text(place) == ""
     assert logging.host.asked == ["journalctl --update-catalog"] * 2
 
 
-def test_without_a_catalogue_and_logrotate_nothing_is_done(machine: Machine) -> None:
+def test_without_logrotate_nothing_is_done(machine: Machine) -> None:
     assert machine.run(program.LOGS) == []
 
 
@@ -307,4 +305,3 @@ def test_a_log_that_a_package_has_rotated_is_not_named_twice(logging: Machine) -
     logging.scene.files.write(program.OF_PACKAGE, b"/var/log/mstunnel/*.log {}\n")
     logging.run(program.LOGS)
     assert logging.text(program.ROTATION) == ""
-    assert logging.text(program.CATALOGUE) != ""

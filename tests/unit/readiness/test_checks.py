@@ -1,12 +1,12 @@
 """Every check: what makes it pass, what makes it fail, and what it says (good.json, broken.json)."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup.readiness.checks import CHECKS, judge
 from mstunnel_setup.readiness.model import CheckFinding, Outcome, ReadinessFacts, Unread
+from tests import pages
 from tests.cases import every
 from tests.unit.readiness.known import BROKEN, facts
 
@@ -93,7 +93,7 @@ def test_a_check_that_could_not_be_completed_is_unknown_with_the_reason() -> Non
 
 
 def test_every_check_is_documented() -> None:
-    page = (Path(__file__).parents[3] / "docs/reference/readiness.md").read_text()
+    page = pages.content(pages.ROOT / "docs/reference/readiness.md")
 
     missing = [item.id for item in CHECKS if f"`{item.id}`" not in page or f'id="{item.id}"' not in page]
     assert missing == []
