@@ -71,7 +71,6 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-setup answers show": answer_file.show,
     "mstunnel-setup host": install.host,
     "mstunnel-setup plan": install.plan,
-    "mstunnel-setup render compose": RenderedFiles[Literal["compose"]],
     "mstunnel-setup render helm": RenderedFiles[Literal["helm"]],
     "mstunnel-setup render kubernetes": RenderedFiles[Literal["kubernetes"]],
     "mstunnel-setup render quadlet": RenderedFiles[Literal["quadlet"]],

@@ -266,8 +266,6 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[tuple[str, ...], tuple[str, 
         yield ways, ("devices.ca_file", "devices.crl_file")
     if values.get(ways[0]) == "certificate":
         yield ways[:1], ways[1:]
-    if values.get(ways[0], "radius") != "radius":
-        yield ways[:1], ("radius.servers", "radius.secret", "radius.nas_identifier")
     # An application created in advance, with a certificate or a secret, or one that a run creates.
     created, secret = ("identity.credential",), ("identity.client_secret",)
     certificate = tuple(f"identity.{key}" for key in ("certificate", "key", "pfx", "passphrase"))

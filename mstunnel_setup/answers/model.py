@@ -4,11 +4,9 @@ Its description, default and option (`Option`) become `answers new`, the JSON Sc
 reference page.
 """
 
-import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -35,12 +33,10 @@ from mstunnel_setup.answers.values import (
     TenantId,
     Url,
     Variables,
-    at_most,
     between,
     matching,
     one_or_several,
 )
-from mstunnel_setup.base.parsing import whole_number
 
 VERSION = 1
 
@@ -203,53 +199,6 @@ class ImageAnswers(Part):
     )
 
 
-MOST_SERVERS: Final = 8
-"""As many as radcli, the library of ocserv, takes."""
-_HIGHEST_PORT: Final = 65535
-_PORT: Final = re.compile(r":(\d+)$")
-
-
-def _port(server: str) -> str:
-    port = _PORT.search(server)
-    if port and not 0 < (whole_number(port[1]) or 0) <= _HIGHEST_PORT:
-        raise ValueError(f"must have a port from 1 to {_HIGHEST_PORT}: correct it")
-    return server
-
-
-# radcli keeps 63 characters of a name.
-_Server: TypeAlias = Annotated[
-    str,
-    matching(
-        r"((?=[^:]{1,63}(:|$))[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]{2,45}\])(:[0-9]{1,5})?",
-        "must be a server such as `radius.example.com`, `192.0.2.7:1645` or `[2001:db8::7]:1812`: correct it",
-    ),
-    AfterValidator(_port),
-]
-_Servers: TypeAlias = Annotated[
-    tuple[_Server, ...], one_or_several, at_most(MOST_SERVERS, "servers: remove some")
-]
-_Identifier: TypeAlias = Annotated[
-    str, matching(r"[A-Za-z0-9._-]{1,63}", "must be 1 to 63 letters, digits, `.`, `_` or `-`: correct it")
-]
-
-
-class RadiusAnswers(Part):
-    """The servers that verify names and passwords, with `authentication: radius`."""
-
-    servers: _Servers = setting(
-        "RADIUS server, or a list in order of preference: host or host:port; default port 1812",
-        example="radius.example.com",
-        default=(),
-        several=True,
-    )
-    secret: SecretPlace | None = setting(
-        "Location of the shared secret of these servers", example="file:/root/radius-secret"
-    )
-    nas_identifier: _Identifier | None = setting(
-        "Name of this gateway for these servers (NAS-Identifier)", example="gw1"
-    )
-
-
 _SHORTEST, _LONGEST = 300, 7 * 24 * 3600
 _DEFAULT_LIFETIME: Final = 30 * 3600
 
@@ -361,17 +310,14 @@ class AnswerFile(Part):
         examples=[{"https_proxy": "http://proxy.example.com:3128", "TRACE_SESSIONS": 1}],
     )
     images: ImageAnswers = Field(description="Container images", default_factory=ImageAnswers)
-    authentication: Literal["oidc", "certificate", "radius"] = setting(
-        "How devices authenticate: oidc (an Entra token), certificate, or radius (password)", default="oidc"
+    authentication: Literal["oidc", "certificate"] = setting(
+        "How devices authenticate: oidc (an Entra token) or certificate", default="oidc"
     )
     authentication_also: Literal["none", "certificate"] = setting(
         "certificate: a certificate alone is sufficient, too; none: it is not", default="none"
     )
     devices: DeviceAnswers = Field(
         description="Whose certificates let a device in, where certificates do", default_factory=DeviceAnswers
-    )
-    radius: RadiusAnswers = Field(
-        description="The servers that verify names and passwords, with radius", default_factory=RadiusAnswers
     )
     token: TokenAnswers = Field(
         description="Which Entra tokens the gateway accepts", default_factory=TokenAnswers

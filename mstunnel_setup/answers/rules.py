@@ -4,7 +4,7 @@ The model has judged each value for itself; `judge` in load.py applies both.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from mstunnel_setup.answers.values import Key
@@ -230,13 +230,11 @@ def findings_of_rules(answers: Section) -> Iterator[Located]:
     ways = [answers.get("authentication", "oidc"), answers.get("authentication_also", "none")]
     if ways == ["certificate", "certificate"]:
         yield ("authentication_also",), text("`authentication` is `certificate` already: remove it")
-    yield from _only_with(answers, "devices", "certificate", ways)
-    yield from _only_with(answers, "radius", "radius", ways[:1])
-    if ways[0] == "radius":
-        for key in ("servers", "secret"):
-            if not _section(answers, "radius").get(key):
-                advice = text("`authentication: radius` needs `radius.{key}`: add it", key=key)
-                yield ("authentication",), advice
+    if "certificate" not in ways:
+        setting = "`authentication: certificate` or `authentication_also: certificate`"
+        for key in map(str, _section(answers, "devices")):
+            advice = text("`{key}` is for {setting}: set that, or remove it", key=Key(key), setting=setting)
+            yield ("devices", key), advice
     # An issuer of Microsoft's says which version its tokens have.
     issuer = str(_section(answers, "tenant").get("issuer", ""))
     version = str(_section(answers, "token").get("version", ""))
@@ -254,13 +252,3 @@ def findings_of_rules(answers: Section) -> Iterator[Located]:
 def _section(answers: Section, name: str) -> Section:
     found = answers.get(name)
     return found if isinstance(found, Mapping) else {}
-
-
-def _only_with(answers: Section, name: str, way: str, ways: Sequence[object]) -> Iterator[Located]:
-    """The keys of a section that belongs to one way to authenticate, which none of `ways` is."""
-    if way in ways:
-        return
-    setting = " or ".join(f"`{key}: {way}`" for key in ("authentication", "authentication_also")[: len(ways)])
-    for key in map(str, _section(answers, name)):
-        advice = text("`{key}` is for {setting}: set that, or remove it", key=Key(key), setting=setting)
-        yield (name, key), advice

@@ -75,9 +75,6 @@ SITE_PFX = f"{PRIVATE}/site.pfx"
 GENERATIONS = f"{PRIVATE}/generations"
 ACTIVE = f"{PRIVATE}/active"
 # Where devices authenticate with name and password: what ocserv's library reads, the secret in the second.
-RADIUS = f"{PRIVATE}/radius"
-RADIUS_CLIENT = f"{RADIUS}/radiusclient.conf"
-RADIUS_SERVERS = f"{RADIUS}/servers"
 CA_TRUST = f"{CONFIGURATION}/ca-trust"
 
 # What the gateway serves: rendered on the host, from data that the agent hands over. The agent can read them.

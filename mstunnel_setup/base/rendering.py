@@ -57,8 +57,8 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    quoting = (systemd, systemd_command, systemd_text, quadlet, quadlet_word, shell, ocserv, radius)
-    rules = (*quoting, logrotate, plain, yaml, compose)
+    quoting = (systemd, systemd_command, systemd_text, quadlet, quadlet_word, shell, ocserv)
+    rules = (*quoting, logrotate, plain, yaml)
     environment.filters.update({rule.__name__: rule for rule in rules})
     return environment
 
@@ -119,13 +119,6 @@ def ocserv(value: object) -> str:
     return text
 
 
-def radius(value: str) -> str:
-    """`value` as one word of a file that radcli reads: it splits lines at blanks and knows no quotes."""
-    if not value or " " in value or not value.isascii():
-        raise UNQUOTABLE(value=value, reason="radcli reads no blanks, and nothing beyond ASCII")
-    return _line(value)
-
-
 def logrotate(value: str) -> str:
     """`value` as a path for logrotate, which reads names in quotes as patterns."""
     if set(value) & set('"\\*?[]{}'):
@@ -136,11 +129,6 @@ def logrotate(value: str) -> str:
 def yaml(value: str) -> str:
     """`value` as a double-quoted scalar of YAML, of which JSON's texts are a part."""
     return json.dumps(_line(value), ensure_ascii=False)
-
-
-def compose(value: str) -> str:
-    """`value` in a Compose file, where `$` begins a variable."""
-    return yaml(value.replace("$", "$$"))
 
 
 def _unquoted(value: str) -> str:

@@ -170,7 +170,7 @@ def save_answers(
     return lambda operator: answer_file.save(operator, file)
 
 
-def _format(name: Literal["quadlet", "kubernetes", "helm", "compose"], about: str) -> None:
+def _format(name: Literal["quadlet", "kubernetes", "helm"], about: str) -> None:
     @command(render_app, name, about)
     def rendered(
         options: InstallOptions,
@@ -204,7 +204,6 @@ def _format(name: Literal["quadlet", "kubernetes", "helm", "compose"], about: st
 _format("quadlet", "Render the Quadlet files that an installation writes.")
 _format("kubernetes", "Render a manifest with both containers in one pod; secrets are placeholders.")
 _format("helm", "Render the values of the Helm chart for one gateway.")
-_format("compose", "Render a Compose file for a host that was prepared by an installation.")
 
 
 simple_command(

@@ -1,4 +1,4 @@
-"""Manifests for hosts that others prepare: Kubernetes, the values of the Helm chart, and Compose.
+"""Manifests for hosts that others prepare: Kubernetes, and the values of the Helm chart.
 
 Kubernetes runs both containers in one pod, with what they read as ConfigMap, Secrets and a claim. The pod has
 no host to prepare it: a ConfigMap stands for the files in /etc/mstunnel, and two init containers lay out the
@@ -12,15 +12,12 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.containers.run_arguments import mount_words
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, DIGEST_LABEL, ContainerSpec, split_reference
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 
 CHAIN: Final = f"{paths.ACTIVE}/chain.pem"
 KEY: Final = f"{paths.ACTIVE}/key.pem"
 SECRET_FILES: Final = (CHAIN, KEY, paths.ENVIRONMENT, paths.AGENT_CREDENTIAL)
 """The files whose content the Secrets need."""
-RADIUS_FILES: Final = (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS)
-"""Those that they need as well where users authenticate with a password."""
 NODES: Final = "<addresses of the nodes>"
 """The placeholder for what devices must not reach, which no host outside the cluster knows."""
 
@@ -74,27 +71,20 @@ def placeholder(path: str) -> str:
     return f"<{form} of {path}>"
 
 
-def manifest(
-    server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile], *, radius: bool = False
-) -> str:
-    """The text of `mstunnel.yaml`; with `radius` also the Secret with the RADIUS servers.
-
-    Raises StepError `value-unquotable`.
-    """
+def manifest(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
+    """The text of `mstunnel.yaml`. Raises StepError `value-unquotable`."""
     devices = {path: path.removeprefix("/").replace("/", "-") for path in server.devices}
     mounts = {
         server.name: [
             *_volumes(server, _OF_SERVER),
             # The directory of the Secret itself, so that a renewed certificate is served without a restart.
             _Mount("certificate", paths.ACTIVE, read_only=True),
-            # There without RADIUS, too: the Secret is optional.
-            _Mount("radius", paths.RADIUS, read_only=True),
             *_memory(server),
             *(_Mount(name, path) for path, name in devices.items()),
         ],
         agent.name: [*_volumes(agent, _OF_AGENT), *_memory(agent)],
     }
-    claimed = {"agent", "certificate", "radius", *devices.values()}
+    claimed = {"agent", "certificate", *devices.values()}
     temporary = dict.fromkeys(
         mount.volume for each in mounts.values() for mount in each if mount.volume not in claimed
     )
@@ -120,11 +110,10 @@ def manifest(
         memory=[name for name in temporary if name not in prepared],
         device_names=devices,
         modes=modes,
-        below=_below(paths.ACTIVE, paths.RADIUS, paths.CA_TRUST, paths.CERTIFICATES),
+        below=_below(paths.ACTIVE, paths.CA_TRUST, paths.CERTIFICATES),
         below_agent=_below(paths.AGENT_DIRECTORY, paths.INBOX),
         digest=hashlib.sha256("\0".join(parts).encode()).hexdigest(),
         configuration_label=CONFIGURATION_LABEL,
-        radius_files=[(PurePosixPath(path).name, path) for path in RADIUS_FILES] if radius else (),
         placeholder=placeholder,
         chain=CHAIN,
         key=KEY,
@@ -175,17 +164,3 @@ def _volume_of(spec: ContainerSpec, path: str) -> str:
 def _below(*names: str) -> Sequence[str]:
     """Directories by their path below that of the configuration."""
     return [path.removeprefix(f"{paths.CONFIGURATION}/") for path in names]
-
-
-def compose_file(specs: Sequence[ContainerSpec]) -> str:
-    """The text of `compose.yaml`. Raises StepError `value-unquotable`."""
-    mounts = {spec.name: [mount_words(volume, "docker") for volume in spec.volumes] for spec in specs}
-    memory = {spec.name: [mount_words(place, "docker") for place in spec.tmpfs] for spec in specs}
-    return rendering.render(
-        "compose/compose.yaml",
-        specs=specs,
-        mounts=mounts,
-        memory=memory,
-        digest_label=DIGEST_LABEL,
-        digests={spec.name: split_reference(spec.image)[1] for spec in specs},
-    )

@@ -27,7 +27,7 @@ _PODMAN_ONLY = frozenset({"noexec", "nosuid", "nodev", "notmpcopyup"})
 
 
 def mount_words(mount: Volume | Tmpfs, engine: EngineName) -> str:
-    """A mount as options and Compose files have it, without what the engine does not know."""
+    """A mount as options have it, without what the engine does not know."""
     place = mount.path if isinstance(mount, Tmpfs) else f"{mount.host}:{mount.container}"
     unknown = _PODMAN_ONLY if engine == "docker" else frozenset[str]()
     options = [option for option in mount.options if option not in unknown] or ["rw"]

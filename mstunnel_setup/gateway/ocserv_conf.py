@@ -20,7 +20,6 @@ from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.fields import Network
 from mstunnel_setup.gateway.options import (
     SETTINGS_UNREADABLE,
-    Authentication,
     GatewayOptions,
     served_settings,
 )
@@ -46,9 +45,6 @@ nothing of it.
 _PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = \d{1,5}$", re.MULTILINE)
 HIGHEST_LEVEL: Final = 4
 """Higher levels of ocserv log what users do (8 and 9)."""
-
-HIGHEST_WITH_PASSWORDS: Final = 3
-"""At level 4 ocserv logs what a client posts, the password among it."""
 
 # Defaults, unless an advanced setting overrides them. Times are in seconds.
 _DEFAULTS: Final = {
@@ -84,16 +80,14 @@ def debug_level(value: str) -> int:
 def ocserv_conf(
     configuration: ServerConfiguration, options: GatewayOptions | None = None, level: int = 0
 ) -> str:
-    """The text of `ocserv.conf`; at no `level` does ocserv log passwords."""
+    """Return the text of `ocserv.conf`."""
     options = options or GatewayOptions()
-    highest = HIGHEST_WITH_PASSWORDS if options.authentication is Authentication.RADIUS else HIGHEST_LEVEL
     return rendering.render(
         "gateway/ocserv.conf",
         configuration=configuration,
         options=options,
-        log_level=min(level, highest),
+        log_level=level,
         oidc=paths.OIDC_JSON,
-        radius_client=paths.RADIUS_CLIENT,
         # A link that is switched atomically, so key and chain always belong together.
         identity=paths.ACTIVE,
         balancers=paths.BALANCERS,
@@ -159,19 +153,13 @@ class LogLevel:
 
 
 def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLevel:
-    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for an invalid one.
-
-    Where devices authenticate with passwords it is lower, so that none is logged.
-    """
-    asks_radius = files.state(paths.RADIUS_CLIENT) is not None
-    highest = HIGHEST_WITH_PASSWORDS if asks_radius else HIGHEST_LEVEL
-    wanted = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
-    usual = min(wanted, highest)
+    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for an invalid one."""
+    usual = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
     # A damaged file, or one of a newer release, must not stop the gateway.
     verbose = messages.read_trusted(files, paths.LOG_LEVEL, _Verbose)
     if verbose is None or verbose.until <= now:
         return LogLevel(usual, usual)
-    return LogLevel(min(max(verbose.level, usual), highest), usual, verbose.until)
+    return LogLevel(max(verbose.level, usual), usual, verbose.until)
 
 
 def is_verbose(settings: Mapping[str, str]) -> bool:

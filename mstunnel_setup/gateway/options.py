@@ -29,7 +29,6 @@ class Authentication(StrEnum):
 
     OIDC = "oidc"
     CERTIFICATE = "certificate"
-    RADIUS = "radius"
 
     @classmethod
     def _missing_(cls, value: object) -> "Authentication":

@@ -4,14 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.actions.gateway_configuration import refuse_secret
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.describe import MergedAnswers, SchemaReport
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES, proxies_of
 from mstunnel_setup.base import paths
@@ -92,9 +90,6 @@ def check(operator: Operator) -> Result[AnswerFilePath]:
     loaded = load(path)
     given = loaded.answers
     device_certificates.refuse_unusable(given, operator.files, operator.clock.now())
-    reference = given.radius.secret
-    if reference and reference.place == "file" and operator.files.read_given(reference.name) is not None:
-        refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
     return Result(
         "warning" if loaded.warnings else "ok",
         AnswerFilePath(file=str(path)),

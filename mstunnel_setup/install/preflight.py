@@ -88,7 +88,6 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
     if "images" in steps and context.answers.images.archive:
         images.archives(context, images.references(context))
     if "configure" in steps:
-        configure.refuse_radius_secret(context)
         configure.refuse_forgeable(context)
     device_certificates.refuse_unusable(context.answers, context.host.files, context.host.clock.now())
     if not context.host.files.live:

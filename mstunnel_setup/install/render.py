@@ -1,4 +1,4 @@
-"""`mstunnel-setup render quadlet|kubernetes|helm|compose`: the containers as files, without starting any.
+"""`mstunnel-setup render quadlet|kubernetes|helm`: the containers as files, without starting any.
 
 The files come from the specifications that the step `launch` uses.
 """
@@ -29,7 +29,7 @@ from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.io.operator import Operator, Settings
 
-Format: TypeAlias = Literal["quadlet", "kubernetes", "helm", "compose"]
+Format: TypeAlias = Literal["quadlet", "kubernetes", "helm"]
 
 _MODE: Final = 0o644
 # What both containers cannot work without; the others are taken along where they are.
@@ -105,31 +105,21 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     server_image, agent_image = images.references(context)
     host = launch.container_host(context, port)
     if request.format != "quadlet":
-        # The network is one of Podman on this host.
-        host = replace(host, ipv6_network="")
-    if request.format == "compose":
-        host = replace(host, local_names=images.loaded_names(context))
-    if request.format in {"kubernetes", "helm"}:
         # A pod has no journal of the host, and has its own network.
-        host = replace(host, journal="", network="", resolver="", rootless=False)
+        host = replace(host, ipv6_network="", journal="", network="", resolver="", rootless=False)
     server = container_specs.server(server_image, host, port)
     agent = container_specs.agent(agent_image, host)
     if request.format == "quadlet":
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
-    if request.format == "compose":
-        return (), {"compose.yaml": manifests.compose_file((server, agent))}
     files = [*_configuration(context, port)]
-    radius = context.answers.authentication == "radius"
     unknown = [
         file.content for file in files if file.content in (manifests.placeholder(file.path), manifests.NODES)
     ]
     if request.format == "helm":
         return unknown, {"values.yaml": manifests.helm_values(server, agent, files, access_log=host.traced)}
-    secrets = map(
-        manifests.placeholder, (*manifests.SECRET_FILES, *(manifests.RADIUS_FILES if radius else ()))
-    )
-    return (*secrets, *unknown), {"mstunnel.yaml": manifests.manifest(server, agent, files, radius=radius)}
+    secrets = map(manifests.placeholder, manifests.SECRET_FILES)
+    return (*secrets, *unknown), {"mstunnel.yaml": manifests.manifest(server, agent, files)}
 
 
 def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:

@@ -107,7 +107,7 @@ def collect(operator: Operator, ports: Host) -> dict[str, str]:
 
 
 def known_secrets(ports: Host) -> list[bytes]:
-    """Every secret that lies on this host where ours are kept: keys, RADIUS servers, env.sh.
+    """Every secret that lies on this host where ours are kept: keys, env.sh.
 
     Raises FileError for what cannot be read, except what the agent owns.
     """
@@ -118,8 +118,6 @@ def known_secrets(ports: Host) -> list[bytes]:
             found.append(ports.files.read(path))
     names = ports.files.names(paths.GENERATIONS)
     found += [ports.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
-    servers = (ports.files.read(paths.RADIUS_SERVERS) or b"").splitlines()
-    found += [line.partition(b" ")[2] for line in servers if not line.startswith(b"#")]
     settings = (ports.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
     # Up to the last @ of the line: a password in an address is seldom encoded.
     for account in _ACCOUNT.findall(settings):

@@ -375,7 +375,7 @@ def _known_user(files: Files, subject: Subject, token: Token | None) -> Subject:
     """The user as the gateway knows them: for a UPN the object id in their token.
 
     Raises UsageError `user-name-unresolved`. A guest never has a session, so a guest needs no id; without
-    tokens, user names are what RADIUS or the certificates say.
+    tokens, user names are those in the certificates.
     """
     served = read_tunnel_settings(files.read(paths.OCSERV_CONF) or b"")
     if "@" not in subject.text or subject.is_guest or (served is not None and not served.by_token):

@@ -64,7 +64,7 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
         finished = None if command.streams else ports.engine.execute(paths.SERVER, arguments, _SECONDS)
         following = ports.engine.execute_command(paths.SERVER, arguments) if finished is None else ()
     if finished is None:
-        # Until it is stopped. The lines hold names that a RADIUS server chose: what could control the
+        # Until it is stopped. The lines hold names from certificates and tokens: what could control the
         # terminal is removed.
         operator.sinks.stream(operator.processes.lines(following, held_input=True))
         return Result(report=OcctlReport())

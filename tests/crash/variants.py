@@ -79,13 +79,10 @@ def _everything(arena: Arena) -> None:
 
 
 def _devices(directory: Path) -> dict[str, Any]:
-    """The answers for devices with a password or a certificate, and the files that they name."""
+    """The answers for devices with a certificate, and the files that they name."""
     (directory / "device-ca.pem").write_bytes(_AUTHORITY.pem)
     (directory / "device-ca.crl").write_bytes(_LIST)
-    secret = f"file:{directory}/secret"  # as good a secret as any
     return {
-        "authentication": "radius",
-        "radius": {"servers": "radius.crash.test", "secret": secret},
         "authentication_also": "certificate",
         "devices": {"ca_file": f"{directory}/device-ca.pem", "crl_file": f"{directory}/device-ca.crl"},
     }

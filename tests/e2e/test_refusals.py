@@ -123,12 +123,6 @@ BEFORE_ANY_STEP = {
     "terms declined": Refusal(2, "answers-invalid", ("eula", "accept"), answers(eula="decline")),
     "no answer file": Refusal(2, "answers-unreadable", (FILE,), run("rm", FILE)),
     "pam": Refusal(2, "answers-invalid", ("authentication", "oidc"), answers(authentication="pam")),
-    "radius": Refusal(
-        2,
-        "answers-invalid",
-        ("radius.servers",),
-        answers(authentication="radius", radius={"secret": "file:/root/secret"}),
-    ),
     "Docker without root": Refusal(
         2, "rootless-needs-podman", ("--engine docker",), answers(mode="rootless", engine="docker")
     ),

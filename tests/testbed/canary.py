@@ -32,7 +32,7 @@ LOGGED = {
     "private key": (_PEM.decode().splitlines()[1], "-----BEGIN PRIVATE KEY-----\n{}"),
     "sign-in code": ("0.AXwCodeOfASignIn", "GET /done?session=1&code={}&state=7 HTTP/1.1"),
     "signature": ("U2lnbmF0dXJlT2ZBQmxvYg%3D%3D", "PUT https://blob.example/x?sv=1&sig={}"),
-    "RADIUS key": ("Radius,Key;with=signs", "radiusclient: shared_key='{}'"),
+    "shared key": ("Shared,Key;with=signs", "client: shared_key='{}'"),
 }
 """Kind of secret -> the secret, and how other programs write it."""
 

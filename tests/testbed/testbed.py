@@ -142,19 +142,6 @@ class Testbed:
         self._start("proxy", "lab", {"outside": 50}, f"--volume={directory}:/srv:ro", command=command)
         return Machine(self.namespace, "proxy")
 
-    def start_radius(self, secret: str, user: str, password: str) -> Machine:
-        """A RADIUS server at `radius.tunnel.test` with one user; it shares `secret` with the gateway."""
-        directory = self._directory("radius")
-        clients = f"client gateway {{\n  ipaddr = {NETWORKS['outside']}.0/24\n  secret = '{secret}'\n}}\n"
-        (directory / "clients.conf").write_text(clients)
-        (directory / "authorize").write_text(f"{user} Cleartext-Password := '{password}'\n")
-        places = {"clients.conf": "clients.conf", "authorize": "mods-config/files/authorize"}
-        volumes = [
-            f"--volume={directory}/{name}:/etc/freeradius/3.0/{place}:ro" for name, place in places.items()
-        ]
-        self._start("radius", "lab", {"outside": 60}, *volumes, command=("freeradius", "-f", "-l", "stdout"))
-        return Machine(self.namespace, "radius")
-
     def start_balancer(self, name: str, last: int, *command: str, configuration: str) -> Machine:
         """A machine that balances connections by `command`, which reads `/srv/configuration`."""
         directory = self._directory(name)

@@ -1,7 +1,5 @@
-"""Compose files and Kubernetes manifests, as a parser of YAML reads them back."""
+"""Kubernetes manifests, as a parser of YAML reads them back."""
 
-import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +9,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.containers import manifests
 from mstunnel_setup.containers.spec import Port, Tmpfs
 from tests.unit.hostile import HOSTILE, SPEC
-
-
-def check_compose(_tmp_path: Path) -> None:
-    """Compose replaces variables after YAML was read."""
-    service = YAML(typ="safe").load(manifests.compose_file([SPEC]))["services"]["gateway"]
-    assert service["labels"]["text"].replace("$$", "$") == HOSTILE
-    assert f"/{HOSTILE}:/b:rw" in [words.replace("$$", "$") for words in service["volumes"]]
-    assert service["healthcheck"]["test"][0] == "CMD"
-    assert not re.search(r"(?<!\$)\$(\$\$)*(?!\$)", json.dumps(service)), "a single $ begins a variable"
 
 
 def check_kubernetes(_tmp_path: Path) -> None:

@@ -1,17 +1,11 @@
 """Step `configure`: write the server configuration of the site as the files that the gateway reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from mstunnel_setup.actions.files import MakeDirectory, WriteFile, WriteJson
-from mstunnel_setup.actions.gateway_configuration import (
-    PlaceRadiusServers,
-    WriteGatewayConfiguration,
-    client_conf,
-    refuse_secret,
-)
+from mstunnel_setup.actions.files import WriteFile, WriteJson
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.answers.address import is_probe_address
-from mstunnel_setup.answers.model import RadiusAnswers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
 from mstunnel_setup.base.text import text, with_hint
@@ -38,7 +32,6 @@ class Configuration:
     level: int
     oidc: JsonObject
     probe_url: str = ""
-    radius: RadiusAnswers = field(default_factory=RadiusAnswers)
 
 
 def pulled(context: Context) -> ServerConfiguration:
@@ -73,7 +66,6 @@ def _gather(context: Context) -> Configuration:
         level,
         _token_rules(context).document(),
         address if is_probe_address(address) else "",
-        answers.radius,
     )
 
 
@@ -113,32 +105,16 @@ def _decide(configuration: Configuration) -> Sequence[Action]:
     options = configuration.options
     rendered = render(configuration.server, options, level=configuration.level)
     balancers = "".join(f"{address}\n" for address in options.balancers)
-    radius: tuple[Action, ...] = ()
-    if configuration.radius.secret is not None:
-        given = configuration.radius
-        text = client_conf(given.servers, given.nas_identifier or "")
-        radius = (
-            MakeDirectory(path=paths.RADIUS, mode=0o700),
-            WriteFile(path=paths.RADIUS_CLIENT, text=text, mode=0o600),
-            PlaceRadiusServers(servers=given.servers, secret=str(given.secret)),
-        )
     return (
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
-        *radius,
         *((WriteFile(path=paths.BALANCERS, text=balancers),) if balancers else ()),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
         # Once ocserv has accepted them: until then the monitor goes on with the earlier ones.
         # Without those that are None: a release that adds a setting leaves the files of hosts as they are.
         WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json", exclude_none=True)),
     )
-
-
-def refuse_radius_secret(context: Context) -> None:
-    """Raise UsageError for a secret that cannot be read, or that the gateway would read as another one."""
-    if reference := context.answers.radius.secret:
-        refuse_secret(context.secret(reference), str(reference))
 
 
 def refuse_forgeable(context: Context) -> None:
@@ -167,11 +143,13 @@ def obsolete_keys(context: Context) -> list[str]:
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
     withdrawn = answers.certificates_of_devices and answers.withdrawn("devices.crl_file")
     of_withdrawn = (f"file:{DEVICE_REVOCATIONS}",) if withdrawn else ()
-    of_radius = (f"file:{paths.RADIUS_CLIENT}", f"file:{paths.RADIUS_SERVERS}", f"directory:{paths.RADIUS}")
+    # Release 0.2.0 asked RADIUS servers.
+    radius = f"{paths.PRIVATE}/radius"
+    of_radius = (f"file:{radius}/radiusclient.conf", f"file:{radius}/servers", f"directory:{radius}")
     return [
         *(() if answers.certificates_of_devices else of_certificates),
         *of_withdrawn,
-        *(() if answers.authentication == "radius" else of_radius),
+        *of_radius,
         *(() if answers.proxy_protocol_from else (f"file:{paths.BALANCERS}",)),
     ]
 

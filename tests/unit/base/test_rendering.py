@@ -34,8 +34,7 @@ from tests.cases import every
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import BREAKS, HOSTILE, SPEC
 from tests.unit.log_files import check_logrotate
-from tests.unit.manifests import check_compose, check_kubernetes, check_values
-from tests.unit.radius_files import check_radius_client, check_radius_servers
+from tests.unit.manifests import check_kubernetes, check_values
 
 Rule = Callable[[str], str]
 ROOT = Path(__file__).parents[3]
@@ -258,7 +257,6 @@ def check_lab_answers(_path: Path) -> None:
 # Every template that is a file, and what proves it with the parser of that file.
 CHECKS = {
     "audit/mst.rules": check_audit_rules,
-    "compose/compose.yaml": check_compose,
     "gateway/env.sh": check_env,
     "gateway/ocserv.conf": check_ocserv,
     "init/openrc/mstunnel": lambda path: check_init_script(path, "openrc/mstunnel"),
@@ -278,8 +276,6 @@ CHECKS = {
     "podman/90-mstunnel-bridge.conf": check_bridge,
     "proxy/http-proxy.conf": check_drop_in,
     "proxy/http_proxy.sh": check_profile,
-    "radius/radiusclient.conf": check_radius_client,
-    "radius/servers": check_radius_servers,
     "quadlet/mstunnel.container": check_quadlet,
     "systemd/mstunnel-forwarding.service": check_forwarding_unit,
     "systemd/mstunnel-import.service": check_import,

@@ -147,7 +147,6 @@ REFUSED = {
     "mstunnel-setup step images": (2, "answers-missing"),
     "mstunnel-setup render quadlet": (2, "answers-missing"),
     "mstunnel-setup render kubernetes": (2, "answers-missing"),
-    "mstunnel-setup render compose": (2, "answers-missing"),
     "mstunnel-setup step nonsense": (2, "step-unknown"),
     "mstunnel-setup answers check": (2, "answer-file-missing"),
     "mstunnel-setup self verify": (2, "not-one-file"),

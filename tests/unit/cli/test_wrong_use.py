@@ -182,7 +182,7 @@ def test_what_the_gateway_does_not_do_is_refused_when_the_answers_are_checked(
 ) -> None:
     answers.write_text("version: 1\nauthentication: pam\n")
     shown = ran(f"mstunnel-setup answers check --answers {answers}", code=2)
-    assert "`authentication` must be `oidc`, `certificate` or `radius`" in shown.err
+    assert "`authentication` must be `oidc` or `certificate`" in shown.err
 
 
 def test_files_about_devices_are_judged_with_the_answers_where_they_are_on_this_machine(

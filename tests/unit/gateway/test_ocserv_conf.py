@@ -242,15 +242,6 @@ def test_the_mode_ends_automatically_and_the_setting_applies_again(files: Files,
     assert log_level(files, settings, END) == LogLevel(int(usual), int(usual))
 
 
-@pytest.mark.parametrize("settings", [{"DEBUG_LEVEL": "4"}, {"mst_verbose_log": "true"}, {}])
-def test_a_gateway_that_asks_for_passwords_never_logs_one(files: Files, settings: dict[str, str]) -> None:
-    files.make_directories(paths.RADIUS)
-    files.write(paths.RADIUS_CLIENT, b"")
-    begin_verbose(files, END)
-    assert log_level(files, settings, NOW).level == 3
-    assert log_level(files, settings, END).level <= 3
-
-
 @pytest.mark.parametrize(
     "content",
     [

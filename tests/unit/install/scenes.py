@@ -18,6 +18,7 @@ from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.containers.choice import EngineChoice
@@ -311,12 +312,17 @@ class Scene:
         self.finished(action, "answer:started", {}, step="launch")
 
     def finished(
-        self, action: dict[str, Any], key: str, outputs: dict[str, Any], step: str = "earlier"
+        self,
+        action: dict[str, Any],
+        key: str,
+        outputs: dict[str, Any],
+        step: str = "earlier",
+        before: JsonObject | None = None,
     ) -> None:
-        """Any finished action of an earlier run."""
+        """Record a finished action of an earlier run; `before` is what undo needs."""
         journal = self.journal
         journal.begin_installation()
-        journal.append("begin", step=step, key=key, action=action, before={})
+        journal.append("begin", step=step, key=key, action=action, before=before or {})
         journal.append("done", key=key, outputs=outputs)
 
     def certificate(self, pki: Pki | None = None, directory: str = "/root") -> dict[str, Any]:

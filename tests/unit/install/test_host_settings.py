@@ -129,9 +129,9 @@ tcp-port = 443
             GatewayOptions(authentication=Authentication.CERTIFICATE),
         ),
         (
-            "radius[config=/etc/mstunnel/private/radius/radiusclient.conf]",
+            "oidc[config=/etc/mstunnel/oidc.json]",
             f'enable-auth = "certificate"\ncrl = {DEVICE_REVOCATIONS}',
-            GatewayOptions(authentication=Authentication.RADIUS, certificate_too=True, revocation_list=True),
+            GatewayOptions(certificate_too=True, revocation_list=True),
         ),
     ],
 )

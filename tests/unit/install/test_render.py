@@ -17,7 +17,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers import quadlet
-from mstunnel_setup.containers.spec import DIGEST_LABEL, digest_tag
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS, ocserv_conf
 from mstunnel_setup.install import render
@@ -26,7 +25,7 @@ from mstunnel_setup.install.steps import launch
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from tests.refusals import refused
-from tests.unit.install.scenes import AGENT_IMAGE, IMAGES, OSAKA, SERVER_IMAGE, Scene, configuration
+from tests.unit.install.scenes import IMAGES, OSAKA, Scene, configuration
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of
 from tests.unit.schemas import validate
@@ -94,31 +93,6 @@ def test_podman_s_own_generator_accepts_the_quadlet_files(host: Scene) -> None:
         assert "ExecStart=" in quadlet.check(host.files, Processes(), name, str(text))
 
 
-def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
-    found = YAML(typ="safe").load(text_of(host, "compose", "compose.yaml"))["services"]
-    server, agent = found["mstunnel-server"], found["mstunnel-agent"]
-    assert [server["image"], agent["image"]] == [SERVER_IMAGE, AGENT_IMAGE]
-    assert server["ports"] == ["8443:8443/tcp", "8443:8443/udp"]
-    assert server["cap_add"] == ["NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID"]
-    assert (server["cap_drop"], agent["cap_drop"], "cap_add" in agent) == (["ALL"], ["ALL"], False)
-    assert all(each["read_only"] and "no-new-privileges" in each["security_opt"] for each in found.values())
-    assert [each["ulimits"] for each in found.values()] == [{"core": 0}] * 2
-    assert ("label=level:s0" in server["security_opt"], len(agent["security_opt"])) == (True, 1)
-    assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
-
-
-def test_a_compose_file_for_docker_has_the_names_that_loading_from_an_archive_gives(host: Scene) -> None:
-    host.finished({"kind": "choose-engine", "engine": "docker", "reason": ""}, "engine", {"engine": "docker"})
-    loaded = {"kind": "load-image", "archive": "/root/images.tar", "reference": SERVER_IMAGE}
-    host.finished(loaded, f"image:{SERVER_IMAGE}", {})
-    host.finished({"kind": "pull-image", "reference": AGENT_IMAGE}, f"image:{AGENT_IMAGE}", {})
-    found = YAML(typ="safe").load(text_of(host, "compose", "compose.yaml"))["services"]
-    server, agent = found["mstunnel-server"], found["mstunnel-agent"]
-    assert (server["image"], agent["image"]) == (digest_tag(SERVER_IMAGE), AGENT_IMAGE)
-    # `mst-cli status` reads the digest from there.
-    assert server["labels"][DIGEST_LABEL] == SERVER_IMAGE.partition("@")[2]
-
-
 def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
     """Open runs with these answers."""
     opened = host.opened(host.context(**IMAGES, **answers))
@@ -142,25 +116,6 @@ def test_a_pod_gets_the_authority_of_devices_and_its_list_where_certificates_let
     assert found["data"]["certs__device-ca.crt"] == "an authority\n"
     assert found["data"]["certs__device-ca.crl"] == "a list\n"
     assert ("oidc.json" in found["data"]) is ("authentication_also" in answers)
-
-
-def test_a_pod_gets_the_radius_servers_as_a_secret_with_placeholders(
-    host: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    servers = {"radius__servers": "radius.contoso.com", "radius__secret": "file:/root/radius-secret"}
-    answered(host, monkeypatch, authentication="radius", **servers)
-    for path in (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS):
-        host.write(path, f"{SECRET}\n")
-    assert secrets(host)["mstunnel-radius"] == {
-        "radiusclient.conf": f"<content of {paths.RADIUS_CLIENT}>",
-        "servers": f"<content of {paths.RADIUS_SERVERS}>",
-    }
-    for found in documents(host)["Secret"]:
-        check_object("Secret", found)
-    _, server, agent = pod_of(host)
-    places = {mount["name"]: mount["mountPath"] for mount in server["volumeMounts"]}
-    assert places["radius"] == paths.RADIUS
-    assert "radius" not in {mount["name"] for mount in agent["volumeMounts"]}
 
 
 def pod_of(scene: Scene) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -225,7 +180,7 @@ def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -
     assert pod["automountServiceAccountToken"] is False
     keys = {each["name"]: [mount["name"] for mount in each["volumeMounts"]] for each in pod["containers"]}
     assert "certificate" in keys["mstunnel-server"]
-    assert not {"certificate", "identity", "environment", "radius"} & {*keys["mstunnel-agent"]}
+    assert not {"certificate", "identity", "environment"} & {*keys["mstunnel-agent"]}
     assert not {"agent", "identity", "inbox"} & {*keys["mstunnel-server"]}
     volumes = {volume["name"] for volume in pod["volumes"]}
     mounted = {
@@ -357,7 +312,8 @@ def test_the_addresses_of_this_host_are_not_taken_for_those_of_the_nodes(host: S
 def test_the_port_is_the_one_in_use_unless_another_is_given(
     host: Scene, port: int | None, published: int
 ) -> None:
-    assert f"{published}:{published}/tcp" in text_of(host, "compose", "compose.yaml", port)
+    text = text_of(host, "quadlet", "mstunnel-server.container", port)
+    assert f"PublishPort={published}:{published}/tcp" in text
 
 
 @pytest.mark.parametrize("wanted", ["kubernetes", "helm"])
@@ -397,4 +353,4 @@ def test_images_that_are_not_known_are_refused_by_name(host: Scene, monkeypatch:
     host.prompter.interactive = False
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(host.opened()))
     with refused(UsageError, "answers-missing"):
-        render.render(operator_of(host.root), {}, RenderRequest("compose"))
+        render.render(operator_of(host.root), {}, RenderRequest("quadlet"))

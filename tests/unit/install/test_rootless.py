@@ -119,7 +119,7 @@ def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
 
 
 PATHS = [
-    *("tenant.ca_file", "devices.ca_file", "devices.crl_file", "images.archive", "radius.secret"),
+    *("tenant.ca_file", "devices.ca_file", "devices.crl_file", "images.archive"),
     *("certificate.chain", "certificate.key", "certificate.pfx", "certificate.passphrase"),
     *(f"sign_in.{key}" for key in ("certificate", "key", "pfx", "passphrase", "client_secret", "token_file")),
     *(f"identity.{key}" for key in ("certificate", "key", "pfx", "passphrase", "client_secret")),

@@ -156,7 +156,7 @@ def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
     result = validated("mst-cli diagnose", diagnose.diagnose(operator(), Path("/bundle.tar.gz")))
     files = bundle(host)
     assert leaks(SECRETS, files) == []
-    assert b"radiusclient" in files["logs/journal.log"]
+    assert b"client: shared_key" in files["logs/journal.log"]
     assert {row["name"]: row["bytes"] for row in rows_of(result, "contents")} == {
         name: len(text) for name, text in files.items()
     }

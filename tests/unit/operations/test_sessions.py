@@ -163,7 +163,7 @@ def test_what_is_followed_comes_line_by_line(tmp_path: Path, capsys: pytest.Capt
 def test_a_name_in_events_does_not_reach_the_terminal_as_it_is(
     gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A RADIUS server chooses the names; the control program prints them as they are."""
+    """The control program prints names as they are."""
     gateway.events = ("printf", r"connected \033]0;owned\007\033[2Jalice\n")
     sessions.show(operator_of(tmp_path), ["events"])
     assert capsys.readouterr().out == "connected ]0;owned[2Jalice\n"
