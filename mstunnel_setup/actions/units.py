@@ -1,23 +1,18 @@
-"""Units of systemd, the init scripts that stand in for them, and files that a program of the host reads."""
+"""Units of systemd, and files that a program of the host reads."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal
 
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, CopyFile, Link, WriteFile
-from mstunnel_setup.actions.firewall import RULES
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import Outputs
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Action, OneWayAction, Undo, Undone, UndoRecord
 
 TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
@@ -148,111 +143,32 @@ class ReachTarget(OneWayAction):
         host.systemd.start(self.unit)
 
 
-# Init scripts: openrc-run(8), supervise-daemon(8), rc-update(8), update-rc.d(8), start-stop-daemon(8). Tested
-# with the programs of OpenRC 0.56 (without `localmount` on Debian) and dpkg 1.22, not with a boot.
-Init: TypeAlias = Literal["openrc", "sysv"]
-Name: TypeAlias = Literal["mstunnel", "mstunnel_monitor"]
-
-_INIT_SECONDS = 300.0
-# The directory of links that the init system follows at boot.
-_LINKS: Mapping[Init, str] = {"openrc": "/etc/runlevels/default", "sysv": "/etc/rc2.d"}
-
-
-def init_system(files: Files, processes: Processes) -> Init | None:
-    """The init system that started this host; None for others than OpenRC and System V."""
-    if files.state("/run/openrc") is not None and processes.find("rc-update"):
-        return "openrc"
-    # The pipe of System V's init(8); systemd has one too, and is checked first.
-    if files.state("/run/initctl") is not None and processes.find("update-rc.d"):
-        return "sysv"
-    return None
-
-
 class EnableInitScript(Action):
-    """Make the init system run our script at every boot; with `now` it is also started.
-
-    The script itself is written by another action.
-    """
+    """Enable an init script of OpenRC or System V init. Release 0.2.0 did; now it is only disabled."""
 
     kind = "enable-init-script"
     key_template = "init-script:{name}"
-    init: Init
-    name: Name = "mstunnel"
+    description = text("enable /etc/init.d/{name} at boot")
+    init: Literal["openrc", "sysv"]
+    name: str = "mstunnel"
     now: bool = False
 
     @override
-    def describe(self) -> str:
-        also = text("start and ") if self.now else ""
-        return text(
-            "{also}enable {name} at boot (`{enable}`)",
-            also=also,
-            name=self.script,
-            enable=" ".join(self._enable),
-        )
-
-    @override
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        status = (self.script, "status")
-        return self._linked(host) and (
-            not self.now or host.processes.run(status, timeout=_INIT_SECONDS, check=False).code == 0
-        )
-
-    @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Enable it with the program of the init system. Raises StepError `init-script-refused`."""
-        commands = [self._enable, *([(self.script, "start")] if self.now else [])]
-        for command in commands:
-            try:
-                host.processes.run(command, timeout=_INIT_SECONDS)
-            except ProcessError as error:
-                raise StepError(
-                    "init-script-refused",
-                    "the init system of this host rejects {name}: {reason}",
-                    hint="Run `{command}` to find the cause.",
-                    name=self.script,
-                    reason=error.message,
-                    command=" ".join(command),
-                ) from error
+        return
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Stop and disable it with the program of the init system; the links are kept when that fails."""
-        if self.now and host.files.state(self.script) is not None:
-            with suppress(ProcessError):  # the links are removed even if stopping hangs
-                host.processes.run((self.script, "stop"), timeout=_INIT_SECONDS)
-        if not self._linked(host):
-            return Undone(Undo.ABSENT)
         openrc = ("rc-update", "del", self.name, "default")
         disable = openrc if self.init == "openrc" else ("update-rc.d", "-f", self.name, "remove")
+        stop = [(f"/etc/init.d/{self.name}", "stop")] if self.now else []
         try:
-            host.processes.run(disable, timeout=_INIT_SECONDS)
+            for command in (*stop, disable):
+                host.processes.run(command, timeout=300)
         except ProcessError as error:
-            return Undone(Undo.KEPT, f"the links to {self.script}: {error.message}")
+            return Undone(Undo.KEPT, f"the links to /etc/init.d/{self.name}: {error.message}")
         return Undone(Undo.REMOVED)
-
-    @property
-    def script(self) -> str:
-        """The path of the script."""
-        return f"/etc/init.d/{self.name}"
-
-    @property
-    def _enable(self) -> tuple[str, ...]:
-        if self.init == "openrc":
-            return ("rc-update", "add", self.name, "default")
-        return ("update-rc.d", self.name, "defaults")
-
-    def _linked(self, host: Host) -> bool:
-        """Whether there is a link; those of System V have the prefix S and two digits (update-rc.d(8))."""
-        directory = _LINKS[self.init]
-        names = host.files.names(directory) if host.files.state(directory) is not None else ()
-        return any(name == self.name or (name[:1] == "S" and name[3:] == self.name) for name in names)
-
-
-def init_script(init: Init, name: Name, program: str, *, now: bool = False) -> Sequence[Action]:
-    """The actions that write and enable a script; `program` is the full path of mst-cli or of the monitor."""
-    enable = EnableInitScript(init=init, name=name, now=now)
-    text = rendering.render(f"init/{init}/{name}", program=program, rules=RULES)
-    return (WriteFile(path=enable.script, text=text, mode=0o755), enable)
 
 
 AUDIT_LOADER: Final = "augenrules"

@@ -1,4 +1,4 @@
-"""Kernel, SELinux and init of a recorded host: modules, settings, port types and links below its root."""
+"""Kernel and SELinux of a recorded host: modules, settings and port types below its root."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,7 @@ from pathlib import Path
 
 from mstunnel_setup.actions.kernel import place
 
-_MONITOR = "/etc/init.d/mstunnel_monitor"
-PROGRAMS = ("modprobe", "sysctl", "nft", "semanage", "rc-update", _MONITOR)
+PROGRAMS = ("modprobe", "sysctl", "nft", "semanage")
 RELEASE = "6.0.0-crash"
 # The types of ports: local rules, and those of the policy itself: semanage-port(8).
 _PORTS, POLICY = "etc/selinux/ports.local", "etc/selinux/ports.policy"
@@ -33,12 +32,6 @@ def lay_down(root: Path) -> None:
     label(root, dict.fromkeys((80, 443, 8443), "http_port_t"), POLICY)
 
 
-def lay_down_openrc(root: Path) -> None:
-    """An init that takes scripts."""
-    for directory in ("run/openrc/started", "etc/runlevels/default", "etc/init.d"):
-        (root / directory).mkdir(parents=True)
-
-
 def changes(arguments: Sequence[str]) -> bool:
     """Whether the command does more than tell."""
     return not {"-l", "list", "status", "inspect"} & {*arguments}
@@ -49,10 +42,6 @@ def answer(arguments: Sequence[str], root: Path) -> tuple[int, str]:
     program, *options = arguments
     if program == "semanage":
         return _semanage(options, root)
-    if program == "rc-update":
-        return _rc_update(options, root / "etc/runlevels")
-    if program == _MONITOR:
-        return _service(options, root / "run/openrc/started/mstunnel_monitor")
     if program == "nft":
         return _nft(options, root)
     if program == "sysctl":
@@ -99,25 +88,6 @@ def _nft(options: Sequence[str], root: Path) -> tuple[int, str]:
     named = re.findall(r"^table (\S+ \S+) \{", path.read_text() if path.exists() else "", re.MULTILINE)
     keep(root, there | {*named})
     return int(not named), ""
-
-
-def _rc_update(options: Sequence[str], levels: Path) -> tuple[int, str]:
-    do, name, level = options
-    link = levels / level / name
-    if do == "del":
-        link.unlink()
-    elif not link.is_symlink():
-        link.symlink_to(f"/etc/init.d/{name}")
-    return 0, ""
-
-
-def _service(options: Sequence[str], started: Path) -> tuple[int, str]:
-    """A script of the init system, run directly: openrc-run(8)."""
-    if options == ["start"]:
-        started.touch()
-    elif options == ["stop"]:
-        started.unlink(missing_ok=True)
-    return 0 if options != ["status"] or started.exists() else 3, ""
 
 
 def ports(root: Path, file: str = _PORTS) -> dict[int, str]:

@@ -182,8 +182,10 @@ def test_a_command_killed_anywhere_is_brought_to_its_end(
     rehearsed.check_each(name, range(1, count + 1, 1 if everything else max(1, count // 3)))
 
 
-# Read and undone, but begun no more (test_start_services.py, test_program.py).
-OF_EARLIER_JOURNALS = {"start-service", "write-message-catalogue"}
+# Read and undone, but begun no more.
+OF_EARLIER_JOURNALS = {
+    *("enable-init-script", "place-radius-servers", "start-service", "write-message-catalogue"),
+}
 # Only a person agrees to it: one request, sent twice in tests/unit/tenant/test_against_lab.py.
 OF_A_PERSON = {"remove-application"}
 

@@ -14,7 +14,7 @@ DAYS = 20
 DUE = f"{datetime.now(UTC) + timedelta(days=DAYS):%Y-%m-%dT%H:%M}+00:00"
 
 
-@pytest.fixture(params=["systemd", "openrc"])
+@pytest.fixture(params=["systemd", "engine"])
 def arena(variant: Callable[[str], Scene], request: pytest.FixtureRequest) -> Arena:
     """An installed gateway with a certificate that waits, and without the timer it had."""
     scene = variant(request.param)

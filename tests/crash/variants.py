@@ -88,11 +88,10 @@ def _devices(directory: Path) -> dict[str, Any]:
     }
 
 
-def _openrc(arena: Arena) -> None:
-    """A host whose first process is not systemd, and whose init takes scripts."""
+def _engine(arena: Arena) -> None:
+    """A host whose first process is not systemd: the engine restarts the containers."""
     arena.write_answers({})
     kernel.lay_down(arena.root)
-    kernel.lay_down_openrc(arena.root)
 
 
 def _secret(arena: Arena) -> None:
@@ -142,7 +141,7 @@ VARIANTS = {
         every=2,
     ),
     "vendor": Variant(_vendor, {"manner": "quadlet", "live": True}, every=5, kind=VendorArena),
-    "openrc": Variant(_openrc, {"manner": "engine", "live": True}, every=10),
+    "engine": Variant(_engine, {"manner": "engine", "live": True}, every=10),
     "secret": Variant(_secret, every=10),
     "secret in advance": Variant(_secret_in_advance, every=20),
 }

@@ -41,7 +41,6 @@ class Suite:
     name: str
     release: str
     engine: tuple[str, ...]
-    init: tuple[str, ...] = _SYSTEMD
     more: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
 
@@ -51,13 +50,12 @@ class Suite:
         return Kind(
             "machine",
             engine="podman" if "podman" in self.engine else "docker",
-            systemd="systemd-sysv" in self.init,
         )
 
     @property
     def packages(self) -> tuple[str, ...]:
         """Everything that is installed besides the essential packages."""
-        return (*_BOOT, *self.init, *_KERNEL, *_NETWORK, *_OTHER, *self.engine, *self.more)
+        return (*_BOOT, *_SYSTEMD, *_KERNEL, *_NETWORK, *_OTHER, *self.engine, *self.more)
 
 
 SUITES = {
@@ -76,14 +74,6 @@ SUITES = {
         ),
         Suite("trixie-logrotate", "trixie", (*_PODMAN, "passt"), more=("logrotate",)),
         Suite("trixie-selinux", "trixie", (*_PODMAN, "passt"), more=_SELINUX),
-        # Without systemd nothing else has an address for the host itself.
-        Suite(
-            "trixie-sysvinit",
-            "trixie",
-            (*_PODMAN, "passt"),
-            init=("sysvinit-core", "initscripts"),
-            more=("ifupdown",),
-        ),
         # Its Podman has no Quadlet and is below the least version: the program refuses it.
         Suite("bookworm", "bookworm", _PODMAN),
         Suite("sid", "sid", (*_PODMAN, "passt")),

@@ -17,7 +17,7 @@ from mstunnel_setup.actions.containers import (
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.tunnel_device import DEVICE
-from mstunnel_setup.actions.units import Init, InstallQuadlet, InstallUnit, init_script, init_system
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError, declare
 from mstunnel_setup.base.text import text
@@ -30,7 +30,6 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import path_of
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
@@ -54,11 +53,13 @@ _SLIRP4NETNS: Network = "slirp4netns:port_handler=slirp4netns,mtu=1500"
 _REBOOT: Mapping[EngineName, str] = {
     "podman": text(
         "This host does not run systemd. Podman restarts the containers when they exit, but not after a "
-        "reboot: have the init system run `mst-cli server start` and `mst-cli agent start`."
+        "reboot: have the init system run `mst-cli server start` and `mst-cli agent start`. "
+        "`mst-cli help without-systemd` lists what else to run at boot."
     ),
     "docker": text(
         "This host does not run systemd. Docker restarts the containers when they exit, and after a "
-        "reboot as soon as dockerd runs: have the init system start it."
+        "reboot as soon as dockerd runs: have the init system start it. "
+        "`mst-cli help without-systemd` lists what else to run at boot."
     ),
 }
 
@@ -67,7 +68,6 @@ _REBOOT: Mapping[EngineName, str] = {
 class Launch:
     """The containers to run, server first, by which engine, in which way, and whether without root.
 
-    `init` runs a script that starts them with the program `program` at boot, where the engine does not;
     `host_addresses` is what devices must not reach on this host, `versions` the vendor's version-info.json.
     """
 
@@ -75,8 +75,6 @@ class Launch:
     engine: EngineName
     run_method: RunMethod
     rootless: bool = False
-    init: Init | None = None
-    program: str = ""
     host_addresses: str = ""
     versions: JsonObject = field(default_factory=dict)
 
@@ -123,20 +121,13 @@ def _containers(context: Context, port: int) -> Launch:
             "a rootless gateway needs Quadlet: systemd, cgroup v2, Podman 4.9 or later",
             hint="Install what is missing, or install the gateway with root.",
         )
-    init = None
     if chosen is RunMethod.ENGINE:
-        # The containers of Docker are started by its daemon.
-        if engine.name == "podman" and host.files.live:
-            init = init_system(host.files, host.processes)
-        if init is None:
-            context.prompter.say(_REBOOT[engine.name])
+        context.prompter.say(_REBOOT[engine.name])
     return Launch(
         containers,
         engine.name,
         chosen,
         paths.ROOTLESS,
-        init,
-        path_of(host.files, "mst-cli"),
         own_addresses(host.files, host.clock),
         _versions(host, server_image, agent_image),
     )
@@ -245,8 +236,6 @@ def _decide(launch: Launch) -> Sequence[Action]:
 def _starting(launch: Launch) -> Iterator[Action]:
     if launch.run_method is RunMethod.ENGINE:
         yield from (RunContainer(spec=specification) for specification in launch.specifications)
-        if launch.init:
-            yield from init_script(launch.init, "mstunnel", launch.program)
         return
     services: list[StartService] = []
     for specification in launch.specifications:
@@ -270,16 +259,9 @@ def _wants(target: str) -> str:
 
 
 def obsolete_keys(context: Context) -> list[str]:
-    """Directories of state that no container uses any more: earlier releases had them elsewhere."""
-    used = {paths.SERVER_STATE, paths.AGENT_STATE}
-    made = {
-        entry.key: entry.versions[-1] for entry in context.receipt.entries.values() if entry.step == STEP.name
-    }
-    return [
-        key
-        for key, action in made.items()
-        if action["kind"] == MakeStateDirectory.kind and action["path"] not in used
-    ]
+    """Return the keys of the init script that release 0.2.0 wrote."""
+    scripts = ("init-script:mstunnel", "file:/etc/init.d/mstunnel")
+    return [key for key in scripts if key in context.receipt.entries]
 
 
 STEP: Step[Context, Launch] = Step(

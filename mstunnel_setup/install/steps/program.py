@@ -22,12 +22,9 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.units import (
     AUDIT_LOADER,
     TARGET_DIRECTORY,
-    Init,
     InstallService,
     WriteAuditRules,
     WriteMessageCatalogue,
-    init_script,
-    init_system,
 )
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import CheckError
@@ -143,9 +140,13 @@ def _decide_program(program: Program) -> Sequence[Action]:
 
 
 def obsolete_keys(context: Context) -> list[str]:
-    """Return the key of the journal's catalogue that release 0.2.0 installed."""
-    made = context.receipt.entries.values()
-    return [entry.key for entry in made if entry.versions[-1]["kind"] == WriteMessageCatalogue.kind]
+    """Return the keys of the journal's catalogue and the monitor's init script, which release 0.2.0 wrote."""
+    entries = context.receipt.entries
+    scripts = (f"init-script:{MONITOR}", f"file:/etc/init.d/{MONITOR}")
+    catalogues = (
+        key for key, entry in entries.items() if entry.versions[-1]["kind"] == WriteMessageCatalogue.kind
+    )
+    return [*(key for key in scripts if key in entries), *catalogues]
 
 
 PROGRAM = Step("program", text("The program in /usr/sbin"), _gather_program, _decide_program)
@@ -153,34 +154,29 @@ PROGRAM = Step("program", text("The program in /usr/sbin"), _gather_program, _de
 
 @dataclass(frozen=True)
 class MonitorService:
-    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it.
-
-    `init` is what runs it in place of systemd, if anything can.
-    """
+    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it."""
 
     program: str
     systemd: bool
     engine: EngineName = "podman"
     rootless: bool = False
-    init: Init | None = None
 
 
 def _gather_monitor(context: Context) -> MonitorService:
     host = context.host
     systemd = host.systemd.running()
-    init = init_system(host.files, host.processes) if host.files.live and not systemd else None
-    if not systemd and init is None:
+    if not systemd:
         context.prompter.say(
             "This host does not run systemd: have the init system run `{monitor}`, and restart it when it "
             "exits. It carries out upgrades and restarts unhealthy containers.",
             monitor=MONITOR,
         )
-    return MonitorService(path_of(host.files, MONITOR), systemd, context.engine_name, paths.ROOTLESS, init)
+    return MonitorService(path_of(host.files, MONITOR), systemd, context.engine_name, paths.ROOTLESS)
 
 
 def _decide_monitor(monitor: MonitorService) -> Sequence[Action]:
     if not monitor.systemd:
-        return init_script(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
+        return ()
     text = rendering.render(
         f"systemd/{MONITOR_UNIT}", program=monitor.program, engine=monitor.engine, rootless=monitor.rootless
     )

@@ -27,7 +27,6 @@ class Host(Processes, Any):
         self.systemd = FakeSystemd()
         self.refused: set[str] = set()
         self.asked: list[str] = []
-        self.monitor_runs = False
         for directory in ("proc/net", "proc/sys/net/ipv4", "var/lib/mstunnel", "etc/selinux"):
             (root / directory).mkdir(parents=True, exist_ok=True)
         kernel.load(root, set())
@@ -56,22 +55,6 @@ class Host(Processes, Any):
 
     def set_sysctl(self, name: str, value: str) -> None:
         self.files.write(place(name), f"{value}\n".encode())
-
-    def _update_rc_d(self, words: list[str]) -> tuple[int, str]:
-        for level in range(2, 6):
-            name = next(word for word in words if word.startswith("mstunnel"))
-            place = f"/etc/rc{level}.d/S01{name}"
-            if "remove" in words:
-                self.files.remove(place)
-            else:
-                self.files.link(place, f"../init.d/{name}")
-        return 0, ""
-
-    def _etc_init_d_mstunnel_monitor(self, words: list[str]) -> tuple[int, str]:
-        if words == ["status"]:
-            return 0 if self.monitor_runs else 3, ""
-        self.monitor_runs = words == ["start"]
-        return 0, ""
 
     def _ip(self, words: list[str]) -> tuple[int, str]:
         return 1, ""

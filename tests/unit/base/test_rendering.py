@@ -167,16 +167,6 @@ def check_quadlet(tmp_path: Path) -> None:
     assert {f"text={HOSTILE}", f"/{HOSTILE}:/b:rw"} <= set(made)
 
 
-def check_init_script(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "script"
-    program = str(tmp_path) + installed(tmp_path, HOSTILE)
-    path.write_text(render(f"init/{name}", program=program, rules="/etc/r.nft"))
-    sh("-n", str(path))
-    words = path.read_text().replace("\t", " ").replace("command=", "--startas ")
-    (word,) = {*re.findall(r"(?:--startas |^ )('.*?usr/sbin.*?')", words, re.MULTILINE)}
-    assert sh("-c", f"{word} started") == "started\n"
-
-
 def check_env(tmp_path: Path) -> None:
     path = tmp_path / "env.sh"
     path.write_text(env_file.merge(None, {}, {"X": HOSTILE, "Y": "it's", "Z": ""}, "env.sh"))
@@ -259,10 +249,6 @@ CHECKS = {
     "audit/mst.rules": check_audit_rules,
     "gateway/env.sh": check_env,
     "gateway/ocserv.conf": check_ocserv,
-    "init/openrc/mstunnel": lambda path: check_init_script(path, "openrc/mstunnel"),
-    "init/openrc/mstunnel_monitor": lambda path: check_init_script(path, "openrc/mstunnel_monitor"),
-    "init/sysv/mstunnel": lambda path: check_init_script(path, "sysv/mstunnel"),
-    "init/sysv/mstunnel_monitor": lambda path: check_init_script(path, "sysv/mstunnel_monitor"),
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
     "kubernetes/mstunnel.yaml": check_kubernetes,

@@ -241,7 +241,6 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         st.booleans(),
         ENGINES,
         st.booleans(),
-        st.sampled_from([None, "openrc", "sysv"]),
     ),
     "verify": st.builds(verify.ExpectedGateway, PORTS, GUIDS, GUIDS),
 }

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
@@ -20,8 +19,6 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
-from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.step import Step
 from tests.unit.install.scenes import (
     AGENT_IMAGE,
     IMAGES,
@@ -91,19 +88,6 @@ def test_the_host_decides_how_the_containers_are_run(
     assert (launched.run_method, launched.engine) == (run_method, engine)
     starts = "mst-cli server start" if engine == "podman" else "have the init system start it"
     assert [starts in said for said in scene.prompter.said] == [True] * (why == "no systemd")
-
-
-def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene.systemd.runs = False
-    monkeypatch.setattr(launch, "init_system", lambda _files, _processes: "openrc")
-    monkeypatch.setattr(Files, "live", True)
-    launched = launch.STEP.gather(_context(scene))
-    assert scene.prompter.said == []
-    assert launched.init == "openrc"
-    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
-    assert launch.STEP.gather(_context(scene)).init is None
 
 
 def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:
@@ -241,17 +225,3 @@ def test_without_an_uplink_the_faster_program_connects_the_gateway(
     monkeypatch.setattr(launch, "_CONGESTION_CONTROL", str(control))
     monkeypatch.setattr(scene.processes, "find", lambda name: name if name in installed else None)
     assert launch.network(scene.files, scene.processes) == chosen
-
-
-def test_state_where_an_earlier_release_had_it_is_removed_with_what_a_container_left(scene: Scene) -> None:
-    state, earlier = ("/var/lib/mstunnel-agent", "/var/lib/mstunnel-server")
-    made = [MakeStateDirectory(path=path) for path in (state, earlier)]
-    scene.run(Step("launch", "", lambda _context: None, lambda _facts: made), _context(scene))
-    scene.write(f"{earlier}/report", "")
-    runner = scene.opened().runner
-    assert [removal.key for removal in runner.take_back(launch.obsolete_keys(_context(scene)))] == [
-        made[1].key
-    ]
-    assert scene.files.state(earlier) is None
-    assert scene.files.state(state) is not None
-    assert launch.obsolete_keys(_context(scene)) == []
