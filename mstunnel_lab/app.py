@@ -14,11 +14,10 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mstunnel_lab import control
-from mstunnel_lab.admin_center import apps as app_pages
 from mstunnel_lab.admin_center import profiles as profile_pages
 from mstunnel_lab.admin_center import servers as server_pages
 from mstunnel_lab.admin_center import session, sites
-from mstunnel_lab.admin_center.render import choose_language, go_to, style
+from mstunnel_lab.admin_center.render import go_to, style
 from mstunnel_lab.entra import oauth, sign_in
 from mstunnel_lab.errors import GraphError, OAuthError
 from mstunnel_lab.faults import Fault, Throttle, take
@@ -103,10 +102,8 @@ PAGES = [
     Route("/admin", _home),
     *server_pages.ROUTES,
     *sites.ROUTES,
-    *profile_pages.SECTION.routes,
-    *app_pages.ROUTES,
+    *profile_pages.ROUTES,
     Route("/lab.css", style),
-    Route("/language", choose_language),
 ]
 
 

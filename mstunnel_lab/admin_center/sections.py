@@ -8,12 +8,11 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,9 +28,9 @@ from mstunnel_lab.admin_center.forms import (
     problems_of,
     read,
 )
-from mstunnel_lab.admin_center.render import PageLanguage, go_to, page, words
+from mstunnel_lab.admin_center.render import go_to, page
 from mstunnel_lab.admin_center.session import signed_in
-from mstunnel_lab.errors import GraphError, conflict
+from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
@@ -57,16 +56,12 @@ Item = TypeVar("Item", bound=Listed)
 
 @dataclass(frozen=True)
 class Column(Generic[Item]):
-    """One column. `kind`: text as it is, word (one of ours, which is translated), or status."""
+    """One column. `kind`: text or status."""
 
     name: str
     label: str
     text: Callable[[Item], str]
     kind: str = "text"
-
-    def read(self, item: Item, say: PageLanguage) -> str:
-        """What a reader sees."""
-        return say(self.text(item)) if self.kind != "text" else self.text(item)
 
 
 class ListRow(NamedTuple):
@@ -106,19 +101,19 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
 
     Where there is no such page, it is the nearest. Without search and order, no more than it is read.
     """
-    query, say = request.query_params, words(request)
+    query = request.query_params
     search = query.get("q", "").strip()[:200]
     by = next((column for column in columns if column.name == query.get("sort")), None)
     down = query.get("order") == "down"
     found = everything
     if search:
         wanted = search.casefold()
-        found = [item for item in found if any(wanted in each.read(item, say).casefold() for each in columns)]
+        found = [item for item in found if any(wanted in each.text(item).casefold() for each in columns)]
     if by:
 
         def natural(item: Item) -> list[tuple[int, str]]:
             """A key by which gw10 comes after gw9."""
-            parts = _NUMBERS.split(by.read(item, say).casefold())
+            parts = _NUMBERS.split(by.text(item).casefold())
             return [(0, part) if (n := whole_number(part, 18)) is None else (n, "") for part in parts]
 
         found = sorted(found, key=natural, reverse=down)
@@ -131,19 +126,11 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
     )
 
 
-class RefusedError(Exception):
-    """What was typed cannot be stored; `problems` say why, by field."""
-
-    def __init__(self, problems: Problems) -> None:
-        super().__init__()
-        self.problems = problems
-
-
 class ObjectForm(ABC, Generic[Found]):
-    """The form of an object: a new one of a kind, or one that is there (`found`).
+    """The form of an object: a new one, or one that is there (`found`).
 
     Of one that is there, `present` is the object as mst-admin declares it, `begin` its values in the form.
-    `details` is what the page of the object shows besides; `facts` are labels and texts.
+    `details` is what the page of the object shows besides.
     """
 
     entities: Entities[Any]
@@ -157,32 +144,25 @@ class ObjectForm(ABC, Generic[Found]):
     present: Any = None
     begin: Values
     advice: tuple[Finding, ...] = ()
-    obstacle: str = ""
-    """Why the object cannot be edited: the form does not show it as a whole."""
     details: Mapping[str, object] = {}
-    hidden: Mapping[str, str] = {}
     suggestions: Mapping[str, Sequence[str]] = {}
 
-    def __init__(self, lab: Lab, kind: str = "", found: Found | None = None) -> None:
+    def __init__(self, lab: Lab, found: Found | None = None) -> None:
         self.lab = lab
-        self.kind = kind
         self.found = found
 
     @abstractmethod
     def declared(self, values: Values) -> tuple[Any, tuple[Finding, ...]]:
         """Return what was typed as an object of mst-admin, and what the rules of mst-admin find.
 
-        Raises `pydantic.ValidationError`, and `RefusedError` for what only the lab knows.
+        Raises `pydantic.ValidationError`.
         """
 
     @abstractmethod
-    def bodies(self, declared: Any) -> tuple[JsonObject, list[JsonObject]]:
-        """Return Graph's bodies of an object without fatal findings and of its assignments, if it has any.
+    def body(self, declared: Any) -> JsonObject:
+        """Return Graph's body of an object without fatal findings."""
 
-        Raises `RefusedError`.
-        """
-
-    def store(self, body: JsonObject, assignments: list[JsonObject]) -> Found:
+    def store(self, body: JsonObject) -> Found:
         """Create or change the object; raises `GraphError`. Scope tags stay: the forms do not show them."""
         kept: Found
         with self.lab.store.transaction():
@@ -191,49 +171,29 @@ class ObjectForm(ABC, Generic[Found]):
             else:
                 shown = {name: value for name, value in body.items() if name != "roleScopeTagIds"}
                 kept = self.entities.change(self.lab, self.found, shown)
-            self.entities.assign_to(self.lab, kept.id, assignments)
         return kept
-
-    def sent(self, _form: FormData) -> "ObjectForm[Found]":
-        """Return the form as it was sent: its number of fields may have changed."""
-        return self
-
-    async def decide(self, _request: Request, _decision: str, _values: Values) -> Response | None:
-        """Answer a button of the form's own; None for others."""
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdminSection(Generic[Item]):
-    """A section of the admin center. Where objects come in `kinds`, one is chosen first.
-
-    `label` is what the kinds are called, `text` the help for the choice, `template` shows an object.
-    """
+    """A section of the admin center; `template` shows an object."""
 
     tab: str
     title: str
     what: str
     columns: Callable[[Lab], Sequence[Column[Item]]]
     each: Callable[[Lab], Sequence[Item]]
-    new: Callable[[Lab, str], ObjectForm[Any]]
+    new: Callable[[Lab], ObjectForm[Any]]
     open: Callable[[Lab, str], ObjectForm[Any]]
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    label: str = ""
-    text: str = ""
+    template: str
     create: str = "Create"
-    template: str = "details.html"
 
     @property
     def routes(self) -> list[Route]:
         """The pages of the section."""
-        new = Route(f"{self._place}/new", signed_in(self._new), methods=_FORM)
-        kinds = [
-            Route(f"{self._place}/new", signed_in(self._choose)),
-            Route(f"{self._place}/new/{{kind}}", signed_in(self._new), methods=_FORM),
-        ]
         return [
             Route(self._place, signed_in(self._list)),
-            *(kinds if self.kinds else [new]),
+            Route(f"{self._place}/new", signed_in(self._new), methods=_FORM),
             Route(f"{self._place}/{{id}}", signed_in(self._details)),
             Route(f"{self._place}/{{id}}/edit", signed_in(self._edit), methods=_FORM),
             Route(f"{self._place}/{{id}}/delete", signed_in(self._delete), methods=_FORM),
@@ -258,24 +218,8 @@ class AdminSection(Generic[Item]):
         }
         return page(request, self.template, 200, **values, **shown.details, **self._context(shown))
 
-    async def _choose(self, request: Request, _lab: Lab) -> Response:
-        if (kind := request.query_params.get("kind")) in self.kinds:
-            return go_to(f"{self._place}/new/{kind}")
-        return page(
-            request,
-            "kind.html",
-            tab=self.tab,
-            what=self.what,
-            label=self.label,
-            text=self.text,
-            kinds=self.kinds,
-        )
-
     async def _new(self, request: Request, lab: Lab) -> Response:
-        kind = request.path_params.get("kind", "")
-        if self.kinds and kind not in self.kinds:
-            return go_to(f"{self._place}/new")
-        return await self._answer(request, self.new(lab, kind))
+        return await self._answer(request, self.new(lab))
 
     async def _edit(self, request: Request, lab: Lab) -> Response:
         return await self._answer(request, self.open(lab, request.path_params["id"]))
@@ -293,65 +237,55 @@ class AdminSection(Generic[Item]):
 
         The review stores what was typed as well, and keeps nothing.
         """
-        if edited.obstacle:
-            raise conflict(edited.obstacle)
         if request.method == "GET":
-            return self.form_page(request, edited, edited.begin if edited.found else initial(edited.groups))
+            return self._form_page(request, edited, edited.begin if edited.found else initial(edited.groups))
         form = await request.form()
-        edited = edited.sent(form)
         values, decision = read(form, edited.groups), render.field(form, "decision")
-        if (own := await edited.decide(request, decision, values)) is not None:
-            return own
         if decision == "edit":
-            return self.form_page(request, edited, values)
+            return self._form_page(request, edited, values)
         if edited.found and render.field(form, "version") != _version(edited.found):
             stale = "Someone else has changed this in the meantime. Open it again to see the current values."
-            return self.form_page(request, edited, values, {"": [(stale,)]})
+            return self._form_page(request, edited, values, {"": [stale]})
         try:
             declared, advice = edited.declared(values)
             if problems := problems_of(advice):
-                return self.form_page(request, edited, values, problems)
-            body, assignments = edited.bodies(declared)
+                return self._form_page(request, edited, values, problems)
+            body = edited.body(declared)
             if decision != "review":
-                return go_to(f"{self._place}/{edited.store(body, assignments).id}?saved")
+                return go_to(f"{self._place}/{edited.store(body).id}?saved")
             with edited.lab.store.rehearsal():
-                edited.store(body, assignments)
-        except RefusedError as refusal:
-            problems = refusal.problems
+                edited.store(body)
         except ValidationError as error:
             problems = problems_in(error)
         except GraphError as error:
-            problems = {"": [(error.message,)]}
+            problems = {"": [error.message]}
         else:
             shown = Form(edited.groups, values)
             return page(request, "review.html", 200, form=shown, advice=advice, **self._context(edited))
-        return self.form_page(request, edited, values, problems)
+        return self._form_page(request, edited, values, problems)
 
-    def form_page(
+    def _form_page(
         self,
         request: Request,
         edited: ObjectForm[Any],
         values: Values,
         problems: Problems | None = None,
-        *,
-        notice: str = "",
     ) -> Response:
         """Show the form."""
         by_field = {edited.field_of.get(name, name): said for name, said in (problems or {}).items()}
         form = Form(edited.groups, values, by_field)
         status = 400 if form.problems else 200
-        return page(request, "form.html", status, form=form, notice=notice, **self._context(edited))
+        return page(request, "form.html", status, form=form, **self._context(edited))
 
     def _context(self, edited: ObjectForm[Any]) -> dict[str, object]:
         found = edited.found
-        new = f"{self._place}/new/{edited.kind}" if self.kinds else f"{self._place}/new"
         back = f"{self._place}/{found.id}" if found else self._place
         return {
             "subject": edited,
             "what": self.what,
             "tab": self.tab,
             "name": found.display_name if found else "",
-            "action": f"{back}/edit" if found else new,
+            "action": f"{back}/edit" if found else f"{self._place}/new",
             "back": back,
             "version": _version(found) if found else "",
         }
@@ -361,8 +295,8 @@ def delete_page(
     request: Request, what: str, place: str, identifier: str, *, name: str, also: str = ""
 ) -> Response:
     """Ask whether to delete an object of the kind `what` that is listed at `place`."""
-    kind, back, tab = words(request)(what), f"{place}/{identifier}", place.rpartition("/")[2]
-    return page(request, "delete.html", tab=tab, what=kind, name=name, back=back, also=also)
+    back, tab = f"{place}/{identifier}", place.rpartition("/")[2]
+    return page(request, "delete.html", tab=tab, what=what, name=name, back=back, also=also)
 
 
 def _version(found: BaseModel) -> str:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, ThresholdObject, judge_threshold, kind_of
 from mstunnel_lab.admin_center.forms import Problems, Values
-from mstunnel_lab.admin_center.render import attachment, field, go_to, page, words
+from mstunnel_lab.admin_center.render import attachment, field, go_to, page
 from mstunnel_lab.admin_center.sections import Column, delete_page, listing
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.errors import GraphError, not_found
@@ -28,7 +28,7 @@ from mstunnel_lab.state import Lab, labs_of
 from mstunnel_lab.store import Point
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth, LogCollection
 
@@ -57,7 +57,7 @@ def server_columns(lab: Lab) -> tuple[Column[ServerRecord], ...]:
         Column("name", "Name", lambda item: item.display_name),
         Column("site", "Site", site),
         Column("status", "Health status", lambda item: status_of(lab, item).value, "status"),
-        Column("seen", "Last check-in", seen, "word"),
+        Column("seen", "Last check-in", seen),
     )
 
 
@@ -103,7 +103,7 @@ async def server(request: Request, lab: Lab) -> Response:
             SERVERS.change(lab, found, {"displayName": name})
             return go_to(f"{_SERVERS}/{found.id}?saved")
         except GraphError as error:
-            problem = words(request)(error.message)
+            problem = error.message
     return page(
         request,
         "server.html",
@@ -343,11 +343,11 @@ def _change(lab: Lab, typed: Values, present: Sequence[HealthThreshold]) -> Prob
         healthy = whole_number(typed[f"{item.id}-healthy"].strip())
         unhealthy = whole_number(typed[f"{item.id}-unhealthy"].strip())
         if healthy is None or unhealthy is None:
-            problems[item.id] = [("Write two whole numbers.",)]
+            problems[item.id] = ["Write two whole numbers."]
             continue
         declared = ThresholdObject(metric=item.id, healthy=healthy, unhealthy=unhealthy)
         if findings := judge_threshold(declared):
-            problems[item.id] = [(findings[0].message, findings[0].hint)]
+            problems[item.id] = [with_hint(findings[0].message, findings[0].hint)]
         wanted.append((item, {"healthyThreshold": healthy, "unhealthyThreshold": unhealthy}))
     if not problems:
         with lab.store.transaction():

@@ -39,8 +39,8 @@ class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
     entities: Entities[Any] = CONFIGURATIONS
     groups = groups_of("configuration")
 
-    def __init__(self, lab: Lab, kind: str = "", found: TunnelConfiguration | None = None) -> None:
-        super().__init__(lab, kind, found)
+    def __init__(self, lab: Lab, found: TunnelConfiguration | None = None) -> None:
+        super().__init__(lab, found)
         if found:
             self.present = configuration_object(found)
             self.begin = shown(self.groups, self.present)
@@ -52,8 +52,8 @@ class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
         declared = ConfigurationObject.model_validate(typed(self.groups, values))
         return declared, judge_configuration(declared)
 
-    def bodies(self, declared: ConfigurationObject) -> tuple[JsonObject, list[JsonObject]]:
-        return configuration_body(declared), []
+    def body(self, declared: ConfigurationObject) -> JsonObject:
+        return configuration_body(declared)
 
 
 class _SiteForm(ObjectForm[SiteRecord]):
@@ -64,8 +64,8 @@ class _SiteForm(ObjectForm[SiteRecord]):
     field_of: ClassVar[Mapping[str, str]] = {"upgrade_window": "window_start"}
     reviewed: ClassVar[bool] = False
 
-    def __init__(self, lab: Lab, kind: str = "", found: SiteRecord | None = None) -> None:
-        super().__init__(lab, kind, found)
+    def __init__(self, lab: Lab, found: SiteRecord | None = None) -> None:
+        super().__init__(lab, found)
         known = sorted_configurations(lab)
         self.groups = groups_of("site", configuration=((item.id, item.display_name) for item in known))
         zones = (name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
@@ -108,12 +108,12 @@ class _SiteForm(ObjectForm[SiteRecord]):
         declared = SiteObject.model_validate(given)
         return declared, judge_site(declared)
 
-    def bodies(self, declared: SiteObject) -> tuple[JsonObject, list[JsonObject]]:
+    def body(self, declared: SiteObject) -> JsonObject:
         body: JsonObject = {
             **site_body(declared, datetime.now(UTC)),
             "microsoftTunnelConfiguration": {"id": declared.configuration},
         }
-        return body if self.found else without_empty(body), []
+        return body if self.found else without_empty(body)
 
 
 def sorted_configurations(lab: Lab) -> list[TunnelConfiguration]:
@@ -132,7 +132,6 @@ def _site_columns(lab: Lab) -> Sequence[Column[SiteRecord]]:
             "upgrade",
             "Upgrade type",
             lambda item: "Automatic" if item.upgrade_automatically else "Manual",
-            "word",
         ),
     )
 
@@ -157,7 +156,7 @@ CONFIGURATION_SECTION: Final = AdminSection(
     ),
     each=sorted_configurations,
     new=_ConfigurationForm,
-    open=lambda lab, identifier: _ConfigurationForm(lab, found=CONFIGURATIONS.find(lab, identifier)),
+    open=lambda lab, identifier: _ConfigurationForm(lab, CONFIGURATIONS.find(lab, identifier)),
     create="Create new",
     template="configuration.html",
 )
@@ -168,7 +167,7 @@ SITE_SECTION: Final = AdminSection(
     columns=_site_columns,
     each=lambda lab: lab.store.each(SiteRecord),
     new=_SiteForm,
-    open=lambda lab, identifier: _SiteForm(lab, found=SITES.find(lab, identifier)),
+    open=lambda lab, identifier: _SiteForm(lab, SITES.find(lab, identifier)),
     template="site.html",
 )
 ROUTES = [

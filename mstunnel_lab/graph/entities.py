@@ -144,9 +144,6 @@ class Entities(Generic[Found]):
         """Remove an entity; raises `GraphError`."""
         lab.store.remove(self.model, found.id)
 
-    def assign_to(self, _lab: Lab, _identifier: str, _assignments: list[JsonObject]) -> None:
-        """Assign an entity, where entities of the collection are assigned; raises `GraphError` 400."""
-
     def body_for(self, _document: object) -> type[Body]:
         """Return the body that reads a document; raises `GraphError` 400 for an unknown type."""
         return self.bodies[0]
@@ -251,11 +248,6 @@ class AssignedEntities(Entities[Typed]):
             version = known.get("version")
             facts["version"] = (version if isinstance(version, int) else 0) + 1
         return self.model.from_wire({OWN_TYPE: f"#{body.type_name}", **known, **body.document(), **facts})
-
-    def assign_to(self, lab: Lab, identifier: str, assignments: list[JsonObject]) -> None:
-        """As the action assign does with these."""
-        name = self.assign.model_fields["assignments"].alias or "assignments"
-        self.replace_assignments(lab, identifier, judge(self.assign, {name: assignments}))
 
     def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
         """Assign an entity to what the body names; raises `GraphError` 400."""

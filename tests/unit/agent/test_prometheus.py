@@ -1,4 +1,4 @@
-"""A real Prometheus collects our metrics in both ways, answers every dashboard, and draws a server's day."""
+"""A real Prometheus collects our metrics in both ways, and answers every dashboard."""
 
 import json
 import math
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -19,8 +18,7 @@ from ruamel.yaml import YAML
 from mstunnel_setup.agent.metrics import METRICS, Counters, render
 from mstunnel_setup.base import paths
 from mstunnel_setup.io.files import Files
-from tests.browser.chromium import chromium
-from tests.dashboards import DASHBOARDS, RULES, alerts, dashboard, queries
+from tests.dashboards import DASHBOARDS, RULES, alerts, queries
 from tests.serving import free_port
 from tests.testbed.waiting import eventually
 from tests.unit.agent.seen import a_round, everything
@@ -34,9 +32,6 @@ JOBS = ("mstunnel", "node")
 SERVERS = ("gw1", "gw2", "gw3")
 MINUTES = 24 * 60
 BYTES_PER_CONNECTION = 2_000_000
-# Panels: connections and traffic.
-DRAWN = 2
-PAGE = (1000, 1510)
 
 
 @dataclass(frozen=True)
@@ -200,23 +195,3 @@ def test_prometheus_evaluates_each_alert_and_none_is_raised_for_healthy_servers(
     assert eventually(lambda: {rule["health"] for rule in rules()} == {"ok"}, 30)
     assert [rule["name"] for rule in rules()] == [rule["alert"] for rule in alerts()]
     assert [rule["name"] for rule in rules() if rule["state"] == "firing"] == []
-
-
-def test_prometheus_draws_the_dashboard_of_a_server(
-    prometheus: Prometheus, tmp_path: Path, screenshots: Path
-) -> None:
-    """Its own page, with the queries of the dashboard: Grafana is not part of Debian."""
-    panels = [panel for panel in dashboard(DASHBOARDS[2])["panels"] if panel["type"] == "timeseries"]
-    drawn = [target["expr"] for panel in panels[:DRAWN] for target in panel["targets"]]
-    options: dict[str, str] = {}
-    for number, query in enumerate(drawn):
-        one_server = query.replace('instance=~"$instance"', 'instance="gw1",job="mstunnel"')
-        options |= {f"g{number}.expr": one_server, f"g{number}.tab": "0", f"g{number}.range_input": "1d"}
-    with chromium(tmp_path, None) as browser:
-        browser.size(PAGE)
-        browser.open(f"{prometheus.url}/classic/graph?{urlencode(options)}")
-        script = "return document.querySelectorAll('.rickshaw_graph svg path').length"
-        assert eventually(lambda: browser.driver.execute_script(script) >= len(drawn), 60)
-        # The page goes to its last field automatically.
-        browser.driver.execute_script("window.scrollTo(0, 0)")
-        browser.screenshot(screenshots / "prometheus-server.png")
