@@ -29,7 +29,7 @@ def agent_hints() -> Mapping[str, str]:
     The file is generated from the source (scripts/docs.py).
     """
     file = package_files("mstunnel_setup") / "data/agent-hints.json"
-    hints: Mapping[str, str] = json.loads(file.read_text("utf-8"))
+    hints: Mapping[str, str] = json.loads(file.read_text("utf-8"))  # noqa: TID251 (a file of the package)
     return hints
 
 

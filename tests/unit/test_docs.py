@@ -140,3 +140,11 @@ def test_the_index_leads_to_each_anchor_of_the_pages_below_it(name: str) -> None
     assert len(links) > 100
     assert [row for row in links if row[0] != row[2] or not pages.exists(REFERENCE / row[1])] == []
     assert len({row[0] for row in links}) == len(links)
+
+
+def test_every_promise_of_the_page_of_attacks_names_its_test() -> None:
+    promises = pages.content(ROOT / "docs/evidence/attacks.md").partition("<!-- attacks: begin -->")[0]
+    blocks = [block for block in promises.split("\n\n") if "| Proved by |" in block]
+    rows = [row for block in blocks for row in block.splitlines()[2:]]
+    assert len(rows) > 25
+    assert [row for row in rows if "`tests/" not in row] == []
