@@ -11,7 +11,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import printable, text
-from mstunnel_setup.base.values import JsonObject, Outputs, as_list
+from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions, PullError
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, digest_tag, split_reference
 from mstunnel_setup.io.systemd import Systemd
@@ -339,10 +339,8 @@ class _BringImage(Action):
         if record.before["present"]:
             return Undone(Undo.KEPT, f"{self.reference} was there before the installation")
         present = host.engine.image(self.reference) is not None
-        # Pulled or loaded; earlier releases gave it the names of the archive too, and recorded them. The
-        # reference finds the image by any of these names, so it comes last.
-        earlier = map(str, as_list(record.before.get("names")))
-        names = (digest_tag(self.reference), *earlier, self.reference)
+        # Pulled or loaded. The reference finds the image by either name, so it comes last.
+        names = (digest_tag(self.reference), self.reference)
         if not all(host.engine.remove_image(name) for name in names):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
         return Undone(Undo.REMOVED if present else Undo.ABSENT)

@@ -18,9 +18,8 @@ from mstunnel_setup.answers.document import (
 )
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.rules import findings_of_rules
-from mstunnel_setup.answers.settings import DEPRECATED, SETTINGS, deprecation, renamed
+from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError, declare
-from mstunnel_setup.base.problem import Problem
 
 ANSWERS_INVALID = declare(
     UsageError,
@@ -73,12 +72,11 @@ def _given(section: Mapping[str, object]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class LoadedAnswers:
-    """A valid answer file: its name, its values, the position of every value by path, and warnings."""
+    """A valid answer file: its name, its values, and the position of every value by path."""
 
     name: str
     answers: AnswerFile
     positions: Mapping[KeyPath, Position]
-    warnings: tuple[Problem, ...] = ()
 
 
 def load(path: Path) -> LoadedAnswers:
@@ -120,17 +118,8 @@ def parse(content: bytes, name: str) -> LoadedAnswers:
         document = compose(content, name, "answer files", _SECTIONS, _OPTIONAL)
     except DocumentError as error:
         raise AnswersError(error.problems) from error
-    warnings = []
-    for old in [name for name in DEPRECATED if name in document.raw]:
-        new, value = renamed(old, document.raw.pop(old))
-        place = document.values.pop((old,))
-        if new in document.raw:
-            document.problems.append((place, f"`{old}` is the former name of `{new}`: remove it"))
-            continue
-        document.raw[new], document.values[(new,)] = value, place
-        warnings.append(deprecation(old, f"`{old}`"))
     answers, problems = judge(document.raw)
     lines = document.lines(problems)
     if answers is None or lines:
         raise AnswersError(lines)
-    return LoadedAnswers(name, answers, document.values, tuple(warnings))
+    return LoadedAnswers(name, answers, document.values)

@@ -10,10 +10,9 @@ from mstunnel_setup.answers.document import KeyProblem
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
-from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
+from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.answers.values import Key
 from mstunnel_setup.base.errors import UsageError, declare
-from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import Text, joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
@@ -53,7 +52,6 @@ class Answers(AnswerFile):
     """The merged answers. `origins` tells, by setting path (`tenant.cloud`), where each value came from."""
 
     origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
-    warnings: tuple[Problem, ...] = Field(default=(), exclude=True)
 
     def record(self) -> JsonObject:
         """What was answered (no defaults), by setting path, for the journal; secrets are references."""
@@ -107,10 +105,9 @@ def merge(
         for path, value in options.items()
         if value not in (None, ())
     }
-    of_environment, warnings = _from_environment(environment)
+    of_environment = _from_environment(environment)
     of_file: _Layer = {}
     if file is not None:
-        warnings += file.warnings
         for path, value in flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
             place = file.positions[tuple(path.split("."))]
             of_file[path] = _Given(value, Origin("file", f"{file.name}:{place.line}:{place.column}"))
@@ -139,7 +136,7 @@ def merge(
         for setting in SETTINGS
     }
     sections = {name: getattr(answers, name) for name in answers.model_fields_set}
-    return Answers(**sections, origins=origins, warnings=warnings)
+    return Answers(**sections, origins=origins)
 
 
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
@@ -174,8 +171,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
         )
 
 
-def _from_environment(environment: Mapping[str, str]) -> tuple[_Layer, tuple[Problem, ...]]:
-    """The answers in variables, and warnings about those with a former name."""
+def _from_environment(environment: Mapping[str, str]) -> _Layer:
     layer: _Layer = {}
     if _truth("mst_rootless_mode", environment.get("mst_rootless_mode", "")):
         layer["mode"] = _Given("rootless", Origin("environment", "mst_rootless_mode"))
@@ -190,19 +186,12 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[_Layer, tuple[Pro
                 expected=text("FXP (GCC High) or PE (public)"),
             )
         layer["tenant.cloud"] = _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
-    warnings = []
-    for old in DEPRECATED:
-        variable = f"MSTUNNEL_{old.upper()}"
-        if environment.get(variable):
-            path, value = renamed(old, environment[variable])
-            layer[path] = _Given(value, Origin("environment", variable))
-            warnings.append(deprecation(old, variable))
     for setting in SETTINGS:
         given = environment.get(setting.variable, "")
         if given and not setting.section and (not setting.flag or _truth(setting.variable, given)):
             value = setting.flag or (f"file:{given}" if setting.secret else given)
             layer[setting.path] = _Given(value, Origin("environment", setting.variable))
-    return layer, tuple(warnings)
+    return layer
 
 
 def _truth(variable: str, value: str) -> bool:
@@ -224,9 +213,7 @@ def _implied(layer: _Layer) -> _Layer:
 
 def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     """The recorded answers; a setting that this version no longer knows is passed over."""
-    present = dict(renamed(path, value) for path, value in answers.items() if path in DEPRECATED)
-    present |= {path: value for path, value in answers.items() if path in BY_PATH}
-    return {path: _Given(value, Origin(kind)) for path, value in present.items()}
+    return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
 
 
 def flat(answers: JsonObject) -> JsonObject:

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.values import Option
-from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 
 
@@ -57,26 +56,3 @@ def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
 
 SETTINGS = tuple(_settings(AnswerFile))
 BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}
-
-DEPRECATED = {"left_record": ("existing_record", {"refuse": "fail", "remove": "replace"})}
-"""Former names of settings, with the present one and what their values are called now; for one release."""
-
-
-def renamed(old: str, value: object) -> tuple[str, object]:
-    """The present name and value of a setting that was given by its former name."""
-    new, values = DEPRECATED[old]
-    return new, values.get(str(value), value)
-
-
-def deprecation(old: str, given: str) -> Problem:
-    """The warning about a former name; `given` is what was written."""
-    new, values = DEPRECATED[old]
-    return warning(
-        "setting-renamed",
-        "{given} is now called {new}; the next release will not accept the old name",
-        hint="Write `{new}: {values}` instead, or the variable {variable}.",
-        given=given,
-        new=new,
-        values="|".join(values.values()),
-        variable=BY_PATH[new].variable,
-    )

@@ -31,7 +31,7 @@ from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 
 # What is true of one server only.
-_OF_THIS_SERVER = frozenset({"server_name", "existing_record", "left_record"})
+_OF_THIS_SERVER = frozenset({"server_name", "existing_record"})
 
 
 class AnswerFileText(Report):
@@ -91,9 +91,7 @@ def check(operator: Operator) -> Result[AnswerFilePath]:
     given = loaded.answers
     device_certificates.refuse_unusable(given, operator.files, operator.clock.now())
     return Result(
-        "warning" if loaded.warnings else "ok",
-        AnswerFilePath(file=str(path)),
-        loaded.warnings,
+        report=AnswerFilePath(file=str(path)),
         text=[text("{path} is a valid answer file.", path=path)],
     )
 

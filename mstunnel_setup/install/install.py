@@ -163,6 +163,7 @@ def run_steps(
         port=port,
     ) as run:
         context = run.context
+        program.refuse_too_old(context.receipt)
         refuse_vendor(context)
         require_answers(run, steps, later)
         if later:

@@ -27,10 +27,7 @@ def answers(
     file = None if operator.answers is None else load(operator.answers)
     own = {"account": own_name()} if paths.ROOTLESS else {}
     known = {**own, **earlier_answers(receipt)}
-    merged = merge(settings, os.environ, file, known, backup)
-    for item in merged.warnings:
-        operator.console.say("warning[{code}]: {message}. {hint}", **item.data)
-    return with_release_images(merged)
+    return with_release_images(merge(settings, os.environ, file, known, backup))
 
 
 def earlier_answers(receipt: Receipt) -> JsonObject:

@@ -112,6 +112,7 @@ def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallRep
     ignored = ["program-older"] if older else []
     with open_run(operator, {}, scope=scope, ignored_checks=ignored, replacing=True) as run:
         require_installed(run.context.receipt)
+        program.refuse_too_old(run.context.receipt)
         (done,) = run.runner.run([program.PROGRAM], run.context)
     line = text("Version {version} is installed.", version=__version__)
     status: Status = "changed" if done.actions else "unchanged"

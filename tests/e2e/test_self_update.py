@@ -131,16 +131,3 @@ def test_a_gateway_of_0_2_0_updates_itself_while_a_session_goes_on(server: Insta
     assert update(server, "--rollback")["installed"] == "0.2.0"
     assert update(server)["installed"] == NEWER
     assert serving(server) == before
-
-
-def test_a_gateway_of_0_1_0_is_updated_by_the_newer_file_while_a_session_goes_on(
-    server: Installation, newer: Path
-) -> None:
-    """That release has no `self update`, and its monitor does not notice a new program."""
-    install_old(server, "0.1.0")
-    with replaced_while_serving(server):
-        server.server.copy([newer], "/root")
-        server.program(COPIED, "self", "install")
-        assert version(server) == NEWER
-        server.server.run(["systemctl", "restart", "mstunnel_monitor"])
-    assert update(server, "--check")["offered"] == NEWER

@@ -13,8 +13,6 @@ from tests.testbed.paths import ROOT
 from tests.testbed.process import progress, run
 
 RELEASES = {
-    # The first with the release notes whose images pass their health checks; those of 573d12bb lack a shell.
-    "0.1.0": "3b8dc38f9e40b27ff90ea937f0277f25d5578562",
     "0.2.0": "241be005093fe6d3c187ced089b9b56282f6c097",
 }
 """Commit of each release that later programs are tested with."""

@@ -1,4 +1,4 @@
-"""A gateway of release 0.1.0, upgraded by the newest program and its archive (docs/how-to/upgrade.md)."""
+"""A gateway of release 0.2.0, upgraded by the newest program and its archive (docs/how-to/upgrade.md)."""
 
 from collections.abc import Iterator, Mapping
 
@@ -20,7 +20,7 @@ from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(3600)]
 
-_VERSION = "0.1.0"
+_VERSION = "0.2.0"
 _SECONDS = 120
 _NOT_HEALTHY = "podman ps --all --noheading --filter health=unhealthy --filter health=starting"
 # What `tree` does not have: where the containers write, and the images.
@@ -105,7 +105,7 @@ def _upgrade(host: MachineInstallation) -> Completed:
 def _installed(host: MachineInstallation) -> Mapping[str, Entry]:
     """What the program has put on the host, without what the administrator copies there.
 
-    The monitor's record of the configuration is that of 0.1.0 until the tenant has another one.
+    The monitor's record of the configuration is that of 0.2.0 until the tenant has another one.
     """
     left_out = ("/root/", paths.SERVED_CONFIGURATION)
     return {path: entry for path, entry in tree(host).items() if not path.startswith(left_out)}

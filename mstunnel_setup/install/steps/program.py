@@ -36,9 +36,11 @@ from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.section import EngineName
 from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"
+_OLDEST = Version("0.2.0")
 _MODE = 0o755
 SUPPORT_DIRECTORIES = {
     "bash": ("/usr/share/bash-completion/completions",),
@@ -66,6 +68,25 @@ class Program:
     archive: Sequence[Action] = ()
 
 
+def installed_version(receipt: Receipt) -> str:
+    """Return the version of the program that is installed; that of this one if none is."""
+    found = remembered(receipt, _REMEMBERED)
+    return str(found["version"]) if isinstance(found, dict) else __version__
+
+
+def refuse_too_old(receipt: Receipt) -> None:
+    """Raise CheckError for an installation that this program cannot continue."""
+    installed = installed_version(receipt)
+    if Version(installed) < _OLDEST:
+        raise CheckError(
+            "program-too-old",
+            "version {installed} is installed, and this program updates installations from {oldest} on",
+            hint="Run the file of version {oldest} first (`./mstunnel-setup self install`), then this one.",
+            installed=installed,
+            oldest=_OLDEST,
+        )
+
+
 def _gather_program(context: Context) -> Program:
     files, source = context.host.files, bundle.one_file()
     if source is None:
@@ -79,8 +100,7 @@ def _gather_program(context: Context) -> Program:
         digest = files.digest_given(source)
     if digest is None:
         return Program()
-    earlier = remembered(context.receipt, _REMEMBERED)
-    installed = str(earlier["version"]) if isinstance(earlier, dict) else __version__
+    installed = installed_version(context.receipt)
     if Version(installed) > Version(__version__):
         context.fail(
             CheckError(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile, directories
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.kernel import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
@@ -15,7 +14,6 @@ from mstunnel_setup.answers.variables import in_both_cases, without_login
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import as_object
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
@@ -24,7 +22,6 @@ from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
 from mstunnel_setup.transaction.action import Action
-from mstunnel_setup.transaction.receipt import Entry
 from mstunnel_setup.transaction.step import Step
 
 PROFILE = "/etc/profile.d/http_proxy.sh"
@@ -155,25 +152,11 @@ def _decide_system(proxy: Proxy) -> Sequence[Action]:
 
 
 def obsolete_keys(context: Context) -> list[str]:
-    """What these steps have made for a proxy that `env.sh` no longer names; nothing before there is one.
-
-    Of root's part also what holds a password: earlier releases wrote that where all users can read it.
-    """
-
-    def holds_password(entry: Entry) -> bool:
-        """Whether a remembered proxy, or one in a file for all shells, has a user name or password."""
-        return any(
-            place.credentials
-            for data in entry.versions
-            for variables in (as_object(data.get("value")), assignments(str(data.get("text", ""))))
-            for place in proxy_places("", {name: str(value) for name, value in variables.items()})
-        )
-
-    names = {step.name for step in STEPS}
-    made = [entry for entry in context.receipt.entries.values() if entry.step in names]
+    """Return the keys of what was made for a proxy that `env.sh` no longer names; none until that exists."""
     if context.host.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
-        made = [entry for entry in made if context.host.scope is Scope.HOST and holds_password(entry)]
-    return [entry.key for entry in made]
+        return []
+    names = {step.name for step in STEPS}
+    return [entry.key for entry in context.receipt.entries.values() if entry.step in names]
 
 
 def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:

@@ -78,7 +78,6 @@ class Registration:
     cloud: Cloud
     authentication: str
     deployment_mode: DeploymentMode
-    authentication_also: str = "none"
     existing: ExistingIdentity | None = None
     secret: bool = False
     left_record: str = ""
@@ -110,7 +109,6 @@ def _gather(context: Context) -> Registration:
         application_name=application_name,
         cloud=cloud_of(context.answers),
         authentication=context.answers.authentication,
-        authentication_also=context.answers.authentication_also,
         deployment_mode=_DEPLOYMENT_MODES[context.answers.deployment, context.answers.mode],
         existing=existing,
         secret=context.answers.identity.credential == "secret",
@@ -249,9 +247,6 @@ def _decide(registration: Registration) -> Sequence[Action]:
         "Cloud": registration.cloud.name,
         "Authentication": registration.authentication,
     }
-    # Programs and agents of earlier releases read there how devices authenticate (now: gateway/options.py).
-    if registration.authentication_also != "none":
-        info["AuthenticationAlso"] = registration.authentication_also
     path = registration.credential_path
     name = paths.USUAL_NAMES[path]
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}

@@ -382,31 +382,6 @@ def test_roots_come_back_from_a_written_file() -> None:
     assert parse(written.encode(), "answers.yaml").answers.tenant.ca_pem == PEM * 2
 
 
-@pytest.mark.parametrize(("old", "new"), [("refuse", "fail"), ("remove", "replace")])
-def test_a_setting_may_still_be_given_by_its_former_name(old: str, new: str) -> None:
-    file = _file(f"left_record: {old}\n")
-    variable = {"MSTUNNEL_LEFT_RECORD": old}
-    made = [merge({}, {}, file), merge({}, variable), merge({}, {}, None, {"left_record": old})]
-    assert [answers.existing_record for answers in made] == [new] * 3
-    assert [str(answers.origins["existing_record"]) for answers in made] == [
-        "answers.yaml:2:14",
-        "environment MSTUNNEL_LEFT_RECORD",
-        "earlier answer",
-    ]
-    assert [[item.code for item in answers.warnings] for answers in made] == [["setting-renamed"]] * 2 + [[]]
-    assert "MSTUNNEL_LEFT_RECORD is now called existing_record" in made[1].warnings[0].message
-    assert "left_record" not in made[0].record()
-
-
-def test_the_present_name_wins_over_the_former_one() -> None:
-    environment = {"MSTUNNEL_LEFT_RECORD": "remove", "MSTUNNEL_EXISTING_RECORD": "fail"}
-    assert merge({}, environment).existing_record == "fail"
-    with pytest.raises(UsageError, match="`left_record` is the former name of `existing_record`: remove it"):
-        _file("left_record: remove\nexisting_record: fail\n")
-    with pytest.raises(UsageError, match="`existing_record` must be `fail` or `replace`"):
-        _file("left_record: perhaps\n")
-
-
 @pytest.mark.parametrize("text", ["600.0", "6_00", "0x258", "6e2", "1 000", "600s", ""])
 def test_a_whole_number_has_digits_only(text: str) -> None:
     if text:

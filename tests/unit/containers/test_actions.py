@@ -100,13 +100,6 @@ def test_undo_removes_what_was_pulled_and_loaded(ports: Ports, last: str) -> Non
     assert ports.engine.images == {}
 
 
-def test_names_that_an_earlier_release_gave_are_removed_too(ports: Ports) -> None:
-    other = "localhost/other:1"
-    ports.engine.images[other] = Image(other, DIGEST, "id")
-    undo(ports, LoadImage(reference=_IMAGE, archive="/a"), {"present": False, "names": [other]})
-    assert ports.engine.images == {}
-
-
 # --- Quadlet and unit file --------------------------------------------------------------------------------
 
 

@@ -1,6 +1,5 @@
 """What the answers say of this host reaches the gateway, and stays there when the monitor renders next."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +98,6 @@ def test_a_host_of_an_earlier_release_keeps_its_settings_until_the_next_run(scen
 
     installed(scene, **ANSWERS[field])
     assert scene.files.read(paths.GATEWAY_SETTINGS) is not None
-
-
-def test_a_host_of_the_first_release_is_read(tmp_path: Path) -> None:
-    journal = Path(__file__).parents[2] / "crash" / "releases" / "0.1.0-journal-1.jsonl"
-    actions = [json.loads(line).get("action") or {} for line in journal.read_text().splitlines()]
-    (text,) = {item["text"] for item in actions if item.get("kind") == "write-gateway-configuration"}
-    files = Files(tmp_path)
-    files.make_directories(paths.CONFIGURATION)
-    files.write(paths.OCSERV_CONF, text.encode())
-
-    assert read_gateway_options(files) == GatewayOptions()
 
 
 RELEASED = """

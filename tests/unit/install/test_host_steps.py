@@ -7,19 +7,12 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.codec import CODEC
-from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.action import Action
-from mstunnel_setup.transaction.journal import Journal
-from mstunnel_setup.transaction.runner import Runner
-from mstunnel_setup.transaction.step import Step
 from tests.crash import kernel as emulated
 from tests.refusals import refused
 from tests.unit.actions.host import Host
@@ -169,33 +162,6 @@ def test_without_root_a_file_that_others_cannot_read_stays_out_of_the_journal(ma
     machine.scene.run(proxy.SYSTEM, of_root(machine, environment={"https_proxy": PROXY}))
     assert machine.text(proxy.PROFILE) == "export TOKEN=hidden\n"
     assert b"hidden" not in (machine.scene.files.read(machine.scene.journal.path) or b"")
-
-
-@pytest.mark.parametrize("now", [SECRET, PROXY])
-def test_a_password_that_an_earlier_release_wrote_is_taken_back(machine: Machine, now: str) -> None:
-    before = machine.tree()
-    text = f"export https_proxy={SECRET}\n"
-    earlier: list[Action] = [
-        WriteFile(path=proxy.PROFILE, text=text, mode=0o600),
-        StoreAnswer(name=environment.WANTED, value={"https_proxy": SECRET}),
-    ]
-    step: Any = Step("proxy", "", lambda _context: None, lambda _facts: earlier)
-    machine.scene.run(step, of_root(machine))
-    machine.scene.write(paths.ENVIRONMENT, f"https_proxy={now}\n")
-
-    files, clock = machine.scene.files, machine.scene.clock
-    journal = Journal(files, clock, paths.STATE, readable=True)
-    context = replace(of_root(machine), read_receipt=lambda: journal.receipt)
-    runner = Runner(context.host, journal, CODEC, clock, lambda _event: None)
-    assert proxy.obsolete_keys(context) == [f"file:{proxy.PROFILE}", f"answer:{environment.WANTED}"]
-    runner.take_back(proxy.obsolete_keys(context))
-    runner.run([proxy.SYSTEM], context)
-
-    assert b"word" not in (files.read(journal.path) or b"")
-    assert proxy.obsolete_keys(context) == []
-    runner.undo()
-    files.remove(paths.ENVIRONMENT)
-    assert machine.tree() == before
 
 
 def mode(machine: Machine, path: str) -> int:

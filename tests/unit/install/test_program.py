@@ -22,6 +22,7 @@ from mstunnel_setup.io import bundle
 from mstunnel_setup.io.errors import PERMISSION_DENIED
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.step import Step
+from tests.refusals import refused
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
 from tests.unit.install.scenes import Scene, paths_of
@@ -110,6 +111,15 @@ def test_what_a_power_cut_left_and_an_older_file_are_replaced_and_all_are_remove
     assert scene.files.read(FILE) == given
     scene.undo()
     assert scene.files.names(paths.PROGRAMS) == []
+
+
+def test_an_installation_of_0_1_is_refused_with_the_way(scene: Scene) -> None:
+    scene.remember("program", {"version": "0.1.0"})
+    with refused(CheckError, "program-too-old") as caught:
+        program.refuse_too_old(scene.context().receipt)
+    assert "version 0.2.0 first" in caught.value.hint
+    scene.remember("program", {"version": "0.2.0"})
+    program.refuse_too_old(scene.context().receipt)
 
 
 def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -> None:
