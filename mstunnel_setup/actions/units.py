@@ -1,6 +1,8 @@
 """Units of systemd, and files that a program of the host reads."""
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import ClassVar, Final, Literal
 
@@ -160,14 +162,21 @@ class EnableInitScript(Action):
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Stop and disable it with the program of the init system; the links are kept when that fails."""
-        openrc = ("rc-update", "del", self.name, "default")
-        disable = openrc if self.init == "openrc" else ("update-rc.d", "-f", self.name, "remove")
-        stop = [(f"/etc/init.d/{self.name}", "stop")] if self.now else []
+        script = f"/etc/init.d/{self.name}"
+        if self.now and host.files.state(script) is not None:
+            with suppress(ProcessError):  # the links are removed even if stopping hangs
+                host.processes.run((script, "stop"), timeout=300)
+        # Links of System V have the prefix S and two digits (update-rc.d(8)).
+        openrc = self.init == "openrc"
+        directory, prefix = ("/etc/runlevels/default", "") if openrc else ("/etc/rc2.d", "S..")
+        names = host.files.names(directory) if host.files.state(directory) is not None else ()
+        if not any(re.fullmatch(f"{prefix}{self.name}", name) for name in names):
+            return Undone(Undo.ABSENT)
+        disable = ("rc-update", "del", self.name, "default")
         try:
-            for command in (*stop, disable):
-                host.processes.run(command, timeout=300)
+            host.processes.run(disable if openrc else ("update-rc.d", "-f", self.name, "remove"), timeout=300)
         except ProcessError as error:
-            return Undone(Undo.KEPT, f"the links to /etc/init.d/{self.name}: {error.message}")
+            return Undone(Undo.KEPT, f"the links to {script}: {error.message}")
         return Undone(Undo.REMOVED)
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from mstunnel_setup.actions.units import ConfigureUnit, WriteAuditRules
+from mstunnel_setup.actions.units import ConfigureUnit, EnableInitScript, WriteAuditRules
 from mstunnel_setup.install.steps.program import RULES
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.actions.host import Host, apply, undo
@@ -124,3 +125,33 @@ def test_audit_rules_are_removed_where_auditd_was_uninstalled_meanwhile(host: Au
     host.has_auditd = False
     assert undo(host, AUDIT, before).outcome is Undo.REMOVED
     assert host.asked == TAKEN_UP[RULES]
+
+
+class Initialised(Host):
+    """A host with the programs of both init systems."""
+
+    def _rc_update(self, words: list[str]) -> tuple[int, str]:
+        return 0, ""
+
+    def _update_rc_d(self, words: list[str]) -> tuple[int, str]:
+        return 0, ""
+
+
+@pytest.mark.parametrize(
+    ("init", "link", "disable"),
+    [
+        ("openrc", "/etc/runlevels/default/mstunnel", "rc-update del mstunnel default"),
+        ("sysv", "/etc/rc2.d/S01mstunnel", "update-rc.d -f mstunnel remove"),
+    ],
+)
+def test_an_init_script_of_release_0_2_is_disabled_once(
+    tmp_path: Path, init: Literal["openrc", "sysv"], link: str, disable: str
+) -> None:
+    host = Initialised(tmp_path)
+    host.files.make_directories(link.rpartition("/")[0])
+    host.files.link(link, "../init.d/mstunnel")
+    action = EnableInitScript(init=init)
+    assert undo(host, action, {}).outcome is Undo.REMOVED
+    host.files.remove(link)
+    assert undo(host, action, {}).outcome is Undo.ABSENT
+    assert host.asked == [disable]
