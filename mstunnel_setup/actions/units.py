@@ -156,6 +156,10 @@ class EnableInitScript(Action):
     now: bool = False
 
     @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return True
+
+    @override
     def apply(self, host: Host, outputs: Outputs) -> None:
         return
 

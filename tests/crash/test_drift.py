@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import paths
 from mstunnel_setup.transaction.receipt import fold
 from tests.crash.arena import Arena, command, differences
@@ -230,6 +231,8 @@ def test_the_journal_of_every_release_still_loads(arena: Arena, release: Path) -
     status = arena.run("mstunnel-setup", "status").checked()
     receipt = fold(json.loads(line) for line in release.read_text().splitlines())
     assert len(receipt.entries) > 25
+    # What is left behind later must be known to undo it.
+    assert all(CODEC.load(version) for entry in receipt.entries.values() for version in entry.versions)
     # What it did counts; what only later releases do is still to be done.
     assert set(status.envelope["data"]["done"]) == set(receipt.steps)
     assert status.envelope["data"]["next"] not in receipt.steps
