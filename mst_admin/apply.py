@@ -32,6 +32,7 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.safe_paths import visible_kind
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 DECLARATIONS_INVALID = declare(
@@ -83,15 +84,18 @@ def load_declarations(path: Path, resolve: Resolve | None = None) -> Declaration
     Raises UsageError: `declarations-missing`, `declarations-invalid` with every problem of every file.
     """
     try:
-        files = [path] if path.is_file() else sorted(path.iterdir())
-        if not path.is_file():
-            files = [item for item in files if item.suffix in {".yaml", ".yml"} and item.is_file()]
+        alone = visible_kind(path) == "file"
+        files = [path] if alone else [item for item in sorted(path.iterdir()) if _is_declaration(item)]
         contents = [(str(file), read(file)) for file in files]
     except (OSError, DocumentError) as error:
         raise _missing(path, getattr(error, "strerror", None) or str(error)) from error
     if not contents:
         raise _missing(path, "there is no .yaml file in it")
     return parse_declarations(contents, resolve)
+
+
+def _is_declaration(path: Path) -> bool:
+    return path.suffix in {".yaml", ".yml"} and visible_kind(path) == "file"
 
 
 def _missing(path: Path, reason: str) -> UsageError:

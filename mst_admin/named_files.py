@@ -8,7 +8,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.safe_paths import kind_at
+from mstunnel_setup.io.safe_paths import kind_at, visible_kind
 
 
 def names_file(text: str, suffixes: Collection[str]) -> bool:
@@ -19,10 +19,7 @@ def names_file(text: str, suffixes: Collection[str]) -> bool:
     """
     if text.startswith(("/", "./", "../", "~")) or Path(text).suffix.lower() in suffixes:
         return True
-    try:
-        return Path(text).is_file()
-    except OSError:
-        return False
+    return visible_kind(Path(text)) == "file"
 
 
 def write_named(directory: Path, contents: Mapping[str, str]) -> None:

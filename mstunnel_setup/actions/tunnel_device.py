@@ -13,6 +13,7 @@ from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.safe_paths import visible_kind
 from mstunnel_setup.transaction.action import OneWayAction
 
 DEVICE: Final = "/dev/net/tun"
@@ -44,7 +45,7 @@ def out_of_date(host: Host) -> str:
     The usual cause is a device that appeared, or was replaced, after the container was started. Whether the
     host itself can open it is not tried: the monitor's own unit may use no device.
     """
-    return closed(host) if Path(DEVICE).exists() else ""
+    return closed(host) if visible_kind(Path(DEVICE)) else ""
 
 
 class RenewTunnelDevice(OneWayAction):
@@ -64,7 +65,7 @@ class RenewTunnelDevice(OneWayAction):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        return not (self.reason and Path(DEVICE).exists())
+        return not (self.reason and visible_kind(Path(DEVICE)))
 
     @override
     def capture(self, host: Host) -> JsonObject:

@@ -36,4 +36,7 @@ class ReleaseImages:
 def release_images() -> ReleaseImages | None:
     """Those that `make dist` wrote into the program (scripts/dist.py); None in a source checkout."""
     written = files("mstunnel_setup") / "data" / "release-images.json"
-    return ReleaseImages(**json.loads(written.read_text())) if written.is_file() else None  # noqa: TID251 (a file of the package)
+    try:
+        return ReleaseImages(**json.loads(written.read_text()))  # noqa: TID251 (a file of the package)
+    except FileNotFoundError:
+        return None

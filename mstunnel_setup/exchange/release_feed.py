@@ -101,7 +101,10 @@ class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
 def built_in_feed() -> Feed | None:
     """The feed that `make dist` wrote into the program (scripts/dist.py); None in a source checkout."""
     written = resources("mstunnel_setup") / "data" / "release-feed.json"
-    return Feed(**json.loads(written.read_text())) if written.is_file() else None  # noqa: TID251 (a file of the package)
+    try:
+        return Feed(**json.loads(written.read_text()))  # noqa: TID251 (a file of the package)
+    except FileNotFoundError:
+        return None
 
 
 def read_feed(files: Files) -> Feed | None:

@@ -12,6 +12,7 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.safe_paths import visible_kind
 from mstunnel_setup.transaction.receipt import Receipt
 
 _OF_RELEASE = Origin("default", text("of this release"))
@@ -47,7 +48,7 @@ def with_release_images(answers: Answers) -> Answers:
         return answers
     references = {} if given else own.references(answers.images.registry)
     values: dict[str, object] = {f"images.{name}": reference for name, reference in references.items()}
-    found = [str(place) for place in own.places() if place.is_file()][:1]
+    found = [str(place) for place in own.places() if visible_kind(place) == "file"][:1]
     if found and not answers.images.archive:
         values["images.archive"] = found
     answers = answered(answers, values)

@@ -160,6 +160,17 @@ def explain(verb: str, path: str, error: OSError) -> FileError:
     return declared(verb=verb, path=path, reason=error.strerror, account=own_name())
 
 
+def visible_kind(path: Path) -> Kind | None:
+    """What kind of file `path` leads to, links followed; None when this user cannot see that anything is there.
+
+    For a path that is only probed: what lies in a closed directory is no use to this user.
+    """
+    try:
+        return kind_of(path.stat().st_mode)
+    except OSError:
+        return None
+
+
 def kind_at(path: Path) -> Kind | None:
     """What kind of file `path` leads to, links followed; None when nothing is there.
 

@@ -28,6 +28,8 @@ OS_EFFECTS = re.compile(
     r"|rename|renames|replace|rmdir|sendfile|setxattr|symlink|truncate|unlink|utime|write"
     r"|popen|posix_spawnp?|spawn\w+|exec\w+|system|fork|forkpty|kill|killpg)"
 )
+# Until Python 3.14 these raise PermissionError below a directory that this user may not enter.
+PROBES = re.compile(r"exists|is_dir|is_fifo|is_file|is_mount|is_socket|is_symlink")
 CALLS = {
     OS_EFFECTS: "effect of the operating system",
     re.compile(r"(time\.)(time|time_ns|monotonic|monotonic_ns|sleep)"): "time",
@@ -88,7 +90,7 @@ def _call(node: ast.Call) -> Iterator[str]:
 
 
 def _method(node: ast.Call, method: str) -> Iterator[str]:
-    if METHODS.fullmatch(method):
+    if METHODS.fullmatch(method) or PROBES.fullmatch(method):
         yield f"{method}()"
     # `str.replace` takes two texts, `datetime.replace` names; one place to go to is a file's.
     alone = len(node.args) == 1 and not node.keywords
@@ -169,6 +171,8 @@ FORBIDDEN = [
     "path.replace('b')",
     "path.touch()",
     "path.rmdir()",
+    "path.exists()",
+    "Path('a').is_file()",
     "(directory / name).write_text('b')",
     "os.chmod('a', 0)",
     "os.unlink('a')",

@@ -33,6 +33,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.safe_paths import visible_kind
 from mstunnel_setup.readiness.facts.host import own_addresses
 from mstunnel_setup.readiness.facts.programs import resolver
 from mstunnel_setup.transaction.action import Action
@@ -91,7 +92,7 @@ def step_for_port(port: int) -> Step[Context, Launch]:
 
 def _containers(context: Context, port: int) -> Launch:
     host = context.host
-    if not Path(_TUN).exists():
+    if visible_kind(Path(_TUN)) is None:
         context.fail(
             CheckError(
                 "tun-missing",
@@ -111,7 +112,7 @@ def _containers(context: Context, port: int) -> Launch:
     chosen = choice.choose_run_method(
         engine.name,
         systemd=host.systemd.running(),
-        cgroup_v2=Path(_CONTROLLERS).exists(),
+        cgroup_v2=visible_kind(Path(_CONTROLLERS)) is not None,
         generator=quadlet.available(host.processes, engine.version),
         installed=context.receipt.entries,
     )
@@ -143,9 +144,9 @@ def container_host(context: Context, port: int) -> container_specs.ContainerHost
         server_state=str(files.locate(paths.SERVER_STATE)),
         agent_state=str(files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
-        limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir(),
+        limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"") or visible_kind(Path(_PIDS)) == "directory",
         traced=environment.settings(context).get("TRACE_SESSIONS") in ("1", "2"),
-        journal=container_specs.JOURNAL if Path(container_specs.JOURNAL).exists() else "",
+        journal=container_specs.JOURNAL if visible_kind(Path(container_specs.JOURNAL)) else "",
         network=network(files, context.host.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
         ipv6_network=engine_ipv6.NETWORK if context.gateway_gets_ipv6 else "",

@@ -28,6 +28,7 @@ from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import visible_kind
 from mstunnel_setup.io.systemd import ServiceManager
 from mstunnel_setup.operations.monitor import upgrades
 from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
@@ -434,7 +435,7 @@ def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
     reader = HostReader(files.given, clock, Settings(), {})
     away = [name for name in MODULE_FILES if name not in reader.modules()]
     found = set(away) & reader.loadable() if away else set[str]()
-    return sorted(found if Path(tunnel_device.DEVICE).exists() else {*found, "tun"})
+    return sorted(found if visible_kind(Path(tunnel_device.DEVICE)) else {*found, "tun"})
 
 
 def _load_modules(ports: Host, names: Sequence[str]) -> str:
