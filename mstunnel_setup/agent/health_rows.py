@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from mstunnel_setup.base.text import ago, text
+from mstunnel_setup.certificates.expiry import Expiry, expiry
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, LATEST_REPORT, GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import (
@@ -39,11 +40,12 @@ class MachineLoad:
 
 @dataclass(frozen=True)
 class GatewayCertificate:
-    """The certificate in use: when it ends, what was said last of its revocation, or why that is unknown."""
+    """The certificate in use: its lifetime, what was said last of its revocation, or why that is unknown."""
 
     end: datetime | None = None
     revocation: RevocationState | None = None
     problem: str = ""
+    start: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +276,9 @@ TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult
     (
         "tls-certificate",
         text("TLS certificate"),
-        lambda seen, thresholds: _days(seen.certificate.end, seen.now, thresholds.certificate_days),
+        lambda seen, thresholds: _days(
+            seen.certificate.end, seen.now, thresholds.certificate_days, seen.certificate.start
+        ),
     ),
     ("tls-revocation", text("TLS certificate revocation"), _revocation),
     ("internal-network", text("Internal network accessibility"), _internal_network),
@@ -320,13 +324,26 @@ def _percent(value: float | None, limit: Threshold) -> RowResult:
     return RowResult(HealthState.UNHEALTHY if whole >= limit.unhealthy else HealthState.WARNING, text, value)
 
 
-def _days(end: datetime | None, now: datetime, limit: Threshold) -> RowResult:
+_OF_EXPIRY: Final = {
+    Expiry.FAR: HealthState.HEALTHY,
+    Expiry.SOON: HealthState.WARNING,
+    Expiry.CRITICAL: HealthState.UNHEALTHY,
+    Expiry.EXPIRED: HealthState.UNHEALTHY,
+}
+
+
+def _days(
+    end: datetime | None, now: datetime, limit: Threshold | None, start: datetime | None = None
+) -> RowResult:
+    """What the rule for the lifetime says, or the limits that an administrator has set instead."""
     if end is None:
         return _unknown("it cannot be read")
     days = (end - now) / timedelta(days=1)
-    state = HealthState.HEALTHY if days > limit.healthy else HealthState.WARNING
-    if days <= limit.unhealthy:
-        state = HealthState.UNHEALTHY
+    state = _OF_EXPIRY[expiry(end, now, start)]
+    if limit is not None:
+        state = HealthState.HEALTHY if days > limit.healthy else HealthState.WARNING
+        if days <= limit.unhealthy:
+            state = HealthState.UNHEALTHY
     if days <= 0:
         return RowResult(state, f"ended on {end:%Y-%m-%d}", days)
     return RowResult(state, f"ends on {end:%Y-%m-%d}, in {int(days)} days", days)

@@ -122,6 +122,13 @@ METRICS: Final = (
         "latency",
     ),
     AgentMetric(
+        "mstunnel_tls_certificate_start_timestamp_seconds",
+        "Unix time",
+        "certificate",
+        "From when on the TLS certificate in use is valid.",
+        lambda seen: seen.observation.certificate.start,
+    ),
+    AgentMetric(
         "mstunnel_tls_certificate_expiry_timestamp_seconds",
         "Unix time",
         "certificate",

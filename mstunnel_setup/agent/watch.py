@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -77,9 +77,11 @@ class CertificateWatch:
             revocation.keep(self.files, revocation.ASKED_BY_AGENT, name, verdicts, self.clock.now())
         # Of ours: whatever the commands have asked is not the container's to read.
         asked = revocation.last(self.files, name, self.clock.now())
+        leaf = chain[0]
+        found = GatewayCertificate(leaf.not_valid_after_utc, start=leaf.not_valid_before_utc)
         if asked is None:
-            return GatewayCertificate(chain[0].not_valid_after_utc)
-        return GatewayCertificate(chain[0].not_valid_after_utc, asked.state, "; ".join(asked.problems))
+            return found
+        return replace(found, revocation=asked.state, problem="; ".join(asked.problems))
 
     def _issuer_of(self, last: x509.Certificate) -> tuple[x509.Certificate, ...]:
         """The issuer of the last certificate that is served, if this server knows it."""

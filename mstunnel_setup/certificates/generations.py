@@ -91,12 +91,13 @@ def leaf_in_use(files: Files) -> x509.Certificate | None:
         return None
 
 
-def is_older(candidate: x509.Certificate, current: x509.Certificate) -> bool:
-    """Whether `candidate` was issued before `current` and does not last longer: a step back."""
-    return (
-        candidate.not_valid_before_utc < current.not_valid_before_utc
-        and candidate.not_valid_after_utc <= current.not_valid_after_utc
+def is_step_back(candidate: x509.Certificate, current: x509.Certificate) -> bool:
+    """Whether `candidate` ends before `current`, or together with it and was issued before it."""
+    first, second = (
+        (certificate.not_valid_after_utc, certificate.not_valid_before_utc)
+        for certificate in (candidate, current)
     )
+    return first < second
 
 
 def is_later(candidate: x509.Certificate, current: x509.Certificate) -> bool:

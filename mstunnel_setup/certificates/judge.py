@@ -1,7 +1,7 @@
 """Judge an identity: is this the certificate that devices will accept at this address, now and for a while?
 
-Everything here is pure. Limits come from `docs/reference` (TLS certificate): 2048 bits, 398 days for public
-authorities and 730 days for private ones, names as whole labels.
+Everything here is pure. Limits come from `docs/reference` (TLS certificate): 2048 bits, 730 days for private
+authorities, names as whole labels; those of public authorities and of the time left are in `expiry.py`.
 """
 
 import itertools
@@ -28,6 +28,7 @@ from mstunnel_setup.certificates.certificate import (
     title,
 )
 from mstunnel_setup.certificates.chain_building import Path, best_path, forbidden_name, paths
+from mstunnel_setup.certificates.expiry import Expiry, expiry_of, longest_public
 from mstunnel_setup.certificates.judge_leaf import (
     LEAF,
     key_findings,
@@ -279,8 +280,6 @@ def _critical_extensions(certificate: x509.Certificate, what: str) -> Iterator[P
         )
 
 
-WARN_DAYS = 30
-_PUBLIC_DAYS = 398
 _PRIVATE_DAYS = 730
 
 
@@ -306,7 +305,7 @@ def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Proble
             hint="Renew the certificate and import the new one.",
             end=leaf.not_valid_after_utc,
         )
-    elif days_left(leaf, now) <= WARN_DAYS:
+    elif expiry_of(leaf, now) is not Expiry.FAR:
         yield warning(
             "expires-soon",
             "the certificate expires on {end:%Y-%m-%d} (days left: {days})",
@@ -317,14 +316,16 @@ def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Proble
     for certificate in path.certificates[1:]:
         yield from _issuer_validity(certificate, now)
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc + timedelta(seconds=1)
-    if public and life > timedelta(days=_PUBLIC_DAYS):
+    limit, since = longest_public(leaf.not_valid_before_utc.date())
+    if public and life > timedelta(days=limit):
         yield warning(
             "lifetime-public",
-            "the certificate is issued for {days} days, more than {limit}: iOS refuses it, Android "
-            "advises against it",
+            "the certificate is issued for {days} days; since {since} a public authority may issue at most "
+            "{limit}, and devices may refuse it",
             hint="Request a certificate of at most {limit} days.",
             days=life.days,
-            limit=_PUBLIC_DAYS,
+            since=f"{since:%Y-%m-%d}",
+            limit=limit,
         )
     if not public and life > timedelta(days=_PRIVATE_DAYS):
         yield warning(
@@ -354,7 +355,7 @@ def _issuer_validity(certificate: x509.Certificate, now: datetime) -> Iterator[P
             name=name,
             end=end,
         )
-    elif days_left(certificate, now) <= WARN_DAYS:
+    elif expiry_of(certificate, now) is not Expiry.FAR:
         yield warning(
             "chain-expires-soon",
             "{name} in the chain expires on {end:%Y-%m-%d} (days left: {days})",

@@ -148,7 +148,10 @@ class ImportOptions:
         str | None, typer.Option("--cancel", metavar="NAME", help="Cancel a delayed import.")
     ] = None
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Allow a certificate older than the one in use.")
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Allow a certificate that is older than the one in use or ends earlier."
+        ),
     ] = False
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 

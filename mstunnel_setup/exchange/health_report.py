@@ -103,13 +103,16 @@ class Threshold(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 
 class Thresholds(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """One threshold for each metric that has one: percent, percent, gigabytes free, milliseconds, days."""
+    """One threshold for each metric that has one: percent, percent, gigabytes free, milliseconds, days.
+
+    Without one for certificates their lifetime decides (`certificates/expiry.py`).
+    """
 
     cpu_usage: Threshold = Threshold(healthy=95, unhealthy=100)
     memory_usage: Threshold = Threshold(healthy=95, unhealthy=100)
     disk_space: Threshold = Threshold(healthy=5, unhealthy=3)
     latency: Threshold = Threshold(healthy=10, unhealthy=20)
-    certificate_days: Threshold = Threshold(healthy=30, unhealthy=0)
+    certificate_days: Threshold | None = None
 
 
 # No public source tells Intune's names of the metrics, so they are known by the word they must contain.

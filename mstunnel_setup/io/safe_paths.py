@@ -161,7 +161,7 @@ def explain(verb: str, path: str, error: OSError) -> FileError:
 
 
 def visible_kind(path: Path) -> Kind | None:
-    """What kind of file `path` leads to, links followed; None when this user cannot see that anything is there.
+    """What kind of file `path` leads to, links followed; None when this user sees nothing there.
 
     For a path that is only probed: what lies in a closed directory is no use to this user.
     """

@@ -65,7 +65,12 @@ _SERIOUS: Final = frozenset(
 REPORTED_BY_HOST: Final = frozenset({"tls-certificate", "tls-revocation"})
 """Rows that the commands of the host look at themselves, and report themselves."""
 # A warning that leaves the gateway working does not change the exit code.
-_SERIOUS_CERTIFICATE = frozenset({"certificate-not-in-use", "certificate-expired", "certificate-revoked"})
+_UNUSABLE_CERTIFICATE: Final = frozenset(
+    {"certificate-not-in-use", "certificate-expired", "certificate-revoked"}
+)
+_CERTIFICATE_ENDS: Final = "certificate-nearly-expired"
+SERIOUS_CERTIFICATE: Final = _UNUSABLE_CERTIFICATE | {_CERTIFICATE_ENDS}
+"""Codes about the certificate that count as a failed check: devices cannot connect, or soon will not."""
 
 
 def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
@@ -133,7 +138,8 @@ class HealthVerdict(Report):
 def health(operator: Operator) -> Result[HealthVerdict]:
     """Containers, certificate, every row of the table.
 
-    Exit code 7 for a container, 4 for a certificate, 3 for another row that is unhealthy, else 0.
+    Exit code 7 for a container, 4 for a certificate that devices refuse, 3 for one that is nearly expired or
+    another row that is unhealthy, else 0.
     Raises UsageError `not-installed`.
     """
     with open_gateway(operator) as ports:
@@ -154,9 +160,9 @@ def health(operator: Operator) -> Result[HealthVerdict]:
     codes, code = {notice.code for notice in notices}, ExitCode.DONE
     if CONTAINER_UNHEALTHY.code in codes:
         code = ExitCode.ENGINE
-    elif codes & _SERIOUS_CERTIFICATE:
+    elif codes & _UNUSABLE_CERTIFICATE:
         code = ExitCode.CERTIFICATE
-    elif "health-unhealthy" in codes:
+    elif codes & {"health-unhealthy", _CERTIFICATE_ENDS}:
         code = ExitCode.CHECK
     found = HealthVerdict(
         containers=containers,

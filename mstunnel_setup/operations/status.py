@@ -25,7 +25,12 @@ from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerStatus, container_health
 from mstunnel_setup.operations.environment_check import check_environment
-from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
+from mstunnel_setup.operations.health import (
+    SERIOUS_CERTIFICATE,
+    agent_troubles,
+    is_serious,
+    of_settled_server,
+)
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
@@ -51,7 +56,7 @@ class StatusReport(Report):
     """The gateway at a glance.
 
     Exit code 7 when a container is not healthy, 3 when the agent reports that the site is not served as it
-    should be.
+    should be, or the certificate is nearly expired or cannot be used.
     """
 
     version: str
@@ -76,7 +81,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
-    it should be, else 0.
+    it should be or the certificate is nearly expired or cannot be used, else 0.
     """
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
@@ -102,7 +107,8 @@ def overview(operator: Operator) -> Result[StatusReport]:
             *waiting_notices(ports.files),
             *summary.notices(),
         )
-    code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
+    serious = is_serious(report, now) or any(item.code in SERIOUS_CERTIFICATE for item in notices)
+    code = ExitCode.CHECK if serious else ExitCode.DONE
     server, agent = (
         text("{state}, {health}", state=text(item.state), health=text(item.health))
         for item in (found.server, found.agent)

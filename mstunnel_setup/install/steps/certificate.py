@@ -162,7 +162,7 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     Until a gateway has served the one in use, everything replaces it. After that, what an option or a
     variable of this run or a person names replaces it, even if it is older; what the answer file or an
     earlier run names, only when it was issued later: `mst-cli import_cert` may have put the one in use there
-    since. What is at the usual place replaces it unless it is older.
+    since. What is at the usual place replaces it unless it is older or ends earlier.
     """
     current = generations.in_use(context.host.files)
     if current is None or fingerprint(current) == found.fingerprint:
@@ -176,8 +176,8 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
         reason = text(
             "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
         )
-    elif not free and generations.is_older(found.identity.leaf, current.leaf):
-        reason = text("is older than the one in use; `mst-cli import_cert --yes` uses it again")
+    elif not free and generations.is_step_back(found.identity.leaf, current.leaf):
+        reason = text("ends before the one in use or is older; `mst-cli import_cert --yes` uses it")
     else:
         exists = context.host.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)

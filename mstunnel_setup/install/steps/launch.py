@@ -144,7 +144,8 @@ def container_host(context: Context, port: int) -> container_specs.ContainerHost
         server_state=str(files.locate(paths.SERVER_STATE)),
         agent_state=str(files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
-        limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"") or visible_kind(Path(_PIDS)) == "directory",
+        limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"")
+        or visible_kind(Path(_PIDS)) == "directory",
         traced=environment.settings(context).get("TRACE_SESSIONS") in ("1", "2"),
         journal=container_specs.JOURNAL if visible_kind(Path(container_specs.JOURNAL)) else "",
         network=network(files, context.host.processes) if paths.ROOTLESS else "",

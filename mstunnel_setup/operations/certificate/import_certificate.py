@@ -194,25 +194,35 @@ def _import(
 
 
 def _refuse_step_back(context: Context, found: Certificate) -> None:
-    """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
-    current = generations.leaf_in_use(context.host.files)
-    if current is None or not generations.is_older(found.identity.leaf, current):
+    """Raise CertificateError for one that is older or ends earlier, unless a person agrees."""
+    leaf, current = found.identity.leaf, generations.leaf_in_use(context.host.files)
+    if current is None or not generations.is_step_back(leaf, current):
         return
-    ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
-    files = " and ".join(found.source.paths)
+    values = {
+        "files": " and ".join(found.source.paths),
+        "ends": f"{leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+        "current": f"{current.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+    }
     question = text(
-        "The certificate in {files} is older than the one in use (it ends on {ends}). Use it",
-        files=files,
-        ends=ends,
+        "The certificate in {files} is older than the one in use or ends earlier ({ends}; in use: "
+        "{current}). Use it",
+        **values,
     )
     if context.prompter.interactive and context.prompter.confirm(question):
         return
+    if leaf.not_valid_before_utc < current.not_valid_before_utc:
+        raise CertificateError(
+            "certificate-older",
+            "the certificate in {files} is older than the one in use (it ends on {ends})",
+            hint="To use it anyway, add --yes; to import another file, name it with --cert and --key or "
+            "--pfx.",
+            **values,
+        )
     raise CertificateError(
-        "certificate-older",
-        "the certificate in {files} is older than the one in use (it ends on {ends})",
+        "certificate-ends-earlier",
+        "the certificate in {files} ends on {ends}, earlier than the one in use ({current})",
         hint="To use it anyway, add --yes; to import another file, name it with --cert and --key or --pfx.",
-        files=files,
-        ends=ends,
+        **values,
     )
 
 
@@ -321,7 +331,7 @@ def take_pending(run: Run, name: str) -> Result[Activation]:
     if _newer_in_use(run.files, identity.leaf) not in ("", pending.instead_of):
         raise CertificateError(
             "import-older",
-            "the delayed certificate {name} is older than the one that is now in use",
+            "the delayed certificate {name} is older than the one that is now in use, or ends earlier",
             hint="Cancel it: `mst-cli import_cert --cancel {name}`.",
             name=name,
         )
@@ -341,7 +351,7 @@ def take_pending(run: Run, name: str) -> Result[Activation]:
 def _newer_in_use(files: Files, leaf: x509.Certificate) -> str:
     """The generation in use where `leaf` would be a step back from it; else empty."""
     current = generations.leaf_in_use(files)
-    return str(generations.linked(files)) if current and generations.is_older(leaf, current) else ""
+    return str(generations.linked(files)) if current and generations.is_step_back(leaf, current) else ""
 
 
 def _named(run: Run, name: str) -> ScheduleImport:

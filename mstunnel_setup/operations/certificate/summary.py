@@ -11,7 +11,8 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Day, Moment, Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation
-from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
+from mstunnel_setup.certificates.expiry import Expiry, expiry_of
+from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.transaction.receipt import Receipt
 
@@ -42,6 +43,9 @@ class CertificateSummary(Report):
 
     days_left: int | None = Field(description="Days until the leaf in use ends.")
     not_after: Day | None
+    expiry: Expiry | None = Field(
+        default=None, description="How near the end is, for the lifetime of the certificate."
+    )
     revocation: RevocationSummary | None
     pending: tuple[PendingImport, ...] = Field(description="Delayed imports.")
 
@@ -59,6 +63,7 @@ class CertificateSummary(Report):
         return cls(
             days_left=None if leaf is None else days_left(leaf, now),
             not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+            expiry=None if leaf is None else expiry_of(leaf, now),
             revocation=answer,
             pending=tuple(
                 PendingImport(name=item.name, at=item.due.isoformat(), overdue=item.due + _PATIENCE < now)
@@ -67,15 +72,23 @@ class CertificateSummary(Report):
         )
 
     def notices(self) -> Iterator[Problem]:
-        """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
+        """Warnings: near the end, of a revoked one, of one not asked about, of a failed import."""
         days, date = self.days_left, self.not_after
-        if days is None:
+        if self.expiry is None:
             yield warning(
                 "certificate-not-in-use", "no usable certificate is in use", hint="Run `mst-cli cert check`."
             )
-        elif days < 0:
+        elif self.expiry is Expiry.EXPIRED:
             yield warning("certificate-expired", "the certificate expired on {date}", hint=_RENEW, date=date)
-        elif days <= WARN_DAYS:
+        elif self.expiry is Expiry.CRITICAL:
+            yield warning(
+                "certificate-nearly-expired",
+                "the certificate expires on {date}, and no device can connect then (days left: {days})",
+                hint=_RENEW,
+                date=date,
+                days=days,
+            )
+        elif self.expiry is Expiry.SOON:
             yield warning(
                 "certificate-expires-soon",
                 "the certificate expires on {date} (days left: {days})",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import text
+from mstunnel_setup.certificates.expiry import Expiry
 from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, warning
 
@@ -13,7 +14,6 @@ CHECKS = Checks(Group.CERTIFICATE)
 _NAMES = frozenset({"name-missing", "wildcard-partial", "public-address-invalid", "name-mismatch"})
 _TIMES = ("expire", "not-yet-valid", "lifetime")
 _CHAIN = ("chain", "root", "private-ca", "certificate-unused")
-_SOON = 30
 
 
 def subject(finding: str) -> str:
@@ -94,7 +94,7 @@ _judged(
     text("valid now, for an accepted time"),
     passes="Valid now, with its whole chain, and its lifetime is not too long for devices.",
     why="Devices refuse a certificate that has expired, is not valid yet, or is valid for too long.",
-    fix="Request a certificate that is valid now and for at most 398 days.",
+    fix="Request a certificate that is valid now, and for no more days than the finding allows.",
 )
 _judged(
     "chain",
@@ -124,7 +124,7 @@ def _worst(found: Sequence[Problem]) -> Verdict:
 
 @CHECKS.add("certificate-days-left", "Days left", "recommended")
 def _days_left(certificate: CertificateFacts) -> Verdict:
-    """More than 30 days are left.
+    """More than 30 days are left, or more than a third of a lifetime of less than 90 days.
 
     After it expires, no device can connect.
 
@@ -132,11 +132,17 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
     """
     if certificate.days_left is None:
         return skipped("no certificate to check")
-    if certificate.days_left > _SOON:
+    if certificate.expiry is Expiry.FAR:
         return passed("{days_left} days", days_left=certificate.days_left)
+    if certificate.expiry is Expiry.SOON:
+        return problem(
+            "{days_left} days",
+            hint="Renew it and import it with `mst-cli import_cert`.",
+            days_left=certificate.days_left,
+        )
     return problem(
-        "{days_left} days",
-        hint="Renew it and import it with `mst-cli import_cert`.",
+        "{days_left} days; no device can connect after that",
+        hint="Renew it now and import it with `mst-cli import_cert`.",
         days_left=certificate.days_left,
     )
 

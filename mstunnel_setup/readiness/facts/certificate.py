@@ -14,6 +14,7 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.expiry import Expiry, expiry_of
 from mstunnel_setup.certificates.judge import days_left, judge
 from mstunnel_setup.certificates.load import IdentitySource, Passphrases, usual_sources
 from mstunnel_setup.certificates.revocation import ask, fetching, revocation_findings
@@ -34,6 +35,7 @@ class CertificateFacts(Section):
     hint: str = ""
     findings: tuple[Problem, ...] = ()
     days_left: int | None = None
+    expiry: Expiry | None = None
 
 
 class RevocationFacts(Section):
@@ -76,7 +78,12 @@ class CertificateReader:
             private_roots=self.private_roots,
             allow_self_signed=self.lab,
         )
-        return CertificateFacts(place=place, findings=findings, days_left=days_left(identity.leaf, now))
+        return CertificateFacts(
+            place=place,
+            findings=findings,
+            days_left=days_left(identity.leaf, now),
+            expiry=expiry_of(identity.leaf, now),
+        )
 
     def revocation(self) -> RevocationFacts:
         """What the authorities say."""

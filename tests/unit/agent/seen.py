@@ -28,7 +28,9 @@ def everything(now: datetime, connections: int = 1240, transferred: int = 8_000_
         ),
         report=GatewayReport(now, None, connections, transferred, ("10.0.0.53",), Probe(now, URL, account)),
         agent_certificate_end=now + timedelta(days=300),
-        certificate=GatewayCertificate(now + timedelta(days=24), RevocationState.GOOD),
+        certificate=GatewayCertificate(
+            now + timedelta(days=24), RevocationState.GOOD, start=now - timedelta(days=66)
+        ),
         probe_url=URL,
         registry="registry.example",
         last_registry_contact=now - timedelta(minutes=2),

@@ -64,8 +64,9 @@ def test_it_is_asked_at_once_then_every_hour(scene: Scene) -> None:
     watch = scene.watch()
     with scene.authority.responding():
         found = watch.look()
-    end = scene.authority.read("leaf").not_valid_after_utc
-    assert found == GatewayCertificate(end, RevocationState.GOOD, "")
+    leaf = scene.authority.read("leaf")
+    start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    assert found == GatewayCertificate(end, RevocationState.GOOD, "", start)
 
     # No responder answers now, and for an hour none is queried.
     scene.clock.sleep(3599)

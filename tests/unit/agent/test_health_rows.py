@@ -45,6 +45,10 @@ def certificate(*facts: Any) -> dict[str, Any]:
     return {"certificate": GatewayCertificate(*facts)}
 
 
+def six_days(end: datetime) -> dict[str, Any]:
+    return {"certificate": GatewayCertificate(end, start=end - timedelta(days=6))}
+
+
 def probe(account: dict[str, Any], *, age: float = 60, url: str = URL) -> dict[str, Any]:
     tried = Probe(ago(seconds=age), url, account)
     return {"probe_url": URL, **report(probe=tried, nameservers=("10.0.0.53",))}
@@ -95,11 +99,18 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("latency", "unknown", {}, "no answer"),
     ("agent-certificate", "healthy", {"agent_certificate_end": later(days=31)}, "in 31 days"),
     ("agent-certificate", "warning", {"agent_certificate_end": later(days=30)}, "in 30 days"),
+    ("agent-certificate", "unhealthy", {"agent_certificate_end": later(days=3)}, "in 3 days"),
     ("agent-certificate", "unhealthy", {"agent_certificate_end": ago(seconds=1)}, "ended on 2026-01-01"),
     ("agent-certificate", "unknown", {}, "cannot be read"),
     ("tls-certificate", "healthy", certificate(later(days=31)), "in 31 days"),
     ("tls-certificate", "warning", certificate(later(days=30)), "in 30 days"),
+    ("tls-certificate", "unhealthy", certificate(later(days=3)), "in 3 days"),
     ("tls-certificate", "unhealthy", certificate(ago(seconds=1)), "ended on 2026-01-01"),
+    # Issued for six days: a third is two, a tenth 14.4 hours.
+    ("tls-certificate", "healthy", six_days(later(hours=49)), "in 2 days"),
+    ("tls-certificate", "warning", six_days(later(hours=48)), "in 2 days"),
+    ("tls-certificate", "warning", six_days(later(hours=15)), "in 0 days"),
+    ("tls-certificate", "unhealthy", six_days(later(hours=14)), "in 0 days"),
     ("tls-certificate", "unknown", {}, "cannot be read"),
     ("tls-revocation", "healthy", certificate(NOW, RevocationState.GOOD), "not revoked"),
     ("tls-revocation", "warning", certificate(NOW, RevocationState.UNKNOWN), "cannot be determined"),

@@ -37,7 +37,7 @@ def test_the_documentation_s_numbers_are_the_defaults(files: Files) -> None:
     assert (found.cpu_usage, found.memory_usage) == (Threshold(healthy=95, unhealthy=100),) * 2
     assert found.disk_space == Threshold(healthy=5, unhealthy=3)
     assert found.latency == Threshold(healthy=10, unhealthy=20)
-    assert found.certificate_days == Threshold(healthy=30, unhealthy=0)
+    assert found.certificate_days is None
 
 
 def test_a_file_on_the_server_sets_some_and_the_tenant_wins(files: Files) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.certificates.expiry import Expiry
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.operations import status
@@ -31,7 +32,9 @@ def validated(command: str, result: Result) -> Result:
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `status` finds besides the containers is as it should be: installation, certificate, monitor."""
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    certificate = CertificateSummary(
+        days_left=90, not_after="2027-01-01", expiry=Expiry.FAR, revocation=None, pending=()
+    )
     monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
 

@@ -225,7 +225,7 @@ def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(installed
 @pytest.fixture
 def older(monkeypatch: pytest.MonkeyPatch) -> None:
     """`next` was issued before `good`."""
-    monkeypatch.setattr(generations, "is_older", lambda _candidate, _current: True)
+    monkeypatch.setattr(generations, "is_step_back", lambda _candidate, _current: True)
 
 
 @pytest.mark.usefixtures("older")

@@ -9,6 +9,7 @@ import pytest
 from mstunnel_setup.actions.certificates import ScheduleImport
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.expiry import expiry
 from mstunnel_setup.certificates.revocation import ASKED_BY_AGENT
 from mstunnel_setup.operations.certificate.summary import CertificateSummary, RevocationSummary
 from mstunnel_setup.transaction.action import Codec
@@ -23,7 +24,10 @@ _ASKED = "2026-11-25T09:41:27+00:00"
 
 def summary(days: int | None, state: str | None, *problems: str) -> CertificateSummary:
     answer = RevocationSummary(state=state, asked=_ASKED, problems=problems) if state else None
-    return CertificateSummary(days_left=days, not_after="2026-12-31", revocation=answer, pending=())
+    near = None if days is None else expiry(NOW + timedelta(days=days), NOW)
+    return CertificateSummary(
+        days_left=days, not_after="2026-12-31", expiry=near, revocation=answer, pending=()
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +48,9 @@ def test_the_last_revocation_status(state: str, said: str) -> None:
         (31, "good", []),
         (31, "not-offered", []),
         (30, "good", ["certificate-expires-soon"]),
-        (0, "good", ["certificate-expires-soon"]),
+        (4, "good", ["certificate-expires-soon"]),
+        (3, "good", ["certificate-nearly-expired"]),
+        (0, "good", ["certificate-nearly-expired"]),
         (-1, "good", ["certificate-expired"]),
         (None, None, ["certificate-not-in-use"]),
         (31, None, []),
