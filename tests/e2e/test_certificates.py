@@ -16,6 +16,7 @@ from tests.e2e import acme
 from tests.testbed import vpn
 from tests.testbed.installation import PUBLIC_ADDRESS, URL, Installation
 from tests.testbed.paths import JOURNAL
+from tests.testbed.terminal import Terminal
 from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -239,6 +240,33 @@ def test_never_back_to_an_older_one_without_asking(gateway: Installation) -> Non
     assert (refused.code, refused.error) == (4, "certificate-older")
     gateway.cli("import_cert", *FILES, "--yes")
     assert served(gateway) == old
+
+
+def test_a_certificate_that_ends_tomorrow_is_serious(gateway: Installation) -> None:
+    place_new(gateway, days=1, age=89)
+    gateway.cli("import_cert", *FILES, "--yes")
+    for command in ("status", "health"):
+        said = gateway.cli(command, check=False)
+        assert said.code == 3, said.describe()
+        assert "certificate-nearly-expired" in {item["code"] for item in said.envelope["warnings"]}
+    place_new(gateway)
+    gateway.cli("import_cert", *FILES)
+    gateway.cli("status")
+
+
+def test_one_that_ends_earlier_is_refused_without_asking(gateway: Installation) -> None:
+    before = place_new(gateway)
+    gateway.cli("import_cert", *FILES, "--yes")
+    earlier = place_new(gateway, days=30, age=0.5)
+    refused = gateway.cli("import_cert", *FILES, "--if-changed", "--unattended", check=False)
+    assert (refused.code, refused.error) == (4, "certificate-ends-earlier")
+    assert "--yes" in refused.hint
+    assert served(gateway) == before
+    with Terminal(gateway.server, ("mst-cli", "import_cert", *FILES)) as terminal:
+        terminal.wait_for("ends earlier")
+        terminal.type("yes")
+        assert terminal.end(60) == 0, terminal.screen
+    assert served(gateway) == earlier
 
 
 def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Installation) -> None:

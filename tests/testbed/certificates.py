@@ -33,26 +33,28 @@ class Authority:
         )
         self.pem = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
-    def issue(self, name: str, *, days: int = 90) -> tuple[bytes, bytes]:
+    def issue(self, name: str, *, days: int = 90, age: float = 1) -> tuple[bytes, bytes]:
         """Chain (leaf first, root last) and key in PEM for `name`; with negative `days` it has expired.
 
-        The name is that of a host, or its IP address.
+        The name is that of a host, or its IP address. It was issued `age` days ago.
         """
         alternative: x509.GeneralName = x509.DNSName(name)
         with suppress(ValueError):
             alternative = x509.IPAddress(ip_address(name))
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        leaf, key = self._issue(name, days, x509.SubjectAlternativeName([alternative]), usage)
+        leaf, key = self._issue(name, days, x509.SubjectAlternativeName([alternative]), usage, age=age)
         return leaf + self.pem, key
 
     def issue_device(self, user: str) -> tuple[bytes, bytes]:
         """Certificate and key in PEM for a device of `user`."""
         return self._issue(user, 90, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]))
 
-    def _issue(self, name: str, days: int, *extensions: x509.ExtensionType) -> tuple[bytes, bytes]:
+    def _issue(
+        self, name: str, days: int, *extensions: x509.ExtensionType, age: float = 1
+    ) -> tuple[bytes, bytes]:
         """A leaf and its key in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(_named(name), key.public_key(), days)
+        builder = self._builder(_named(name), key.public_key(), days, age)
         for extension in extensions:
             builder = builder.add_extension(extension, critical=False)
         leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
@@ -68,10 +70,10 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int, age: float = 1
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC) + self._ahead
-        start = now - _DAY if days > 0 else now + (days - 30) * _DAY
+        start = now - age * _DAY if days > 0 else now + (days - 30) * _DAY
         builder = x509.CertificateBuilder(
             self._name, subject, key, x509.random_serial_number(), start, now + days * _DAY
         )

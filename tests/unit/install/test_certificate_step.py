@@ -91,7 +91,7 @@ def test_an_older_one_is_left_alone(host: Host, older: str) -> None:
     host.put(older)
     found = host.gather()
     assert (found.fingerprint, found.copies) == (used, ())
-    assert "older than the one in use" in host.prompter.said[0]
+    assert "ends before the one in use" in host.prompter.said[0]
 
 
 def test_what_is_in_use_goes_on_when_its_files_are_gone(host: Host) -> None:

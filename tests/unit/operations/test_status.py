@@ -14,6 +14,7 @@ from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.certificates.expiry import Expiry
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
@@ -28,6 +29,7 @@ from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, ren
 from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations import health as health_command
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.health import (
@@ -169,6 +171,37 @@ def test_status_ends_with_what_the_agent_reports(
     assert result.exit_code is code
     assert (result.status == "ok") == (code is ExitCode.DONE)
     assert paths.SERVER in result.data
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("near", "of_status", "of_health"),
+    [
+        (Expiry.FAR, ExitCode.DONE, ExitCode.DONE),
+        (Expiry.SOON, ExitCode.DONE, ExitCode.DONE),
+        (Expiry.CRITICAL, ExitCode.CHECK, ExitCode.CHECK),
+        (Expiry.EXPIRED, ExitCode.CHECK, ExitCode.CERTIFICATE),
+        (None, ExitCode.CHECK, ExitCode.CERTIFICATE),
+    ],
+)
+def test_a_certificate_near_its_end_decides_the_exit_code(
+    near: Expiry | None,
+    of_status: ExitCode,
+    of_health: ExitCode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    certificate = CertificateSummary(
+        days_left=1, not_after="2026-12-31", expiry=near, revocation=None, pending=()
+    )
+    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
+    healthy = ContainerState("running", "healthy")
+    ports = ports_of(tmp_path, engine=FakeEngine(dict.fromkeys((paths.SERVER, paths.AGENT), healthy)))
+    for module in (status, health_command):
+        monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
+    operator = operator_of(Path("/nowhere"))
+    assert status.overview(operator).exit_code is of_status
+    assert health_command.health(operator).exit_code is of_health
 
 
 def state(server: tuple[str, str], agent: tuple[str, str]) -> status.StatusReport:

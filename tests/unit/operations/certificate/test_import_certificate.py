@@ -141,6 +141,23 @@ def test_an_older_file_at_the_usual_place_is_named(installed: Server) -> None:
     assert f"the certificate in {site} and {key} is older" in " ".join(err.split())
 
 
+def test_one_that_is_newer_and_ends_earlier_is_refused(installed: Server) -> None:
+    """As one of a site that goes from 90 days to 47."""
+    (folder := installed.place / "again").mkdir()
+    authority = Authority(folder, name="vpn.example.com")
+    end = datetime.now(UTC) + timedelta(days=47)
+    authority.issue("shorter", "server", "-enddate", f"{end:%Y%m%d%H%M%SZ}")
+    (folder / "shorter-chain.pem").write_bytes(
+        (folder / "shorter.pem").read_bytes() + (folder / "ca.pem").read_bytes()
+    )
+    given = ("--cert", str(folder / "shorter-chain.pem"), "--key", str(folder / "shorter.key"))
+    before = installed.in_use
+    code, found = installed.json("import_cert", *given, "--if-changed")
+    assert (code, found["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "certificate-ends-earlier")
+    assert "--yes" in found["errors"][0]["hint"]
+    assert installed.in_use == before
+
+
 NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 ALL = NOW.replace(microsecond=0)
 
