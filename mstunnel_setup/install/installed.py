@@ -108,7 +108,12 @@ def journal_of(scope: Scope, operator: Operator) -> Journal:
 
 def rootless_account(operator: Operator) -> str:
     """The account of the rootless gateway here, as root has written down; empty when there is none."""
-    name = remembered(journal_of(Scope.HOST, operator).receipt, "account")
+    return account_in(journal_of(Scope.HOST, operator).receipt)
+
+
+def account_in(host: Receipt) -> str:
+    """The account of the rootless gateway in the receipt of the host part; empty when there is none."""
+    name = remembered(host, "account")
     return name if isinstance(name, str) else ""
 
 

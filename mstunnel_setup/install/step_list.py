@@ -75,6 +75,12 @@ ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
 }
 
 
+def step_names(mode: str) -> frozenset[str]:
+    """The names of all steps of an installation in a mode, whoever does them."""
+    scopes = (Scope.HOST, Scope.ACCOUNT) if mode == "rootless" else (Scope.ALL,)
+    return frozenset(step.name for scope in scopes for step in steps_of(scope))
+
+
 def steps_of(scope: Scope) -> tuple[AnyStep, ...]:
     """The steps of one part, or of all, in order."""
     return ORDER if scope is Scope.ALL else ROOTLESS[scope]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
@@ -17,11 +18,12 @@ from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.install import certificate_source
-from mstunnel_setup.install.installed import rootless_account
+from mstunnel_setup.install.installed import LAST_STEP, account_in, journal_of
 from mstunnel_setup.install.run_answers import with_release_images
+from mstunnel_setup.install.step_list import step_names
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.accounts import own_name
-from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
+from mstunnel_setup.io.errors import CA_FILE_UNREADABLE, PERMISSION_DENIED, FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.operations.readiness_report import (
@@ -50,11 +52,13 @@ from mstunnel_setup.readiness.model import (
     CheckFinding,
     Group,
     Outcome,
+    left_to_installation,
     readiness,
     undecided,
 )
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
+from mstunnel_setup.transaction.receipt import Receipt
 
 _PORT, _LAST_PORT = 443, 65535
 # Of the time for everything, so that a tenant that does not answer is still reported.
@@ -108,15 +112,28 @@ def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport
     file = None if operator.answers is None else load(operator.answers)
     answers = with_release_images(merge({**request.settings, **own}, os.environ, file))
     examiner = Examiner(operator.files, operator.processes, operator.clock, answered=answers.environment)
-    wanted = _wanted(operator, request, answers, examiner)
+    host = _host_receipt(operator)
+    wanted = _wanted(operator, request, answers, examiner, account_in(host))
+    installed = any(step in host.steps for step in LAST_STEP.values())
+    steps = frozenset[str]() if installed else step_names(answers.mode)
     facts = examiner.facts(wanted)
     found = checks.judge(checks.of(wanted.groups), facts)
     if not request.fix:
-        return _result(operator, request, found)
+        return _result(operator, request, left_to_installation(found, steps))
     proposed = [item for item in fixes(found, facts) if examiner.files.live or item.path]
     failed = _fix(operator.console, examiner, proposed)
     found = found if failed is None else examiner.findings(wanted)
-    return _result(operator, request, found, proposed, failed)
+    return _result(operator, request, left_to_installation(found, steps), proposed, failed)
+
+
+def _host_receipt(operator: Operator) -> Receipt:
+    """What root has installed here; nothing for a user who may not read that."""
+    try:
+        return journal_of(Scope.HOST, operator).receipt
+    except FileError as error:
+        if error.code != PERMISSION_DENIED.code:
+            raise
+        return Receipt({})
 
 
 def _result(
@@ -198,14 +215,16 @@ def _fix(console: Prompter, examiner: Examiner, proposed: Sequence[Fix]) -> Mapp
     return apply(proposed, examiner.files, examiner.processes, live=live) if agreed else None
 
 
-def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner) -> Wanted:
+def _wanted(
+    operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner, account: str
+) -> Wanted:
     installed = json_object(examiner.files.read(paths.ADMIN_SETTINGS) or b"")
     port = installed.get("ListenPort")
     # The account of the gateway here, or of the one to be: the one that runs this, or the one named.
     to_be = own_name() if paths.ROOTLESS else answers.account
     settings = Settings(
         mode=answers.mode,
-        account=rootless_account(operator) or to_be,
+        account=account or to_be,
         engine=answers.engine,
         cloud=answers.tenant.cloud,
         port=request.port or (port if isinstance(port, int) else _PORT),

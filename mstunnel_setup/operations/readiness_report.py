@@ -52,6 +52,7 @@ class FindingReport(Report):
     seen: str = Field(description="What was found.")
     hint: str = Field(description="What to do about it; empty when there is nothing to do.")
     docs: str = Field(description="Where the check is explained.")
+    fixed_by: str = Field(description="The step of an installation that repairs it; empty without one.")
 
     @classmethod
     def of(cls, found: CheckFinding) -> "FindingReport":

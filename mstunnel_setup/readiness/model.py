@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -215,6 +215,24 @@ class Checks(list[Check]):
             return judge
 
         return added
+
+
+def left_to_installation(
+    findings: Iterable[CheckFinding], steps: Collection[str]
+) -> tuple[CheckFinding, ...]:
+    """The findings; one that a step of the coming installation repairs is a warning that says so."""
+    return tuple(
+        replace(
+            item,
+            result=Outcome.WARNING,
+            seen=text(
+                "{seen}; will be fixed by the installation (step {step})", seen=item.seen, step=item.fixed_by
+            ),
+        )
+        if item.fixed_by in steps and item.result in (Outcome.FAIL, Outcome.UNKNOWN)
+        else item
+        for item in findings
+    )
 
 
 def undecided(findings: Iterable[CheckFinding], ignored: Collection[str] = ()) -> tuple[CheckFinding, ...]:

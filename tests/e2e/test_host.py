@@ -152,6 +152,18 @@ def test_a_client_pool_that_is_taken_is_refused_before_the_server_is_registered(
     assert host_tree(host) == before
 
 
+def test_what_the_installation_sets_does_not_fail_a_fresh_host(host: Installation) -> None:
+    with forwarding(host, "0"):
+        checked = host.program("mst-readiness", "utils", "--output", "json")
+        found = {row["id"]: row for row in checked.envelope["data"]["findings"]}["ip-forward"]
+        assert (found["result"], found["fixed_by"]) == ("warning", "kernel")
+        assert "will be fixed by the installation" in found["seen"]
+        host.setup()
+        host.server.run(["sysctl", "--quiet", "--write", "net.ipv4.ip_forward=0"])
+        drifted = host.program("mst-readiness", "utils", "--output", "json", check=False)
+        assert (drifted.code, drifted.error) == (3, "ip-forward")
+
+
 def test_problems_are_fixed_and_each_change_shows_how_to_undo_it(host: Installation) -> None:
     fix = ("mst-readiness", "rootless", "--fix", "--unattended", "--output", "json")
     fixed = host.program(*fix, check=False)

@@ -5,17 +5,22 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import readiness
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.facts.cloud import CloudReader
 from mstunnel_setup.readiness.model import Group
+from mstunnel_setup.transaction.journal import Journal
 from tests.unit.readiness.known import put
 from tests.unit.readiness.servers import proxy, serving, silent
 
@@ -36,6 +41,14 @@ def prepare(root: Path, forward: str = "1") -> None:
     )
 
 
+def installed(root: Path) -> None:
+    """An installation has been finished there: what it had set has changed since."""
+    (root / "var/lib").mkdir(parents=True)
+    (root / "var/log").mkdir()
+    with closing(Journal(Files(root), Clock(), paths.HOST_STATE)) as journal:
+        journal.append("step", step="verify")
+
+
 def reported(out: str) -> dict[str, dict[str, str]]:
     """The findings in an envelope, by the id of the check."""
     return {row["id"]: row for row in json.loads(out)["data"]["findings"]}
@@ -53,13 +66,14 @@ def test_json_has_every_check_of_the_group(run: Any) -> None:
     )
     rows = envelope["data"]["findings"]
     assert [row["id"] for row in rows] == [item.id for item in of(frozenset({Group.UTILS}))]
-    assert set(rows[0]) == {"id", "group", "title", "severity", "result", "seen", "hint", "docs"}
+    assert set(rows[0]) == {"id", "group", "title", "severity", "result", "seen", "hint", "docs", "fixed_by"}
     assert rows[0]["docs"] == "docs/reference/readiness.md#module-tun"
     assert "module-tun" in {item["code"] for item in envelope["errors"]}
     assert sum(envelope["data"]["summary"].values()) == len(rows)
 
 
 def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: Path) -> None:
+    installed(tmp_path)
     prepare(tmp_path, forward="0")
 
     code, out, err = run("utils")
@@ -71,6 +85,19 @@ def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: P
     assert out.splitlines()[-1].startswith("Not ready: 16 checks, ")
     assert "error[ip-forward]: IP forwarding: net.ipv4.ip_forward is 0" in " ".join(err.split())
     assert "--fix" in " ".join(err.split())
+
+
+def test_what_the_installation_sets_does_not_fail_a_fresh_host(run: Any, tmp_path: Path) -> None:
+    prepare(tmp_path, forward="0")
+
+    code, out, err = run("utils", *WITHOUT_ENGINE)
+    row = reported(run("utils", *WITHOUT_ENGINE, "--output", "json")[1])["ip-forward"]
+
+    assert code == 0
+    said = "net.ipv4.ip_forward is 0; will be fixed by the installation (step kernel)"
+    assert (row["result"], row["seen"], row["fixed_by"]) == ("warning", said, "kernel")
+    assert out.splitlines()[-1].startswith("Ready: 16 checks, ")
+    assert "warning[ip-forward]" in err
 
 
 def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> None:
@@ -88,6 +115,7 @@ def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> No
 
 def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Path) -> None:
     command = ["utils", *WITHOUT_ENGINE]
+    installed(tmp_path)
     prepare(tmp_path)
     (tmp_path / "proc/sys/net/ipv4/ip_forward").unlink()
 
@@ -365,6 +393,7 @@ def test_a_finding_of_the_command(
 
 def test_in_one_pipe_the_table_comes_before_the_errors(tmp_path: Path) -> None:
     """As in `mst-readiness utils 2>&1 | less`."""
+    installed(tmp_path)
     prepare(tmp_path, forward="0")
     program = "import sys; from mstunnel_setup.cli.readiness import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "utils", "--root", str(tmp_path)]
