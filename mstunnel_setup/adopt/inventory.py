@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.vendor_gateway import vendor_tree
+from mstunnel_setup.actions.vendor_gateway import LARGEST_FILE, vendor_tree
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.parsing import json_object
@@ -43,6 +43,8 @@ _PAIRS = (
     (paths.SITE_CERTIFICATE, paths.SITE_KEY),
 )
 _MOST_LINKS = 8
+# Of a chain of certificates, and of a crontab.
+_LARGEST_CERTIFICATE = _LARGEST_CRONTAB = 1 << 20
 # The agent and the monitor change these at any time: a plan cannot rest on them.
 _CHANGING = (paths.MESSAGES, f"{paths.CONFIGURATION}/diagnostic", paths.AGENT_SETTINGS)
 _CRON_DIRECTORIES = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
@@ -81,7 +83,9 @@ def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) ->
     if not chain:
         return VendorCertificate(pfx=pfx)
     try:
-        identity = load_identity(files.read(chain) or b"", files.read(key) or b"")
+        # What they name may lie anywhere, and be of any size.
+        contents = (files.read_untrusted(path, _LARGEST_CERTIFICATE) or b"" for path in (chain, key))
+        identity = load_identity(*contents)
     except (CertificateError, FileError) as error:
         problem, hint = error.message, error.hint
         return VendorCertificate(chain=chain, key=key, pfx=pfx, problems=(problem,), hints=(hint,))
@@ -202,7 +206,8 @@ def _files(files: Files) -> Iterator[VendorFile]:
     for path, state in vendor_tree(files, paths.CONFIGURATION, _CHANGING):
         digest = None
         with suppress(FileError):
-            digest = files.digest(path) if state.kind == "file" else None
+            content = files.read_untrusted(path, LARGEST_FILE) if state.kind == "file" else None
+            digest = None if content is None else hashlib.sha256(content).hexdigest()
         yield VendorFile(
             path=path,
             kind=state.kind,
@@ -239,7 +244,9 @@ def _environment(text: str) -> dict[str, str]:
 def _cron(files: Files) -> Iterator[tuple[str, str]]:
     below = [f"{directory}/{name}" for directory in _CRON_DIRECTORIES for name in _names(files, directory)]
     for path in ("/etc/crontab", *below):
-        state = files.state(path)
-        for line in text_of(files, path).splitlines() if state and state.kind == "file" else ():
+        content = None
+        with suppress(FileError):
+            content = files.read_untrusted(path, _LARGEST_CRONTAB)
+        for line in (content or b"").decode(errors="replace").splitlines():
             if "mst-cli" in line and not line.lstrip().startswith("#"):
                 yield path, without_likely(plain(line))

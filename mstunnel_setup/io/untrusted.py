@@ -22,6 +22,7 @@ _OWNER_ALONE = 0o700
 # More than the storage of a container engine holds.
 MOST_ENTRIES: Final = 10_000_000
 _BATCH: Final = 100
+_PIECE: Final = 256 * 1024
 
 
 def read(place: Path, path: str, limit: int) -> bytes | None:
@@ -37,11 +38,12 @@ def read(place: Path, path: str, limit: int) -> bytes | None:
         raise _irregular(place, path, error) from error
     try:
         kind = os.fstat(handle).st_mode
-        content = b""
+        content = bytearray()
         while stat.S_ISREG(kind) and len(content) <= limit:
-            piece = os.read(handle, limit + 1 - len(content))
+            # The buffer is as large as what is asked for, however small the file.
+            piece = os.read(handle, min(_PIECE, limit + 1 - len(content)))
             if not piece:
-                return content
+                return bytes(content)
             content += piece
     except OSError as error:
         raise explain("read", path, error) from error

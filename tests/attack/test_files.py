@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import subprocess
 import tarfile
 import tracemalloc
@@ -28,7 +29,9 @@ from tests.attack.record import record
 from tests.parameters import sample
 from tests.refusals import refused
 from tests.unit.exchange.publisher import Publisher, release
+from tests.unit.fakes import ports_of
 from tests.unit.operators import operator_of
+from tests.unit.vendor import lay_down
 
 _MEGABYTE = 1 << 20
 _ENOUGH = 48 * _MEGABYTE
@@ -200,6 +203,33 @@ def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Pa
         take_inventory(cast("Host", ports))
     assert len(caught.value.message) < 400
     record("file", f"adopt inventory: {name}", "refused before it is read")
+
+
+NAMED = {
+    "a sparse file of 8 GiB": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 8 << 30),
+    "a named pipe": os.mkfifo,
+    "an endless device": lambda path: os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5)),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("linked", [False, True], ids=["named", "linked"])
+def test_what_its_configuration_names_is_read_within_bounds(tmp_path: Path, name: str, linked: bool) -> None:
+    """The account of a gateway without root writes its ocserv.conf, and owns what it names."""
+    lay_down(tmp_path)
+    (tmp_path / "home").mkdir()
+    for kind in ("crt", "key"):
+        NAMED[name](tmp_path / f"home/mine.{kind}")
+        if linked:
+            (tmp_path / f"etc/mstunnel/linked.{kind}").symlink_to(f"/home/mine.{kind}")
+    mine = "/etc/mstunnel/linked" if linked else "/home/mine"
+    (tmp_path / "etc/mstunnel/ocserv.conf").write_text(f"server-cert = {mine}.crt\nserver-key = {mine}.key\n")
+    with _little_memory():
+        found = take_inventory(ports_of(tmp_path)).certificate
+    assert (found.chain, found.fingerprint) == ("/home/mine.crt", "")
+    assert "/home/mine.crt" in found.problems[0]
+    assert all(found.hints)
+    record("file", f"adopt inventory: {name} as certificate ({'linked' if linked else 'named'})", "not read")
 
 
 @pytest.mark.parametrize(
