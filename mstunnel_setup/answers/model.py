@@ -323,6 +323,10 @@ class AnswerFile(Part):
         description="Which Entra tokens the gateway accepts", default_factory=TokenAnswers
     )
 
+    newer_version: Literal["notify", "ignore"] = setting(
+        "When the release feed has a newer version of this program: notify (in `mst-cli status`), or ignore",
+        default="notify",
+    )
     client_to_client: bool = setting("true: devices can reach each other through the gateway", default=False)
     proxy_protocol_from: Balancers = setting(
         "Balancers that send the PROXY protocol: address or network, or a list; other addresses "

@@ -175,10 +175,23 @@ def offered(files: Files, now: datetime) -> ReleaseCatalogue:
     content = files.read(CATALOGUE)
     if content is not None:
         return parse(content.decode(errors="replace"), CATALOGUE)
+    known = _last_seen(files, now)
+    return ReleaseCatalogue(()) if known is None else parse(known.catalogue, FEED_RECORD)
+
+
+def offered_program(files: Files, now: datetime) -> OfferedProgram | None:
+    """The newest program that was last seen in the feed; None without one, and as `offered`.
+
+    Raises UsageError as `read_feed`.
+    """
+    known = _last_seen(files, now)
+    return None if known is None else known.program
+
+
+def _last_seen(files: Files, now: datetime) -> FeedRecord | None:
+    """What was seen of the feed that this server follows; None where it must not be used any more."""
     known = read_feed_record(files)
     if known is None or known.seen is None or known.expired(now):
-        return ReleaseCatalogue(())
+        return None
     followed = read_feed(files)
-    if followed is None or followed.anchor != known.anchor:
-        return ReleaseCatalogue(())
-    return parse(known.catalogue, FEED_RECORD)
+    return known if followed is not None and followed.anchor == known.anchor else None

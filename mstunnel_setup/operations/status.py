@@ -2,19 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
+from packaging.version import Version
 from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host, Scope
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode, SetupError, StepError
+from mstunnel_setup.base.errors import ExitCode, SetupError, StepError, UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
+from mstunnel_setup.exchange.release_feed import offered_program
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
@@ -68,6 +73,9 @@ class StatusReport(Report):
     )
     certificate_days_left: int | None
     certificate: CertificateSummary
+    newer_version: str | None = Field(
+        default=None, description="The newest version of this program in the release feed, if it is newer."
+    )
     server: ContainerReport = Field(serialization_alias=paths.SERVER)
     agent: ContainerReport = Field(serialization_alias=paths.AGENT)
 
@@ -86,17 +94,17 @@ def overview(operator: Operator) -> Result[StatusReport]:
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
         summary = CertificateSummary.read(ports, receipt)
-        site = JoinedSite.of(receipt)
+        site, now = JoinedSite.of(receipt), ports.clock.now()
         found = StatusReport(
             version=__version__,
             site=None if site is None else site.name,
             certificate_days_left=summary.days_left,
             certificate=summary,
+            newer_version=newer_version(ports.files, receipt, now),
             server=_container(ports, paths.SERVER),
             agent=_container(ports, paths.AGENT),
             **({"network": _network(ports.files)} if paths.ROOTLESS else {}),
         )
-        now = ports.clock.now()
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         notices = (
             *troubles(receipt, found),
@@ -120,6 +128,11 @@ def overview(operator: Operator) -> Result[StatusReport]:
         ("Server", server),
         ("Agent", agent),
         (text("Version"), found.version),
+        *(
+            [(text("Update"), text("version {newer} is available", newer=found.newer_version))]
+            if found.newer_version
+            else []
+        ),
     ]
     return Result(
         "ok" if found.healthy and not notices else "warning",
@@ -128,6 +141,23 @@ def overview(operator: Operator) -> Result[StatusReport]:
         text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
         exit_code=code if found.healthy else ExitCode.ENGINE,
     )
+
+
+def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
+    """The version that the release feed offered when the monitor looked last, if it is newer than this one.
+
+    None where the answer `newer_version` is `ignore`. Nothing is fetched.
+    """
+    if as_object(remembered(receipt, "answers")).get("newer_version") == "ignore":
+        return None
+    try:
+        offer = offered_program(files, now)
+    except UsageError:
+        # `mst-cli upgrade check` reports it.
+        return None
+    if offer is None or Version(offer.version) <= Version(__version__):
+        return None
+    return offer.version
 
 
 def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:

@@ -53,12 +53,16 @@ def server(host: Installation, newer: Path, tmp_path: Path) -> Iterator[Installa
     host.server.copy([publisher.directory], "/root")
     host.server.write(SETTINGS, f'url = "{URL}"\n')
     host.server.write(ROOT, publisher.root.decode())
-    serve = f"python3 -m http.server --bind 127.0.0.1 --directory {FEED} 8099"
-    host.server.run(["systemd-run", "--unit=test-feed", *serve.split()])
-    assert eventually(lambda: host.server.shell(f"curl --silent --fail {URL}/", check=False).code == 0, 20)
+    serve_feed(host)
     yield host
     host.server.run(["systemctl", "stop", "test-feed"], check=False)
     host.server.run(["rm", "-rf", FEED, SETTINGS, ROOT, OLD, COPIED])
+
+
+def serve_feed(host: Installation) -> None:
+    serve = f"python3 -m http.server --bind 127.0.0.1 --directory {FEED} 8099"
+    host.server.run(["systemd-run", "--unit=test-feed", *serve.split()])
+    assert eventually(lambda: host.server.shell(f"curl --silent --fail {URL}/", check=False).code == 0, 20)
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,10 @@ def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(se
     with replaced_while_serving(server) as before:
         assert update(server, "--check")["offered"] == NEWER
         assert version(server) == __version__
+        # `status` shows what was seen last, and asks nobody.
+        server.server.run(["systemctl", "stop", "test-feed"])
+        assert server.cli("status", check=False).envelope["data"]["newer_version"] == NEWER
+        serve_feed(server)
         assert update(server) == {"before": __version__, "installed": NEWER, "offered": NEWER}
 
     assert update(server, "--rollback")["installed"] == __version__

@@ -1,5 +1,6 @@
 """`mst-cli status`: what it finds and what the agent reports, each with the command that fixes it."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup import __version__
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
@@ -24,6 +26,7 @@ from mstunnel_setup.exchange.health_report import (
     Thresholds,
     write_health,
 )
+from mstunnel_setup.exchange.release_feed import FEED_RECORD, ROOT, SETTINGS, FeedRecord, OfferedProgram
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing, write_standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, render_history
 from mstunnel_setup.install.installed import MONITOR_UNIT
@@ -40,7 +43,7 @@ from mstunnel_setup.operations.health import (
     row_notice,
 )
 from mstunnel_setup.operations.status import monitor_notices, upgrade_notices, waiting_notices
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.cases import every
 from tests.unit.clocks import START
 from tests.unit.exchange.test_record import history, upgrade
@@ -202,6 +205,58 @@ def test_a_certificate_near_its_end_decides_the_exit_code(
     operator = operator_of(Path("/nowhere"))
     assert status.overview(operator).exit_code is of_status
     assert health_command.health(operator).exit_code is of_health
+
+
+def newer_in_feed(files: Files, version: str, *, expires: timedelta = WEEK, feed: str = "the root") -> None:
+    """The monitor has seen this version of the program in the feed that the administrator set up."""
+    files.make_directories(paths.STATE)
+    files.make_directories(str(Path(SETTINGS).parent))
+    files.write(SETTINGS, b'url = "https://feed.invalid"\n')
+    files.write(ROOT, b"the root")
+    record = FeedRecord(
+        anchor=hashlib.sha256(feed.encode()).hexdigest(),
+        metadata={},
+        program=OfferedProgram(version=version, sha256="a" * 64, size=1),
+        seen=START,
+        expires=START + expires,
+    )
+    files.write(FEED_RECORD, record.model_dump_json().encode())
+
+
+OFF = Receipt(
+    {
+        "answer:answers": Entry(
+            "answer:answers", "eula", {}, ({},), {"value": {"newer_version": "ignore"}}, finished=True
+        )
+    }
+)
+
+
+@every(
+    "version, feed, receipt, shown",
+    [
+        ("99.0", {}, Receipt({}), "99.0"),
+        (__version__, {}, Receipt({}), None),
+        ("0.0.1", {}, Receipt({}), None),
+        ("99.0", {}, OFF, None),
+        ("99.0", {"expires": -WEEK}, Receipt({}), None),
+        ("99.0", {"feed": "another root"}, Receipt({}), None),
+    ],
+)
+def test_a_newer_version_in_the_feed_is_shown(
+    version: str, feed: dict[str, Any], receipt: Receipt, shown: str | None, tmp_path: Path
+) -> None:
+    files = Files(tmp_path)
+    newer_in_feed(files, version, **feed)
+    assert status.newer_version(files, receipt, START) == shown
+
+
+def test_feed_settings_that_are_wrong_do_not_end_status(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert status.newer_version(files, Receipt({}), START) is None
+    newer_in_feed(files, "99.0")
+    files.write(SETTINGS, b"url = 1\n")
+    assert status.newer_version(files, Receipt({}), START) is None
 
 
 def state(server: tuple[str, str], agent: tuple[str, str]) -> status.StatusReport:
