@@ -205,7 +205,7 @@ def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Pa
     record("file", f"adopt inventory: {name}", "refused before it is read")
 
 
-NAMED = {
+NAMED: dict[str, Callable[[Path], None]] = {
     "a sparse file of 8 GiB": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 8 << 30),
     "a named pipe": os.mkfifo,
     "an endless device": lambda path: os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5)),
