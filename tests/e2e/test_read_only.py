@@ -28,7 +28,6 @@ LOOKING = {
     "mstunnel-setup render quadlet": "",
     "mstunnel-setup render kubernetes": "",
     "mstunnel-setup render helm": "",
-    "mstunnel-setup render compose": "",
     "mstunnel-setup self verify": "",
     "mstunnel-setup self licences": "",
     "mst-cli status": "",
