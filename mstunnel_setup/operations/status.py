@@ -128,12 +128,12 @@ def overview(operator: Operator) -> Result[StatusReport]:
         ("Server", server),
         ("Agent", agent),
         (text("Version"), found.version),
-        *(
-            [(text("Update"), text("version {newer} is available", newer=found.newer_version))]
-            if found.newer_version
-            else []
-        ),
     ]
+    if found.newer_version:
+        update = text(
+            "version {newer} is available: run `mstunnel-setup self update`", newer=found.newer_version
+        )
+        rows.append((text("Update"), update))
     return Result(
         "ok" if found.healthy and not notices else "warning",
         found,

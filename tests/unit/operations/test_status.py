@@ -45,7 +45,7 @@ from mstunnel_setup.operations.health import (
 from mstunnel_setup.operations.status import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.cases import every
-from tests.unit.clocks import START
+from tests.unit.clocks import START, StoppedClock
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.operators import operator_of
@@ -249,6 +249,21 @@ def test_a_newer_version_in_the_feed_is_shown(
     files = Files(tmp_path)
     newer_in_feed(files, version, **feed)
     assert status.newer_version(files, receipt, START) == shown
+
+
+@pytest.mark.usefixtures("settled")
+def test_status_names_the_command_for_a_newer_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer_in_feed(Files(tmp_path), "99.0")
+    healthy = ContainerState("running", "healthy")
+    engine = FakeEngine(dict.fromkeys((paths.SERVER, paths.AGENT), healthy))
+    ports = ports_of(tmp_path, engine=engine, clock=StoppedClock(START))
+    monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
+    result = status.overview(operator_of(Path("/nowhere")))
+    shown = [*(result.text() if callable(result.text) else result.text)]
+    assert shown[-1] == "Update       version 99.0 is available: run `mstunnel-setup self update`"
+    assert (result.status, result.exit_code) == ("ok", ExitCode.DONE)
 
 
 def test_feed_settings_that_are_wrong_do_not_end_status(tmp_path: Path) -> None:
