@@ -166,7 +166,6 @@ _PHASES: Final[Mapping[UpgradePhase, Callable[[Run, Upgrade], Upgrade]]] = {
 
 def _take(run: Run, wanted: ImagePair) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
-    run.runner.take_back(launch.obsolete_keys(run.context))
     serves(run.context.host, gateway_port(run.files), _PATIENCE, _PAUSE)
     healthy(run.context.host, _PATIENCE)
 

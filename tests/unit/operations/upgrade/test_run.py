@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError
 from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, last_reply, write_reply
@@ -65,28 +64,6 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
 
     assert ended is not None
     assert (ended.outcome, seen) == (UpgradeOutcome.DONE, drained)
-
-
-def test_state_that_earlier_releases_had_elsewhere_goes_with_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("serves", "healthy"):
-        monkeypatch.setattr(upgrade_run, name, nothing)
-    monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
-    monkeypatch.setattr(upgrade_run, "gateway_port", lambda _files: 443)
-    run = Scene(tmp_path).opened()
-    for path in ("/etc", "/var/lib"):
-        run.files.make_directories(path)
-    now, before = (MakeStateDirectory(path=path) for path in (paths.AGENT_STATE, "/etc/mstunnel-agent"))
-    launch: AnyStep = Step("launch", "Start", lambda _context: None, lambda _facts: [now, before])
-    run.runner.run([launch], run.context)
-    assert run.files.state("/etc/mstunnel-agent") is not None
-
-    upgrade_run._take(run, images("b"))
-
-    assert {now.key} == run.context.receipt.entries.keys() & {now.key, before.key}
-    assert run.files.state("/etc/mstunnel-agent") is None
-    assert run.files.state(paths.AGENT_STATE) is not None
 
 
 def test_an_upgrade_whose_end_the_agent_was_not_told_is_resumed(
