@@ -16,10 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mst_admin import kept_sign_in
 from mst_admin.cli import app
 from mstunnel_lab import remote
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.journal import Journal
 from tests.unit.mst_admin.labs import Tenant
 
 ADMINISTRATOR = "admin@lab.example"
@@ -208,3 +212,48 @@ def test_a_mistake_costs_no_sign_in(
     common = ("--answers", str(answers), "--root", str(tmp_path), "--output", "json")
     assert run_app(app, "mst-admin", [*command, *common]) == ExitCode.USAGE
     assert [item["code"] for item in json.loads(capsys.readouterr().out)["errors"]] == [code]
+
+
+def _installed(root: Path, answers: JsonObject) -> None:
+    """Record the answers of an installation below `root`."""
+    journal = Journal(Files(root), Clock(), paths.STATE)
+    journal.begin_installation()
+    action = {"kind": StoreAnswer.kind, "name": "answers", "value": answers}
+    journal.append("begin", step="eula", key="answer:answers", action=action, before={})
+    journal.append("done", key="answer:answers", outputs={"value": answers})
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "cloud"),
+    [({}, "gcc-high"), ({"MSTUNNEL_TENANT_CLOUD": "dod"}, "")],
+    ids=["nothing", "another cloud"],
+)
+def test_the_cloud_of_the_installation_is_taken_unless_one_is_given(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, str],
+    cloud: str,
+) -> None:
+    _installed(tmp_path, {"tenant.cloud": "gcc-high"})
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    command = ["site", "list", "--root", str(tmp_path), "--token-file", "/nowhere/token"]
+    assert run_app(app, "mst-admin", command) == ExitCode.SIGN_IN
+    shown = " ".join(capsys.readouterr().err.split())
+    said = f"Tenant of the installation on this host: cloud {cloud} (https://graph.microsoft.us)."
+    assert shown.startswith(said) is bool(cloud)
+
+
+def test_a_damaged_journal_does_not_stop_the_tenants_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = tmp_path / paths.STATE.lstrip("/") / "journal.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("damaged\nmore\n")
+    command = ["site", "list", "--root", str(tmp_path), "--token-file", "/nowhere/token"]
+    assert run_app(app, "mst-admin", command) == ExitCode.SIGN_IN
+    errors = capsys.readouterr().err
+    assert errors.startswith("The tenant of the installation on this host is not known")
+    assert "error[token-missing]" in errors

@@ -103,7 +103,7 @@ def test_an_intune_administrator_may_not_grant_permissions() -> None:
     [{"acct": 1}, {"idp": "https://sts.example/home", "iss": "https://sts.example/contoso"}],
     ids=["acct", "idp"],
 )
-def test_a_guest_without_the_role_is_named_as_one(says: dict[str, object]) -> None:
+def test_a_guest_without_the_role_is_named_as_one(says: dict[str, Any]) -> None:
     error = denied(person(**says))
     assert f"{ADA}, a guest in this tenant: " in error.message
     assert "of the tenant itself" in error.hint
