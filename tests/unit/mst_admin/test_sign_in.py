@@ -218,7 +218,7 @@ def _installed(root: Path, answers: JsonObject) -> None:
     """Record the answers of an installation below `root`."""
     journal = Journal(Files(root), Clock(), paths.STATE)
     journal.begin_installation()
-    action = {"kind": StoreAnswer.kind, "name": "answers", "value": answers}
+    action: JsonObject = {"kind": StoreAnswer.kind, "name": "answers", "value": answers}
     journal.append("begin", step="eula", key="answer:answers", action=action, before={})
     journal.append("done", key="answer:answers", outputs={"value": answers})
     journal.close()

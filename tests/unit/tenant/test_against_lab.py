@@ -156,7 +156,7 @@ def test_a_custom_role_allows_what_its_rights_say(lab: Lab, site_id: str) -> Non
     assert {site.display_name for site in viewer.sites()} == {"Berlin", "Osaka"}
     made = owner.create_server(site_id, "gw9", DeploymentMode.STANDALONE_ROOTFUL)
     change = TunnelServer(display_name="gw10")
-    attempts = {
+    attempts: dict[str, Callable[[], object]] = {
         "Create": lambda: viewer.create_server(site_id, "gw8", DeploymentMode.STANDALONE_ROOTFUL),
         "Update": lambda: viewer.update_server(site_id, made.id, change),
         "Delete": lambda: viewer.delete_server(site_id, made.id),
