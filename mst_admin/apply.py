@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
@@ -22,7 +22,7 @@ from mst_admin.named_files import write_named
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
 from mst_admin.results import ObjectPlace, change_count
-from mst_admin.session import make_sure, open_tenant
+from mst_admin.session import READING, make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
 from mstunnel_setup.answers.finding import Finding, finding
@@ -180,18 +180,30 @@ def _duplicates(items: Iterable[DeclaredItem]) -> Iterator[str]:
 
 
 def diff(
-    operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, exit_code: bool
+    operator: Operator,
+    settings: Settings,
+    directory: Path,
+    *,
+    prune: Collection[str],
+    resolve: bool,
+    exit_code: bool,
 ) -> Result[TenantChanges]:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    changes = _plan_for(open_tenant(operator, settings), declared, operator.clock.now(), prune=prune)
+    changes = _plan_for(open_tenant(operator, settings, READING), declared, operator.clock.now(), prune=prune)
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     report, lines = TenantChanges(changes=tuple(changes)), _lines(changes, text("to make"))
     return Result("ok", report, declared.warnings, text=lines, exit_code=code)
 
 
 def apply(
-    operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, yes: bool
+    operator: Operator,
+    settings: Settings,
+    directory: Path,
+    *,
+    prune: Collection[str],
+    resolve: bool,
+    yes: bool,
 ) -> Result[TenantChanges]:
     """Make the tenant as declared. What was made before a refusal or Ctrl-C stays, and is in the result.
 
@@ -240,29 +252,40 @@ def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Re
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
-    return [*(line for change in changes for line in change.lines()), change_count(changes, what)]
+    deleted = Counter(change.kind for change in changes if change.verb == "delete")
+    last = change_count(changes, what)
+    if deleted:
+        kinds = ", ".join(text("{kind}: {count}", kind=kind, count=count) for kind, count in deleted.items())
+        last = text(
+            "{changes} Deletions: {count} ({kinds}).", changes=last, count=deleted.total(), kinds=kinds
+        )
+    return [*(line for change in changes for line in change.lines()), last]
 
 
-def _plan_for(graph: AdminGraph, declared: DeclarationSet, now: datetime, *, prune: bool) -> list[Change]:
+def _plan_for(
+    graph: AdminGraph, declared: DeclarationSet, now: datetime, *, prune: Collection[str]
+) -> list[Change]:
     """The changes of a tenant; only what the declarations speak about is read, as some costs much."""
     objects = declared.objects
     apps = {app.key for app in objects.apps}
-    tenant = read_tenant(graph, objects.model_fields_set, apps, {mam.name for mam in objects.mam})
+    sections = {*objects.model_fields_set, *prune}
+    tenant = read_tenant(graph, sections, apps, {mam.name for mam in objects.mam})
     return plan(declared, tenant, now, prune=prune)
 
 
-def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prune: bool) -> list[Change]:
+def plan(
+    declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prune: Collection[str]
+) -> list[Change]:
     """The changes that make the tenant as declared, in the order of doing them.
 
-    With `prune` also the deletion of what is not declared, of the kinds that the declarations speak about,
-    even with an empty list. Objects are found again by name. What is named must exist or be declared, and
-    not be deleted. Raises TenantError `name-ambiguous` when the tenant has two of a name, `app-missing`,
-    `profile-unknown` and `trusted-root-unknown`, UsageError for a server configuration or a site that is not
-    there.
+    `prune` are the keys of the kinds of which also what is not declared is deleted. Objects are found again
+    by name. What is named must exist or be declared, and not be deleted. Raises TenantError `name-ambiguous`
+    when the tenant has two of a name, `app-missing`, `profile-unknown` and `trusted-root-unknown`, UsageError
+    for a server configuration or a site that is not there.
     """
     planning = Planning(declared.objects, tenant, now)
-    for kind in reversed(KINDS) if prune else ():
-        if kind.section in declared.objects.model_fields_set:
+    for kind in reversed(KINDS):
+        if kind.section in prune:
             planning.deletions += kind.changes_to_prune(planning)
     lines = [
         place.line(key, message)
@@ -278,7 +301,7 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
 
 def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result[ExportReport]:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
-    tenant = read_tenant(open_tenant(operator, settings))
+    tenant = read_tenant(open_tenant(operator, settings, READING))
     schema = json.dumps(describe.schema(Declarations).data, indent=2) + "\n"
     contents = {**declarations_of(tenant), "schema.json": schema}
     target = directory.absolute()

@@ -15,7 +15,7 @@ from mst_admin.kinds.tunnel import find_place
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
 from mst_admin.results import Time
 from mst_admin.servers import at_once, missing_figures, read_figures, release_of
-from mst_admin.session import open_tenant
+from mst_admin.session import READING, open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
@@ -159,7 +159,7 @@ def health(
     operator: Operator, settings: Settings, site: str | None, wanted: str, days: int
 ) -> Result[ServerHealthReport]:
     """Every row of a server, and its trends over `days`; exit code 3 when it is unhealthy or offline."""
-    graph = open_tenant(operator, settings)
+    graph = open_tenant(operator, settings, READING)
     place, thresholds = find_place(graph, site, wanted), graph.thresholds()
     names = names_in_graph(thresholds)
     seen = read_figures(graph, place, names)

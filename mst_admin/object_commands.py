@@ -13,8 +13,9 @@ from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.object_options import ObjectOptions
 from mst_admin.objects.configuration import judge_networks
+from mst_admin.objects.site import Resolve
 from mst_admin.results import ObjectPlace, changed, details, in_options, judged, table
-from mst_admin.session import make_sure, open_tenant
+from mst_admin.session import READING, make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import DocumentError, parse_as, read, validated
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
@@ -31,7 +32,7 @@ _NOTHING = Declarations.model_construct()
 def list_objects(kind_name: KindName, operator: Operator, settings: Settings) -> Result[ObjectList]:
     """All objects of a kind."""
     kind: CommandKind[Any, Any] = kind_named(kind_name)
-    found = kind.all(open_tenant(operator, settings))
+    found = kind.all(open_tenant(operator, settings, READING))
     report = kind.report(ObjectList)(documents=tuple(map(kind.wire, found)))
     nothing = kind.nothing or text("There is no {what} yet.", what=kind.label or kind.what)
     return Result(report=report, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
@@ -40,7 +41,7 @@ def list_objects(kind_name: KindName, operator: Operator, settings: Settings) ->
 def show(kind_name: KindName, operator: Operator, settings: Settings, wanted: str) -> Result:
     """One object, as Graph has it and as it would be declared."""
     kind: CommandKind[Any, Any] = kind_named(kind_name)
-    graph = open_tenant(operator, settings)
+    graph = open_tenant(operator, settings, READING)
     report, lines = kind.shown(graph, kind.find(graph, wanted))
     return Result(report=report, text=details(lines))
 
@@ -61,7 +62,8 @@ def create_from_options(
 ) -> Result[ObjectCreation]:
     """A new object. Raises ValuesError for its values, TenantError `name-taken`."""
     kind: OptionKind[Any, Any] = kind_named(kind_name)
-    declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
+    resolve = addresses_of if options.resolve else None
+    declared, warnings = _declared(kind, options, {**options.given({}), "name": name}, resolve)
     graph = open_tenant(operator, settings)
     kind.require_free(declared.name, kind.named(graph, declared.name))
     changes = list(kind.change(declared, None, operator.clock.now()))
@@ -84,11 +86,15 @@ def update_from_options(
     """
     kind: OptionKind[Any, Any] = kind_named(kind_name)
     wanted, name = names
+    new_name = {} if name is None else {"name": name}
+    # A mistake in what is given costs no sign-in.
+    stand_in = {"name": kind.what, **kind.stand_in}
+    _declared(kind, options, {**stand_in, **options.given(stand_in), **new_name}, None)
     graph = open_tenant(operator, settings)
     present = kind.find(graph, wanted)
     known = kind.declared(present).model_dump()
-    new_name = {} if name is None else {"name": name}
-    declared, warnings = _declared(kind, options, {**known, **options.given(known), **new_name})
+    resolve = addresses_of if options.resolve else None
+    declared, warnings = _declared(kind, options, {**known, **options.given(known), **new_name}, resolve)
     if declared.name.casefold() != present.display_name.casefold():
         kind.require_free(declared.name, kind.named(graph, declared.name))
     changes = list(kind.change(declared, present, operator.clock.now()))
@@ -97,7 +103,7 @@ def update_from_options(
 
 
 def _declared(
-    kind: OptionKind[Any, Any], options: ObjectOptions, values: Body
+    kind: OptionKind[Any, Any], options: ObjectOptions, values: Body, resolve: Resolve | None
 ) -> tuple[Any, tuple[Problem, ...]]:
     """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
     names = {**option_names(type(options)), **options.NAMES}
@@ -112,7 +118,7 @@ def _declared(
     networks = options.networks()
     unusable = [*options.malformed(), *judge_networks(networks)]
     beside = Declarations.model_construct(corporate_networks=() if unusable else tuple(networks))
-    findings = kind.judge(declared, beside, addresses_of if options.resolve else None)
+    findings = kind.judge(declared, beside, resolve)
     return declared, judged((*unusable, *findings), names)
 
 
@@ -147,7 +153,7 @@ def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: st
         place, declared = _load(kind, Path(wanted))
         findings = place.placed(kind.judge(declared, _NOTHING, None))
     else:
-        findings = list(kind.lint(open_tenant(operator, settings), wanted))
+        findings = list(kind.lint(open_tenant(operator, settings, READING), wanted))
     fatal = tuple(item for item in findings if item.fatal)
     warnings = tuple(item for item in findings if not item.fatal)
     report = kind.report(LintReport)(given=wanted)

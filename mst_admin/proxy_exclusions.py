@@ -11,7 +11,7 @@ from mst_admin.kinds.profile import PROFILE
 from mst_admin.named_files import names_file, write_named
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mst_admin.results import NOTHING
-from mst_admin.session import open_tenant
+from mst_admin.session import READING, open_tenant
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text, verbatim
@@ -106,7 +106,7 @@ def export_list(
     operator: Operator, settings: Settings, profile: str, file: Path | None
 ) -> Result[ExclusionList]:
     """Write the list of a profile to a file, or to standard output."""
-    found = PROFILE.find(open_tenant(operator, settings), profile).found
+    found = PROFILE.find(open_tenant(operator, settings, READING), profile).found
     entries = _present(found)
     content = write_csv(entries)
     if file is None:

@@ -15,7 +15,7 @@ from pydantic import Field
 from mst_admin.kinds.tunnel import ServerPlace, places
 from mst_admin.metrics import METRICS
 from mst_admin.results import Time, table
-from mst_admin.session import open_tenant
+from mst_admin.session import READING, open_tenant
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
@@ -158,7 +158,7 @@ def servers(
     """The health of the servers of a site, or of all. Raises UsageError `csv-alone`."""
     if as_csv and operator.json:
         raise CSV_ALONE(option="--output json")
-    return _read(operator, open_tenant(operator, settings), site, as_csv=as_csv)
+    return _read(operator, open_tenant(operator, settings, READING), site, as_csv=as_csv)
 
 
 def watch(
@@ -170,7 +170,7 @@ def watch(
     """
     if as_csv:
         raise CSV_ALONE(option="--watch")
-    graph = open_tenant(operator, settings)
+    graph = open_tenant(operator, settings, READING)
     result = _read(operator, graph, site)
     while operator.sinks.show(result):
         operator.clock.sleep(seconds)

@@ -2,28 +2,47 @@
 
 import os
 from functools import partial
+from typing import Final
 
+from mst_admin.kept_sign_in import ForgettingHttp, KeptSignIn, sign_out
 from mstunnel_setup.answers.load import load
-from mstunnel_setup.answers.merge import merge, require
+from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import reveal
-from mstunnel_setup.base.errors import CA_FILE_MISSING, UsageError
+from mstunnel_setup.answers.values import GRAPH_COMMAND_LINE_TOOLS
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CA_FILE_MISSING, SetupError, UsageError
+from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.install.run_answers import earlier_answers
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
+from mstunnel_setup.tenant.token_sources import TokenSource
+from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WRITE
+from mstunnel_setup.transaction.journal import Journal
+
+READING: Final = (CONFIGURATION_READ,)
+_CHANGING: Final = (CONFIGURATION_READ_WRITE,)
+_ALL_GRANTED: Final = (".default",)
+"""What an administrator has granted to an application: what is missing is named by Graph's refusal."""
+
+_TENANT: Final = ("tenant.cloud", "tenant.authority", "tenant.graph")
 
 
 def open_tenant(
-    operator: Operator, settings: Settings, permissions: tuple[str, ...] = (CONFIGURATION_READ_WRITE,)
+    operator: Operator, settings: Settings, permissions: tuple[str, ...] = _CHANGING
 ) -> AdminGraph:
     """The tenant of the answers (options, MSTUNNEL_ variables, answer file), signed in to.
 
-    Raises UsageError for answers that are wrong or missing, SignInError, NetworkError.
+    Without any, the tenant of the installation on this host. `permissions` are what a device code asks for;
+    a person's sign-in is kept for the next commands. Raises UsageError for answers that are wrong or missing,
+    SignInError, NetworkError.
     """
-    given = merge(settings, os.environ, None if operator.answers is None else load(operator.answers))
+    given = _answers(operator, settings)
     if not operator.console.interactive:
         has_pfx = given.sign_in.pfx is not None
         require(given, needed_to_sign_in(given.sign_in.method, cloud=given.tenant.cloud, has_pfx=has_pfx))
@@ -35,18 +54,92 @@ def open_tenant(
     except FileError:
         # This account may not read those below ca-trust.
         roots = given.tenant.ca_pem or ""
-    http = HttpSession(clock, ca_file, roots=roots)
-    token = sign_in(
-        given,
-        http,
-        clock,
-        operator.console,
-        operator.files.given,
-        permissions=permissions,
-        client_id=lambda: given.client_id or operator.console.ask(CLIENT_ID_QUESTION),
-        secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
+    http, where = HttpSession(clock, ca_file, roots=roots), cloud_of(given)
+    application = given.client_id
+    if given.sign_in.method == "device-code" and not application:
+        application = operator.console.ask(CLIENT_ID_QUESTION)
+    own = application not in {None, GRAPH_COMMAND_LINE_TOOLS}
+
+    def enter() -> TokenSource:
+        return sign_in(
+            given,
+            http,
+            clock,
+            operator.console,
+            operator.files.given,
+            permissions=_ALL_GRANTED if own else permissions,
+            client_id=lambda: application or operator.console.ask(CLIENT_ID_QUESTION),
+            secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
+        )
+
+    if given.sign_in.method != "device-code":
+        return AdminGraph(http, where, enter(), clock)
+    identity = (where.authority, where.graph, given.tenant.id, str(application))
+    kept = KeptSignIn.of(operator.files, clock, *identity)
+    token = kept.source(permissions, enter, partial(_say_kept, operator))
+    operator.secrets.register(token())
+    return AdminGraph(ForgettingHttp(http, kept), where, token, clock)
+
+
+def _say_kept(operator: Operator, account: str) -> None:
+    operator.console.say(
+        "Signed in as {account} by an earlier command; `mst-admin sign-out` ends this.", account=account
     )
-    return AdminGraph(http, cloud_of(given), token, clock)
+
+
+def _answers(operator: Operator, settings: Settings) -> Answers:
+    """The answers of the command; about the tenant those of the installation here, unless there are any."""
+    file = None if operator.answers is None else load(operator.answers)
+    given = merge(settings, os.environ, file)
+    if any(given.origins[path].kind != "default" for path in _TENANT):
+        return given
+    earlier = _of_installation(operator)
+    if not earlier:
+        return given
+    merged = merge(settings, os.environ, file, earlier)
+    operator.console.say(
+        "Tenant of the installation on this host: cloud {cloud} ({address}).",
+        cloud=merged.tenant.cloud,
+        address=cloud_of(merged).graph,
+    )
+    return merged
+
+
+def _of_installation(operator: Operator) -> JsonObject:
+    """The answers about the tenant of the gateway here; empty where there is none, or none can be read."""
+    for state in dict.fromkeys((paths.STATE, paths.HOST_STATE)):
+        try:
+            receipt = Journal(operator.files, operator.clock, state).receipt
+        except SetupError as error:
+            operator.console.say(
+                "The tenant of the installation on this host is not known ({reason}): signing in to the "
+                "public cloud. For another one set MSTUNNEL_TENANT_CLOUD.",
+                reason=error.message,
+            )
+            return {}
+        if not receipt.entries:
+            continue
+        known = earlier_answers(receipt)
+        wanted = {
+            path: value
+            for path, value in known.items()
+            if path.startswith("tenant.") or path == "sign_in.client_id"
+        }
+        return {"tenant.cloud": "public", **wanted}
+    return {}
+
+
+class SignOutReport(Report):
+    """The kept sign-ins that were removed."""
+
+    removed: int
+
+
+def forget_sign_ins(operator: Operator) -> Result[SignOutReport]:
+    """Remove what `mst-admin` keeps of earlier sign-ins of this user."""
+    count = sign_out(operator.files)
+    words = text("Signed out.") if count else text("Nobody was signed in.")
+    return Result("changed" if count else "unchanged", SignOutReport(removed=count), text=[words])
 
 
 def make_sure(operator: Operator, question: str, *, yes: bool) -> None:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from mstunnel_lab.errors import NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError, bad_request
 from mstunnel_lab.faults import Fault, WriteLimit
-from mstunnel_lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
+from mstunnel_lab.records import ROLE_TEMPLATES, CustomRoleRecord, SiteRecord, UserRecord
 from mstunnel_lab.state import Labs, labs_of
 from mstunnel_setup.base.parsing import json_value, problem_of
 
@@ -30,6 +30,7 @@ class _UserBody(BaseModel, frozen=True, extra="forbid"):
     mfa_code: Annotated[str, Field(pattern=r"^([0-9]{6})?$")] | None = None
     licensed: bool | None = None
     roles: tuple[str, ...] | None = None
+    custom_roles: tuple[str, ...] | None = None
 
 
 class _SiteBody(BaseModel, frozen=True, extra="forbid"):
@@ -102,6 +103,8 @@ async def user(request: Request) -> Response:
         raise bad_request(f"refused_with: {number} is not one of 0, {known}")
     if unknown := set(wanted.roles or ()) - set(ROLE_TEMPLATES):
         raise bad_request(f"roles: there is no {min(unknown)}")
+    if strange := [name for name in wanted.custom_roles or () if not lab.store.get(CustomRoleRecord, name)]:
+        raise bad_request(f"custom_roles: there is no {strange[0]}")
     changed = UserRecord.model_validate(found.model_dump() | wanted.model_dump(exclude_none=True))
     lab.store.replace(changed)
     for tries in (labs.wrong_passwords, labs.wrong_codes):

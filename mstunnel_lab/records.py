@@ -22,6 +22,15 @@ ROLE_TEMPLATES: Final = {
 """Entra's built-in roles that the lab knows, with their role template ids (Entra documentation)."""
 
 
+class TunnelRight(StrEnum):
+    """A right of the permission group Microsoft Tunnel Gateway, which custom roles of Intune have."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
 def digest(secret: str) -> str:
     """Return the SHA-256 of a code or token, which is all the lab keeps of it."""
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -57,18 +66,26 @@ class TenantRecord(LabRecord):
     trusted_key_set: str = ""
 
 
+class CustomRoleRecord(LabRecord):
+    """A custom role of Intune; the id is its name."""
+
+    microsoft_tunnel_gateway: tuple[TunnelRight, ...]
+
+
 class UserRecord(LabRecord):
     """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
 
     `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
     number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant; `groups` are
-    the ids of the groups that the user is a member of.
+    the ids of the groups that the user is a member of; `custom_roles` the names of the user's
+    roles of Intune, which no token lists.
     """
 
     upn: str
     name: str
     password: str
     roles: tuple[str, ...]
+    custom_roles: tuple[str, ...] = ()
     licensed: bool
     mfa_code: str = ""
     refused_with: int = 0

@@ -25,7 +25,15 @@ from mstunnel_lab.graph.tunnel import (
     new_configuration,
     new_site,
 )
-from mstunnel_lab.records import ROLE_TEMPLATES, ApplicationRecord, TenantRecord, UserRecord, digest
+from mstunnel_lab.records import (
+    ROLE_TEMPLATES,
+    ApplicationRecord,
+    CustomRoleRecord,
+    TenantRecord,
+    TunnelRight,
+    UserRecord,
+    digest,
+)
 from mstunnel_lab.store import Store
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import problem_of
@@ -68,11 +76,19 @@ class SeedSignIn(_Part):
     token_lifetime: Seconds = 3600
 
 
+class SeedCustomRole(_Part):
+    """A custom role of Intune, with rights of the permission group Microsoft Tunnel Gateway."""
+
+    name: Name
+    microsoft_tunnel_gateway: Annotated[tuple[TunnelRight, ...], Field(min_length=1)]
+
+
 class SeedUser(_Part):
     """A user; without a password one is made.
 
     `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in; a
-    `guest` is an account of another tenant; `groups` are ids of groups, for Conditional Access policies.
+    `guest` is an account of another tenant; `groups` are ids of groups, for Conditional Access policies;
+    `custom_roles` are names of custom roles.
     """
 
     id: UUID | None = None
@@ -80,6 +96,7 @@ class SeedUser(_Part):
     name: Name
     password: Annotated[str, Field(min_length=8)] | None = None
     roles: tuple[Annotated[str, _one_of(ROLE_TEMPLATES)], ...] = ()
+    custom_roles: tuple[Name, ...] = ()
     licensed: bool = False
     mfa: bool = False
     refused_with: Annotated[int, _one_of(REFUSALS)] | None = None
@@ -148,6 +165,7 @@ class Seed(_Part):
     extensions: bool = True
     page_size: Annotated[int, Field(ge=1, le=999)] = 100
     internal_url: str
+    custom_roles: tuple[SeedCustomRole, ...] = ()
     users: Annotated[tuple[SeedUser, ...], Field(min_length=1)]
     configurations: tuple[SeedConfiguration, ...] = ()
     sites: tuple[SeedSite, ...] = ()
@@ -159,8 +177,13 @@ class Seed(_Part):
         lost = [site.configuration for site in self.sites if site.configuration not in known]
         if lost:
             raise ValueError(f"no configuration is called {lost[0]!r}")
+        roles = [role.name for role in self.custom_roles]
+        unknown = [name for user in self.users for name in user.custom_roles if name not in roles]
+        if unknown:
+            raise ValueError(f"no custom role is called {unknown[0]!r}")
         for names in (
             [user.upn.lower() for user in self.users],
+            roles,
             known,
             [site.name for site in self.sites],
             [str(application.app_id) for application in self.applications if application.app_id],
@@ -266,8 +289,10 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
         **seed.model_dump(include=kept),
     )
     store.add(tenant)
+    for role in seed.custom_roles:
+        store.add(CustomRoleRecord(id=role.name, microsoft_tunnel_gateway=role.microsoft_tunnel_gateway))
     for user in seed.users:
-        given = user.model_dump(include={"name", "roles", "licensed", "guest"})
+        given = user.model_dump(include={"name", "roles", "custom_roles", "licensed", "guest"})
         record = UserRecord(
             id=str(user.id or uuid.uuid4()),
             upn=user.upn.lower(),
@@ -297,8 +322,8 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
         principal = new_principal(application.app_id, item.name)
         store.add(application, parent=item.use or "")
         store.add(principal)
-        for role in item.app_roles:
-            store.add(new_assignment(principal, graph, APP_ROLE_IDS[role]), parent=principal.id)
+        for name in item.app_roles:
+            store.add(new_assignment(principal, graph, APP_ROLE_IDS[name]), parent=principal.id)
     _plant_sites(store, seed)
     for threshold in DEFAULT_THRESHOLDS:
         store.add(threshold)

@@ -127,7 +127,7 @@ def describe(labs: Labs) -> JsonObject:
 def _describe_tenant(lab: Lab) -> JsonObject:
     version = lab.tenant.gateway_token_version
     users = lab.store.each(UserRecord)
-    shown = {"upn", "password", "roles", "licensed", "mfa_code", "refused_with"}
+    shown = {"upn", "password", "roles", "custom_roles", "licensed", "mfa_code", "refused_with"}
     return {
         "name": lab.tenant.name,
         "authority": lab.urls.authority,

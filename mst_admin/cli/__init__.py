@@ -84,21 +84,36 @@ class ExportFormat(StrEnum):
     YAML = "yaml"
 
 
+class PruneKind(StrEnum):
+    """What `--prune` can delete, by the key of declarations."""
+
+    CONFIGURATIONS = "configurations"
+    SITES = "sites"
+    PROFILES = "profiles"
+    APP_CONFIGURATIONS = "app-configurations"
+    MAM = "mam"
+
+
 @dataclass(frozen=True)
 class ApplyOptions:
     """How declarations are compared with the tenant."""
 
     prune: Annotated[
-        bool,
+        list[PruneKind] | None,
         typer.Option(
             "--prune",
-            help="Also delete configurations, sites, profiles, app configurations and Tunnel for MAM that are"
-            " not declared; of each only if a file has its key.",
+            help="Also delete the objects of this kind that are not declared; all of them if none is. May be"
+            " repeated.",
         ),
-    ] = False
+    ] = None
     resolve: Annotated[
         bool, typer.Option("--resolve/--no-resolve", help="Look up the public addresses of sites.")
     ] = True
+
+    @property
+    def pruned(self) -> frozenset[str]:
+        """The keys of the kinds to delete of."""
+        return frozenset(kind.replace("-", "_") for kind in self.prune or ())
 
 
 @command(app)
@@ -107,7 +122,7 @@ def apply(sign_in: SignInOptions, how: ApplyOptions, directory: Directory, yes: 
     from mst_admin import apply as work
 
     return lambda operator: work.apply(
-        operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, yes=yes
+        operator, sign_in.settings(), directory, prune=how.pruned, resolve=how.resolve, yes=yes
     )
 
 
@@ -119,7 +134,7 @@ def diff(
     from mst_admin import apply as work
 
     return lambda operator: work.diff(
-        operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
+        operator, sign_in.settings(), directory, prune=how.pruned, resolve=how.resolve, exit_code=exit_code
     )
 
 
@@ -145,6 +160,14 @@ def schema() -> Work:
     from mst_admin.kinds.tenant import Declarations
 
     return lambda _operator: work.schema(Declarations)
+
+
+@command(app)
+def sign_out() -> Work:
+    """Forget the sign-in that earlier commands keep until it expires."""
+    from mst_admin import session as work
+
+    return work.forget_sign_ins
 
 
 @command(app)

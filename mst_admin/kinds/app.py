@@ -103,7 +103,6 @@ APP: Final = _AppKind(
     wire_type="mobileApp",
     head=("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID"),
     row=lambda item: (item.name, "ios" if item.is_ios else "android", item.found.identifier, item.id),
-    pruned=False,  # other uses of an app are not known
     file=store.StoreAppFile,
     empty=frozenset({("assignments",)}),
     documents="app",

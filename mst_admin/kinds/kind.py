@@ -182,8 +182,7 @@ class CommandKind(Kind[Declared, Present]):
     `command` is the word after `mst-admin`, and `reports` are what the commands below it return. There
     `result` is the key of an object and `identity` that of its id; `wire_type` is the type in Graph, and
     `wire_keys` what each object has. `head` is the head of the table of its list; `row` is one in it, and
-    `nothing` is shown instead of none if it is not the usual text. `--prune` deletes objects of a kind that
-    is `pruned`.
+    `nothing` is shown instead of none if it is not the usual text.
     """
 
     reports: ClassVar[Mapping[str, type[Report]]]
@@ -196,7 +195,6 @@ class CommandKind(Kind[Declared, Present]):
     head: tuple[str, ...]
     row: Callable[[Present], tuple[str, ...]]
     nothing: str = ""
-    pruned: bool = True
 
     def report(self, general: type[AnyReport]) -> type[AnyReport]:
         """A report about objects with the keys that it has for this kind."""
@@ -265,8 +263,6 @@ class CommandKind(Kind[Declared, Present]):
 
     def changes_to_prune(self, planning: Planning) -> Iterable[Change]:
         """What `--prune` deletes of what is not declared."""
-        if not self.pruned:
-            return
         kept = self.kept(planning)
         for item in self.present(planning.tenant):
             if self.title(item).casefold() not in kept:
@@ -287,7 +283,8 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
     """A kind whose objects are created and changed by options.
 
     `model` is that of a declared object, `required` its keys that options need not give, with their values,
-    `body` what Graph takes, where the time now decides about summer time.
+    `stand_in` values for those that the tenant has, while it has not been asked for them, `body` what Graph
+    takes, where the time now decides about summer time.
     """
 
     reports: ClassVar = {
@@ -301,6 +298,7 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
     model: type[Any]
     body: Callable[[Declared, datetime], Body]
     required: Body = field(default_factory=dict)
+    stand_in: Body = field(default_factory=dict)
 
     def by_id(self, graph: AdminGraph, identifier: str) -> OptionPresent | None:
         """The one with this id."""

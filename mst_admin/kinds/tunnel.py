@@ -30,7 +30,7 @@ from mst_admin.objects.configuration import (
 from mst_admin.objects.parts import Trimmed
 from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
 from mst_admin.results import changed, details, judged, table
-from mst_admin.session import make_sure, open_tenant
+from mst_admin.session import READING, make_sure, open_tenant
 from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import TenantError, UsageError
@@ -76,6 +76,7 @@ CONFIGURATION: Final = _ConfigurationKind(
     model=ConfigurationObject,
     body=lambda declared, _now: configuration_body(declared),
     required={"network": ""},
+    stand_in={"network": "169.254.0.0/16"},
     judge=lambda declared, beside, _resolve: judge_configuration(declared, beside.corporate_networks),
     declared=configuration_object,
 )
@@ -137,6 +138,11 @@ SITE: Final = _SiteKind(
     row=lambda item: (item.display_name, item.public_address or "", item.id),
     model=SiteObject,
     body=lambda declared, now: {**site_body(declared, now), CONFIGURATION_KEY: declared.configuration},
+    stand_in={
+        "public_address": "gateway.contoso.com",
+        "configuration": "Main",
+        "upgrade_window": {"start": "22:00", "end": "04:00", "utc_offset_minutes": 0},
+    },
     judge=lambda declared, _beside, resolve: judge_site(declared, resolve),
     declared=site_object,
 )
@@ -221,7 +227,6 @@ THRESHOLD: Final = _ThresholdKind(
         f"{item.default_healthy_threshold}, {item.default_unhealthy_threshold}",
     ),
     nothing=text("There are no thresholds."),
-    pruned=False,
     model=ThresholdObject,
     body=lambda declared, _now: threshold_body(declared),
     judge=lambda declared, _beside, _resolve: judge_threshold(declared),
@@ -247,6 +252,7 @@ def set_threshold(
             metric=metric,
             names=", ".join(kind.word for kind in KINDS),
         )
+    _judge_given(metric, *values)
     graph = open_tenant(operator, settings)
     if new:
         THRESHOLD.require_free(metric, THRESHOLD.named(graph, metric))
@@ -262,6 +268,15 @@ def set_threshold(
     for change in changes:
         THRESHOLD.write(change, References(graph))
     return changed(THRESHOLD.updated(metric, changes), changes, warnings)
+
+
+def _judge_given(metric: str, healthy: int | None, unhealthy: int | None) -> None:
+    """Raise ValuesError for values that are wrong whatever the tenant has, before anyone signs in."""
+    declared = validated(
+        ThresholdObject, {"metric": metric, "healthy": healthy or 0, "unhealthy": unhealthy or 0}
+    )
+    both = healthy is not None and unhealthy is not None
+    judged(item for item in judge_threshold(declared) if both or item.code == "threshold-out-of-range")
 
 
 _WITH_SITE: Final = wire_schema("microsoftTunnelServer with its site", "id", "displayName", "site")
@@ -331,7 +346,7 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
 
 def list_servers(operator: Operator, settings: Settings, site: str | None) -> Result[ServerList]:
     """The servers of a site, or of all sites."""
-    found = places(open_tenant(operator, settings), site)
+    found = places(open_tenant(operator, settings, READING), site)
     rows = [
         (
             site_of.display_name,
@@ -355,7 +370,7 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
 
 def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result[ServerReport]:
     """One server."""
-    graph = open_tenant(operator, settings)
+    graph = open_tenant(operator, settings, READING)
     report = ServerReport(server=find_place(graph, site, wanted).server.document())
     return Result(report=report, text=details(report.server))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from mstunnel_lab.errors import FORBIDDEN, GraphError, OAuthError
-from mstunnel_lab.records import ApplicationRecord, ServerRecord, UserRecord
+from mstunnel_lab.records import ApplicationRecord, ServerRecord, TunnelRight, UserRecord
 from mstunnel_lab.urls import Urls
 from mstunnel_setup.tenant import wire
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE, GRAPH_APP_ID
@@ -41,13 +41,15 @@ _GRANTING_ROLES: Final = frozenset({"Privileged Role Administrator", _GLOBAL})
 class Caller:
     """Who calls Graph: a user through an application, or an application for itself (`user` is None).
 
-    `object_id` is the id of the user, or of the application's service principal.
+    `object_id` is the id of the user, or of the application's service principal. `tunnel_rights` are those
+    that the custom roles of the user give.
     """
 
     app_id: str
     object_id: str
     permissions: frozenset[str]
     user: UserRecord | None = None
+    tunnel_rights: frozenset[TunnelRight] = frozenset()
 
     def has_role(self, roles: frozenset[str]) -> bool:
         """Return whether the user holds one of the Entra roles; an application needs none."""
@@ -61,10 +63,7 @@ class _Area(NamedTuple):
     role_missing: str
 
 
-_INTUNE: Final = _Area(
-    "Forbidden",
-    "User is not authorized to perform this operation: the role Intune Administrator is missing.",
-)
+_INTUNE: Final = _Area("Forbidden", "User is not authorized to perform this operation.")
 _DIRECTORY: Final = _Area("Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 _POLICIES: Final = _Area("AccessDenied", "You cannot perform the requested operation.")
 
@@ -73,8 +72,13 @@ AccessRule: TypeAlias = Callable[[Caller], None]
 """Raises `GraphError` 403 for a caller without what a call takes."""
 
 
-def _rule(area: _Area, *permissions: set[str], roles: frozenset[str] = frozenset()) -> AccessRule:
-    """What calls of a kind take: one permission of each set, and of a user one of the roles, if any."""
+def _rule(
+    area: _Area, *permissions: set[str], roles: frozenset[str] = frozenset(), right: TunnelRight | None = None
+) -> AccessRule:
+    """What calls of a kind take: one permission of each set, and of a user one of the roles, if any.
+
+    In place of a role does a custom role with the `right`, if there is one.
+    """
 
     def require(caller: Caller) -> None:
         for accepted in permissions:
@@ -85,16 +89,20 @@ def _rule(area: _Area, *permissions: set[str], roles: frozenset[str] = frozenset
                     "Application is not authorized to perform this operation. It must have one of: "
                     + ", ".join(sorted(accepted)),
                 )
-        if roles and not caller.has_role(roles):
+        if roles and not caller.has_role(roles) and right not in caller.tunnel_rights:
             raise GraphError(FORBIDDEN, *area)
 
     return require
 
 
-may_read_tunnel: Final = _rule(
-    _INTUNE, {wire.CONFIGURATION_READ, wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES
-)
-may_write_tunnel: Final = _rule(_INTUNE, {wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES)
+_CONFIGURATION_READ: Final = {wire.CONFIGURATION_READ, wire.CONFIGURATION_READ_WRITE}
+_CONFIGURATION_WRITE: Final = {wire.CONFIGURATION_READ_WRITE}
+may_read_intune: Final = _rule(_INTUNE, _CONFIGURATION_READ, roles=_INTUNE_ROLES)
+may_write_intune: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES)
+may_read_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_READ, roles=_INTUNE_ROLES, right=TunnelRight.READ)
+may_create_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.CREATE)
+may_update_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.UPDATE)
+may_delete_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.DELETE)
 may_read_directory: Final = _rule(
     _DIRECTORY, {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
 )
@@ -117,25 +125,29 @@ may_write_policies: Final = _rule(
 
 
 def may_register_server(caller: Caller) -> None:
-    """Refuse (403) unless the caller may write and, being a user, has an Intune licence."""
-    may_write_tunnel(caller)
+    """Refuse (403) unless the caller may create and, being a user, has an Intune licence."""
+    may_create_tunnel(caller)
     if caller.user is not None and not caller.user.licensed:
         message = "The user has no Intune licence, which registering a server takes."
         raise GraphError(FORBIDDEN, "Forbidden", message)
 
 
 def may_change_server(caller: Caller, server: ServerRecord) -> None:
-    """Refuse (403) unless the caller may write; an application only where no other one checks in."""
-    may_write_tunnel(caller)
-    if caller.user is None and server.agent_app_id not in {"", caller.app_id}:
-        raise GraphError(FORBIDDEN, "Forbidden", "The server checks in with another application identity.")
+    """Refuse (403) unless the caller may update; an application only where no other one checks in."""
+    may_update_tunnel(caller)
+    _require_own(caller, server)
 
 
 def may_remove_server(caller: Caller, server: ServerRecord) -> None:
-    """Refuse (403) unless the caller may change the server, or is the application that registered it."""
-    may_write_tunnel(caller)
-    if caller.user is not None or caller.app_id != server.registrar_app_id:
-        may_change_server(caller, server)
+    """Refuse (403) unless the caller may delete; an application only its own server, or one it registered."""
+    may_delete_tunnel(caller)
+    if caller.app_id != server.registrar_app_id:
+        _require_own(caller, server)
+
+
+def _require_own(caller: Caller, server: ServerRecord) -> None:
+    if caller.user is None and server.agent_app_id not in {"", caller.app_id}:
+        raise GraphError(FORBIDDEN, "Forbidden", "The server checks in with another application identity.")
 
 
 def may_change_application(caller: Caller, application: ApplicationRecord | None) -> None:

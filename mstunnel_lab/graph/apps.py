@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
+from mstunnel_lab.entra.permissions import may_read_intune, may_write_intune
 from mstunnel_lab.errors import bad_request
 from mstunnel_lab.graph import bodies
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
@@ -235,7 +235,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
     async def _answer_apps(self, request: Request) -> Response:
         """List the apps that a policy is about."""
-        lab, _ = admitted(request, may_read_tunnel)
+        lab, _ = admitted(request, may_read_intune)
         identifier = self.named_in(request).id
         found = lab.store.each(ManagedMobileApp, parent=identifier)
         kind = EntityType("managedMobileApp", ManagedMobileApp)
@@ -243,7 +243,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
     async def _answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy is about."""
-        lab, _ = admitted(request, may_write_tunnel)
+        lab, _ = admitted(request, may_write_intune)
         found = self.named_in(request)
         body = await read_body(request, TargetAppsBody)
         with lab.store.transaction():
@@ -300,7 +300,7 @@ def _require_apps(lab: Lab, document: object) -> None:
 
 async def approve(request: Request) -> Response:
     """Approve apps of managed Google Play."""
-    lab, _ = admitted(request, may_write_tunnel)
+    lab, _ = admitted(request, may_write_intune)
     for package in (await read_body(request, ApproveBody)).package_ids:
         if lab.store.get(ApprovedApp, package) is None:
             lab.store.add(ApprovedApp(id=package))
@@ -309,7 +309,7 @@ async def approve(request: Request) -> Response:
 
 async def synchronise(request: Request) -> Response:
     """Make apps of those that were approved since the last synchronisation."""
-    lab, _ = admitted(request, may_write_tunnel)
+    lab, _ = admitted(request, may_write_intune)
     for approved in lab.store.each(ApprovedApp):
         add_play_app(lab, approved.id.removeprefix("app:"))
     return Response(status_code=NO_CONTENT)

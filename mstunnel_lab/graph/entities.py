@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mstunnel_lab.entra.permissions import AccessRule, Caller, may_read_tunnel, may_write_tunnel
+from mstunnel_lab.entra.permissions import AccessRule, Caller, may_read_intune, may_write_intune
 from mstunnel_lab.errors import GraphError, bad_request, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
@@ -46,8 +46,8 @@ class Entities(Generic[Found]):
     `bodies` write them, the first one an entity whose type is not named. `family` is what Graph calls their
     type where that is not the one of the only body. Ids begin with `prefix`. They may be below those of
     another collection, their `parent`. `methods` are those of one entity; the answer to a change has the
-    entity, unless it is `quiet`. To create one takes `may_create`, by default `may_write`. With `counted`,
-    the collection has a `$count`.
+    entity, unless it is `quiet`. To create one takes `may_create`, to delete one `may_delete`, by default
+    `may_write`. With `counted`, the collection has a `$count`.
     """
 
     segment: str
@@ -59,9 +59,10 @@ class Entities(Generic[Found]):
     parent: "Entities[Any] | None" = None
     navigation: tuple[str, ...] = ()
     filterable: tuple[str, ...] = ()
-    may_read: AccessRule = may_read_tunnel
-    may_write: AccessRule = may_write_tunnel
+    may_read: AccessRule = may_read_intune
+    may_write: AccessRule = may_write_intune
     may_create: AccessRule | None = None
+    may_delete: AccessRule | None = None
     methods: tuple[str, ...] = ("GET", "PATCH", "DELETE")
     quiet: bool = False
     counted: bool = True
@@ -178,7 +179,8 @@ class Entities(Generic[Found]):
 
     async def answer(self, request: Request, identifier: str = "") -> Response:
         """Read, change or delete one entity, by default the one that the path names."""
-        lab, caller = http.admitted(request, self.may_read if request.method == "GET" else self.may_write)
+        rules = {"GET": self.may_read, "DELETE": self.may_delete or self.may_write}
+        lab, caller = http.admitted(request, rules.get(request.method, self.may_write))
         parent = self._parent_in(request)
         found = self.find(lab, identifier or request.path_params["id"], parent)
         context = f"{self.context(parent)}/$entity"

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from mstunnel_lab.entra.permissions import AccessRule, Caller
 from mstunnel_lab.errors import NOT_FOUND, UNAUTHORIZED, GraphError, bad_request
 from mstunnel_lab.graph.bodies import Body, judge
-from mstunnel_lab.records import UserRecord
+from mstunnel_lab.records import CustomRoleRecord, UserRecord
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.values import JsonObject
@@ -49,7 +49,9 @@ def caller_of(request: Request) -> Caller:
     user = lab.store.get(UserRecord, claims.oid)
     if user is None:
         raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", "The user account does not exist.")
-    return Caller(claims.appid, user.id, frozenset(claims.scp.split()), user)
+    roles = (lab.store.get(CustomRoleRecord, name) for name in user.custom_roles)
+    rights = frozenset(right for role in roles if role for right in role.microsoft_tunnel_gateway)
+    return Caller(claims.appid, user.id, frozenset(claims.scp.split()), user, rights)
 
 
 def admitted(request: Request, requirement: AccessRule) -> tuple[Lab, Caller]:

@@ -22,8 +22,7 @@ from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import NOT_FOUND, GraphError, bad_request, conflict, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
-from mstunnel_lab.graph.entities import Entities
-from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
+from mstunnel_lab.graph.tunnel import SITES, MetricName, TunnelEntities, server_document
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord
 from mstunnel_lab.state import Lab, lab_of, labs_of
@@ -122,7 +121,7 @@ class _LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelS
 
 
 @dataclass(frozen=True)
-class _Servers(Entities[ServerRecord]):
+class _Servers(TunnelEntities[ServerRecord]):
     def document(self, lab: Lab, found: ServerRecord, _expand: frozenset[str] = frozenset()) -> JsonObject:
         return server_document(lab, found)
 
@@ -218,7 +217,7 @@ def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime)
 
 
 @dataclass(frozen=True)
-class _Logs(Entities[wire.LogCollection]):
+class _Logs(TunnelEntities[wire.LogCollection]):
     def create(self, lab: Lab, document: object) -> wire.LogCollection:
         body = judge(_LogCollectionBody, document)
         created = wire.LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
@@ -267,7 +266,7 @@ async def health_time_series(request: Request) -> Response:
 
 async def answer_log_request(request: Request) -> Response:
     """Ask a server for its logs of a time."""
-    lab, _ = http.admitted(request, permissions.may_write_tunnel)
+    lab, _ = http.admitted(request, permissions.may_update_tunnel)
     wanted = await http.read_body(request, LogRequestBody)
     made = request_logs(lab, SERVERS.named_in(request), wanted.start_date_time, wanted.end_date_time)
     return http.entity(request, made.document(), f"{_LOGS.context()}/$entity")
@@ -275,7 +274,7 @@ async def answer_log_request(request: Request) -> Response:
 
 async def upload(request: Request) -> Response:
     """Take the logs of a server, a file of any kind; this completes the collection."""
-    lab, caller = http.admitted(request, permissions.may_write_tunnel)
+    lab, caller = http.admitted(request, permissions.may_update_tunnel)
     found = _LOGS.named_in(request)
     if not lab.tenant.extensions:
         raise not_found(_LOGS.name, f"{found.id}/labContent")

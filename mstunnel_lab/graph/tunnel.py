@@ -16,10 +16,16 @@ from starlette.responses import Response
 from mst_admin.metrics import ThresholdObject, judge_threshold
 from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
 from mst_admin.objects.site import judge_site, site_object
-from mstunnel_lab.entra.permissions import may_write_tunnel
+from mstunnel_lab.entra.permissions import (
+    AccessRule,
+    may_create_tunnel,
+    may_delete_tunnel,
+    may_read_tunnel,
+    may_update_tunnel,
+)
 from mstunnel_lab.errors import bad_request, conflict
 from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text, Texts, judge
-from mstunnel_lab.graph.entities import Entities
+from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab
@@ -215,7 +221,17 @@ def status_of(lab: Lab, server: ServerRecord) -> HealthStatus:
 
 
 @dataclass(frozen=True)
-class _Configurations(Entities[TunnelConfiguration]):
+class TunnelEntities(Entities[Found]):
+    """Entities that the permission group Microsoft Tunnel Gateway of custom roles is about."""
+
+    may_read: AccessRule = may_read_tunnel
+    may_write: AccessRule = may_update_tunnel
+    may_create: AccessRule | None = may_create_tunnel
+    may_delete: AccessRule | None = may_delete_tunnel
+
+
+@dataclass(frozen=True)
+class _Configurations(TunnelEntities[TunnelConfiguration]):
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> TunnelConfiguration:
         return new_configuration(body, str(known["id"]))
 
@@ -237,7 +253,7 @@ def new_configuration(body: Body, identifier: str) -> TunnelConfiguration:
 
 
 @dataclass(frozen=True)
-class _Sites(Entities[SiteRecord]):
+class _Sites(TunnelEntities[SiteRecord]):
     def document(self, lab: Lab, found: SiteRecord, expand: frozenset[str] = frozenset()) -> JsonObject:
         """Servers are expanded as one page, and where the next one is (OData JSON 4.5.5)."""
         shown = found.public()
@@ -276,7 +292,7 @@ def new_site(body: Body, known: JsonObject, configuration_id: str) -> SiteRecord
 
 
 @dataclass(frozen=True)
-class _Thresholds(Entities[HealthThreshold]):
+class _Thresholds(TunnelEntities[HealthThreshold]):
     def create(self, lab: Lab, document: object) -> HealthThreshold:
         body = judge(ThresholdBody, document)
         if body.id is None or lab.store.get(HealthThreshold, body.id):
@@ -312,7 +328,7 @@ async def site_configuration(request: Request) -> Response:
 
 async def answer_upgrade(request: Request) -> Response:
     """Ask the servers of a site to upgrade."""
-    lab, _ = admitted(request, may_write_tunnel)
+    lab, _ = admitted(request, may_update_tunnel)
     found = SITES.named_in(request)
     if await request.body():
         raise bad_request("The action requestUpgrade takes no body.")

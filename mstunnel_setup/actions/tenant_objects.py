@@ -10,6 +10,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.roles import ACCESS_DENIED
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
     Application,
@@ -331,7 +332,7 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
     try:
         graph.grant(principal.id, resource.id, app_role_id)
     except SignInError as error:
-        if error.code != "permission-missing":
+        if error.code not in ACCESS_DENIED:
             raise
         graph.declare_app_role(application.id, app_role_id)
         raise consent_needed(

@@ -34,6 +34,7 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.roles import ACCESS_DENIED
 from mstunnel_setup.transaction.action import Undo
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
@@ -205,7 +206,7 @@ def remove_installation(
 def _remove_from_tenant(run: Run) -> list[Removal]:
     """Remove the record of this server and its application, as an administrator.
 
-    Raises SignInError where this sign-in may not: `permission-missing`, before either is removed.
+    Raises SignInError where this sign-in may not, before either is removed.
     """
     context = run.context
     keys = [*tenant_keys(context.receipt)]
@@ -221,7 +222,7 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
             graph.require_changeable(application)
         return run.runner.undo(keys)
     except SignInError as error:
-        if error.code != "permission-missing":
+        if error.code not in ACCESS_DENIED:
             raise
         raise SignInError(error.code, error.message, f"{_OTHER_SIGN_IN} {_WAY_OUT}") from error
 

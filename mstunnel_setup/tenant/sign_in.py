@@ -21,18 +21,13 @@ from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, client_assertion
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
-from mstunnel_setup.tenant.token_sources import TokenSource, claims
+from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.transport import json_object
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
-    CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
-
-INTUNE_ADMINISTRATOR: Final = "3a2c62db-5318-420d-8d74-23affee5d9d5"
-GLOBAL_ADMINISTRATOR: Final = "62e90394-69f5-4237-9190-012177145e10"
-"""Template ids of the Entra roles that may manage Microsoft Tunnel (Microsoft Entra built-in roles)."""
 
 SETUP_PERMISSIONS: Final = (
     CONFIGURATION_READ_WRITE,
@@ -50,9 +45,6 @@ DEVICE_CODE_UNREADABLE = declare(
     "the response to the device code request cannot be read: {reason}",
     "Check tenant.authority, and any proxy between this host and the sign-in address.",
 )
-_OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
-
-
 MsalApplication = TypeVar("MsalApplication", bound=msal.ClientApplication)
 _LONGEST_SIGN_IN: Final = 3600
 _LONGEST_PAUSE: Final = 60
@@ -97,8 +89,7 @@ class SignIn:
         `waiting` is called before every poll with the seconds that are left, and 0 when the wait is over.
 
         Waiting ends with the person's answer, with the code's time, or with KeyboardInterrupt. Raises
-        SignInError; `role-missing` when Intune's permissions are wanted and the token says that the person
-        is no Intune administrator.
+        SignInError. Which roles the person has is left to Graph, which refuses what they do not allow.
         """
         scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
         application = self._opened(msal.PublicClientApplication)
@@ -115,11 +106,9 @@ class SignIn:
         )
         show(code)
         try:
-            token = self._token(self._wait(application, flow, code.expires_at, waiting))
+            self._token(self._wait(application, flow, code.expires_at, waiting))
         finally:
             waiting(0)
-        if _OF_INTUNE.intersection(permissions):
-            require_intune_role(token)
         account = next(iter(application.get_accounts()), None)
         return lambda: self._token(application.acquire_token_silent_with_error(scopes, account=account))
 
@@ -210,29 +199,6 @@ class SignIn:
             if answer.get("error") not in {"authorization_pending", "slow_down"}:
                 return answer
         return {"error": "expired_token"}
-
-
-def require_intune_role(token: str) -> None:
-    """Raise SignInError `role-missing` when a person's token says they are no Intune administrator.
-
-    A token that is no JWT, is an application's, or does not list roles (`wids`) is left to Graph's judgement.
-    """
-    found = claims(token)
-    roles = found.get("wids")
-    if "scp" not in found or not isinstance(roles, list):
-        return
-    if not {INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}.intersection(map(str, roles)):
-        name = plain(found.get("upn") or found.get("preferred_username") or text("the account"), 120)
-        # By `acct`, or by an `idp` other than the issuer (access token claims).
-        guest = found.get("acct") in {1, "1"} or found.get("idp", found.get("iss")) != found.get("iss")
-        raise SignInError(
-            "role-missing",
-            "{account} is neither Intune Administrator nor Global Administrator{guest}",
-            hint="Activate or assign one of these roles{alternative}, then run the command again.",
-            account=name,
-            guest=text(", and a guest in this tenant") if guest else "",
-            alternative=text(", or sign in with an account of the tenant itself") if guest else "",
-        )
 
 
 class _Endpoint:

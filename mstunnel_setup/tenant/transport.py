@@ -10,16 +10,9 @@ from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort
+from mstunnel_setup.tenant.roles import access_denied
 from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.token_sources import TokenSource
-from mstunnel_setup.tenant.wire import (
-    APP_ROLE_ASSIGNMENT_READ_WRITE,
-    APPLICATION_READ_WRITE,
-    CONFIGURATION_READ,
-    CONFIGURATION_READ_WRITE,
-    POLICY_CHANGE,
-    POLICY_READ,
-)
 
 ANSWER_UNEXPECTED = declare(
     TenantError,
@@ -53,15 +46,7 @@ REQUEST_REFUSED = declare(
 )
 
 _MOST_PAGES: Final = 1000
-_ROLES: Final = {
-    CONFIGURATION_READ: text("Intune Administrator"),
-    CONFIGURATION_READ_WRITE: text("Intune Administrator (and an Intune licence)"),
-    APPLICATION_READ_WRITE: text("Cloud Application Administrator"),
-    APP_ROLE_ASSIGNMENT_READ_WRITE: text("Privileged Role Administrator"),
-    POLICY_READ: text("Conditional Access Administrator"),
-    POLICY_CHANGE: text("Conditional Access Administrator"),
-}
-"""The least Entra role a user needs beside each permission (Microsoft Entra built-in roles)."""
+_MOST_WRAPPINGS: Final = 3
 
 
 def json_object(response: HttpAnswer) -> JsonObject | None:
@@ -103,7 +88,7 @@ REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
 }
 
 
-def _refusal(response: HttpAnswer, method: str, url: str, needs: str) -> SetupError:
+def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str) -> SetupError:
     """Return the error that a refusal amounts to; `needs` is the permission the request takes."""
     status, document = response.status_code, json_object(response)
     unavailable = status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -114,7 +99,8 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str) -> SetupEr
         return _not_graph(url, status)
     envelope = document.get("error") if document else None
     error: Mapping[str, object] = envelope if isinstance(envelope, Mapping) else {}
-    reason = plain(error.get("message") or "")
+    said, inner_code = _unwrapped(str(error.get("message") or ""))
+    reason = plain(said)
     # What support asks for.
     request_id = plain(response.headers.get("request-id", ""), 64)
     request = text(
@@ -134,19 +120,28 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str) -> SetupEr
     if licence.get(status):
         missing = ENTRA_LICENCE_MISSING if "/identity/" in url else LICENCE_MISSING
         return missing(detail=f": {request}")
-    if status == HTTPStatus.FORBIDDEN:
-        role = text(", and the user needs the role {needs}", needs=_ROLES[needs]) if needs in _ROLES else ""
-        permission = text("the permission {needs}", needs=needs) if needs else text("another permission")
-        return SignInError(
-            "permission-missing",
-            "Graph denied access: {request}",
-            hint="Grant the application consent to {permission}{role}.",
-            request=request,
-            permission=permission,
-            role=role,
-        )
+    if status == HTTPStatus.FORBIDDEN or inner_code == "Forbidden":
+        return access_denied(request, method, urlsplit(url).path, needs, token)
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
     return REFUSALS.get(status, otherwise)(request=request)
+
+
+def _unwrapped(message: str) -> tuple[str, str]:
+    """Return the text of a message of Intune without its trace, and the error code inside it.
+
+    Intune's services put JSON into `message`, once or twice (`Message`, `ErrorCode`); a refusal of a role may
+    so come with status 401 and the code UnknownError.
+    """
+    code = ""
+    for _ in range(_MOST_WRAPPINGS):
+        try:
+            inner = json_value(message)
+        except ValueError:
+            break
+        if not isinstance(inner, dict) or not isinstance(inner.get("Message"), str):
+            break
+        message, code = str(inner["Message"]), str(inner.get("ErrorCode") or code)
+    return message.partition(" - Operation ID")[0], code
 
 
 def _not_graph(url: str, status: int) -> NetworkError:
@@ -223,10 +218,11 @@ class GraphTransport:
             return False
 
     def _send(self, method: str, url: str, body: Mapping[str, object] | None, needs: str) -> JsonObject:
-        headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/json"}
+        token = self._token()
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         response = self._http.request(method, url, json=body, headers=headers, allow_redirects=False)
         if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-            raise _refusal(response, method, url, needs)
+            raise _refusal(response, method, url, needs, token)
         if response.status_code == HTTPStatus.NO_CONTENT:
             return {}
         document = json_object(response)

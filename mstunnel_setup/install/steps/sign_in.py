@@ -23,7 +23,6 @@ from mstunnel_setup.tenant.sign_in import (
     PREPARED_PERMISSIONS,
     SETUP_PERMISSIONS,
     SignIn,
-    require_intune_role,
 )
 from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.wire import USER_READ
@@ -65,7 +64,7 @@ def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
     """The tenant with an administrator's sign-in, by the method of the answers.
 
     `further` are permissions that a device code asks for beside the usual ones. Raises SignInError, also for
-    a person without the role.
+    a person without a role in Intune.
     """
     http, host = http_session(context), context.host
     usual = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
@@ -80,8 +79,10 @@ def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
         client_id=lambda: client_id(context, permissions),
         secret=context.secret,
     )
-    require_intune_role(token())
-    return Graph(http, cloud_of(context.answers), token, host.clock)
+    graph = Graph(http, cloud_of(context.answers), token, host.clock)
+    # Who may not read the sites may change nothing there: this ends before the first change.
+    graph.sites()
+    return graph
 
 
 def client_id(context: Context, permissions: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts.account import AccountFacts
 from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown
-from mstunnel_setup.tenant.sign_in import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTRATOR
+from mstunnel_setup.tenant.roles import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTRATOR
 
 CHECKS = Checks(Group.ACCOUNT)
 
@@ -35,23 +35,32 @@ def _unusable(account: AccountFacts) -> Verdict | None:
 
 @CHECKS.add("account-role", "Role")
 def _role(account: AccountFacts) -> Verdict:
-    """The token contains Intune Administrator or Global Administrator. No other part of the token is shown.
+    """Graph lets the account read the sites, and the token lists Intune Administrator or Global
+    Administrator. With a custom role of Intune the result is unknown: Graph shows only at the registration
+    whether the role may create servers. No other part of the token is shown.
 
-    Only these roles may register a server; the installation would be refused.
+    Registering a server takes one of these roles, or an Intune role with Create of the permission group
+    Microsoft Tunnel Gateway; without one the installation is refused.
+
+    Assign or activate one of these roles, then sign in again.
     """
     if away := _unusable(account):
         return away
-    if account.roles is None:
-        return unknown(
-            "the token names no roles",
-            hint="Check in Entra that the account has the active role Intune Administrator.",
-        )
-    held = [name for role, name in _ROLES.items() if role in account.roles]
+    if account.denied:
+        return problem(account.denied, hint=account.hint)
+    held = [name for role, name in _ROLES.items() if role in (account.roles or ())]
     if held:
         return passed(", ".join(held))
-    return problem(
-        "neither Intune Administrator nor Global Administrator",
-        hint="Assign or activate one of these roles in Entra, then sign in again.",
+    if account.sites is None:
+        return unknown(
+            "the token names no roles, and the sites cannot be read",
+            hint="Check in Entra that the account has the active role Intune Administrator.",
+        )
+    return unknown(
+        "Graph lets the account read sites; the token lists neither Intune Administrator nor Global "
+        "Administrator",
+        hint="Check in the admin center that a role of the account has Create of the permission group "
+        "Microsoft Tunnel Gateway.",
     )
 
 

@@ -18,10 +18,14 @@ from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 
 
 class AccountFacts(Section):
-    """What the tenant says about the signed-in account; None where it did not say. Never a token."""
+    """What the tenant says about the signed-in account; None where it did not say. Never a token.
+
+    `denied` is why Graph does not let it read the sites, `hint` what to do about that or about `error`.
+    """
 
     tried: bool = True
     error: str = ""
+    denied: str = ""
     hint: str = ""
     name: str = ""
     roles: tuple[str, ...] | None = None
@@ -42,16 +46,16 @@ def ask_tenant(
         source = sign_in()
         token = claims(source())
         graph = Graph(http, cloud, source, clock)
-        sites = _allowed(graph.sites)
+        sites, denied = _sites(graph)
         licensed = _allowed(lambda: has_intune(graph.licences()))
         application = _allowed(lambda: graph.service_principal(GATEWAY_APP_ID) is not None)
     except (SignInError, WaitingError, NetworkError) as error:
-        if error.code == "role-missing":
-            return AccountFacts(roles=())
         return AccountFacts(error=error.message, hint=error.hint)
     name = token.get("upn") or token.get("preferred_username") or token.get("app_displayname") or ""
     roles = token.get("wids")
     return AccountFacts(
+        denied=denied.message if denied else "",
+        hint=denied.hint if denied else "",
         name=plain(name, 120),
         roles=tuple(map(str, roles)) if isinstance(roles, list) else None,
         licensed=licensed,
@@ -59,6 +63,16 @@ def ask_tenant(
         gateway_application=application,
         tunnels={site.display_name: _tunnel(site) for site in sites or ()},
     )
+
+
+def _sites(graph: Graph) -> tuple[list[TunnelSite] | None, SignInError | None]:
+    """The sites, or None; and the refusal where the account has no role to read them."""
+    try:
+        return graph.sites(), None
+    except TenantError:
+        return None, None
+    except SignInError as error:
+        return None, error if error.code == "role-missing" else None
 
 
 def _allowed(question: Callable[[], Reply]) -> Reply | None:

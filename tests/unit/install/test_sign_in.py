@@ -1,6 +1,5 @@
 """Step `sign-in`: this server's own identity where it has one; an administrator otherwise."""
 
-import base64
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.wire import USER_READ
 from tests.refusals import refused
 from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
+from tests.unit.tenant.fakes import FakeHttp, jwt, response
 
 _CLIENT = "44444444-0000-0000-0000-000000000000"
 _APP = {"client_id": "11111111-2222-3333-4444-555555555555"}
@@ -225,18 +225,26 @@ def test_a_client_id_that_was_typed_is_remembered(scene: Scene, tenant: _Tenant)
     assert sign_in.STEP.gather(scene.context(sign_in__client_id=_CLIENT)) == _CLIENT
 
 
-def test_a_token_file_is_enough(scene: Scene) -> None:
+def test_a_token_file_is_enough(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    http = FakeHttp([response(200, {"value": []})])
+    monkeypatch.setattr(sign_in, "http_session", lambda _context: http)
     token = str(scene.write("/root/token", "opaque\n"))
     context = scene.context(sign_in__method="token-file", sign_in__token_file=token)
     assert sign_in.STEP.gather(context) == ""
     assert isinstance(context.host.graph, Graph)
 
 
-def test_the_token_of_a_person_without_the_role_is_refused_at_once(scene: Scene) -> None:
-    claims = base64.urlsafe_b64encode(b'{"scp": "x", "wids": [], "upn": "reader@contoso.example"}').decode()
-    token = str(scene.write("/root/token", f"header.{claims}.signature"))
-    with refused(SignInError, "role-missing"):
+def test_a_person_without_a_role_is_refused_before_the_first_change(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graph decides, by the first request: the sites are read before anything is changed."""
+    http = FakeHttp([response(403, {"error": {"code": "Forbidden", "message": "No."}})])
+    monkeypatch.setattr(sign_in, "http_session", lambda _context: http)
+    says = jwt(scp="DeviceManagementConfiguration.ReadWrite.All", wids=[], upn="reader@contoso.example")
+    token = str(scene.write("/root/token", says))
+    with refused(SignInError, "role-missing", match=r"reader@contoso\.example: GET"):
         sign_in.STEP.gather(scene.context(sign_in__method="token-file", sign_in__token_file=token))
+    assert [call.method for call in http.calls] == ["GET"]
 
 
 def test_the_proxy_of_env_sh_is_used_unless_the_shell_names_one(

@@ -25,6 +25,13 @@ from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.running_lab import running_lab
 from tests.unit.schemas import validate
 
+PRUNE_ALL = tuple(
+    word
+    for kind in ("configurations", "sites", "profiles", "app-configurations", "mam")
+    for word in ("--prune", kind)
+)
+"""Prune every kind that can be."""
+
 GROUP = "11111111-2222-3333-4444-555555555555"
 HERE = Path(__file__).parent
 OTHER = "99999999-2222-3333-4444-555555555555"

@@ -137,11 +137,32 @@ def test_a_person_sees_the_plan_and_is_asked(admin: MstAdmin, tenant: Tenant, tm
     assert admin("config", "delete", "Asked", "--yes").status == "changed"
 
 
+PRUNE = ("--prune", "configurations", "--prune", "sites")
+
+
+@pytest.mark.parametrize("sites", ["sites: []\n", "sites:\n", ""])
+def test_a_kind_is_only_deleted_by_its_name(admin: MstAdmin, tmp_path: Path, sites: str) -> None:
+    """Neither an empty list nor a missing one says that all sites are to go."""
+    directory = declare(tmp_path, f"version: 1\n{sites}")
+    assert admin("diff", directory).changes == []
+    assert admin("diff", directory, "--prune", "profiles").changes == []
+    everything = admin("diff", directory, "--prune", "sites").changes
+    assert {(verb, kind) for verb, kind, _ in everything} == {("delete", "site")}
+    count = len(everything)
+    assert (
+        admin.text("diff", directory, "--prune", "sites")
+        .splitlines()[-1]
+        .endswith(f"to make. Deletions: {count} (site: {count}).")
+    )
+    code, _, errors = admin.run("diff", directory, "--prune")
+    assert (code, "--prune" in errors) == (ExitCode.USAGE, True)
+
+
 def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_path: Path) -> None:
     directory = declare(tmp_path, DECLARED)
     admin("apply", directory)
-    assert admin("apply", directory, "--prune").codes("errors") == ["not-confirmed"]
-    pruned = admin("apply", directory, "--prune", "--yes")
+    assert admin("apply", directory, *PRUNE).codes("errors") == ["not-confirmed"]
+    pruned = admin("apply", directory, *PRUNE, "--yes")
     kinds = ("site", "site", "configuration")
     assert [change[:2] for change in pruned.changes] == [("delete", kind) for kind in kinds]
     assert [item["displayName"] for item in admin("site", "list").data["sites"]] == ["Oslo"]
@@ -150,9 +171,9 @@ def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_pat
 def test_prune_leaves_a_configuration_that_a_site_uses_which_stays(admin: MstAdmin, tmp_path: Path) -> None:
     unused = "  - name: Unused\n    network: 172.29.0.0/16\nsites:"
     assert admin("apply", declare(tmp_path, DECLARED.replace("sites:", unused))).code == 0
-    pruned = admin("diff", declare(tmp_path, "version: 1\nconfigurations: []\n"), "--prune")
+    pruned = admin("diff", declare(tmp_path, "version: 1\n"), "--prune", "configurations")
     assert {*pruned.names} & {"Second", "Unused"} == {"Unused"}
-    both = admin("diff", declare(tmp_path, "version: 1\nsites: []\nconfigurations: []\n"), "--prune")
+    both = admin("diff", declare(tmp_path, "version: 1\n"), *PRUNE)
     assert {"Oslo", "Second", "Unused"} <= {*both.names}
 
 
@@ -220,7 +241,7 @@ def test_prune_deletes_no_site_that_a_declared_profile_names(admin: MstAdmin, tm
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
     directory = declare(tmp_path, f"{profiles}sites: []\n")
     assert admin("diff", directory, "--no-resolve").code == 0
-    refused = admin("diff", directory, "--prune", "--no-resolve")
+    refused = admin("diff", directory, "--prune", "sites", "--no-resolve")
     assert refused.codes("errors") == ["declarations-invalid"]
     assert refused.message.endswith("no site is called `Oslo`")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mst_admin import kinds
-from tests.unit.mst_admin.labs import HERE, MstAdmin, Tenant, declare, root_file
+from tests.unit.mst_admin.labs import HERE, PRUNE_ALL, MstAdmin, Tenant, declare, root_file
 
 KINDS = [kind.section for kind in kinds.KINDS]
 EVERYTHING = (HERE / "everything.yaml").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def test_an_export_gives_another_tenant_the_same(
     assert set(files) == {f"{kind}.yaml" for kind in KINDS} | {"schema.json"}
     assert "Other root" not in (target / "trusted_roots.yaml").read_text()
     assert "Phones" not in (target / "app_configurations.yaml").read_text()
-    assert admin("diff", str(target), "--no-resolve", "--exit-code", "--prune").code == 0
+    assert admin("diff", str(target), "--no-resolve", "--exit-code", *PRUNE_ALL).code == 0
     apps = (target / "apps.yaml").rename(tmp_path / "apps.yaml")
     assert copy("apply", str(target), "--no-resolve").codes("errors") == ["app-missing"]
     apps.rename(target / "apps.yaml")
@@ -68,23 +68,21 @@ def test_an_export_gives_another_tenant_the_same(
     assert admin("export", str(target), "--force").code == 0
 
 
-def test_prune_deletes_of_the_sections_that_a_file_has_and_never_an_app(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_prune_deletes_the_kinds_that_are_named_and_never_an_app(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     admin.done("apply", declare(tmp_path, EVERYTHING), "--no-resolve")
 
     def pruned(*sections: str) -> list[tuple[str, str]]:
-        text = "".join(f"{section}: []\n" for section in sections)
-        changes = admin("diff", declare(tmp_path, f"version: 1\n{text}"), "--prune").changes
+        words = [word for section in sections for word in ("--prune", section.replace("_", "-"))]
+        changes = admin("diff", declare(tmp_path, "version: 1\n"), *words).changes
         assert {verb for verb, _, _ in changes} <= {"delete"}
         return [(kind, name) for _, kind, name in changes]
 
     configurations = {("app configuration", name) for name in SHOWN["app-config"]}
     root = ("trusted root", "Per-app tunnel (trusted root)")
-    assert pruned("thresholds") == []
+    assert admin.run("diff", str(tmp_path), "--prune", "apps")[0] == 2
     assert {*pruned("app_configurations")} == configurations
-    gone = pruned(*KINDS)
+    gone = pruned("configurations", "sites", "profiles", "app_configurations", "mam")
     assert gone[:3] == [
         ("app configuration", "Phones (Edge)"),
         ("app protection", "Phones (protection)"),

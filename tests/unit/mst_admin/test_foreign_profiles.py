@@ -8,7 +8,7 @@ import pytest
 
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from tests.unit.mst_admin.labs import GROUP, MstAdmin, Tenant
+from tests.unit.mst_admin.labs import GROUP, PRUNE_ALL, MstAdmin, Tenant
 
 FILTER = "77777777-2222-3333-4444-555555555555"
 TYPE = "@odata.type"
@@ -80,7 +80,7 @@ def _shown(admin: MstAdmin, name: str) -> tuple[dict[str, Any], list[dict[str, A
 
 
 def test_what_was_exported_is_no_change(foreign: MstAdmin, exported: Path) -> None:
-    assert foreign("diff", str(exported.parent), "--no-resolve", "--prune").changes == []
+    assert foreign("diff", str(exported.parent), "--no-resolve", *PRUNE_ALL).changes == []
     text = exported.read_text()
     for said in (
         "all_users: true",

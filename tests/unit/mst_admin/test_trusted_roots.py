@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from tests.unit.mst_admin.labs import MstAdmin, Tenant, declare, root_file
+from tests.unit.mst_admin.labs import PRUNE_ALL, MstAdmin, Tenant, declare, root_file
 
 IOS_ROOT = "#microsoft.graph.iosTrustedRootCertificate"
 DECLARED = """\
@@ -99,7 +99,7 @@ def test_a_root_is_that_of_its_profile_however_it_is_spelled(
     assert not (tmp_path / "one" / "trusted_roots.yaml").exists()
     assert admin("apply", str(tmp_path / "one"), "--no-resolve").code == 0
     assert [item.id for item in graph.objects(PROFILES, "iPhone (trusted root)")] == [root.id]
-    assert admin("diff", str(tmp_path / "one"), "--no-resolve", "--prune").changes == []
+    assert admin("diff", str(tmp_path / "one"), "--no-resolve", *PRUNE_ALL).changes == []
     graph.delete(PROFILES, admin("profile", "show", "iPhone").data["profile"]["id"])
     assert "profile-not-declarable" in admin("export", str(tmp_path / "two")).codes()
     assert admin("diff", str(tmp_path / "two"), "--no-resolve").code == 0

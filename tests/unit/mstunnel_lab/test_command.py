@@ -54,7 +54,7 @@ def test_lab_json_is_complete_and_private(process: Any) -> None:
     names = {"authority", "graph", "tenant_id", "ca_file", "client_id", "admin_center", "users"}
     assert names | {"internal_url"} <= description.keys()
     assert description["authority"] == f"{description['graph']}/{description['tenant_id']}"
-    facts = {"upn", "password", "roles", "licensed", "mfa_code", "refused_with"}
+    facts = {"upn", "password", "roles", "custom_roles", "licensed", "mfa_code", "refused_with"}
     assert set(description["users"][0]) == facts
     modes = {path.name: path.stat().st_mode for path in directory.iterdir()}
     public = {name for name, mode in modes.items() if mode & 0o77}

@@ -18,7 +18,8 @@ from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.model import Group, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
-from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
+from mstunnel_setup.tenant.roles import INTUNE_ADMINISTRATOR
+from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.wire import USER_READ
 from tests.unit.running_lab import running_lab
@@ -110,7 +111,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     [
         ("admin", {"account-role": "pass", "account-licence": "pass", "account-sites": "pass"}),
         ("unlicensed", {"account-role": "pass", "account-licence": "fail", "account-sites": "pass"}),
-        ("reader", {"account-role": "fail", "account-licence": "unknown", "account-sites": "unknown"}),
+        ("reader", {"account-role": "fail", "account-licence": "pass", "account-sites": "unknown"}),
+        ("viewer", {"account-role": "unknown", "account-licence": "pass", "account-sites": "pass"}),
     ],
 )
 def test_people_of_a_lab_tenant(lab: Path, person: str, expected: dict[str, str]) -> None:

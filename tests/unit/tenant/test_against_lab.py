@@ -143,9 +143,31 @@ def test_a_person_sees_the_sites_with_their_configuration(lab: Lab) -> None:
     assert configuration.id == getattr(sites[0].microsoft_tunnel_configuration, "id", None)
 
 
-def test_a_person_without_the_role_is_turned_away_at_sign_in(lab: Lab) -> None:
-    with refused(SignInError, "role-missing"):
-        lab.person("reader")
+def test_a_person_without_a_role_is_refused_by_graph(lab: Lab) -> None:
+    with pytest.raises(SignInError) as caught:
+        lab.graph("reader").sites()
+    assert caught.value.code == "role-missing"
+    assert "reader@contoso.example: GET /beta/deviceManagement/microsoftTunnelSites" in caught.value.message
+    assert "Read of the permission group Microsoft Tunnel Gateway" in caught.value.hint
+
+
+def test_a_custom_role_allows_what_its_rights_say(lab: Lab, site_id: str) -> None:
+    viewer, owner = lab.graph("viewer"), lab.graph("tunnel")
+    assert {site.display_name for site in viewer.sites()} == {"Berlin", "Osaka"}
+    made = owner.create_server(site_id, "gw9", DeploymentMode.STANDALONE_ROOTFUL)
+    change = TunnelServer(display_name="gw10")
+    attempts: dict[str, Callable[[], object]] = {
+        "Create": lambda: viewer.create_server(site_id, "gw8", DeploymentMode.STANDALONE_ROOTFUL),
+        "Update": lambda: viewer.update_server(site_id, made.id, change),
+        "Delete": lambda: viewer.delete_server(site_id, made.id),
+    }
+    for right, attempt in attempts.items():
+        with pytest.raises(SignInError) as caught:
+            attempt()
+        assert caught.value.code == "role-missing"
+        assert f"{right} of the permission group Microsoft Tunnel Gateway" in caught.value.hint
+    owner.update_server(site_id, made.id, change)
+    assert owner.delete_server(site_id, made.id)
 
 
 def test_an_unknown_client_is_named(lab: Lab) -> None:

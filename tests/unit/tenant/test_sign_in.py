@@ -15,7 +15,7 @@ from mstunnel_setup.base.errors import ExitCode, NetworkError, SetupError, SignI
 from mstunnel_setup.tenant import sign_in_errors
 from mstunnel_setup.tenant.clouds import CLIENT_ALIASES, cloud
 from mstunnel_setup.tenant.credential import ClientSecret
-from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn, require_intune_role
+from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from tests.cases import every
 from tests.refusals import refused
@@ -120,19 +120,6 @@ def test_an_application_that_every_tenant_has_goes_by_its_name() -> None:
     assert set(CLIENT_ALIASES) == {GRAPH_COMMAND_LINE_TOOLS}
 
 
-@pytest.mark.parametrize(
-    "says",
-    [{"acct": 1}, {"idp": "https://sts.example/home", "iss": "https://sts.example/contoso"}],
-    ids=["acct", "idp"],
-)
-def test_a_guest_without_the_role_is_named_as_one(says: dict[str, object]) -> None:
-    with pytest.raises(SignInError) as caught:
-        require_intune_role(jwt(scp="x", wids=[], upn="ada@contoso.example", **says))
-
-    assert "a guest in this tenant" in caught.value.message
-    assert "of the tenant itself" in caught.value.hint
-
-
 def test_the_message_of_entra_is_kept_without_its_trace() -> None:
     error = sign_in_error(
         {"error_description": "AADSTS53003: Blocked.\u001b[2J Trace ID: 1\r\nTimestamp: now"}
@@ -217,29 +204,10 @@ def test_a_lasting_disturbance_or_control_c_ends_the_waiting(end: BaseException)
     assert caught.value is end
 
 
-def test_a_person_without_the_role_is_turned_away_unless_the_permissions_need_none_of_intune() -> None:
+def test_a_person_without_a_role_in_the_token_is_left_to_graph() -> None:
     answer = granted() | {"access_token": jwt(scp="x", wids=["other"], upn="rolf@contoso.example")}
     tenant = entra(FLOW, answer)
-    with refused(SignInError, "role-missing", match=r"rolf@contoso\.example is neither"):
-        tenant.sign_in().device_code(tenant.shown.append)
-    assert entra(FLOW, answer).device_code() == answer["access_token"]
-
-
-@pytest.mark.parametrize(
-    "token",
-    [
-        "opaque",
-        "a.b.c",
-        jwt(scp="x"),
-        jwt(wids=["other"]),
-        jwt(scp="x", wids="none"),
-        jwt(scp="x", wids=[INTUNE_ADMINISTRATOR]),
-        jwt(scp="x", wids=["62e90394-69f5-4237-9190-012177145e10"]),
-    ],
-    ids=["opaque", "no JSON", "roles not listed", "application", "odd roles", "Intune", "Global"],
-)
-def test_claims_missing_in_the_token_are_left_to_graph(token: str) -> None:
-    assert require_intune_role(token) is None  # type: ignore[func-returns-value]
+    assert tenant.sign_in().device_code(tenant.shown.append)() == answer["access_token"]
 
 
 def test_a_token_is_taken_from_memory_until_it_expires_and_shown_nowhere() -> None:

@@ -110,7 +110,11 @@ def test_prune_deletes_only_what_is_for_the_tunnel(admin: MstAdmin, tmp_path: Pa
     other = other.replace("settings: {TunnelOnly: true}\neu_data_boundary: true", "apps: [com.contoso.app]")
     assert admin("app-config", "create", object_file(tmp_path, other)).code == 0
     none = declare(tmp_path, "version: 1\napp_configurations: []\n")
-    pruned = [name for _, kind, name in admin("diff", none, "--prune").changes if "app" in kind]
+    pruned = [
+        name
+        for _, kind, name in admin("diff", none, "--prune", "app-configurations").changes
+        if "app" in kind
+    ]
     assert sorted(pruned) == sorted(NAMES)
     for name in pruned:
         assert admin("app-config", "delete", name, "--yes").code == 0
@@ -132,7 +136,7 @@ groups: [{GROUP}]
     for text in (edge, strict):
         assert admin("app-config", "create", object_file(tmp_path, text)).code == 0
     none = declare(tmp_path, "version: 1\napp_configurations: []\n")
-    pruned = admin("diff", none, "--prune").changes
+    pruned = admin("diff", none, "--prune", "app-configurations").changes
     assert ("delete", "app configuration", "Strict") in pruned
     assert ("delete", "app configuration", "Bookmarks") not in pruned
     listed = [item["displayName"] for item in admin("app-config", "list").data["app_configurations"]]

@@ -41,6 +41,9 @@ mam:
 """
 
 
+PRUNE = ("--prune", "app-configurations", "--prune", "profiles", "--prune", "mam")
+
+
 def _settings(admin: MstAdmin, name: str) -> dict[str, str]:
     policy = admin("mam", "show", name).data["mam_tunnel"]["policies"][0]
     return {item["name"]: item["value"] for item in policy["customSettings"]}
@@ -126,10 +129,10 @@ def test_what_is_left_of_one_is_completed_not_made_twice(
     graph = tenant.graph()
     policies = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
     graph.delete(MANAGED_APP_CONFIGURATIONS, policies[0]["id"])
-    completed = admin("diff", directory, "--no-resolve", "--prune").changes
+    completed = admin("diff", directory, "--no-resolve", *PRUNE).changes
     assert completed == [("create", "app configuration", "Phones (tunnel)")]
-    assert admin("apply", directory, "--no-resolve", "--prune", "--yes").code == 0
-    assert admin("diff", directory, "--no-resolve", "--prune").changes == []
+    assert admin("apply", directory, "--no-resolve", *PRUNE, "--yes").code == 0
+    assert admin("diff", directory, "--no-resolve", *PRUNE).changes == []
     again = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
     assert [item["id"] for item in again[1:]] == [item["id"] for item in policies[1:]]
 
@@ -143,7 +146,7 @@ def test_a_root_that_is_deleted_cannot_be_named(admin: MstAdmin, tmp_path: Path)
     head, mam, tail = DECLARED.partition("mam:\n")
     without_profile = f"{head[: head.index('profiles:')]}profiles: []\n{mam}{tail}"
     admin.done("diff", declare(tmp_path, without_profile), "--no-resolve")
-    refused = admin("diff", declare(tmp_path, without_profile), "--prune", "--no-resolve")
+    refused = admin("diff", declare(tmp_path, without_profile), "--prune", "profiles", "--no-resolve")
     assert refused.codes("errors") == ["trusted-root-unknown"]
 
 
@@ -159,7 +162,7 @@ def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
         policy["id"],
         {"@odata.type": "#microsoft.graph.targetedManagedAppConfiguration", "displayName": "PHONES (Tunnel)"},
     )
-    planned = admin("diff", directory, "--prune", "--no-resolve").changes
+    planned = admin("diff", directory, "--prune", "app-configurations", "--no-resolve").changes
     renamed = ("update", "app configuration", "PHONES (Tunnel)")
     assert [change for change in planned if "app" in change[1]] == [renamed]
     assert admin("apply", directory, "--no-resolve").code == 0

@@ -160,8 +160,10 @@ def test_prune_deletes_no_vpn_profile_that_a_declared_app_names(admin: MstAdmin,
     profiles, apps, others = DECLARED.partition("apps:\n")
     assert profiles != DECLARED
     without = declare(tmp_path, f"version: 1\n{apps}{others}")
-    assert admin("diff", without, "--prune", "--no-resolve").code == 0
-    refused = admin("diff", declare(tmp_path, f"version: 1\nprofiles: []\n{apps}{others}"), "--prune")
+    assert admin("diff", without, "--prune", "app-configurations", "--no-resolve").code == 0
+    refused = admin(
+        "diff", declare(tmp_path, f"version: 1\nprofiles: []\n{apps}{others}"), "--prune", "profiles"
+    )
     assert refused.codes("errors") == ["profile-unknown"]
 
 
