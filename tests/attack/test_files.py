@@ -1,15 +1,18 @@
 """Someone gives an administrator files to import or take over: judged before they take memory or time."""
 
+import bz2
 import io
+import json
 import os
 import subprocess
+import sys
 import tarfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
@@ -24,6 +27,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup import unpack
 from mstunnel_setup.operations.upgrade.feed import fetch_now
+from tests.archives import digest_of, write_archive
 from tests.attack.record import record
 from tests.parameters import sample
 from tests.refusals import refused
@@ -147,6 +151,119 @@ def test_an_archive_of_images_without_an_index_is_refused(tmp_path: Path, name: 
     with refused(SetupError, "image-archive-unusable"):
         archived_images(str(archive))
     record("file", f"image archive: {name}", "refused")
+
+
+# A process with 64 MiB more than it has after its start reads an archive, and prints what became of it.
+_READS_IMAGES = """
+import pathlib, resource, sys
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.containers.archive import archived_images, loadable, packed
+pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+most = pages * resource.getpagesize() + (64 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+archive, digest = sys.argv[1:]
+try:
+    image = loadable(archive, digest)
+    print("sent", sum(map(len, packed(archive, image, "localhost/x:1", "podman"))))
+except SetupError as error:
+    print(error.code)
+"""
+
+
+def _pax(path: Path, keyword: str) -> None:
+    """A file of 8 bytes that an attribute makes a gigabyte."""
+    record = f" {keyword}={1 << 30}\n"
+    record = f"{len(record) + 2}{record}"
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.XHDTYPE
+    file = tarfile.TarInfo("index.json")
+    _tar(path, (header, record.encode()), (file, b"12345678"))
+
+
+def _long_header(path: Path, kind: bytes) -> None:
+    """A header that is followed by a name, or by attributes, of 4 GiB; on the disk it is a hole."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 4 << 30
+    path.write_bytes(header.tobuf(tarfile.GNU_FORMAT))
+    with path.open("r+b") as file:
+        file.truncate((4 << 30) + 1024)
+
+
+def _compressed(path: Path) -> None:
+    """An index of 4 GiB in less than a megabyte."""
+    header = tarfile.TarInfo("index.json")
+    header.size = 4 << 30
+    zeros = bz2.compress(bytes(16 << 20))
+    path.write_bytes(bz2.compress(header.tobuf(tarfile.GNU_FORMAT)) + zeros * 256)
+
+
+_LAYER: Final = b"a layer"
+_MANIFEST: Final = json.dumps(
+    {
+        "config": {"digest": digest_of(b"{}"), "size": 2},
+        "layers": [{"digest": digest_of(_LAYER), "size": len(_LAYER)}],
+    }
+).encode()
+
+
+def _image(path: Path, layer: bytes, *, size: int = 0) -> None:
+    """An archive of the image that is asked for, with another layer; with `size` it ends with a hole."""
+    index = {"manifests": [{"digest": digest_of(_MANIFEST)}]}
+    named = {digest_of(_MANIFEST): _MANIFEST, digest_of(b"{}"): b"{}"}
+    files = {f"blobs/{digest.replace(':', '/')}": blob for digest, blob in named.items()}
+    write_archive(path, {"index.json": json.dumps(index).encode(), **files})
+    member = tarfile.TarInfo(f"blobs/{digest_of(_LAYER).replace(':', '/')}")
+    member.size = size or len(layer)
+    with path.open("r+b") as file:
+        # Where tarfile wrote the end of the archive.
+        file.seek(2 * 512 * (len(files) + 1))
+        file.write(member.tobuf(tarfile.GNU_FORMAT) + layer)
+        file.truncate(file.tell() + member.size + 1024)
+
+
+# The archive, and the code of the refusal.
+BOMBS: Final[dict[str, tuple[Callable[[Path], None], str]]] = {
+    "4 GiB in a megabyte (bzip2)": (_compressed, "image-archive-unusable"),
+    "a name of 4 GiB": (lambda path: _long_header(path, tarfile.GNUTYPE_LONGNAME), "image-archive-unusable"),
+    "attributes of 4 GiB": (lambda path: _long_header(path, tarfile.XHDTYPE), "image-archive-unusable"),
+    "attributes of 4 GiB for all": (
+        lambda path: _long_header(path, tarfile.XGLTYPE),
+        "image-archive-unusable",
+    ),
+    "another size in an attribute": (lambda path: _pax(path, "size"), "image-archive-unusable"),
+    "a sparse size in an attribute": (lambda path: _pax(path, "GNU.sparse.size"), "image-archive-unusable"),
+    "300,000 empty files": (
+        lambda path: path.write_bytes(
+            b"".join(tarfile.TarInfo(f"{n}").tobuf(tarfile.GNU_FORMAT) for n in range(300_000))
+        ),
+        "image-archive-unusable",
+    ),
+    "a layer of 100 GiB": (lambda path: _image(path, b"", size=100 << 30), "image-archive-damaged"),
+    "another layer of the same size": (lambda path: _image(path, _LAYER.upper()), "image-archive-damaged"),
+}
+
+
+def _read_images(archive: Path) -> str:
+    """What becomes of an archive in a process with little memory, in bounded time."""
+    command = [sys.executable, "-c", _READS_IMAGES, str(archive), digest_of(_MANIFEST)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_an_archive_of_images_is_judged_before_it_is_sent(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "images.tar"
+    bomb, code = BOMBS[name]
+    bomb(archive)
+    assert _read_images(archive) == code
+    record("file", f"image archive: {name}", "refused in little memory, nothing is sent")
+
+
+def test_the_image_that_is_asked_for_is_sent(tmp_path: Path) -> None:
+    archive = tmp_path / "images.tar"
+    _image(archive, _LAYER)
+    assert _read_images(archive).startswith("sent ")
 
 
 def _nested(top: Path) -> None:
