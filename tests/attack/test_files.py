@@ -1,6 +1,7 @@
 """Someone gives an administrator files to import or take over: judged before they take memory or time."""
 
 import bz2
+import hashlib
 import io
 import json
 import os
@@ -20,17 +21,22 @@ from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.vendor_gateway import MOST_FILES, BackUpFiles, vendor_tree
 from mstunnel_setup.adopt.inventory import take_inventory
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, SetupError
+from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.backup import unpack
+from mstunnel_setup.operations.backup import MANIFEST, SCHEMA, pack, unpack
 from mstunnel_setup.operations.upgrade.feed import fetch_now
 from tests.archives import digest_of, write_archive
 from tests.attack.record import record
 from tests.parameters import sample
 from tests.refusals import refused
+from tests.testbed.certificates import Authority
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.operators import operator_of
 
@@ -189,6 +195,11 @@ def _long_header(path: Path, kind: bytes) -> None:
         file.truncate((4 << 30) + 1024)
 
 
+def _many_headers(path: Path) -> None:
+    headers = (tarfile.TarInfo(f"{number}").tobuf(tarfile.GNU_FORMAT) for number in range(300_000))
+    path.write_bytes(b"".join(headers))
+
+
 def _compressed(path: Path) -> None:
     """An index of 4 GiB in less than a megabyte."""
     header = tarfile.TarInfo("index.json")
@@ -232,12 +243,7 @@ BOMBS: Final[dict[str, tuple[Callable[[Path], None], str]]] = {
     ),
     "another size in an attribute": (lambda path: _pax(path, "size"), "image-archive-unusable"),
     "a sparse size in an attribute": (lambda path: _pax(path, "GNU.sparse.size"), "image-archive-unusable"),
-    "300,000 empty files": (
-        lambda path: path.write_bytes(
-            b"".join(tarfile.TarInfo(f"{n}").tobuf(tarfile.GNU_FORMAT) for n in range(300_000))
-        ),
-        "image-archive-unusable",
-    ),
+    "300,000 empty files": (_many_headers, "image-archive-unusable"),
     "a layer of 100 GiB": (lambda path: _image(path, b"", size=100 << 30), "image-archive-damaged"),
     "another layer of the same size": (lambda path: _image(path, _LAYER.upper()), "image-archive-damaged"),
 }
@@ -264,6 +270,73 @@ def test_the_image_that_is_asked_for_is_sent(tmp_path: Path) -> None:
     archive = tmp_path / "images.tar"
     _image(archive, _LAYER)
     assert _read_images(archive).startswith("sent ")
+
+
+_AUTHORITY: Final = Authority().pem
+# What a backup may bring, and what is then shown before anything is trusted.
+TRUSTED: Final[dict[str, tuple[dict[str, bytes], dict[str, object], str]]] = {
+    "another release feed": (
+        {feed.SETTINGS: b'url = "https://evil.invalid"', feed.ROOT: b"{}"},
+        {},
+        f"SHA-256 {hashlib.sha256(b'{}').hexdigest()}",
+    ),
+    "a list of releases": ({CATALOGUE: b"[[releases]]"}, {}, "list of releases: SHA-256 "),
+    "a trusted authority": ({f"{paths.CA_TRUST}/evil.crt": _AUTHORITY}, {}, "CN=Tunnel testbed, SHA-256 "),
+    "an authority of devices": (
+        {DEVICE_AUTHORITY: _AUTHORITY},
+        {},
+        "authority of devices: CN=Tunnel testbed",
+    ),
+    "another image": (
+        {},
+        {"images.server": f"evil.invalid/gateway@{digest_of(b'')}"},
+        "evil.invalid/gateway@",
+    ),
+    "another place to sign in": (
+        {},
+        {
+            "tenant.cloud": "custom",
+            "tenant.authority": "https://evil.invalid",
+            "tenant.graph": "https://evil.invalid",
+        },
+        "tenant.authority: https://evil.invalid",
+    ),
+    "another issuer of tokens": (
+        {},
+        {"tenant.issuer": "https://evil.invalid/"},
+        "tenant.issuer: https://evil",
+    ),
+    "other rules for tokens": ({}, {"token.scope": "openid"}, "token.scope: openid"),
+}
+
+
+def _restored(tmp_path: Path, files: dict[str, bytes], answers: dict[str, object], *more: str) -> JsonObject:
+    """What the real program answers when it is to restore this archive on an empty host."""
+    manifest = {"schema": SCHEMA, "answers": answers, "server_name": "gw1"}
+    (tmp_path / "backup.tar.gz").write_bytes(pack({MANIFEST: json.dumps(manifest).encode(), **files}))
+    for directory in ("etc", "run", "var"):
+        (tmp_path / "host" / directory).mkdir(parents=True, exist_ok=True)
+    program, options = Path(sys.executable).parent / "mst-cli", ("--unattended", "--output", "json", *more)
+    done = subprocess.run(
+        [program, "restore", tmp_path / "backup.tar.gz", "--root", tmp_path / "host", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    envelope: JsonObject = json.loads(done.stdout)
+    return envelope
+
+
+@pytest.mark.parametrize("name", TRUSTED)
+def test_nothing_of_a_backup_is_trusted_without_a_word(tmp_path: Path, name: str) -> None:
+    files, answers, shown = TRUSTED[name]
+    error = as_object(as_list(_restored(tmp_path, files, answers)["errors"])[0])
+    assert (error["code"], shown in str(error["message"])) == ("backup-trust-unconfirmed", True), error
+    assert not [path for path in (tmp_path / "host").rglob("*") if path.name in map(os.path.basename, files)]
+    agreed = as_object(as_list(_restored(tmp_path, files, answers, "--trust-backup")["errors"])[0])
+    assert agreed["code"] != "backup-trust-unconfirmed"
+    record("file", f"backup: {name}", "shown with its digest, trusted only when that is confirmed")
 
 
 def _nested(top: Path) -> None:

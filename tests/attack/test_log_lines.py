@@ -16,6 +16,7 @@ from unicodedata import category
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from mstunnel_setup.operations.explain_facts import read_log
 from mstunnel_setup.operations.gateway_log import session_record
@@ -135,7 +136,7 @@ def _start(servers: Servers, container: str, way: str, auth: str) -> None:
 
 def _keys(directory: Path, key: rsa.RSAPrivateKey) -> None:
     """The documents that the server fetches, and the rules for tokens."""
-    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
+    public = json.loads(RSAAlgorithm.to_jwk(key.public_key()))
     (directory / "keys.json").write_text(json.dumps({"keys": [{**public, "kid": "1"}]}))
     (directory / "openid.json").write_text(json.dumps({"jwks_uri": "file:///attack/keys.json"}))
     rules = {
