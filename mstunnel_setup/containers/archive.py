@@ -111,11 +111,11 @@ class _Layout:
 
     def index(self) -> _Index:
         """The list of the images. Raises ValueError when it is none."""
-        return _Index.model_validate(json_value(self.files.open(_INDEX).read(_LONGEST)))
+        return _Index.model_validate(json_value(self.files.content_of(_INDEX).read(_LONGEST)))
 
     def manifest(self, image: _Descriptor) -> bytes:
         """The manifest of an image. Raises EngineError `image-archive-damaged` when it is another's."""
-        content = self.files.open(_path(image.digest)).read(_LONGEST)
+        content = self.files.content_of(_path(image.digest)).read(_LONGEST)
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != image.digest:
             raise _another_digest(image.digest)
         return content
@@ -137,7 +137,7 @@ class _Layout:
                 )
         for blob in blobs:
             found = hashlib.sha256()
-            with self.files.open(_path(blob.digest)) as content:
+            with self.files.content_of(_path(blob.digest)) as content:
                 while piece := content.read(_CHUNK):
                     found.update(piece)
             if f"sha256:{found.hexdigest()}" != blob.digest:
@@ -214,7 +214,7 @@ def packed(archive: str, image: LoadableImage, name: str, engine: EngineName) ->
         yield from _member(_INDEX, io.BytesIO(written.encode()))
         yield from _member("oci-layout", io.BytesIO(b'{"imageLayoutVersion": "1.0.0"}'))
         for path in sorted(map(_path, {image.digest, image.configuration, *image.layers})):
-            yield from _member(path, layout.files.open(path))
+            yield from _member(path, layout.files.content_of(path))
     if docker:
         layers = [*map(_path, image.layers)]
         entry = {"Config": _path(image.configuration), "RepoTags": [name], "Layers": layers}

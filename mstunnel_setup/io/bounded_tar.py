@@ -68,7 +68,7 @@ class BoundedTar:
         """Return the bytes of a file. Raises KeyError."""
         return self._members[name].size
 
-    def open(self, name: str) -> IO[bytes]:
+    def content_of(self, name: str) -> IO[bytes]:
         """Open a file for reading. Raises KeyError."""
         return self._archive.extractfile(self._members[name]) or io.BytesIO()
 
@@ -96,7 +96,7 @@ def bounded_tar(file: IO[bytes], limits: Limits) -> Iterator[BoundedTar]:
 def read_tar(content: bytes, limits: Limits) -> dict[str, bytes]:
     """Return the files of an uncompressed tar file by name. Raises ArchiveError as `bounded_tar` does."""
     with bounded_tar(io.BytesIO(content), limits) as archive:
-        return {name: archive.open(name).read() for name in archive}
+        return {name: archive.content_of(name).read() for name in archive}
 
 
 def decompress(packed: bytes, most: int) -> bytes:
