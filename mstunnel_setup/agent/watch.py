@@ -287,6 +287,6 @@ def _memory(meminfo: str) -> float | None:
         line.partition(":")[0]: line.split()[1] for line in meminfo.splitlines() if len(line.split()) > 1
     }
     total, available = (whole_number(sizes.get(name, ""), 20) for name in ("MemTotal", "MemAvailable"))
-    if total is None or available is None:
+    if not total or available is None:
         return None
-    return 100.0 * (total - available) / total if total else None
+    return 100.0 * (total - available) / total

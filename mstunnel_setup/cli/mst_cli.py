@@ -244,11 +244,16 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove the record and identity of the original host.")
     ] = False,
+    trust_backup: Annotated[
+        bool, typer.Option("--trust-backup", help="Trust what the archive does, without a question.")
+    ] = False,
 ) -> Work:
     """Install a backup of another host on this one."""
     from mstunnel_setup.operations import backup
 
-    return lambda operator: backup.restore(operator, options.settings(), file.absolute(), replace=replace)
+    return lambda operator: backup.restore(
+        operator, options.settings(), file.absolute(), replace=replace, trusted=trust_backup
+    )
 
 
 simple_command(cert_app, "show", "Show the certificate in use.", "operations.certificate.check:show")

@@ -11,16 +11,20 @@ Podman does not load archives with several images. Docker's classic image store 
 loads archives with a `manifest.json`, which the OCI format lacks: it is added. Docker then names an image by
 the digest of its configuration, which the manifest contains; so the digest of the manifest verifies the
 loaded image.
+
+An engine unpacks what it gets before it compares digests. So nothing is sent before every file of the image
+has the size and the digest that its manifest gives. Engines write no compressed archives, and none is read.
 """
 
 import hashlib
 import io
 import json
+import os
 import tarfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Annotated
 
 from pydantic import BaseModel, Field
@@ -29,6 +33,7 @@ from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.io.bounded_tar import ArchiveError, BoundedTar, Limits, bounded_tar
 
 IMAGE_ARCHIVE_DAMAGED = declare(
     EngineError,
@@ -57,8 +62,8 @@ _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _INDEX = "index.json"
 _NO_ARCHIVE = text("is not an image archive in OCI format")
-# A chain of links or of long names in a hostile archive goes as deep as it likes.
-_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, RecursionError)
+# Files of an archive; each image has some ten layers.
+_MOST_FILES = 4096
 
 
 class _Descriptor(BaseModel, extra="allow", defer_build=True):
@@ -72,9 +77,13 @@ class _Index(BaseModel, extra="allow", defer_build=True):
     manifests: tuple[_Descriptor, ...]
 
 
+class _Blob(_Descriptor):
+    size: Annotated[int, Field(ge=0)]
+
+
 class _Manifest(BaseModel, defer_build=True):
-    config: _Descriptor
-    layers: tuple[_Descriptor, ...]
+    config: _Blob
+    layers: tuple[_Blob, ...]
 
 
 @dataclass(frozen=True)
@@ -97,28 +106,46 @@ class LoadableImage:
 class _Layout:
     """The files of an open archive (OCI image layout 1.0). What is not there raises KeyError."""
 
-    def __init__(self, opened: tarfile.TarFile) -> None:
-        self._opened = opened
-        # A sparse file would be larger for the engine than the archive is here.
-        files = (item for item in opened if (item.isreg() or item.islnk()) and not item.issparse())
-        self.members = {item.name.removeprefix("./"): item for item in files}
-
-    def file(self, name: str) -> IO[bytes]:
-        """One file, open for reading."""
-        return self._opened.extractfile(self.members[name]) or io.BytesIO()
+    def __init__(self, files: BoundedTar) -> None:
+        self.files = files
 
     def index(self) -> _Index:
         """The list of the images. Raises ValueError when it is none."""
-        return _Index.model_validate(json_value(self.file(_INDEX).read(_LONGEST)))
+        return _Index.model_validate(json_value(self.files.content_of(_INDEX).read(_LONGEST)))
 
-    def verified(self, part: _Descriptor) -> bytes:
-        """A manifest or a configuration. Raises EngineError `image-archive-damaged` when it is another's."""
-        content = self.file(_path(part.digest)).read(_LONGEST)
-        if f"sha256:{hashlib.sha256(content).hexdigest()}" != part.digest:
-            raise IMAGE_ARCHIVE_DAMAGED(
-                problem=text("the content of {digest} has another digest", digest=part.digest)
-            )
+    def manifest(self, image: _Descriptor) -> bytes:
+        """The manifest of an image. Raises EngineError `image-archive-damaged` when it is another's."""
+        content = self.files.content_of(_path(image.digest)).read(_LONGEST)
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != image.digest:
+            raise _another_digest(image.digest)
         return content
+
+    def verify(self, blobs: Sequence[_Blob]) -> None:
+        """Raise EngineError `image-archive-damaged` unless all have their size and their digest.
+
+        The sizes come first: a hostile archive may hold more than anyone wants to read.
+        """
+        for blob in blobs:
+            if (size := self.files.size(_path(blob.digest))) != blob.size:
+                raise IMAGE_ARCHIVE_DAMAGED(
+                    problem=text(
+                        "{digest} has {size} bytes, and its manifest says {expected}",
+                        digest=blob.digest,
+                        size=size,
+                        expected=blob.size,
+                    )
+                )
+        for blob in blobs:
+            found = hashlib.sha256()
+            with self.files.content_of(_path(blob.digest)) as content:
+                while piece := content.read(_CHUNK):
+                    found.update(piece)
+            if f"sha256:{found.hexdigest()}" != blob.digest:
+                raise _another_digest(blob.digest)
+
+
+def _another_digest(digest: str) -> EngineError:
+    return IMAGE_ARCHIVE_DAMAGED(problem=text("the content of {digest} has another digest", digest=digest))
 
 
 def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
@@ -127,9 +154,8 @@ def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
     Raises EngineError `image-archive-unusable` when it is missing, damaged or of another format.
     """
     try:
-        with tarfile.open(archive) as opened:
-            layout = _Layout(opened)
-            if _INDEX not in layout.members and "manifest.json" in layout.members:
+        with _layout(archive) as layout:
+            if _INDEX not in layout.files and "manifest.json" in layout.files:
                 problem = text(
                     "{no_archive} but in Docker's, which does not contain the digest", no_archive=_NO_ARCHIVE
                 )
@@ -141,7 +167,10 @@ def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
             return tuple(found)
     except FileNotFoundError as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=text("does not exist")) from error
-    except (*_UNREADABLE, KeyError) as error:
+    except ArchiveError as error:
+        problem = text("{no_archive}: {reason}", no_archive=_NO_ARCHIVE, reason=error)
+        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem) from error
+    except (OSError, ValueError, KeyError) as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=_NO_ARCHIVE) from error
 
 
@@ -163,15 +192,14 @@ def loadable(archive: str, digest: str) -> LoadableImage:
         )
     with _opened(archive) as layout:
         image = _descriptor(layout.index(), digest)
-        content = layout.verified(image)
+        content = layout.manifest(image)
         try:
             manifest = _Manifest.model_validate(json_value(content))
         except ValueError as error:
             raise IMAGE_ARCHIVE_DAMAGED(
                 problem=text("{digest} is not the manifest of an image", digest=digest)
             ) from error
-        # It names the unpacked layers: Docker's classic image store checks these against it, but not itself.
-        layout.verified(manifest.config)
+        layout.verify((manifest.config, *manifest.layers))
     return LoadableImage(digest, manifest.config.digest, tuple(layer.digest for layer in manifest.layers))
 
 
@@ -186,7 +214,7 @@ def packed(archive: str, image: LoadableImage, name: str, engine: EngineName) ->
         yield from _member(_INDEX, io.BytesIO(written.encode()))
         yield from _member("oci-layout", io.BytesIO(b'{"imageLayoutVersion": "1.0.0"}'))
         for path in sorted(map(_path, {image.digest, image.configuration, *image.layers})):
-            yield from _member(path, layout.file(path))
+            yield from _member(path, layout.files.content_of(path))
     if docker:
         layers = [*map(_path, image.layers)]
         entry = {"Config": _path(image.configuration), "RepoTags": [name], "Layers": layers}
@@ -199,14 +227,24 @@ def _descriptor(index: _Index, digest: str) -> _Descriptor:
 
 
 @contextmanager
+def _layout(archive: str) -> Iterator[_Layout]:
+    """Open an archive. Raises OSError, ArchiveError."""
+    with Path(archive).open("rb") as file:
+        # Uncompressed, it cannot hold more than it has.
+        size = os.fstat(file.fileno()).st_size
+        with bounded_tar(file, Limits(entries=_MOST_FILES, file_size=size, total=size)) as files:
+            yield _Layout(files)
+
+
+@contextmanager
 def _opened(archive: str) -> Iterator[_Layout]:
-    """An archive whose index was read before. Raises EngineError `image-archive-damaged`."""
+    """Open an archive whose index was read before. Raises EngineError `image-archive-damaged`."""
     try:
-        with tarfile.open(archive) as opened:
-            yield _Layout(opened)
+        with _layout(archive) as layout:
+            yield layout
     except KeyError as error:
         raise IMAGE_ARCHIVE_DAMAGED(problem=text("{args} is missing", args=error.args[0])) from error
-    except _UNREADABLE as error:
+    except (OSError, ValueError) as error:
         raise IMAGE_ARCHIVE_DAMAGED(problem=text("it cannot be read to its end")) from error
 
 

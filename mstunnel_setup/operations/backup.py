@@ -48,6 +48,7 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import refuse_present
+from mstunnel_setup.operations.restored_trust import confirm_trust
 from mstunnel_setup.transaction.runner import Planned
 
 SCHEMA = "mstunnel-backup/1"
@@ -282,11 +283,14 @@ _MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
 _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 
 
-def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result[RunReport]:
+def restore(
+    operator: Operator, settings: Settings, file: Path, *, replace: bool, trusted: bool = False
+) -> Result[RunReport]:
     """Place settings, certificate and roots, then install into the same site with the same answers.
 
     What is given now (option, variable, answer file) is used instead of what the backup has, but for mode
     and images. With `replace` record and application of the old host are removed from the tenant first.
+    What the backup decides about trust is shown and asked for, unless it is `trusted`.
     Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
     installed already, for a file that is no backup, and for the backup of a rootless gateway unless root
     has prepared the host for one: then the account restores it, and root hands over to it.
@@ -306,6 +310,8 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     with open_run(operator, {**settings, **fixed}, scope=scope, backup=answers) as run:
         _refuse_installed(run, begun)
         _refuse_missing_roots(run, file)
+        if not _continues(run, begun):
+            confirm_trust(run.context.prompter, file, manifest, files, agreed=trusted)
         # All checks are made and all questions asked before anything is placed.
         names = [step.name for step in steps_of(scope)]
         require_answers(run, steps_of(scope))
@@ -364,10 +370,14 @@ def _refuse_installed(run: Run, begun: StoreAnswer) -> None:
     if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
         return
     # Its record may have been cut off.
-    entry = receipt.entries.get(begun.key)
-    same = entry is not None and entry.versions[-1]["value"] == begun.value
-    if not same or all(step.name in receipt.steps for step in steps_of(run.scope)):
+    if not _continues(run, begun) or all(step.name in receipt.steps for step in steps_of(run.scope)):
         raise ALREADY_INSTALLED()
+
+
+def _continues(run: Run, begun: StoreAnswer) -> bool:
+    """Whether this very backup has been restored here in part."""
+    entry = run.context.receipt.entries.get(begun.key)
+    return entry is not None and entry.versions[-1]["value"] == begun.value
 
 
 def _refuse_missing_roots(run: Run, file: Path) -> None:

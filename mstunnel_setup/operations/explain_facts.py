@@ -160,7 +160,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
         record = session_record(line)
         if record is not None and subject in (record.user, record.client, record.assigned):
             last = record
-        elif found := _REASON.search(line):
+        elif found := _REASON.match(line):
             waiting = waiting or plain(found[1], _LONGEST)
         elif addresses := refused_addresses(line):
             if subject in addresses:

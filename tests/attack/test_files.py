@@ -1,16 +1,20 @@
 """Someone gives an administrator files to import or take over: judged before they take memory or time."""
 
+import bz2
+import hashlib
 import io
+import json
 import os
 import stat
 import subprocess
+import sys
 import tarfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
@@ -18,16 +22,22 @@ from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.vendor_gateway import MOST_FILES, BackUpFiles, vendor_tree
 from mstunnel_setup.adopt.inventory import take_inventory
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, SetupError
+from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.backup import unpack
+from mstunnel_setup.operations.backup import MANIFEST, SCHEMA, pack, unpack
 from mstunnel_setup.operations.upgrade.feed import fetch_now
+from tests.archives import digest_of, write_archive
 from tests.attack.record import record
 from tests.parameters import sample
 from tests.refusals import refused
+from tests.testbed.certificates import Authority
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.fakes import ports_of
 from tests.unit.operators import operator_of
@@ -150,6 +160,186 @@ def test_an_archive_of_images_without_an_index_is_refused(tmp_path: Path, name: 
     with refused(SetupError, "image-archive-unusable"):
         archived_images(str(archive))
     record("file", f"image archive: {name}", "refused")
+
+
+# A process with 64 MiB more than it has after its start reads an archive, and prints what became of it.
+_READS_IMAGES = """
+import pathlib, resource, sys
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.containers.archive import archived_images, loadable, packed
+pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+most = pages * resource.getpagesize() + (64 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+archive, digest = sys.argv[1:]
+try:
+    image = loadable(archive, digest)
+    print("sent", sum(map(len, packed(archive, image, "localhost/x:1", "podman"))))
+except SetupError as error:
+    print(error.code)
+"""
+
+
+def _pax(path: Path, keyword: str) -> None:
+    """A file of 8 bytes that an attribute makes a gigabyte."""
+    record = f" {keyword}={1 << 30}\n"
+    record = f"{len(record) + 2}{record}"
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.XHDTYPE
+    file = tarfile.TarInfo("index.json")
+    _tar(path, (header, record.encode()), (file, b"12345678"))
+
+
+def _long_header(path: Path, kind: bytes) -> None:
+    """A header that is followed by a name, or by attributes, of 4 GiB; on the disk it is a hole."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 4 << 30
+    path.write_bytes(header.tobuf(tarfile.GNU_FORMAT))
+    with path.open("r+b") as file:
+        file.truncate((4 << 30) + 1024)
+
+
+def _many_headers(path: Path) -> None:
+    headers = (tarfile.TarInfo(f"{number}").tobuf(tarfile.GNU_FORMAT) for number in range(300_000))
+    path.write_bytes(b"".join(headers))
+
+
+def _compressed(path: Path) -> None:
+    """An index of 4 GiB in less than a megabyte."""
+    header = tarfile.TarInfo("index.json")
+    header.size = 4 << 30
+    zeros = bz2.compress(bytes(16 << 20))
+    path.write_bytes(bz2.compress(header.tobuf(tarfile.GNU_FORMAT)) + zeros * 256)
+
+
+_LAYER: Final = b"a layer"
+_MANIFEST: Final = json.dumps(
+    {
+        "config": {"digest": digest_of(b"{}"), "size": 2},
+        "layers": [{"digest": digest_of(_LAYER), "size": len(_LAYER)}],
+    }
+).encode()
+
+
+def _image(path: Path, layer: bytes, *, size: int = 0) -> None:
+    """An archive of the image that is asked for, with another layer; with `size` it ends with a hole."""
+    index = {"manifests": [{"digest": digest_of(_MANIFEST)}]}
+    named = {digest_of(_MANIFEST): _MANIFEST, digest_of(b"{}"): b"{}"}
+    files = {f"blobs/{digest.replace(':', '/')}": blob for digest, blob in named.items()}
+    write_archive(path, {"index.json": json.dumps(index).encode(), **files})
+    member = tarfile.TarInfo(f"blobs/{digest_of(_LAYER).replace(':', '/')}")
+    member.size = size or len(layer)
+    with path.open("r+b") as file:
+        # Where tarfile wrote the end of the archive.
+        file.seek(2 * 512 * (len(files) + 1))
+        file.write(member.tobuf(tarfile.GNU_FORMAT) + layer)
+        file.truncate(file.tell() + member.size + 1024)
+
+
+# The archive, and the code of the refusal.
+BOMBS: Final[dict[str, tuple[Callable[[Path], None], str]]] = {
+    "4 GiB in a megabyte (bzip2)": (_compressed, "image-archive-unusable"),
+    "a name of 4 GiB": (lambda path: _long_header(path, tarfile.GNUTYPE_LONGNAME), "image-archive-unusable"),
+    "attributes of 4 GiB": (lambda path: _long_header(path, tarfile.XHDTYPE), "image-archive-unusable"),
+    "attributes of 4 GiB for all": (
+        lambda path: _long_header(path, tarfile.XGLTYPE),
+        "image-archive-unusable",
+    ),
+    "another size in an attribute": (lambda path: _pax(path, "size"), "image-archive-unusable"),
+    "a sparse size in an attribute": (lambda path: _pax(path, "GNU.sparse.size"), "image-archive-unusable"),
+    "300,000 empty files": (_many_headers, "image-archive-unusable"),
+    "a layer of 100 GiB": (lambda path: _image(path, b"", size=100 << 30), "image-archive-damaged"),
+    "another layer of the same size": (lambda path: _image(path, _LAYER.upper()), "image-archive-damaged"),
+}
+
+
+def _read_images(archive: Path) -> str:
+    """What becomes of an archive in a process with little memory, in bounded time."""
+    command = [sys.executable, "-c", _READS_IMAGES, str(archive), digest_of(_MANIFEST)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_an_archive_of_images_is_judged_before_it_is_sent(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "images.tar"
+    bomb, code = BOMBS[name]
+    bomb(archive)
+    assert _read_images(archive) == code
+    record("file", f"image archive: {name}", "refused in little memory, nothing is sent")
+
+
+def test_the_image_that_is_asked_for_is_sent(tmp_path: Path) -> None:
+    archive = tmp_path / "images.tar"
+    _image(archive, _LAYER)
+    assert _read_images(archive).startswith("sent ")
+
+
+_AUTHORITY: Final = Authority().pem
+# What a backup may bring, and what is then shown before anything is trusted.
+TRUSTED: Final[dict[str, tuple[dict[str, bytes], dict[str, object], str]]] = {
+    "another release feed": (
+        {feed.SETTINGS: b'url = "https://evil.invalid"', feed.ROOT: b"{}"},
+        {},
+        f"SHA-256 {hashlib.sha256(b'{}').hexdigest()}",
+    ),
+    "a list of releases": ({CATALOGUE: b"[[releases]]"}, {}, "list of releases: SHA-256 "),
+    "a trusted authority": ({f"{paths.CA_TRUST}/evil.crt": _AUTHORITY}, {}, "CN=Tunnel testbed, SHA-256 "),
+    "an authority of devices": (
+        {DEVICE_AUTHORITY: _AUTHORITY},
+        {},
+        "authority of devices: CN=Tunnel testbed",
+    ),
+    "another image": (
+        {},
+        {"images.server": f"evil.invalid/gateway@{digest_of(b'')}"},
+        "evil.invalid/gateway@",
+    ),
+    "another place to sign in": (
+        {},
+        {
+            "tenant.cloud": "custom",
+            "tenant.authority": "https://evil.invalid",
+            "tenant.graph": "https://evil.invalid",
+        },
+        "tenant.authority: https://evil.invalid",
+    ),
+    "another issuer of tokens": (
+        {},
+        {"tenant.issuer": "https://evil.invalid/"},
+        "tenant.issuer: https://evil",
+    ),
+    "other rules for tokens": ({}, {"token.scope": "openid"}, "token.scope: openid"),
+}
+
+
+def _restored(tmp_path: Path, files: dict[str, bytes], answers: dict[str, object], *more: str) -> JsonObject:
+    """What the real program answers when it is to restore this archive on an empty host."""
+    manifest = {"schema": SCHEMA, "answers": answers, "server_name": "gw1"}
+    (tmp_path / "backup.tar.gz").write_bytes(pack({MANIFEST: json.dumps(manifest).encode(), **files}))
+    for directory in ("etc", "run", "var"):
+        (tmp_path / "host" / directory).mkdir(parents=True, exist_ok=True)
+    program, options = Path(sys.executable).parent / "mst-cli", ("--unattended", "--output", "json", *more)
+    done = subprocess.run(
+        [program, "restore", tmp_path / "backup.tar.gz", "--root", tmp_path / "host", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    envelope: JsonObject = json.loads(done.stdout)
+    return envelope
+
+
+@pytest.mark.parametrize("name", TRUSTED)
+def test_nothing_of_a_backup_is_trusted_without_a_word(tmp_path: Path, name: str) -> None:
+    files, answers, shown = TRUSTED[name]
+    error = as_object(as_list(_restored(tmp_path, files, answers)["errors"])[0])
+    assert (error["code"], shown in str(error["message"])) == ("backup-trust-unconfirmed", True), error
+    assert not [path for path in (tmp_path / "host").rglob("*") if path.name in map(os.path.basename, files)]
+    agreed = as_object(as_list(_restored(tmp_path, files, answers, "--trust-backup")["errors"])[0])
+    assert agreed["code"] != "backup-trust-unconfirmed"
+    record("file", f"backup: {name}", "shown with its digest, trusted only when that is confirmed")
 
 
 def _nested(top: Path) -> None:

@@ -37,7 +37,7 @@ def follow(arena: Arena) -> None:
 
 def restore(arena: Arena, backup: Path, *arguments: str, **options: Any) -> Ended:
     """The restoration of `backup` on a host that has nothing."""
-    return arena.answered("mst-cli", "restore", str(backup), *arguments, **options)
+    return arena.answered("mst-cli", "restore", str(backup), "--trust-backup", *arguments, **options)
 
 
 @pytest.fixture

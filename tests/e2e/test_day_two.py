@@ -303,6 +303,7 @@ def test_another_host_takes_over_from_a_backup(gateway: Installation) -> None:
     assert len(gateway.tenant()["servers"]) == 1
 
     accept = ["env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", BACKUP, "--replace", "--unattended"]
+    accept += ["--trust-backup"]
     gateway.program(*accept, "--output", "json")
     gateway.server.run(["rm", BACKUP])
     assert len(gateway.tenant()["servers"]) == 1

@@ -142,7 +142,7 @@ def _rehearsed(host: MachineInstallation) -> Iterator[Rehearsed]:
     host.go_back(renewed.state)
     yield _once(host, UNINSTALL)
     host.server.shell(f"base64 -d >{BACKUP} <<'EOF'\n{backup}EOF\n")
-    given = ("--replace", "--answers", host.path("answers.yaml"), "--unattended")
+    given = ("--replace", "--trust-backup", "--answers", host.path("answers.yaml"), "--unattended")
     yield _once(host, _cli("restore", BACKUP, *given, over="already-installed"))
     host.go_back(renewed.state)
     offer(host)

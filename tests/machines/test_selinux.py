@@ -91,7 +91,15 @@ def test_nothing_of_ours_is_denied_and_labels_are_those_of_the_policy(host: Mach
     judge("upgrade")
     host.uninstall()
     judge("uninstallation", serves=False)
-    host.cli("restore", BACKUP, "--replace", "--answers", host.path("answers.yaml"), "--unattended")
+    host.cli(
+        "restore",
+        BACKUP,
+        "--replace",
+        "--trust-backup",
+        "--answers",
+        host.path("answers.yaml"),
+        "--unattended",
+    )
     judge("restore")
     host.server.run(["restorecon", "-R", "-F", *_PLACES], timeout=120)
     host.bed.restart_server()

@@ -28,7 +28,10 @@ from mstunnel_setup.operations.sessions import ask
 
 # ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is logged at every level, with its source.
 _REFUSAL: Final = re.compile(
-    r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) (?:[\w.-]+:\d+: )?failed authentication for "
+    # From the beginning of the line, or after its time: what a device calls itself stands further on.
+    r"^(?:[0-9T:.+Z-]+ )?worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) "
+    r"(?:[\w.-]+:\d+: )?failed authentication for ",
+    re.MULTILINE,
 )
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0

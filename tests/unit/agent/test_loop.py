@@ -111,6 +111,33 @@ def test_the_status_is_there_before_the_first_check_in(scene: Scene) -> None:
     assert scene.statuses[0] == AgentStatus(started=START)
 
 
+def test_the_status_is_renewed_while_a_tenant_is_away(scene: Scene) -> None:
+    """The container's health check looks at it, and an absent tenant is tried every four minutes only."""
+    scene.tenant.trouble = AWAY
+    scene.live(20)
+    seen = {status.last_round for status in scene.statuses}
+    assert len(seen) >= 20
+
+
+def test_a_check_in_is_in_the_status_before_the_rest_of_the_round(scene: Scene) -> None:
+    seen: list[AgentStatus] = []
+    site = scene.tenant.site
+
+    def looked(identifier: str) -> TunnelSite | None:
+        seen.append(scene.statuses[-1])
+        return site(identifier)
+
+    scene.tenant.site = looked  # type: ignore[method-assign]
+    scene.live(1)
+    assert [status.last_check_in for status in seen] == [START]
+
+
+def test_a_round_that_failed_is_in_the_status_at_once(scene: Scene) -> None:
+    scene.tenant.trouble = AWAY
+    assert scene.agent().round() is not None
+    assert [status.last_error and status.last_error.code for status in scene.statuses] == [AWAY.code]
+
+
 def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
     agent = scene.agent()
     agent.round()

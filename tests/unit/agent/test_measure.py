@@ -71,6 +71,28 @@ def test_the_free_space_is_that_of_the_file_system(root: Path) -> None:
     assert abs(free - files.free_bytes(paths.CONFIGURATION)) < 1 << 30
 
 
+def test_a_quiet_gateway_has_a_throughput_of_zero(root: Path) -> None:
+    clock = FakeClock()
+    measure = Measure(Files(root), clock)
+    measure.take(1000)
+    clock.sleep(10)
+    assert measure.take(1000).throughput_bits == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "MemAvailable: 3 kB\n",
+        "MemTotal: x kB\nMemAvailable: 3 kB\n",
+        "MemTotal: 100 kB\n",
+        "MemTotal: 0 kB\nMemAvailable: 0 kB\n",
+    ],
+)
+def test_memory_without_a_readable_total_is_unknown(root: Path, content: str) -> None:
+    (root / "proc/meminfo").write_text(content)
+    assert Measure(Files(root), FakeClock()).take(None).memory_percent is None
+
+
 @pytest.mark.parametrize("content", ["", "nonsense", "cpu\n", "cpu a b c\n"])
 def test_a_kernel_that_says_nothing_is_no_error(root: Path, content: str) -> None:
     (root / "proc/stat").write_text(content)

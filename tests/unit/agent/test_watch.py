@@ -7,13 +7,14 @@ import pytest
 
 from mstunnel_setup.agent.health_rows import TABLE, SyncState
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import HealthWatch, RegistryWatch
+from mstunnel_setup.agent.watch import HealthWatch, RegistryWatch, ask_registry
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
 from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
+from tests.serving import Answer, Request, answering
 from tests.unit.clocks import START, FakeClock
 from tests.unit.present import present
 
@@ -135,6 +136,20 @@ def test_the_registry_is_asked_every_five_minutes(scene: Scene) -> None:
         watch.look(SyncState())
         scene.clock.sleep(60)
     assert scene.state("upgradeability") == "unhealthy"
+
+
+def test_a_registry_that_answers_counts_and_one_that_does_not_is_reported() -> None:
+    requests: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        requests.append(request.path)
+        return Answer(status=401)
+
+    with answering(answer) as port:
+        ask_registry(FakeClock(), f"http://127.0.0.1:{port}/v2/")
+    assert requests == ["/v2/"]
+    with pytest.raises(NetworkError):
+        ask_registry(FakeClock(), f"http://127.0.0.1:{port}/v2/")
 
 
 def test_whom_the_engine_trusts_is_not_the_agent_s_to_judge(scene: Scene) -> None:

@@ -21,9 +21,11 @@ from hypothesis import strategies as st
 
 from mstunnel_setup.base.errors import CertificateError, ExitCode
 from mstunnel_setup.base.problem import Severity
+from mstunnel_setup.certificates.certificate import Material
 from mstunnel_setup.certificates.chain_building import prefer_trusted
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import (
+    IdentitySource,
     chain_pem,
     fingerprint,
     key_pem,
@@ -32,10 +34,11 @@ from mstunnel_setup.certificates.load import (
     load_identity_pfx,
     root_pem,
 )
-from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.read import Source, read_material
+from mstunnel_setup.io.files import Files
 from tests.refusals import refused
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
-from tests.unit.certificates.recipes import chain_bytes, pfx_bytes
+from tests.unit.certificates.recipes import armoured, chain_bytes, pfx_bytes
 
 PKI = Pki()
 ALL = chain_bytes({"chain": ["root", "inter", "leaf"]}, PKI)
@@ -108,6 +111,46 @@ def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
     files = {"/root/leaf.pem": PKI.pem("leaf"), "/root/inter.pem": PKI.pem("inter")[:-9]}
     with pytest.raises(CertificateError, match=r"^/root/inter\.pem: the certificate file is damaged"):
         load_identity_files(files, KEY)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \t\r\n"])
+@pytest.mark.parametrize("source", ["certificate", "key"])
+def test_an_empty_file_holds_nothing(content: bytes, source: Source) -> None:
+    assert read_material(content, source) == Material()
+    with refused(CertificateError, "input-without-certificate"):
+        load_identity(content, KEY)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n"])
+def test_an_empty_file_of_an_administrator_is_named(tmp_path: Path, content: bytes) -> None:
+    chain, key = tmp_path / "site.crt", tmp_path / "site.key"
+    chain.write_bytes(content)
+    key.write_bytes(KEY)
+    with refused(CertificateError, "input-empty", match=str(chain)):
+        IdentitySource(chain=str(chain), key=str(key)).read(Files(Path("/")), lambda _reference: None)
+
+
+# What OpenSSL writes behind a trusted certificate: an alias.
+_TRUST_SETTINGS = bytes.fromhex("30060c0461626364")
+
+
+@pytest.mark.parametrize("armour", [True, False])
+def test_a_trusted_certificate_is_read_without_its_settings(armour: bool) -> None:
+    trusted = PKI.certificate("leaf").public_bytes(Encoding.DER) + _TRUST_SETTINGS
+    content = armoured("TRUSTED CERTIFICATE", trusted) if armour else trusted
+    assert read_material(content).certificates == (PKI.certificate("leaf"),)
+
+
+def test_a_pfx_whose_salt_is_no_octet_string_is_damaged() -> None:
+    good = pfx_bytes({"passphrase": "secret"}, PKI)
+    # PBKDF2 (1.2.840.113549.1.5.12), then its parameters: a sequence that begins with the salt.
+    at = good.index(bytes.fromhex("2a864886f70d01050c")) + 9
+    assert (good[at], good[at + 2]) == (0x30, 0x04)
+    damaged = bytearray(good)
+    damaged[at + 2] = 0x0C
+    # Found before a passphrase is needed.
+    with refused(CertificateError, "pfx-damaged"):
+        load_identity_pfx(bytes(damaged))
 
 
 def test_key_and_passphrase_stay_out_of_texts() -> None:

@@ -17,6 +17,7 @@ from mstunnel_setup.gateway.ocserv_conf import (
     gateway_port,
     log_level,
     ocserv_conf,
+    read_tunnel_settings,
     served_port,
     with_port,
 )
@@ -261,3 +262,13 @@ def test_a_spoiled_file_changes_nothing(files: Files, content: str) -> None:
 def test_a_wrong_setting_is_named(files: Files, value: str) -> None:
     with refused(UsageError, "debug-level-invalid", match=f"DEBUG_LEVEL cannot be {value}"):
         log_level(files, {"DEBUG_LEVEL": value}, NOW)
+
+
+def test_what_is_served_is_read_back_from_the_file() -> None:
+    fields = {"network": "10.8.0.0/16", "listenPort": 8443, "dnsServers": ["10.0.0.53"]}
+    configuration = ServerConfiguration.from_wire({**fields, "routeIncludes": ["10.1.0.0/16"]})
+    served = read_tunnel_settings(ocserv_conf(configuration).encode())
+    assert served is not None
+    assert (served.port, served.by_token, served.dns_servers) == (8443, True, ("10.0.0.53",))
+    assert "10.8.0.0/16" in map(str, served.pools)
+    assert read_tunnel_settings(b"tcp-port = 443\n") is None

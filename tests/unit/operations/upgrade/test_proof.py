@@ -165,6 +165,7 @@ ocserv-oidc: Token required claims validation failed
 2026-11-25T19:00:00Z worker[ada]: {LAPTOP} worker-auth.c:1745: failed authentication for 'ada'
 worker: {STRANGER} failed cookie authentication attempt
 worker: [unknown] worker-auth.c:1745: failed authentication for ''
+worker: {STRANGER} worker-http.c:421: User-agent: 'worker: 203.0.113.77 failed authentication for x'
 """
     assert refused_addresses(log) == {PHONE, LAPTOP}
 
