@@ -25,6 +25,7 @@ from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
 from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.errors import PROXY_FAILED
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
@@ -106,16 +107,26 @@ def overview(operator: Operator) -> Result[StatusReport]:
             **({"network": _network(ports.files)} if paths.ROOTLESS else {}),
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
+        failing = [*agent_troubles(report, now)]
+        without_proxy = PROXY_FAILED.code in {problem.code for problem in failing}
+        environment = [*_environment_troubles(ports.files)] if without_proxy or not found.healthy else []
+        if environment:
+            # It names the proxy with the variable, and what is wrong with it now.
+            failing = [problem for problem in failing if problem.code != PROXY_FAILED.code]
         notices = (
             *troubles(receipt, found),
-            *(() if found.healthy else _environment_troubles(ports.files)),
-            *agent_troubles(report, now),
+            *environment,
+            *failing,
             *monitor_notices(ports),
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
             *summary.notices(),
         )
-    serious = is_serious(report, now) or any(item.code in SERIOUS_CERTIFICATE for item in notices)
+    serious = (
+        is_serious(report, now)
+        or any(item.code in SERIOUS_CERTIFICATE for item in notices)
+        or (without_proxy and environment)
+    )
     code = ExitCode.CHECK if serious else ExitCode.DONE
     server, agent = (
         text("{state}, {health}", state=text(item.state), health=text(item.health))

@@ -13,6 +13,7 @@ from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import Installation
 from tests.testbed.machine import Machine
 from tests.testbed.testbed import DOMAIN
+from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -127,6 +128,30 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
     host.server.run(["rm", "-r", "/etc/mstunnel"])
     host.restore()
     assert host_tree(host) == before
+
+
+def test_a_proxy_that_was_set_and_removed_is_gone_from_the_agent(host: Installation) -> None:
+    """The containers start with the same `env.sh` before and after it, so nothing else restarts the agent."""
+    host.setup()
+    wrong = "http://proxy.invalid:3128"
+    told = host.cli("env", "set", "HTTPS_PROXY", wrong).envelope
+    assert [(item["code"], wrong in item["message"]) for item in told["warnings"]] == [
+        ("proxy-unreachable", True)
+    ]
+
+    def is_named() -> bool:
+        """Whether the agent fails at the proxy, and `status` names it, with both containers healthy."""
+        found = host.cli("status", check=False)
+        named = [item["code"] for item in found.envelope["warnings"] if wrong in item["message"]]
+        return (found.code, named) == (3, ["proxy-unreachable", "proxy-unreachable"])
+
+    assert eventually(is_named, 150)
+    server, agent = host.started().split()
+    host.cli("env", "unset", "HTTPS_PROXY")
+    host.cli("install", "--unattended")
+    after = host.started().split()
+    assert (after[0] == server, after[1] == agent) == (True, False)
+    assert eventually(lambda: host.cli("status", check=False).code == 0, 60)
 
 
 def test_a_client_pool_that_is_taken_is_refused_before_the_server_is_registered(host: Installation) -> None:

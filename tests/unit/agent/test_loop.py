@@ -83,6 +83,21 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
     assert 5 <= scene.enrolments <= 7
 
 
+def test_another_proxy_is_tried_at_once_by_an_agent_that_waits(scene: Scene) -> None:
+    scene.tenant.trouble = AWAY
+
+    def repair() -> None:
+        scene.files.write(paths.ENVIRONMENT, b"https_proxy=http://user:word@proxy.example:3128\n")
+        scene.tenant.trouble = None
+
+    scene.clock.during = [lambda: None, lambda: None, repair]
+    scene.live(4)
+    assert scene.codes()[:2] == ["network-unreachable", "checked-in"]
+    assert scene.attempts[-1] == sum(scene.clock.naps[:3])
+    assert scene.statuses[0].proxies is None
+    assert scene.statuses[-1].proxies == {"https_proxy": "http://proxy.example:3128"}
+
+
 def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
     watch = FakeWatch(HealthState.UNKNOWN)
     scene.tenant.record, record = None, scene.tenant.record
@@ -132,6 +147,19 @@ def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code
 
     assert present(scene.agent().round()).code == code
     assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
+
+
+def test_other_proxies_in_env_sh_are_followed_though_the_earlier_ones_work(scene: Scene) -> None:
+    agent = scene.agent()
+    agent.round()
+    for content, enrolments in ((b"https_proxy=http://proxy:3128\n", 2), (b"DEBUG_LEVEL=1\n", 3)):
+        scene.files.write(paths.ENVIRONMENT, content)
+        agent.round()
+        agent.round()
+        assert (scene.enrolments, scene.closed) == (enrolments, enrolments - 1)
+    # What is wrong with the file is reported elsewhere; the way to the tenant stays.
+    scene.files.write(paths.ENVIRONMENT, b"$(reboot)\n")
+    assert agent.round() is None
 
 
 def test_warnings_are_reported_once(scene: Scene) -> None:

@@ -12,6 +12,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.exchange.health_report import (
+    HealthReport,
+    HealthState,
+    SyncFailure,
+    Thresholds,
+    write_health,
+)
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import component, environment_check, status
@@ -193,6 +200,31 @@ def test_status_says_why_a_container_is_gone_and_names_its_proxy(host: Callable[
     )
     assert "https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128" in messages["proxy-unreachable"]
     assert found.exit_code == 7
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("environment", "codes", "exit_code"),
+    [
+        ("https_proxy=http://proxy.invalid:3128\n", ["proxy-unreachable"], 3),
+        # The proxy answers the host, or was removed a moment ago: the agent's error is all there is.
+        ("", ["proxy-failed"], 0),
+    ],
+)
+def test_status_names_the_proxy_at_which_a_healthy_agent_fails(
+    host: Callable[..., Service], tmp_path: Path, environment: str, codes: list[str], exit_code: int
+) -> None:
+    host(environment)
+    files = Files(tmp_path)
+    files.make_directories(paths.AGENT_STATE)
+    failed = SyncFailure(code="proxy-failed", message="the proxy cannot be used", hint="", at=START)
+    report = HealthReport(
+        at=START, state=HealthState.HEALTHY, rows=(), thresholds=Thresholds(), last_error=failed
+    )
+    write_health(files, report)
+    found = status.overview(OPERATOR)
+    assert [notice.code for notice in found.warnings if "proxy" in notice.code] == codes
+    assert found.exit_code == exit_code
 
 
 @pytest.mark.usefixtures("settled")
