@@ -19,6 +19,7 @@ from mstunnel_setup.exchange.health_report import last_status
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.receipt import Receipt
 
 CONTAINER_UNHEALTHY = declare(
     EngineError,
@@ -404,6 +405,12 @@ class PullImage(_BringImage):
                     raise
             host.clock.sleep(pause)
         return host.engine.pull(self.reference, until - host.clock.monotonic(), host.progress)
+
+
+def loaded_from(receipt: Receipt, reference: str) -> str:
+    """The archive that an earlier run loaded an image from; empty when that run pulled it, or was none."""
+    entry = receipt.entries.get(PullImage(reference=reference).key)
+    return "" if entry is None else str(entry.versions[-1].get("archive", ""))
 
 
 class LoadImage(_BringImage):

@@ -1,8 +1,9 @@
 """`mst-cli status`: site, certificate, containers and what the agent reports."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from packaging.version import Version
 from pydantic import Field
@@ -29,7 +30,12 @@ from mstunnel_setup.io.errors import PROXY_FAILED
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerStatus, container_health
+from mstunnel_setup.operations.component import (
+    CONTAINER_MISSING,
+    ContainerStatus,
+    container_health,
+    missing_image,
+)
 from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.health import (
     SERIOUS_CERTIFICATE,
@@ -114,7 +120,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
             # It names the proxy with the variable, and what is wrong with it now.
             failing = [problem for problem in failing if problem.code != PROXY_FAILED.code]
         notices = (
-            *troubles(receipt, found),
+            *troubles(receipt, found, _missing_images(ports, receipt, found)),
             *environment,
             *failing,
             *monitor_notices(ports),
@@ -171,8 +177,10 @@ def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
     return offer.version
 
 
-def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
-    """What is wrong, each with the command that fixes it."""
+def troubles(
+    receipt: Receipt, found: StatusReport, missing: Mapping[str, Problem] = MappingProxyType({})
+) -> Iterator[Problem]:
+    """What is wrong, each with the command that fixes it; `missing` are containers without their image."""
     if not complete(receipt):
         why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
@@ -185,6 +193,8 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
         short = name.removeprefix("mstunnel-")
         if container.state == "absent" and not complete(receipt):
             yield CONTAINER_MISSING(container=name).problem
+        elif name in missing:
+            yield missing[name]
         elif container.state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
             yield warning(
@@ -253,6 +263,16 @@ def _container(ports: Host, name: str) -> ContainerReport:
         image_digest=None if found is None else found.image_digest,
         reason=None if running else _reason(ports, f"{name}.service"),
     )
+
+
+def _missing_images(ports: Host, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
+    """The containers that do not run and whose image is gone."""
+    states = {paths.SERVER: found.server.state, paths.AGENT: found.agent.state}
+    return {
+        name: error.problem
+        for name, state in states.items()
+        if state != "running" and (error := missing_image(ports, receipt, name))
+    }
 
 
 def _reason(ports: Host, unit: str) -> str | None:

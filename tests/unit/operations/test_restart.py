@@ -11,7 +11,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.containers.engine import ContainerState, Image, LogOptions
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
@@ -22,6 +22,7 @@ from mstunnel_setup.exchange.health_report import (
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import component, environment_check, status
+from mstunnel_setup.transaction.journal import Journal
 from tests.refusals import refused
 from tests.serving import free_port
 from tests.unit.clocks import START
@@ -225,6 +226,61 @@ def test_status_names_the_proxy_at_which_a_healthy_agent_fails(
     found = status.overview(OPERATOR)
     assert [notice.code for notice in found.warnings if "proxy" in notice.code] == codes
     assert found.exit_code == exit_code
+
+
+IMAGE = f"registry.example/mstunnel/gateway@sha256:{'5' * 64}"
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("kind", "archive_is_there", "origin", "hint"),
+    [
+        ("pull-image", False, "pulled from registry.example", "Run `mst-cli install`, which pulls it again."),
+        ("load-image", True, "loaded from {archive}", "Run `mst-cli install`, which loads it again."),
+        ("load-image", False, "loaded from {archive}", "Copy the archive to {archive} again"),
+    ],
+)
+def test_an_image_that_was_removed_is_named_with_where_it_was(
+    host: Callable[..., Service],
+    tmp_path: Path,
+    *,
+    kind: str,
+    archive_is_there: bool,
+    origin: str,
+    hint: str,
+) -> None:
+    """As after `podman system prune --all` while the server was stopped."""
+    archive = tmp_path / "images.tar"
+    if archive_is_there:
+        archive.touch()
+    service, operator = host(), operator_of(tmp_path)
+    journal = Journal(operator.files, operator.clock, paths.STATE)
+    journal.begin_installation()
+    brought = {"kind": kind, "reference": IMAGE, "archive": str(archive)}
+    if kind == "pull-image":
+        del brought["archive"]
+    stored = {"kind": "remember", "name": "images.server", "value": IMAGE}
+    for key, action, outputs in (
+        (f"image:{IMAGE}", brought, {}),
+        ("answer:images.server", stored, {"value": IMAGE}),
+    ):
+        journal.append("begin", step="images", key=key, action=action, before={})
+        journal.append("done", key=key, outputs=outputs)
+
+    told = f"the image of mstunnel-server is no longer on this host: {IMAGE}, which was "
+    for command in (component.restart, component.start):
+        with refused(EngineError, "container-image-missing", told + origin.format(archive=archive)) as caught:
+            command(operator, paths.SERVER)
+        assert caught.value.hint.startswith(hint.format(archive=archive))
+    assert service.told == [], "the container that runs is left alone"
+
+    del service.engine.containers[paths.SERVER]
+    codes = [notice.code for notice in status.overview(operator).warnings]
+    assert ("container-image-missing" in codes, "container-down" in codes) == (True, False)
+    service.engine.images[IMAGE] = Image(IMAGE, IMAGE.partition("@")[2], "1", None)
+    codes = [notice.code for notice in status.overview(operator).warnings]
+    assert "container-image-missing" not in codes
+    assert component.start(operator, paths.SERVER).status == "changed"
 
 
 @pytest.mark.usefixtures("settled")
