@@ -19,7 +19,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.exchange.health_report import read_health
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, read_health
 from mstunnel_setup.exchange.release_feed import offered_program
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
@@ -37,6 +37,7 @@ from mstunnel_setup.operations.component import (
     missing_image,
 )
 from mstunnel_setup.operations.environment_check import check_environment
+from mstunnel_setup.operations.file_systems import file_system_notices, judge_file_systems
 from mstunnel_setup.operations.health import (
     SERIOUS_CERTIFICATE,
     agent_troubles,
@@ -68,7 +69,7 @@ class StatusReport(Report):
     """The gateway at a glance.
 
     Exit code 7 when a container is not healthy, 3 when the agent reports that the site is not served as it
-    should be, or the certificate is nearly expired or cannot be used.
+    should be, the certificate is nearly expired or cannot be used, or a file system is full.
     """
 
     version: str
@@ -85,6 +86,9 @@ class StatusReport(Report):
     )
     server: ContainerReport = Field(serialization_alias=paths.SERVER)
     agent: ContainerReport = Field(serialization_alias=paths.AGENT)
+    file_systems: tuple[ReportedRow, ...] = Field(
+        default=(), description="Space on the file systems that the gateway writes to."
+    )
 
     @property
     def healthy(self) -> bool:
@@ -96,7 +100,8 @@ def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
-    it should be or the certificate is nearly expired or cannot be used, else 0.
+    it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, or a file
+    system is full, else 0.
     """
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
@@ -110,6 +115,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
             newer_version=newer_version(ports.files, receipt, now),
             server=_container(ports, paths.SERVER),
             agent=_container(ports, paths.AGENT),
+            file_systems=judge_file_systems(ports.files),
             **({"network": _network(ports.files)} if paths.ROOTLESS else {}),
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
@@ -127,11 +133,13 @@ def overview(operator: Operator) -> Result[StatusReport]:
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
             *summary.notices(),
+            *file_system_notices(found.file_systems),
         )
     serious = (
         is_serious(report, now)
         or any(item.code in SERIOUS_CERTIFICATE for item in notices)
         or (without_proxy and environment)
+        or any(row.state is HealthState.UNHEALTHY for row in found.file_systems)
     )
     code = ExitCode.CHECK if serious else ExitCode.DONE
     server, agent = (
@@ -144,6 +152,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
         *summary.lines(),
         ("Server", server),
         ("Agent", agent),
+        *((row.title, row.text) for row in found.file_systems if row.state is not HealthState.HEALTHY),
         (text("Version"), found.version),
     ]
     if found.newer_version:
