@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -43,6 +43,7 @@ from mstunnel_setup.exchange.health_report import (
 )
 from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
 from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession, proxy_for
 
@@ -153,6 +154,8 @@ class HealthWatch:
     state: HealthState = field(default=HealthState.UNKNOWN, init=False)
     rows: tuple[ReportedRow, ...] = field(default=(), init=False)
     _complaint: str = field(default="", init=False)
+    _connections: int | None = field(default=None, init=False)
+    _report_modified: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Begin to count from now."""
@@ -160,6 +163,18 @@ class HealthWatch:
         self._measure = Measure(self.files, self.clock)
         self._certificates = CertificateWatch(self.files, self.clock)
         self._registry = RegistryWatch(self.files, self.clock, self.ask_registry)
+
+    def connections_changed(self) -> bool:
+        """Whether the gateway reports other connections than at the last look."""
+        modified = self.files.modified(REPORT_SHOWN)
+        if modified == self._report_modified:
+            return False
+        self._report_modified = modified
+        # A look says what is wrong with the file.
+        with suppress(FileError):
+            reported = read_report(self.files, REPORT_SHOWN)
+            return reported is not None and reported.connections != self._connections
+        return False
 
     def look(self, known: SyncState) -> None:
         """Observe, judge, write. What fails is said; neither a full disk nor a bug stops the agent."""
@@ -171,6 +186,7 @@ class HealthWatch:
                 local = Thresholds()
             thresholds = with_tenant(local, known.thresholds)
             reported = read_report(self.files, REPORT_SHOWN)
+            self._connections = reported.connections if reported else None
             observation = Observation(
                 **vars(known),
                 report=reported,

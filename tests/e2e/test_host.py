@@ -146,10 +146,10 @@ def test_a_proxy_that_was_set_and_removed_is_gone_from_the_agent(host: Installat
         return (found.code, named) == (3, ["proxy-unreachable"])
 
     assert eventually(is_named, 150)
-    server, agent = host.started().split()
+    server, agent = host.started().splitlines()
     host.cli("env", "unset", "HTTPS_PROXY")
     host.cli("install", "--unattended")
-    after = host.started().split()
+    after = host.started().splitlines()
     assert (after[0] == server, after[1] == agent) == (True, False)
     assert eventually(lambda: host.cli("status", check=False).code == 0, 60)
 

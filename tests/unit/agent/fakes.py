@@ -109,6 +109,10 @@ class FakeWatch(HealthWatch):
     def look(self, known: SyncState) -> None:
         self.seen.append(known)
 
+    @override
+    def connections_changed(self) -> bool:
+        return False
+
 
 class FakeRenewal(Renewal):
     """Never renews anything, or fails with `error`; `tried` are the servers it was asked for."""

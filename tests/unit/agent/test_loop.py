@@ -4,10 +4,12 @@ import itertools
 
 import pytest
 
+from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
 from mstunnel_setup.tenant.wire import TunnelSite
@@ -105,11 +107,40 @@ def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
     def back() -> None:
         scene.tenant.record = record
 
-    scene.clock.during = [lambda: None, back, lambda: None]
-    scene.live(4, watch)
+    scene.clock.during = [lambda: None, back]
+    scene.live(60, watch)
     codes = [item.last_error and item.last_error.code for item in watch.seen]
     assert codes[0] == "server-unknown"
     assert codes[-1] is None
+
+
+def test_connections_that_change_are_in_the_metrics_within_four_seconds(scene: Scene) -> None:
+    """With the ten seconds of the gateway less than 15; nothing is looked at more often at rest."""
+    looked: list[float] = []
+
+    class Watch(HealthWatch):
+        def look(self, known: SyncState) -> None:
+            looked.append(scene.clock.elapsed)
+            super().look(known)
+
+    def report(sessions: int) -> None:
+        status = f'time {scene.clock.now():%s}\nstatus {{"Active sessions": {sessions}}}\n'
+        scene.files.make_directories(paths.SERVER_STATE_INSIDE)
+        scene.files.write(REPORT_SHOWN, status.encode())
+
+    def connect() -> None:
+        connected.append(scene.clock.elapsed - 4)
+        report(500)
+
+    connected: list[float] = []
+    report(0)
+    # Forty naps of four seconds, in whose 20th 500 devices connect.
+    scene.clock.during = [*[lambda: None] * 19, connect, *[lambda: None] * 20]
+    scene.live(40, Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None))
+    (began,) = connected
+    assert next(moment - began for moment in looked if moment > began) <= 4
+    assert len(looked) == 4, "two rounds, the change, and the round after it"
+    assert b"\nmstunnel_connections 500\n" in (scene.files.read(paths.AGENT_METRICS) or b"")
 
 
 def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:

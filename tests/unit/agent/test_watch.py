@@ -36,8 +36,8 @@ class Scene:
         if self.away is not None:
             raise self.away
 
-    def gateway_says(self) -> None:
-        report = f'time {self.clock.now().timestamp():.0f}\nstatus {{"Active sessions": 4}}\n'
+    def gateway_says(self, sessions: int = 4) -> None:
+        report = f'time {self.clock.now().timestamp():.0f}\nstatus {{"Active sessions": {sessions}}}\n'
         self.files.write(REPORT_SHOWN, report.encode())
 
     def state(self, row: str) -> str:
@@ -166,3 +166,21 @@ def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
     watch.look(SyncState())
 
     assert [line.partition(":")[0] for line in scene.log] == ["health-changed", "path-not-regular"]
+
+
+def test_the_agent_looks_again_only_for_a_report_with_other_connections(scene: Scene) -> None:
+    """At rest the gateway reports once a minute, and so does the agent."""
+    watch = scene.watch()
+    watch.look(SyncState())
+    changed = []
+    for sessions in (4, 500, 500, 0):
+        scene.gateway_says(sessions)
+        changed.append(watch.connections_changed())
+        assert not watch.connections_changed(), "a report is read once"
+        watch.look(SyncState())
+        metrics = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
+        assert f"\nmstunnel_connections {sessions}\n" in metrics
+    assert changed == [False, True, False, True]
+    scene.files.remove(REPORT_SHOWN)
+    scene.files.make_directories(REPORT_SHOWN)
+    assert not watch.connections_changed()
