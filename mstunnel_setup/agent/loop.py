@@ -34,6 +34,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import Document
+from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -50,8 +51,6 @@ _INTERVAL_SECONDS: Final = 60.0
 # With jitter still less than the five minutes after which a change must have arrived.
 _LONGEST_WAIT_SECONDS: Final = 240.0
 _JITTER: Final = 0.1
-# With the ten seconds after which the gateway notices a session, less than the usual 15 of a scrape.
-_GLANCE_SECONDS: Final = 4.0
 _THRESHOLDS_SECONDS: Final = 300.0
 
 # The monitor looks within eight seconds; the gateway tests a configuration, and may restart ocserv, in a few.
@@ -113,22 +112,13 @@ class Agent:
                 self._note()
                 if self.watch is not None:
                     self.watch.look(self._known)
-                seconds -= self._nap(min(seconds, _INTERVAL_SECONDS * (1 + _JITTER)))
+                nap = min(seconds, _INTERVAL_SECONDS * (1 + _JITTER))
+                if self.watch is None:
+                    self.clock.sleep(nap)
+                seconds -= nap if self.watch is None else self.watch.rest(nap)
                 # Another proxy may be the way to a tenant that is waited for.
                 if self._has_other_proxies():
                     break
-
-    def _nap(self, seconds: float) -> float:
-        """Sleep, less long when the gateway reports other connections; the seconds that it took."""
-        if self.watch is None:
-            self.clock.sleep(seconds)
-            return seconds
-        slept = 0.0
-        while slept < seconds and not self.watch.connections_changed():
-            glance = min(_GLANCE_SECONDS, seconds - slept)
-            self.clock.sleep(glance)
-            slept += glance
-        return slept
 
     def round(self) -> SetupError | None:
         """Check in once and hand over what the tenant wants. Returns what went wrong; what is served stays.
@@ -410,7 +400,7 @@ def build_agent(root: Path, *, watching: bool) -> Agent:
     agent = Agent(partial(enrol, files, clock), files, clock, tell, counters=counters)
     if watching:
         agent.note = partial(write_status, files)
-        agent.watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock))
+        agent.watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock), Changes(files))
         agent.renewal = Renewal(files, clock, tell, counters)
     return agent
 

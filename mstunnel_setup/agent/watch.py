@@ -42,11 +42,13 @@ from mstunnel_setup.exchange.health_report import (
     write_health,
 )
 from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
+from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession, proxy_for
 
+_SETTLE_SECONDS: Final = 1.0
 _REVOCATION_SECONDS: Final = 3600.0
 _REVOCATION_TIMEOUT: Final = 5.0
 
@@ -144,18 +146,21 @@ def ask_registry(clock: Clock, address: str) -> None:
 
 @dataclass
 class HealthWatch:
-    """Observes this server. `state` is its health as of the last look."""
+    """Observes this server. `state` is its health as of the last look.
+
+    With `changes` it notices a report of the gateway when that is written.
+    """
 
     files: Files
     clock: Clock
     tell: Tell
     counters: Counters
     ask_registry: Callable[[str], None]
+    changes: Changes | None = None
     state: HealthState = field(default=HealthState.UNKNOWN, init=False)
     rows: tuple[ReportedRow, ...] = field(default=(), init=False)
     _complaint: str = field(default="", init=False)
     _connections: int | None = field(default=None, init=False)
-    _report_modified: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Begin to count from now."""
@@ -164,12 +169,25 @@ class HealthWatch:
         self._certificates = CertificateWatch(self.files, self.clock)
         self._registry = RegistryWatch(self.files, self.clock, self.ask_registry)
 
-    def connections_changed(self) -> bool:
-        """Whether the gateway reports other connections than at the last look."""
-        modified = self.files.modified(REPORT_SHOWN)
-        if modified == self._report_modified:
-            return False
-        self._report_modified = modified
+    def rest(self, seconds: float) -> float:
+        """Sleep, less long when the gateway reports other connections than at the last look.
+
+        Returns the seconds that it took.
+        """
+        if self.changes is None:
+            self.clock.sleep(seconds)
+            return seconds
+        began = self.clock.monotonic()
+        while (slept := self.clock.monotonic() - began) < seconds:
+            self.changes.watch((REPORT_SHOWN.rpartition("/")[0],))
+            if self._connections_changed():
+                return slept
+            if self.changes.wait(seconds - slept):
+                # The report is written to another file first.
+                self.clock.sleep(_SETTLE_SECONDS)
+        return seconds
+
+    def _connections_changed(self) -> bool:
         # A look says what is wrong with the file.
         with suppress(FileError):
             reported = read_report(self.files, REPORT_SHOWN)

@@ -101,17 +101,14 @@ class FakeTenant(Graph):
 class FakeWatch(HealthWatch):
     """Finds this server in the same state at every look; `seen` is what it was shown."""
 
-    def __init__(self, state: HealthState) -> None:
+    def __init__(self, state: HealthState, clock: Clock) -> None:
         self.state = state
+        self.clock = clock
         self.seen: list[SyncState] = []
 
     @override
     def look(self, known: SyncState) -> None:
         self.seen.append(known)
-
-    @override
-    def connections_changed(self) -> bool:
-        return False
 
 
 class FakeRenewal(Renewal):
