@@ -118,7 +118,9 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
         report = SettingReport(name=name, value=value, then=tuple(then))
         if after != before:
             run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
-    notices = () if value is None or is_known else (unknown_setting(name),)
+    notices: tuple[Problem, ...] = ()
+    if value is not None and not is_known:
+        notices = (unknown_setting(name),)
     if value and spellings[0] in PROXIES:
         # It is set all the same: a proxy may be started later.
         notices = tuple(error.problem for error in unreachable_proxies({name: value}))

@@ -14,6 +14,7 @@ from mstunnel_setup.operations import health, status
 from mstunnel_setup.operations.file_systems import file_system_notices, judge_file_systems
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, rows_of
 
 GIB = 1024**3
 
@@ -111,11 +112,11 @@ def test_a_full_file_system_is_a_row_of_health_and_status_with_exit_code_3(
     operator = operator_of(Path("/nowhere"))
     found = status.overview(operator)
     assert found.exit_code == code
-    assert found.data["file_systems"][0]["id"] == "disk-space-log"
-    assert any("/var/log/mstunnel" in line for line in found.text) == bool(code)
+    assert rows_of(found, "file_systems")[0]["id"] == "disk-space-log"
+    assert any("/var/log/mstunnel" in line for line in lines_of(found)) == bool(code)
     table = health.health(operator)
     assert table.exit_code == code
-    assert table.data["rows"][-1]["id"] == "disk-space-log"
-    assert any("Disk space of /var/log/mstunnel" in line for line in table.text)
+    assert rows_of(table, "rows")[-1]["id"] == "disk-space-log"
+    assert any("Disk space of /var/log/mstunnel" in line for line in lines_of(table))
     for result in (found, table):
         assert ("disk-full" in [notice.code for notice in result.warnings]) == bool(code)

@@ -11,6 +11,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.engine import ContainerState, Image, LogOptions
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
@@ -256,16 +257,14 @@ def test_an_image_that_was_removed_is_named_with_where_it_was(
     service, operator = host(), operator_of(tmp_path)
     journal = Journal(operator.files, operator.clock, paths.STATE)
     journal.begin_installation()
-    brought = {"kind": kind, "reference": IMAGE, "archive": str(archive)}
+    brought: JsonObject = {"kind": kind, "reference": IMAGE, "archive": str(archive)}
     if kind == "pull-image":
         del brought["archive"]
-    stored = {"kind": "remember", "name": "images.server", "value": IMAGE}
-    for key, action, outputs in (
-        (f"image:{IMAGE}", brought, {}),
-        ("answer:images.server", stored, {"value": IMAGE}),
-    ):
-        journal.append("begin", step="images", key=key, action=action, before={})
-        journal.append("done", key=key, outputs=outputs)
+    stored: JsonObject = {"kind": "remember", "name": "images.server", "value": IMAGE}
+    journal.append("begin", step="images", key=f"image:{IMAGE}", action=brought, before={})
+    journal.append("done", key=f"image:{IMAGE}", outputs={})
+    journal.append("begin", step="images", key="answer:images.server", action=stored, before={})
+    journal.append("done", key="answer:images.server", outputs={"value": IMAGE})
 
     told = f"the image of mstunnel-server is no longer on this host: {IMAGE}, which was "
     for command in (component.restart, component.start):
