@@ -142,6 +142,17 @@ def overview(operator: Operator) -> Result[StatusReport]:
         or any(row.state is HealthState.UNHEALTHY for row in found.file_systems)
     )
     code = ExitCode.CHECK if serious else ExitCode.DONE
+    return Result(
+        "ok" if found.healthy and not notices else "warning",
+        found,
+        notices,
+        text=[Line(f"{name:12} {value}", name, value) for name, value in _rows(found)],
+        exit_code=code if found.healthy else ExitCode.ENGINE,
+    )
+
+
+def _rows(found: StatusReport) -> list[tuple[str, str]]:
+    """The lines for people: a name and its value each."""
     server, agent = (
         text("{state}, {health}", state=text(item.state), health=text(item.health))
         for item in (found.server, found.agent)
@@ -149,7 +160,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
     rows = [
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
-        *summary.lines(),
+        *found.certificate.lines(),
         ("Server", server),
         ("Agent", agent),
         *((row.title, row.text) for row in found.file_systems if row.state is not HealthState.HEALTHY),
@@ -160,13 +171,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
             "version {newer} is available: run `mstunnel-setup self update`", newer=found.newer_version
         )
         rows.append((text("Update"), update))
-    return Result(
-        "ok" if found.healthy and not notices else "warning",
-        found,
-        notices,
-        text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
-        exit_code=code if found.healthy else ExitCode.ENGINE,
-    )
+    return rows
 
 
 def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
