@@ -14,8 +14,12 @@ from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions, PullError
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, digest_tag, split_reference
+from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies
+from mstunnel_setup.exchange.health_report import last_status
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.receipt import Receipt
 
 CONTAINER_UNHEALTHY = declare(
     EngineError,
@@ -179,7 +183,7 @@ class StartService(Action):
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         if not host.systemd.active(self.unit):
             return False
-        return _runs(host.engine.inspect(self.container), self.label_digest)
+        return _runs(host, self.container, self.label_digest)
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
@@ -267,7 +271,8 @@ class RunContainer(Action):
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         state = host.engine.inspect(self.spec.name)
-        return state is not None and state.ours and _runs(state, self.spec.labels.get(CONFIGURATION_LABEL))
+        digest = self.spec.labels.get(CONFIGURATION_LABEL)
+        return state is not None and state.ours and _runs(host, self.spec.name, digest)
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
@@ -292,10 +297,22 @@ class RunContainer(Action):
         return Undone(Undo.REMOVED)
 
 
-def _runs(state: ContainerState | None, digest: str | None) -> bool:
+def _runs(host: Host, container: str, digest: str | None) -> bool:
+    state = host.engine.inspect(container)
     if state is None or state.status != "running" or state.health == "unhealthy":
         return False
+    if container == paths.AGENT and not _agent_has_proxies(host.files):
+        return False
     return state.labels.get(CONFIGURATION_LABEL) == digest
+
+
+def _agent_has_proxies(files: Files) -> bool:
+    """Whether the agent uses the proxies of `env.sh`, as far as it has reported which it uses.
+
+    A proxy that was set after its start and removed again leaves the label as it was.
+    """
+    status = last_status(files)
+    return status is None or status.proxies in (None, shown_proxies(read_proxies(files)))
 
 
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:
@@ -388,6 +405,12 @@ class PullImage(_BringImage):
                     raise
             host.clock.sleep(pause)
         return host.engine.pull(self.reference, until - host.clock.monotonic(), host.progress)
+
+
+def loaded_from(receipt: Receipt, reference: str) -> str:
+    """The archive that an earlier run loaded an image from; empty when that run pulled it, or was none."""
+    entry = receipt.entries.get(PullImage(reference=reference).key)
+    return "" if entry is None else str(entry.versions[-1].get("archive", ""))
 
 
 class LoadImage(_BringImage):

@@ -1,7 +1,7 @@
 """The agent's loop: check in, keep the configuration in step, look at this server, wait."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from mstunnel_setup.base.log_line import LogLine, Priority, Tell, as_json, error
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import log_lines
-from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
+from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies, wants_json, wants_requests
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, SyncFailure, write_status
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
 from mstunnel_setup.exchange.releases import running_images
@@ -34,6 +34,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import Document
+from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -84,6 +85,7 @@ class Agent:
     watch: HealthWatch | None = None
     renewal: Renewal | None = None
     _enrolment: Enrolment | None = field(default=None, init=False)
+    _proxies: Mapping[str, str] | None = field(default=None, init=False)
     _started: datetime = field(init=False)
     _last_round: datetime | None = field(default=None, init=False)
     _known: SyncState = field(default_factory=SyncState, init=False)
@@ -111,8 +113,12 @@ class Agent:
                 if self.watch is not None:
                     self.watch.look(self._known)
                 nap = min(seconds, _INTERVAL_SECONDS * (1 + _JITTER))
-                self.clock.sleep(nap)
-                seconds -= nap
+                if self.watch is None:
+                    self.clock.sleep(nap)
+                seconds -= nap if self.watch is None else self.watch.rest(nap)
+                # Another proxy may be the way to a tenant that is waited for.
+                if self._has_other_proxies():
+                    break
 
     def round(self) -> SetupError | None:
         """Check in once and hand over what the tenant wants. Returns what went wrong; what is served stays.
@@ -152,12 +158,22 @@ class Agent:
             return False
         return True
 
+    def _has_other_proxies(self) -> bool:
+        """Whether `env.sh` names other proxies than at the last sign-in."""
+        # The sign-in reports what is wrong with the file.
+        with suppress(SetupError):
+            return read_proxies(self.files) != self._proxies
+        return False
+
     def _check_in(self) -> Enrolment:
         """Tell the tenant that this server is alive, by writing its own name into its own record.
 
         What an administrator changed there stays. Raises TenantError `server-unknown` without a record.
         """
         try:
+            if self._has_other_proxies():
+                self._leave()
+                self._proxies = read_proxies(self.files)
             enrolment = self._enrolment or self.enrol()
             # Kept at once, so that a failure finds something to close.
             self._enrolment = enrolment
@@ -294,6 +310,7 @@ class Agent:
             last_round=self._last_round,
             last_check_in=self._known.last_check_in,
             last_error=self._known.last_error,
+            proxies=None if self._proxies is None else shown_proxies(self._proxies),
         )
         # A status that cannot be written grows old, which is what the container's health check looks at.
         with suppress(FileError):
@@ -383,7 +400,7 @@ def build_agent(root: Path, *, watching: bool) -> Agent:
     agent = Agent(partial(enrol, files, clock), files, clock, tell, counters=counters)
     if watching:
         agent.note = partial(write_status, files)
-        agent.watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock))
+        agent.watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock), Changes(files))
         agent.renewal = Renewal(files, clock, tell, counters)
     return agent
 

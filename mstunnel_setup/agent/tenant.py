@@ -1,7 +1,7 @@
 """What the agent asks of the tenant, signed in with the agent's own certificate."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from mstunnel_setup.agent.metrics import Counters
+from mstunnel_setup.answers.variables import PROXIES, in_both_cases
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, SignInError
 from mstunnel_setup.base.log_line import Tell
@@ -59,7 +60,7 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
     # The clouds of Microsoft have fixed addresses, so only those of a custom one are taken from the file.
     custom = (info.authority, info.graph) if info.cloud == "custom" else ()
     where = cloud(info.cloud, *custom)
-    os.environ.update(read_proxies(files))
+    _use_proxies(read_proxies(files))
     credential = own_credential(files)
     certificate = credential if isinstance(credential, Credential) else None
     http = HttpSession(clock, roots=trusted_roots(files), timeout=timeout, deadline=_DEADLINE_SECONDS)
@@ -79,6 +80,13 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         prove=sign_in.application,
         close=http.close,
     )
+
+
+def _use_proxies(proxies: Mapping[str, str]) -> None:
+    """Have this process use these proxies and no other, such as one that `env.sh` named earlier."""
+    for name in in_both_cases(dict.fromkeys(PROXIES, "")):
+        os.environ.pop(name, None)
+    os.environ.update(proxies)
 
 
 def trusted_roots(files: Files) -> str:

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -42,10 +42,13 @@ from mstunnel_setup.exchange.health_report import (
     write_health,
 )
 from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
+from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession, proxy_for
 
+_SETTLE_SECONDS: Final = 1.0
 _REVOCATION_SECONDS: Final = 3600.0
 _REVOCATION_TIMEOUT: Final = 5.0
 
@@ -143,16 +146,21 @@ def ask_registry(clock: Clock, address: str) -> None:
 
 @dataclass
 class HealthWatch:
-    """Observes this server. `state` is its health as of the last look."""
+    """Observes this server. `state` is its health as of the last look.
+
+    With `changes` it notices a report of the gateway when that is written.
+    """
 
     files: Files
     clock: Clock
     tell: Tell
     counters: Counters
     ask_registry: Callable[[str], None]
+    changes: Changes | None = None
     state: HealthState = field(default=HealthState.UNKNOWN, init=False)
     rows: tuple[ReportedRow, ...] = field(default=(), init=False)
     _complaint: str = field(default="", init=False)
+    _connections: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Begin to count from now."""
@@ -160,6 +168,31 @@ class HealthWatch:
         self._measure = Measure(self.files, self.clock)
         self._certificates = CertificateWatch(self.files, self.clock)
         self._registry = RegistryWatch(self.files, self.clock, self.ask_registry)
+
+    def rest(self, seconds: float) -> float:
+        """Sleep, less long when the gateway reports other connections than at the last look.
+
+        Returns the seconds that it took.
+        """
+        if self.changes is None:
+            self.clock.sleep(seconds)
+            return seconds
+        began = self.clock.monotonic()
+        while (slept := self.clock.monotonic() - began) < seconds:
+            self.changes.watch((REPORT_SHOWN.rpartition("/")[0],))
+            if self._connections_changed():
+                return slept
+            if self.changes.wait(seconds - slept):
+                # The report is written to another file first.
+                self.clock.sleep(_SETTLE_SECONDS)
+        return seconds
+
+    def _connections_changed(self) -> bool:
+        # A look says what is wrong with the file.
+        with suppress(FileError):
+            reported = read_report(self.files, REPORT_SHOWN)
+            return reported is not None and reported.connections != self._connections
+        return False
 
     def look(self, known: SyncState) -> None:
         """Observe, judge, write. What fails is said; neither a full disk nor a bug stops the agent."""
@@ -171,6 +204,7 @@ class HealthWatch:
                 local = Thresholds()
             thresholds = with_tenant(local, known.thresholds)
             reported = read_report(self.files, REPORT_SHOWN)
+            self._connections = reported.connections if reported else None
             observation = Observation(
                 **vars(known),
                 report=reported,

@@ -139,6 +139,8 @@ RUN = _run("mstunnel")
 RESOLVER = _run("mstunnel-resolv.conf")
 QUADLET_DRAFTS = _run("mstunnel-quadlet")
 PODMAN_SOCKET = _run("podman/podman.sock")
+# Of Podman: images and containers.
+CONTAINER_STORE = _place("/var/lib/containers", "XDG_DATA_HOME", f"{_HOME}/.local/share", "containers")
 QUADLETS = _settings("/etc/containers/systemd", "containers/systemd")
 UNITS = _settings("/etc/systemd/system", "systemd/user")
 TIMER_STAMPS = _place("/var/lib/systemd/timers", "XDG_DATA_HOME", f"{_HOME}/.local/share", "systemd/timers")

@@ -1,12 +1,13 @@
 """What the set-up left for the agent: who it is, where its tenant answers, which server it looks after."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES
+from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.gateway import env_file
@@ -74,6 +75,11 @@ def read_proxies(files: Files) -> dict[str, str]:
     Raises EnvironmentFileError.
     """
     return {name: value for name, value in _environment(files).items() if name.lower() in PROXIES}
+
+
+def shown_proxies(proxies: Mapping[str, str]) -> dict[str, str]:
+    """The proxies without user names and passwords."""
+    return {name: without_login(value)[0] for name, value in proxies.items()}
 
 
 def _environment(files: Files) -> dict[str, str]:

@@ -41,13 +41,17 @@ class SyncFailure(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 class AgentStatus(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """How the agent is doing. Times are UTC; `container` is the host name inside it, new for each one."""
+    """How the agent is doing. Times are UTC; `container` is the host name inside it, new for each one.
+
+    `proxies` are the variables that it signed in with, without user names and passwords; None before it did.
+    """
 
     container: str = Field(default_factory=platform.node)
     started: UtcTime
     last_round: UtcTime | None = None
     last_check_in: UtcTime | None = None
     last_error: SyncFailure | None = None
+    proxies: dict[str, PlainText] | None = None
 
 
 def write_status(files: Files, status: AgentStatus) -> None:

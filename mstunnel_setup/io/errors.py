@@ -29,6 +29,13 @@ NETWORK_TIMEOUT = declare(
 NETWORK_UNREACHABLE = declare(
     NetworkError, "network-unreachable", "cannot reach {host}: {reason}", "Check DNS, firewall and proxy."
 )
+PROXY_FAILED = declare(
+    NetworkError,
+    "proxy-failed",
+    "the proxy {proxy} cannot be used: {problem}",
+    "On a gateway test it with `mst-cli env check`, and correct it with `mst-cli env set`; elsewhere check "
+    "https_proxy and no_proxy.",
+)
 ENDPOINT_UNREACHABLE = declare(
     NetworkError, "endpoint-unreachable", "{reason}", "Allow outgoing connections to it on TCP port 443."
 )

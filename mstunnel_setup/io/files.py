@@ -57,6 +57,17 @@ class FileState:
     target: str | None = None
 
 
+@dataclass(frozen=True)
+class FileSystemSpace:
+    """Bytes of a file system, and how many files it can have (0: no limit); `free` for unprivileged users."""
+
+    device: int
+    size: int
+    free: int
+    files: int
+    free_files: int
+
+
 class Files:
     """Reads and changes files of the host below `root`; paths are absolute host paths."""
 
@@ -151,6 +162,17 @@ class Files:
         """Bytes available to unprivileged processes on the file system of the directory `path`."""
         found = os.statvfs(self.locate(path))
         return found.f_bavail * found.f_frsize
+
+    def space(self, path: str) -> FileSystemSpace | None:
+        """The space on the file system of `path`; None where nothing is there, or it cannot be looked at."""
+        try:
+            found, device = os.statvfs(self.locate(path)), self.locate(path).stat().st_dev
+        except OSError:
+            return None
+        unit = found.f_frsize
+        return FileSystemSpace(
+            device, found.f_blocks * unit, found.f_bavail * unit, found.f_files, found.f_favail
+        )
 
     def write(
         self, path: str, content: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None

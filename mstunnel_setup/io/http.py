@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from typing_extensions import override
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
@@ -38,6 +38,7 @@ from mstunnel_setup.io.errors import (
     CA_FILE_UNREADABLE,
     NETWORK_TIMEOUT,
     NETWORK_UNREACHABLE,
+    PROXY_FAILED,
 )
 from mstunnel_setup.io.http_port import RequestOptions, log_request
 from mstunnel_setup.io.network import Destination, presented_issuer, unverified_context
@@ -117,6 +118,8 @@ _LOOK_SECONDS = 5.0
 _HTTP_PORT, _HTTPS_PORT = 80, 443
 _LARGEST_ROOT = 64 * 1024
 FINGERPRINT: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
+# The words of http.client for an answer to CONNECT; its status follows.
+_TUNNEL_REFUSED: Final = "Tunnel connection failed: "
 _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
@@ -226,12 +229,7 @@ class HttpSession:
     ) -> NetworkError:
         parts = urlsplit(url)
         if isinstance(error, requests.exceptions.ProxyError):
-            return NetworkError(
-                "proxy-failed",
-                "the proxy refused to connect to {host}",
-                hint="Check https_proxy and no_proxy.",
-                host=parts.netloc,
-            )
+            return _proxy_failure(error, select_proxy(url, dict(proxies)) or "", parts.netloc)
         if isinstance(error, requests.Timeout):
             return NETWORK_TIMEOUT(host=parts.netloc)
         if not isinstance(error, requests.exceptions.SSLError):
@@ -259,6 +257,29 @@ class HttpSession:
         )
 
 
+def _proxy_failure(error: requests.RequestException, proxy: str, host: str) -> NetworkError:
+    """The proxy by its name, and the cause: it was not reached, or it refused."""
+    cause: BaseException = error
+    while not isinstance(cause, ProxyError):
+        cause = getattr(cause, "reason", None) or cause.args[0]
+    reason = _cause(cause.original_error)
+    status = reason.removeprefix(_TUNNEL_REFUSED)
+    if status != reason:
+        return PROXY_FAILED(
+            proxy=_without_login(proxy),
+            problem=text("it refused to connect to {host}: status {status}", host=host, status=status),
+        )
+    return PROXY_FAILED(
+        proxy=_without_login(proxy),
+        problem=text("no connection to it, on the way to {host}: {reason}", host=host, reason=reason),
+    )
+
+
+def _without_login(proxy: str) -> str:
+    parts = urlsplit(proxy)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
 def _place(proxy: str) -> tuple[str, int] | None:
     """Host and port of a proxy; without a port in its address that of its scheme, as for requests."""
     parts = urlsplit(proxy)
@@ -272,12 +293,10 @@ def proxy_for(url: str) -> str | None:
     None when there is none, or its address is invalid.
     """
     try:
-        parts = urlsplit(select_proxy(url, get_environ_proxies(url)) or "")
+        proxy = select_proxy(url, get_environ_proxies(url)) or ""
+        return _without_login(proxy) if urlsplit(proxy).netloc else None
     except ValueError:
         return None
-    if not parts.netloc:
-        return None
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:

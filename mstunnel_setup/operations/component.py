@@ -8,7 +8,8 @@ from pydantic import Field
 
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.containers import launch_failure, wait_until_up
-from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.host import Host, Scope
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, declare
 from mstunnel_setup.base.problem import Problem
@@ -17,14 +18,21 @@ from mstunnel_setup.base.text import joined, text, verbatim
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.gateway.ocserv_conf import gateway_port
 from mstunnel_setup.gateway.options import Authentication, read_gateway_options
-from mstunnel_setup.install.installed import open_gateway, open_host
+from mstunnel_setup.install.installed import journal_of, open_gateway, open_host
 from mstunnel_setup.install.serving import serves
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.gateway_log import since
+from mstunnel_setup.transaction.receipt import Receipt
 
 CONTAINER_MISSING = declare(
     EngineError, "container-missing", "there is no container {container}", "Run mstunnel-setup to create it."
+)
+CONTAINER_IMAGE_MISSING = declare(
+    EngineError,
+    "container-image-missing",
+    "the image of {container} is no longer on this host: {image}, {origin}",
+    "{hint}",
 )
 ContainerHealth: TypeAlias = Annotated[
     str, Field(json_schema_extra={"enum": ["starting", "healthy", "unhealthy", "not reported"]})
@@ -116,6 +124,34 @@ def existing_container(operator: Operator, container: str) -> Iterator[Host]:
         yield ports
 
 
+def missing_image(ports: Host, receipt: Receipt, container: str) -> EngineError | None:
+    """The error for a container whose image was removed, such as by `podman system prune --all`."""
+    reference = remembered(receipt, container.replace("mstunnel-", "images."))
+    if not isinstance(reference, str) or ports.engine.image(reference) is not None:
+        return None
+    archive, present = containers.loaded_from(receipt, reference), False
+    origin = text("which was pulled from {registry}", registry=reference.partition("/")[0])
+    hint = text("Run `mst-cli install`, which pulls it again.")
+    if archive:
+        with suppress(SetupError):
+            present = ports.files.given.state(archive) is not None
+        origin = text("which was loaded from {archive}", archive=archive)
+        hint = text("Run `mst-cli install`, which loads it again.")
+        if not present:
+            hint = text(
+                "Copy the archive to {archive} again and run `mst-cli install`, or give its new path: "
+                "`mst-cli install --offline FILE`.",
+                archive=archive,
+            )
+    return CONTAINER_IMAGE_MISSING(container=container, image=reference, origin=origin, hint=hint)
+
+
+def _require_image(operator: Operator, ports: Host, container: str) -> None:
+    """Raise EngineError `container-image-missing` before a container is stopped that cannot start again."""
+    if error := missing_image(ports, journal_of(Scope.ALL, operator).receipt, container):
+        raise error
+
+
 def start(operator: Operator, container: str) -> Result[ContainerAction]:
     """Start a container that is stopped; it is healthy, and its server answers, when this returns.
 
@@ -124,6 +160,7 @@ def start(operator: Operator, container: str) -> Result[ContainerAction]:
     that does not serve.
     """
     with existing_container(operator, container) as ports:
+        _require_image(operator, ports, container)
         try:
             warnings = _environment_warnings(ports, container)
         except SetupError as error:
@@ -143,6 +180,7 @@ def restart(operator: Operator, container: str) -> Result[ContainerAction]:
     CertificateError for a new one that does not serve.
     """
     with existing_container(operator, container) as ports:
+        _require_image(operator, ports, container)
         try:
             warnings = _environment_warnings(ports, container)
         except SetupError as error:

@@ -77,7 +77,7 @@ def check_environment(files: Files) -> EnvironmentCheck:
     if wrong:
         raise ValuesError(wrong) if len(wrong) > 1 else wrong[0]
     unknown = tuple(unknown_setting(name) for name in settings if name not in KNOWN)
-    return EnvironmentCheck(settings, unknown, tuple(_unreachable(settings)))
+    return EnvironmentCheck(settings, unknown, tuple(unreachable_proxies(settings)))
 
 
 def unknown_setting(name: str) -> Problem:
@@ -101,7 +101,8 @@ def _proxies(settings: Mapping[str, str]) -> dict[str, str]:
     return {settings[name]: name for name in reversed(names) if settings.get(name)}
 
 
-def _unreachable(settings: Mapping[str, str]) -> Iterator[NetworkError]:
+def unreachable_proxies(settings: Mapping[str, str]) -> Iterator[NetworkError]:
+    """Connect to each proxy among `settings`; an error for one that does not answer."""
     for proxy, variable in _proxies(settings).items():
         place = proxy_place(proxy)
         try:

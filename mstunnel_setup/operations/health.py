@@ -26,6 +26,7 @@ from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import ContainerHealth, container_health
+from mstunnel_setup.operations.file_systems import DISK_FULL, file_system_notices, judge_file_systems
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway wrote up to a minute before.
@@ -131,7 +132,9 @@ class HealthVerdict(Report):
     containers: ContainersHealth
     certificate: CertificateSummary
     reported: Moment | None = Field(description="When the agent looked last.")
-    rows: tuple[ReportedRow, ...] = Field(description="The agent's health table.")
+    rows: tuple[ReportedRow, ...] = Field(
+        description="The agent's health table, and the file systems that the gateway writes to."
+    )
     healthy: bool
 
 
@@ -151,18 +154,25 @@ def health(operator: Operator) -> Result[HealthVerdict]:
         states = ((paths.SERVER, containers.server), (paths.AGENT, containers.agent))
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
+        file_systems = judge_file_systems(ports.files)
     sick = (
         CONTAINER_UNHEALTHY(container=name, state=state, component=name.removeprefix("mstunnel-")).problem
         for name, state in states
         if state != "healthy"
     )
-    notices = (*sick, *summary.notices(), *_of_agent(report, rows))
+    notices = (
+        *sick,
+        *summary.notices(),
+        *_of_agent(report, rows),
+        *file_system_notices(file_systems),
+    )
+    rows += file_systems
     codes, code = {notice.code for notice in notices}, ExitCode.DONE
     if CONTAINER_UNHEALTHY.code in codes:
         code = ExitCode.ENGINE
     elif codes & _UNUSABLE_CERTIFICATE:
         code = ExitCode.CERTIFICATE
-    elif codes & {"health-unhealthy", _CERTIFICATE_ENDS}:
+    elif codes & {"health-unhealthy", _CERTIFICATE_ENDS, DISK_FULL.code}:
         code = ExitCode.CHECK
     found = HealthVerdict(
         containers=containers,

@@ -33,7 +33,11 @@ from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import reload_gateway
-from mstunnel_setup.operations.environment_check import environment_text, unknown_setting
+from mstunnel_setup.operations.environment_check import (
+    environment_text,
+    unknown_setting,
+    unreachable_proxies,
+)
 
 _MODE = 0o640
 
@@ -89,7 +93,7 @@ def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
 
 
 def put(operator: Operator, name: str, value: str | None) -> Result[SettingReport]:
-    """Set `name` to `value`, or take it out (None).
+    """Set `name` to `value`, or take it out (None); a warning for a proxy that does not answer.
 
     Raises UsageError for what cannot be a setting, EnvironmentFileError for a value that a line cannot hold
     and for a damaged file.
@@ -112,13 +116,17 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
         earlier = env_file.parse(before, paths.ENVIRONMENT).get(name, "")
         then = _needed_commands(name, earlier, value or "") if after != before else []
         report = SettingReport(name=name, value=value, then=tuple(then))
-        unknown = () if value is None or is_known else (unknown_setting(name),)
-        if after == before:
-            same = (
-                text("{name} is not set.", name=name) if value is None else text("It has this value already.")
-            )
-            return Result("unchanged", report, unknown, text=[same])
-        run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
+        if after != before:
+            run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
+    notices: tuple[Problem, ...] = ()
+    if value is not None and not is_known:
+        notices = (unknown_setting(name),)
+    if value and spellings[0] in PROXIES:
+        # It is set all the same: a proxy may be started later.
+        notices = tuple(error.problem for error in unreachable_proxies({name: value}))
+    if after == before:
+        same = text("{name} is not set.", name=name) if value is None else text("It has this value already.")
+        return Result("unchanged", report, notices, text=[same])
     lines = [
         text("{name} is set.", name=name)
         if value is not None
@@ -127,7 +135,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
     if is_known:
         effects = [text("To take effect: `{command}`.", command=command) for command in then]
         lines += effects or [text("It takes effect within a minute.")]
-    return Result("changed", report, unknown, text=lines)
+    return Result("changed", report, notices, text=lines)
 
 
 def _needed_commands(name: str, before: str, after: str) -> list[str]:

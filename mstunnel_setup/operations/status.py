@@ -1,8 +1,9 @@
 """`mst-cli status`: site, certificate, containers and what the agent reports."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from packaging.version import Version
 from pydantic import Field
@@ -18,18 +19,25 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.exchange.health_report import read_health
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, read_health
 from mstunnel_setup.exchange.release_feed import offered_program
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
 from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.errors import PROXY_FAILED
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerStatus, container_health
+from mstunnel_setup.operations.component import (
+    CONTAINER_MISSING,
+    ContainerStatus,
+    container_health,
+    missing_image,
+)
 from mstunnel_setup.operations.environment_check import check_environment
+from mstunnel_setup.operations.file_systems import file_system_notices, judge_file_systems
 from mstunnel_setup.operations.health import (
     SERIOUS_CERTIFICATE,
     agent_troubles,
@@ -61,7 +69,7 @@ class StatusReport(Report):
     """The gateway at a glance.
 
     Exit code 7 when a container is not healthy, 3 when the agent reports that the site is not served as it
-    should be, or the certificate is nearly expired or cannot be used.
+    should be, the certificate is nearly expired or cannot be used, or a file system is full.
     """
 
     version: str
@@ -78,6 +86,9 @@ class StatusReport(Report):
     )
     server: ContainerReport = Field(serialization_alias=paths.SERVER)
     agent: ContainerReport = Field(serialization_alias=paths.AGENT)
+    file_systems: tuple[ReportedRow, ...] = Field(
+        default=(), description="Space on the file systems that the gateway writes to."
+    )
 
     @property
     def healthy(self) -> bool:
@@ -89,7 +100,8 @@ def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
-    it should be or the certificate is nearly expired or cannot be used, else 0.
+    it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, or a file
+    system is full, else 0.
     """
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
@@ -103,20 +115,44 @@ def overview(operator: Operator) -> Result[StatusReport]:
             newer_version=newer_version(ports.files, receipt, now),
             server=_container(ports, paths.SERVER),
             agent=_container(ports, paths.AGENT),
+            file_systems=judge_file_systems(ports.files),
             **({"network": _network(ports.files)} if paths.ROOTLESS else {}),
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
+        failing = [*agent_troubles(report, now)]
+        without_proxy = PROXY_FAILED.code in {problem.code for problem in failing}
+        environment = [*_environment_troubles(ports.files)] if without_proxy or not found.healthy else []
+        if environment:
+            # It names the proxy with the variable, and what is wrong with it now.
+            failing = [problem for problem in failing if problem.code != PROXY_FAILED.code]
         notices = (
-            *troubles(receipt, found),
-            *(() if found.healthy else _environment_troubles(ports.files)),
-            *agent_troubles(report, now),
+            *troubles(receipt, found, _missing_images(ports, receipt, found)),
+            *environment,
+            *failing,
             *monitor_notices(ports),
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
             *summary.notices(),
+            *file_system_notices(found.file_systems),
         )
-    serious = is_serious(report, now) or any(item.code in SERIOUS_CERTIFICATE for item in notices)
+    serious = (
+        is_serious(report, now)
+        or any(item.code in SERIOUS_CERTIFICATE for item in notices)
+        or (without_proxy and environment)
+        or any(row.state is HealthState.UNHEALTHY for row in found.file_systems)
+    )
     code = ExitCode.CHECK if serious else ExitCode.DONE
+    return Result(
+        "ok" if found.healthy and not notices else "warning",
+        found,
+        notices,
+        text=[Line(f"{name:12} {value}", name, value) for name, value in _rows(found)],
+        exit_code=code if found.healthy else ExitCode.ENGINE,
+    )
+
+
+def _rows(found: StatusReport) -> list[tuple[str, str]]:
+    """The lines for people: a name and its value each."""
     server, agent = (
         text("{state}, {health}", state=text(item.state), health=text(item.health))
         for item in (found.server, found.agent)
@@ -124,9 +160,10 @@ def overview(operator: Operator) -> Result[StatusReport]:
     rows = [
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
-        *summary.lines(),
+        *found.certificate.lines(),
         ("Server", server),
         ("Agent", agent),
+        *((row.title, row.text) for row in found.file_systems if row.state is not HealthState.HEALTHY),
         (text("Version"), found.version),
     ]
     if found.newer_version:
@@ -134,13 +171,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
             "version {newer} is available: run `mstunnel-setup self update`", newer=found.newer_version
         )
         rows.append((text("Update"), update))
-    return Result(
-        "ok" if found.healthy and not notices else "warning",
-        found,
-        notices,
-        text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
-        exit_code=code if found.healthy else ExitCode.ENGINE,
-    )
+    return rows
 
 
 def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
@@ -160,8 +191,10 @@ def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
     return offer.version
 
 
-def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
-    """What is wrong, each with the command that fixes it."""
+def troubles(
+    receipt: Receipt, found: StatusReport, missing: Mapping[str, Problem] = MappingProxyType({})
+) -> Iterator[Problem]:
+    """What is wrong, each with the command that fixes it; `missing` are containers without their image."""
     if not complete(receipt):
         why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
@@ -174,6 +207,8 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
         short = name.removeprefix("mstunnel-")
         if container.state == "absent" and not complete(receipt):
             yield CONTAINER_MISSING(container=name).problem
+        elif name in missing:
+            yield missing[name]
         elif container.state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
             yield warning(
@@ -242,6 +277,16 @@ def _container(ports: Host, name: str) -> ContainerReport:
         image_digest=None if found is None else found.image_digest,
         reason=None if running else _reason(ports, f"{name}.service"),
     )
+
+
+def _missing_images(ports: Host, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
+    """The containers that do not run and whose image is gone."""
+    states = {paths.SERVER: found.server.state, paths.AGENT: found.agent.state}
+    return {
+        name: error.problem
+        for name, state in states.items()
+        if state != "running" and (error := missing_image(ports, receipt, name))
+    }
 
 
 def _reason(ports: Host, unit: str) -> str | None:

@@ -244,6 +244,24 @@ def use(installation: Installation) -> tuple[float, float]:
 
 
 @pytest.mark.long
+def test_the_metrics_follow_a_session_within_15_seconds(installed: Installation) -> None:
+    """Gateway and agent report once a minute each: what both do at rest would take two minutes."""
+
+    def waited_for(connections: int) -> float:
+        began = time.monotonic()
+        shown = f"grep -qx 'mstunnel_connections {connections}' /var/lib/mstunnel-agent/metrics.prom"
+        assert eventually(lambda: installed.server.shell(shown, check=False).code == 0, 130)
+        return time.monotonic() - began
+
+    waited_for(0)
+    found = []
+    for act, connections in ((installed.connect, 1), (installed.disconnect, 0)) * 3:
+        act()
+        found.append(waited_for(connections))
+    print("seconds behind:", *(f"{seconds:.1f}" for seconds in found))
+    assert max(found) <= 15
+
+
 def test_an_idle_agent_takes_little(installed: Installation) -> None:
     """Some 60 MiB, of which a part is shared, and at most half a percent of a core, with all it does."""
     # The first round reads more than those that follow.

@@ -13,6 +13,7 @@ from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import Installation
 from tests.testbed.machine import Machine
 from tests.testbed.testbed import DOMAIN
+from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -127,6 +128,68 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
     host.server.run(["rm", "-r", "/etc/mstunnel"])
     host.restore()
     assert host_tree(host) == before
+
+
+def test_a_proxy_that_was_set_and_removed_is_gone_from_the_agent(host: Installation) -> None:
+    """The containers start with the same `env.sh` before and after it, so nothing else restarts the agent."""
+    host.setup()
+    wrong = "http://proxy.invalid:3128"
+    told = host.cli("env", "set", "HTTPS_PROXY", wrong).envelope
+    assert [(item["code"], wrong in item["message"]) for item in told["warnings"]] == [
+        ("proxy-unreachable", True)
+    ]
+
+    def is_named() -> bool:
+        """Whether the agent fails at the proxy, and `status` names it, with both containers healthy."""
+        found = host.cli("status", check=False)
+        named = [item["code"] for item in found.envelope["warnings"] if wrong in item["message"]]
+        return (found.code, named) == (3, ["proxy-unreachable"])
+
+    assert eventually(is_named, 150)
+    server, agent = host.started().splitlines()
+    host.cli("env", "unset", "HTTPS_PROXY")
+    host.cli("install", "--unattended")
+    after = host.started().splitlines()
+    assert (after[0] == server, after[1] == agent) == (True, False)
+    assert eventually(lambda: host.cli("status", check=False).code == 0, 60)
+
+
+def test_images_that_were_pruned_are_named_and_loaded_again_from_their_archive(host: Installation) -> None:
+    archives = [f"/root/{image}.tar" for image in ("gateway", "agent")]
+    for image, archive in zip(("gateway", "agent"), archives, strict=True):
+        reference = host.references[image]
+        host.server.run(["podman", "pull", "--quiet", reference], timeout=120)
+        save = ["podman", "save", "--quiet", "--format=oci-archive", f"--output={archive}", reference]
+        host.server.run(save, timeout=120)
+        host.server.run(["podman", "rmi", reference])
+    images = {"server": host.references["gateway"], "agent": host.references["agent"], "archive": archives}
+    host.write_answers({"images": images})
+    host.setup()
+    host.server.run(["systemctl", "stop", "mstunnel_monitor", "mstunnel-server", "mstunnel-agent"])
+    host.server.run(["podman", "system", "prune", "--all", "--force"])
+
+    named = [
+        (item["message"], item["hint"])
+        for item in host.cli("status", check=False).envelope["warnings"]
+        if item["code"] == "container-image-missing"
+    ]
+    refused = host.cli("server", "start", check=False)
+    (error,) = refused.envelope["errors"]
+    assert (refused.code, error["code"]) == (7, "container-image-missing")
+    for (message, hint), archive in zip(named, archives, strict=True):
+        assert archive in message
+        assert "mst-cli install" in hint
+    assert archives[0] in error["message"]
+
+    host.server.run(["mv", archives[0], "/srv/gateway.tar"])
+    (error,) = host.cli("install", "--unattended", check=False).envelope["errors"]
+    assert (error["code"], archives[0] in error["message"]) == ("image-archive-gone", True)
+    host.server.run(["mv", "/srv/gateway.tar", archives[0]])
+    host.cli("install", "--unattended")
+    host.visit()
+    # An archive is needed for loading only.
+    host.server.run(["rm", *archives])
+    assert host.cli("install", "--unattended").envelope["status"] == "unchanged"
 
 
 def test_a_client_pool_that_is_taken_is_refused_before_the_server_is_registered(host: Installation) -> None:

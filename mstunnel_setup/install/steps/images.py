@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from mstunnel_setup.actions.containers import LoadImage, PullImage
+from mstunnel_setup.actions.containers import LoadImage, PullImage, loaded_from
 from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
@@ -98,12 +99,32 @@ def _gather(context: Context) -> GatewayImages:
 
 
 def archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
-    """The archive of each wanted image. Raises EngineError when archives are given and one is missing."""
+    """The archive of each wanted image: those that are given, or those that an earlier run loaded.
+
+    Raises EngineError when archives are given and one is missing, or when an image is to be loaded again and
+    its archive is gone.
+    """
     given = context.answers.images.archive
+    absent = [reference for reference in wanted if context.host.engine.image(reference) is None]
+    earlier = {reference: loaded_from(context.receipt, reference) for reference in wanted}
+    if all(earlier.values()) and not context.is_new("images.archive"):
+        if not absent:
+            # Nothing is loaded: the archives may have been removed.
+            return earlier
+        if not any(Path(archive).is_file() for archive in given or ()):
+            given = tuple(dict.fromkeys(earlier.values()))
+        gone = [archive for archive in given if not Path(archive).is_file()]
+        if gone:
+            raise EngineError(
+                "image-archive-gone",
+                "{images} must be loaded again, but {archives} does not exist any more",
+                hint="Put the archive back, or give its new path: `mst-cli install --offline FILE`.",
+                images=", ".join(absent),
+                archives=", ".join(gone),
+            )
     if not given:
         # An image of this release may come from its archive only.
         own = release_images()
-        absent = own is not None and not all(context.host.engine.image(reference) for reference in wanted)
         if own and absent and any(reference.startswith(f"{LOCAL}/") for reference in wanted):
             raise EngineError(
                 "image-archive-missing",

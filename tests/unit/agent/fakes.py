@@ -101,8 +101,9 @@ class FakeTenant(Graph):
 class FakeWatch(HealthWatch):
     """Finds this server in the same state at every look; `seen` is what it was shown."""
 
-    def __init__(self, state: HealthState) -> None:
+    def __init__(self, state: HealthState, clock: Clock) -> None:
         self.state = state
+        self.clock = clock
         self.seen: list[SyncState] = []
 
     @override

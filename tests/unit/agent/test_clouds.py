@@ -1,6 +1,7 @@
 """Where the agent signs in: at the authority of the tenant's cloud."""
 
 import json
+import os
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.answers.variables import proxies_of
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
+from tests.refusals import refused
 from tests.unit.agent.fakes import SERVER, SITE
 
 
@@ -41,6 +44,15 @@ def asked(files: Files, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         server.shutdown()
 
 
+def set_up(files: Files, cloud: str) -> None:
+    """Register the agent in a tenant of this cloud."""
+    addresses = {"Authority": "https://login.lab.example", "Graph": "https://graph.lab.example"}
+    info = {"AgentId": SITE, "IntuneTenantId": SERVER, "AADTenantId": SERVER, "Cloud": cloud, **addresses}
+    files.write(paths.AGENT_INFO, json.dumps({**info, "RenewalDate": "2027-01-01T00:00:00Z"}).encode())
+    files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": SITE, "ServerId": SERVER}).encode())
+    files.write(paths.AGENT_SECRET, b"not-a-real-secret-0123456789", 0o600)
+
+
 @pytest.mark.parametrize(
     ("cloud", "host"),
     [
@@ -52,11 +64,23 @@ def asked(files: Files, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 )
 def test_it_signs_in_at_the_clouds_own_address(files: Files, asked: list[str], cloud: str, host: str) -> None:
     """Addresses beside the name of a cloud of Microsoft count for nothing."""
-    addresses = {"Authority": "https://login.lab.example", "Graph": "https://graph.lab.example"}
-    info = {"AgentId": SITE, "IntuneTenantId": SERVER, "AADTenantId": SERVER, "Cloud": cloud, **addresses}
-    files.write(paths.AGENT_INFO, json.dumps({**info, "RenewalDate": "2027-01-01T00:00:00Z"}).encode())
-    files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": SITE, "ServerId": SERVER}).encode())
-    files.write(paths.AGENT_SECRET, b"not-a-real-secret-0123456789", 0o600)
-    with pytest.raises(NetworkError):
+    set_up(files, cloud)
+    with refused(NetworkError, "proxy-failed", f"it refused to connect to {host}: status 403 Forbidden"):
         enrol(files, Clock(), timeout=5)
     assert {line.rpartition(" ")[0] for line in asked} == {f"CONNECT {host}:443"}
+
+
+def test_a_proxy_that_was_removed_from_env_sh_is_used_no_more(
+    files: Files, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(files, "custom")
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://an-earlier-one.example")
+    with pytest.raises(NetworkError):
+        enrol(files, Clock(), timeout=5)
+    asked.clear()
+    files.write(paths.ENVIRONMENT, b"no_proxy=.example\n")
+    with refused(NetworkError, "network-unreachable"):
+        enrol(files, Clock(), timeout=5)
+    assert asked == []
+    assert proxies_of(os.environ) == {"no_proxy": ".example"}

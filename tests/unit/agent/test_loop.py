@@ -1,15 +1,19 @@
 """Rounds of the agent: check in, have the files follow the tenant, and wait while it is away."""
 
 import itertools
+from collections.abc import Iterable
 
 import pytest
 
+from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
+from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import AWAY, SERVER, SITE, FakeRenewal, FakeWatch, Scene
 from tests.unit.clocks import START
@@ -83,8 +87,23 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
     assert 5 <= scene.enrolments <= 7
 
 
+def test_another_proxy_is_tried_at_once_by_an_agent_that_waits(scene: Scene) -> None:
+    scene.tenant.trouble = AWAY
+
+    def repair() -> None:
+        scene.files.write(paths.ENVIRONMENT, b"https_proxy=http://user:word@proxy.example:3128\n")
+        scene.tenant.trouble = None
+
+    scene.clock.during = [lambda: None, lambda: None, repair]
+    scene.live(4)
+    assert scene.codes()[:2] == ["network-unreachable", "checked-in"]
+    assert scene.attempts[-1] == sum(scene.clock.naps[:3])
+    assert scene.statuses[0].proxies is None
+    assert scene.statuses[-1].proxies == {"https_proxy": "http://proxy.example:3128"}
+
+
 def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
-    watch = FakeWatch(HealthState.UNKNOWN)
+    watch = FakeWatch(HealthState.UNKNOWN, scene.clock)
     scene.tenant.record, record = None, scene.tenant.record
 
     def back() -> None:
@@ -95,6 +114,48 @@ def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
     codes = [item.last_error and item.last_error.code for item in watch.seen]
     assert codes[0] == "server-unknown"
     assert codes[-1] is None
+
+
+def test_connections_that_change_are_in_the_metrics_within_a_second(scene: Scene) -> None:
+    """With the eight seconds of the gateway less than 15; at rest a report is no reason to look."""
+    looked: list[float] = []
+    reports = {30.0: 0, 70.0: 0, 100.0: 500, 130.0: 500}
+
+    class Watch(HealthWatch):
+        def look(self, known: SyncState) -> None:
+            looked.append(scene.clock.elapsed)
+            super().look(known)
+
+    class Reports(Changes):
+        """The gateway's reports, each when it is time."""
+
+        def __init__(self) -> None:
+            self.watched: set[str] = set()
+
+        def watch(self, directories: Iterable[str]) -> None:
+            self.watched.update(directories)
+
+        def wait(self, seconds: float, processes: Iterable[int] = ()) -> bool:
+            until = scene.clock.elapsed + seconds
+            due = [moment for moment in reports if moment <= until]
+            scene.clock.sleep(min((until, *due)) - scene.clock.elapsed)
+            for moment in due[:1]:
+                report(reports.pop(moment))
+            return bool(due)
+
+    def report(sessions: int) -> None:
+        status = f'time {scene.clock.now():%s}\nstatus {{"Active sessions": {sessions}}}\n'
+        scene.files.make_directories(paths.SERVER_STATE_INSIDE)
+        scene.files.write(REPORT_SHOWN, status.encode())
+
+    report(0)
+    changes = Reports()
+    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None, changes)
+    scene.live(9, watch)
+    first, second, third, *_ = looked
+    assert (first, 54 <= second <= 66, third) == (0, True, 101)
+    assert b"\nmstunnel_connections 500\n" in (scene.files.read(paths.AGENT_METRICS) or b"")
+    assert changes.watched == {paths.SERVER_STATE_INSIDE}
 
 
 def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
@@ -159,6 +220,19 @@ def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code
 
     assert present(scene.agent().round()).code == code
     assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
+
+
+def test_other_proxies_in_env_sh_are_followed_though_the_earlier_ones_work(scene: Scene) -> None:
+    agent = scene.agent()
+    agent.round()
+    for content, enrolments in ((b"https_proxy=http://proxy:3128\n", 2), (b"DEBUG_LEVEL=1\n", 3)):
+        scene.files.write(paths.ENVIRONMENT, content)
+        agent.round()
+        agent.round()
+        assert (scene.enrolments, scene.closed) == (enrolments, enrolments - 1)
+    # What is wrong with the file is reported elsewhere; the way to the tenant stays.
+    scene.files.write(paths.ENVIRONMENT, b"$(reboot)\n")
+    assert agent.round() is None
 
 
 def test_warnings_are_reported_once(scene: Scene) -> None:

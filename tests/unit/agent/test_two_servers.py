@@ -47,7 +47,7 @@ class Server:
         self.runs(OLD)
         offer = Release(label="2.0", published=clock.now().date(), server=NEW.server, agent=NEW.agent)
         self.files.write(mailbox.OFFER, offer.model_dump_json().encode())
-        watch = FakeWatch(HealthState.HEALTHY)
+        watch = FakeWatch(HealthState.HEALTHY, clock)
         self.agent = Agent(lambda: enrol(self.files, clock), self.files, clock, self.log.append, watch=watch)
         with_host(self.agent)
 

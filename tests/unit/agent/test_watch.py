@@ -1,5 +1,7 @@
 """What the agent writes once a minute: the health report, the metrics, the address for the gateway to try."""
 
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
 from mstunnel_setup.exchange.health_report import HealthState, read_health
+from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.serving import Answer, Request, answering
@@ -37,8 +40,8 @@ class Scene:
         if self.away is not None:
             raise self.away
 
-    def gateway_says(self) -> None:
-        report = f'time {self.clock.now().timestamp():.0f}\nstatus {{"Active sessions": 4}}\n'
+    def gateway_says(self, sessions: int = 4) -> None:
+        report = f'time {self.clock.now().timestamp():.0f}\nstatus {{"Active sessions": {sessions}}}\n'
         self.files.write(REPORT_SHOWN, report.encode())
 
     def state(self, row: str) -> str:
@@ -181,3 +184,36 @@ def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
     watch.look(SyncState())
 
     assert [line.partition(":")[0] for line in scene.log] == ["health-changed", "path-not-regular"]
+
+
+class Waiting(FakeClock):
+    """A clock whose sleeps take their time; the date stays."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def test_a_report_with_other_connections_ends_the_rest_and_no_other(scene: Scene) -> None:
+    """At rest the gateway reports once a minute, which is no reason to look again."""
+    with Changes(scene.files) as changes:
+        watch = HealthWatch(scene.files, Waiting(), scene.log.append, Counters(), scene.ask, changes)
+        watch.look(SyncState())
+        for sessions, seconds in ((4, 3), (500, 1), (500, 3), (0, 1)):
+            writing = threading.Timer(0.2, scene.gateway_says, [sessions])
+            writing.start()
+            assert seconds <= watch.rest(3) <= seconds + 0.9
+            writing.join()
+            watch.look(SyncState())
+            metrics = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
+            assert f"\nmstunnel_connections {sessions}\n" in metrics
+
+
+def test_a_report_that_is_no_file_ends_no_rest(scene: Scene) -> None:
+    scene.files.remove(REPORT_SHOWN)
+    scene.files.make_directories(REPORT_SHOWN)
+    with Changes(scene.files) as changes:
+        watch = HealthWatch(scene.files, Waiting(), scene.log.append, Counters(), scene.ask, changes)
+        assert watch.rest(0.1) == 0.1

@@ -8,10 +8,13 @@ import pytest
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartService, StartServices
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health
+from mstunnel_setup.exchange.health_report import AgentStatus, write_status
 from mstunnel_setup.transaction.action import Action, Undo
 from tests.refusals import refused
+from tests.unit.clocks import START
 from tests.unit.containers.memory import OLD_LABELS, UNIT, Ports, undo
 
 
@@ -57,6 +60,28 @@ def test_a_service_with_an_older_configuration_is_restarted(ports: Ports) -> Non
     assert not _service().satisfied(ports, {})
     _service().apply(ports, {})
     assert "systemctl restart -- gateway.service" in ports.processes.calls
+
+
+@pytest.mark.parametrize(
+    ("used", "satisfied"),
+    [
+        ({"HTTPS_PROXY": "http://gone.example:3128"}, False),
+        ({"https_proxy": "http://proxy.example:3128"}, True),
+        (None, True),
+    ],
+    ids=["one that was removed", "those of env.sh", "not signed in yet"],
+)
+def test_an_agent_with_other_proxies_than_env_sh_is_restarted(
+    ports: Ports, used: dict[str, str] | None, *, satisfied: bool
+) -> None:
+    """A proxy that was set and removed again leaves `env.sh`, and so the label, as they were."""
+    for directory in (paths.CONFIGURATION, paths.AGENT_STATE):
+        ports.files.make_directories(directory)
+    ports.files.write(paths.ENVIRONMENT, b"https_proxy=http://user:word@proxy.example:3128\n")
+    action = StartService(unit="mstunnel-agent.service", container=paths.AGENT, label_digest="new")
+    action.apply(ports, {})
+    write_status(ports.files, AgentStatus(started=START, proxies=used))
+    assert action.satisfied(ports, {}) == satisfied
 
 
 def test_a_container_without_health_check_has_to_last(ports: Ports) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.base.errors import EngineError, ExitCode
+from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images
@@ -56,6 +57,31 @@ def test_an_archive_that_is_none(scene: Scene, tmp_path: Path, content: bytes | 
         archive.write_bytes(content)
     with refused(EngineError, "image-archive-unusable"):
         images.STEP.gather(scene.context(**IMAGES, images__archive=(str(archive),)))
+
+
+def test_images_that_were_loaded_are_loaded_again_from_the_archive_of_then(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """As by `mst-cli install`: the archive that lay beside the program is no answer that a run stores."""
+    archive = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
+    for reference in (SERVER_IMAGE, AGENT_IMAGE):
+        action = {"kind": "load-image", "reference": reference, "archive": archive}
+        scene.finished(action, f"image:{reference}", {})
+    both = [(SERVER_IMAGE, archive), (AGENT_IMAGE, archive)]
+    assert _brought(scene.context(**IMAGES)) == both
+
+    Path(archive).unlink()
+    for given in ({}, {"images.archive": [archive]}):
+        scene.remember("answers", given)
+        with refused(EngineError, "image-archive-gone", archive):
+            images.STEP.gather(scene.context(**IMAGES))
+    moved = _archive(tmp_path / "moved.tar", _AGENT, _SERVER)
+    brought = _brought(scene.context(**IMAGES, images__archive=(moved,)))
+    assert brought == [(SERVER_IMAGE, moved), (AGENT_IMAGE, moved)]
+
+    digests = {SERVER_IMAGE: _SERVER, AGENT_IMAGE: _AGENT}
+    scene.engine.images = {name: Image(name, digest, "1", None) for name, digest in digests.items()}
+    assert _brought(scene.context(**IMAGES)) == both, "nothing is loaded, so no archive is needed"
 
 
 def test_a_person_is_asked_for_images_that_no_answer_names_until_it_is_by_digest(scene: Scene) -> None:

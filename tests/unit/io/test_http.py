@@ -22,6 +22,7 @@ from mstunnel_setup.io.network import Destination
 from tests.refusals import refused
 from tests.serving import Answer, Request, answering
 from tests.unit.clocks import FakeClock
+from tests.unit.readiness.servers import serving
 
 
 @dataclass
@@ -247,6 +248,33 @@ def test_a_proxy_without_a_port_is_looked_for_where_requests_connects_to_it(
     with refused(NetworkError, "tls-untrusted"):
         HttpSession(FakeClock()).get("https://graph.example/")
     assert tried == [place, ("lab.example", 443), place]
+
+
+@pytest.mark.parametrize("address", ["https://tenant.example/", "http://tenant.example/"])
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("proxy.invalid", "Failed to resolve 'proxy.invalid'"), ("127.0.0.1", "Connection refused")],
+)
+def test_a_proxy_that_cannot_be_reached_is_named_with_the_cause(
+    address: str, host: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://user:{SECRET}@{host}:9")
+    with refused(NetworkError, "proxy-failed") as caught:
+        HttpSession(FakeClock()).get(address)
+    found = caught.value.message
+    assert found.startswith(f"the proxy http://{host}:9 cannot be used: no connection to it, on the way to ")
+    assert (reason in found, SECRET in found) == (True, False)
+
+
+@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "503 no such host"])
+def test_a_proxy_that_refuses_is_named_with_its_answer(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda connection: connection.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())) as port:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        with refused(NetworkError, "proxy-failed") as caught:
+            HttpSession(FakeClock()).get("https://tenant.example/")
+    refusal = f"it refused to connect to tenant.example: status {status}"
+    assert caught.value.message == f"the proxy http://127.0.0.1:{port} cannot be used: {refusal}"
 
 
 @pytest.mark.parametrize("status", [307, 308])

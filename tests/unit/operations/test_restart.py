@@ -11,10 +11,19 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.engine import ContainerState, Image, LogOptions
+from mstunnel_setup.exchange.health_report import (
+    HealthReport,
+    HealthState,
+    SyncFailure,
+    Thresholds,
+    write_health,
+)
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import component, environment_check, status
+from mstunnel_setup.transaction.journal import Journal
 from tests.refusals import refused
 from tests.serving import free_port
 from tests.unit.clocks import START
@@ -193,6 +202,84 @@ def test_status_says_why_a_container_is_gone_and_names_its_proxy(host: Callable[
     )
     assert "https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128" in messages["proxy-unreachable"]
     assert found.exit_code == 7
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("environment", "codes", "exit_code"),
+    [
+        ("https_proxy=http://proxy.invalid:3128\n", ["proxy-unreachable"], 3),
+        # The proxy answers the host, or was removed a moment ago: the agent's error is all there is.
+        ("", ["proxy-failed"], 0),
+    ],
+)
+def test_status_names_the_proxy_at_which_a_healthy_agent_fails(
+    host: Callable[..., Service], tmp_path: Path, environment: str, codes: list[str], exit_code: int
+) -> None:
+    host(environment)
+    files = Files(tmp_path)
+    files.make_directories(paths.AGENT_STATE)
+    failed = SyncFailure(code="proxy-failed", message="the proxy cannot be used", hint="", at=START)
+    report = HealthReport(
+        at=START, state=HealthState.HEALTHY, rows=(), thresholds=Thresholds(), last_error=failed
+    )
+    write_health(files, report)
+    found = status.overview(OPERATOR)
+    assert [notice.code for notice in found.warnings if "proxy" in notice.code] == codes
+    assert found.exit_code == exit_code
+
+
+IMAGE = f"registry.example/mstunnel/gateway@sha256:{'5' * 64}"
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("kind", "archive_is_there", "origin", "hint"),
+    [
+        ("pull-image", False, "pulled from registry.example", "Run `mst-cli install`, which pulls it again."),
+        ("load-image", True, "loaded from {archive}", "Run `mst-cli install`, which loads it again."),
+        ("load-image", False, "loaded from {archive}", "Copy the archive to {archive} again"),
+    ],
+)
+def test_an_image_that_was_removed_is_named_with_where_it_was(
+    host: Callable[..., Service],
+    tmp_path: Path,
+    *,
+    kind: str,
+    archive_is_there: bool,
+    origin: str,
+    hint: str,
+) -> None:
+    """As after `podman system prune --all` while the server was stopped."""
+    archive = tmp_path / "images.tar"
+    if archive_is_there:
+        archive.touch()
+    service, operator = host(), operator_of(tmp_path)
+    journal = Journal(operator.files, operator.clock, paths.STATE)
+    journal.begin_installation()
+    brought: JsonObject = {"kind": kind, "reference": IMAGE, "archive": str(archive)}
+    if kind == "pull-image":
+        del brought["archive"]
+    stored: JsonObject = {"kind": "remember", "name": "images.server", "value": IMAGE}
+    journal.append("begin", step="images", key=f"image:{IMAGE}", action=brought, before={})
+    journal.append("done", key=f"image:{IMAGE}", outputs={})
+    journal.append("begin", step="images", key="answer:images.server", action=stored, before={})
+    journal.append("done", key="answer:images.server", outputs={"value": IMAGE})
+
+    told = f"the image of mstunnel-server is no longer on this host: {IMAGE}, which was "
+    for command in (component.restart, component.start):
+        with refused(EngineError, "container-image-missing", told + origin.format(archive=archive)) as caught:
+            command(operator, paths.SERVER)
+        assert caught.value.hint.startswith(hint.format(archive=archive))
+    assert service.told == [], "the container that runs is left alone"
+
+    del service.engine.containers[paths.SERVER]
+    codes = [notice.code for notice in status.overview(operator).warnings]
+    assert ("container-image-missing" in codes, "container-down" in codes) == (True, False)
+    service.engine.images[IMAGE] = Image(IMAGE, IMAGE.partition("@")[2], "1", None)
+    codes = [notice.code for notice in status.overview(operator).warnings]
+    assert "container-image-missing" not in codes
+    assert component.start(operator, paths.SERVER).status == "changed"
 
 
 @pytest.mark.usefixtures("settled")

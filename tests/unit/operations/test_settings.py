@@ -1,6 +1,7 @@
 """`mst-cli env`, `log level` and `config show` where a file of the host, or a value, is damaged."""
 
 import json
+import socket
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -65,7 +66,7 @@ NEEDED = {
     "set TRACE_SESSIONS 2": "To take effect: `mst-cli server restart`.",
     "set TRACE_SESSIONS 0": "To take effect: `mst-cli install`.",
     "unset TRACE_SESSIONS": "To take effect: `mst-cli install`.",
-    "set https_proxy http://proxy:3128": "To take effect: `mst-cli install`.",
+    "set no_proxy .example": "To take effect: `mst-cli install`.",
 }
 
 
@@ -74,6 +75,21 @@ def test_a_setting_asks_for_the_restart_that_it_needs_and_no_other(installed: Se
         put(installed, paths.ENVIRONMENT, b"TRACE_SESSIONS=1\n")
         code, out, err = installed("env", *words.split())
         assert (code, out.splitlines()[1:], err) == (0, [needed], ""), words
+
+
+@pytest.mark.parametrize("name", ["https_proxy", "HTTP_PROXY"])
+def test_a_proxy_is_tried_when_it_is_set(installed: Server, name: str) -> None:
+    place = put(installed, paths.ENVIRONMENT, b"")
+    for _again in range(2):
+        code, found = installed.json("env", "set", name, "http://user:word@proxy.invalid:3128")
+        (warning,) = found["warnings"]
+        assert (code, warning["code"]) == (0, "proxy-unreachable")
+        assert f"{name} in /etc/mstunnel/env.sh is http://proxy.invalid:3128: " in warning["message"]
+    assert place.read_text().count("=http://user:word@proxy.invalid:3128\n") == 2
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        code, found = installed.json("env", "set", name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+    assert (code, found["warnings"]) == (0, [])
+    assert installed.json("env", "set", "no_proxy", ".example")[1]["warnings"] == []
 
 
 UNUSABLE = {

@@ -1,0 +1,79 @@
+"""Space on the file systems that a gateway writes to: hardened hosts have one each for state and logs."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, declare
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.text import text
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow
+from mstunnel_setup.io.files import Files, FileSystemSpace
+
+_PLACES: Final = {
+    "disk-space-state": paths.STATE,
+    "disk-space-agent": paths.AGENT_STATE,
+    "disk-space-containers": paths.CONTAINER_STORE,
+    "disk-space-docker": "/var/lib/docker",
+    "disk-space-log": paths.LOG,
+    "disk-space-journal": "/var/log/journal",
+}
+"""The directory of each row; of those on one file system the first is shown."""
+
+_HINT: Final = (
+    "Find what takes the space with `du -xh --max-depth=1 {path}`, and remove it or enlarge the file system; "
+    "`journalctl --vacuum-size=500M` removes old logs."
+)
+DISK_FULL: Final = declare(CheckError, "disk-full", "the file system of {path} is full: {seen}", _HINT)
+DISK_NEARLY_FULL: Final = declare(
+    CheckError, "disk-nearly-full", "the file system of {path} is nearly full: {seen}", _HINT
+)
+
+# Of a small file system a share counts: one of 2 GB for logs is not full with 1 GB left.
+_FULL: Final = (1024**3, 0.05)
+_NEARLY_FULL: Final = (3 * 1024**3, 0.1)
+
+
+def judge_file_systems(files: Files) -> tuple[ReportedRow, ...]:
+    """One row for each file system.
+
+    That of the configuration is a row of the agent's: here it is one only when it fills up.
+    """
+    reported = files.space(paths.CONFIGURATION)
+    seen = set[int]()
+    rows = []
+    for name, path in _PLACES.items():
+        space = files.space(path)
+        if space is None or space.device in seen:
+            continue
+        seen.add(space.device)
+        state = _judge(space)
+        if state is HealthState.HEALTHY and reported is not None and space.device == reported.device:
+            continue
+        words = text("{free:.1f} of {size:.1f} GB free", free=space.free / 1024**3, size=space.size / 1024**3)
+        if _is_below(_FULL, space.free_files, space.files):
+            words = text("{free} of {files} files left", free=space.free_files, files=space.files)
+        title = text("Disk space of {path}", path=path)
+        rows.append(ReportedRow(id=name, title=title, state=state, text=words, value=space.free))
+    return tuple(rows)
+
+
+def file_system_notices(rows: Iterable[ReportedRow]) -> Iterator[Problem]:
+    """A problem for each file system that is full or nearly so."""
+    kinds = {HealthState.UNHEALTHY: DISK_FULL, HealthState.WARNING: DISK_NEARLY_FULL}
+    for row in rows:
+        if row.state in kinds:
+            yield kinds[row.state](path=_PLACES[row.id], seen=row.text).problem
+
+
+def _judge(space: FileSystemSpace) -> HealthState:
+    for limit, state in ((_FULL, HealthState.UNHEALTHY), (_NEARLY_FULL, HealthState.WARNING)):
+        if _is_below(limit, space.free, space.size) or _is_below(limit, space.free_files, space.files):
+            return state
+    return HealthState.HEALTHY
+
+
+def _is_below(limit: tuple[float, float], free: int, size: int) -> bool:
+    """Whether less is free than the limit: a number, or a share of what there is."""
+    number, share = limit
+    return free < min(number, share * size)
