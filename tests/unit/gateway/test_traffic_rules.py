@@ -22,7 +22,7 @@ DOCUMENT: Mapping[str, object] = {
 }
 INTRANET, NAME_SERVER, HOST, HOST_ELSEWHERE = "10.99.0.80", "10.99.0.53", "10.88.0.1", "10.90.0.10"
 METADATA, GATEWAY, CONTAINER = "169.254.169.254", "169.254.0.1", "10.88.0.2"
-# AWS, EKS, Scaleway, Alibaba Cloud, Azure, Oracle Cloud Classic; AWS, EKS, Google Cloud, OCI, Scaleway, Akamai, Alibaba.
+# In IPv4, then in IPv6.
 METADATA_SERVICES = (
     *(METADATA, "169.254.170.23", "169.254.42.42", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
     *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
