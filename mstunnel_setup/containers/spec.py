@@ -126,7 +126,7 @@ HARDWARE_ADDRESSES: Final[Mapping[str, str]] = {
     paths.SERVER: "02:4d:53:54:00:01",
     paths.AGENT: "02:4d:53:54:00:02",
 }
-"""The addresses of our containers on the engine's bridge (locally administered), for the rules of the host."""
+"""The addresses of our containers on the engine's bridge (locally administered), for rules of the host."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
@@ -136,7 +136,8 @@ class ContainerSpec:
     `image` is `name@sha256:...`, `local_name` its name in this engine if that differs (`digest_tag`),
     `description` is for people, `user` and `group` are numbers inside the container, `network` is the
     rootless network mode (empty: the engine's bridge), `ipv6_network` the name of a network of Podman to join
-    besides its bridge, `hardware_address` its address on both (empty: the engine's choice), `hooks` a directory with hooks (oci-hooks(5)), `resolver` the file with the name
+    besides its bridge, `hardware_address` its address on both (empty: the engine's choice), `hooks` a
+    directory with hooks (oci-hooks(5)), `resolver` the file with the name
     servers of the host, which is copied at each start (both in Quadlet files alone), `pids_limit` None is the
     engine's default, `stop_timeout` is in seconds, `selinux_level` that of its processes and of the files
     they make (empty: the engine's choice, of this container alone), `log_tag` is the identifier in the
@@ -193,7 +194,7 @@ class ContainerSpec:
 
     @property
     def bridge_address(self) -> str:
-        """The hardware address where no network is named, and so on the bridge; empty: the engine's choice."""
+        """The hardware address, unless a network is named (and has it); empty: the engine's choice."""
         return "" if self.networks else self.hardware_address
 
     @property

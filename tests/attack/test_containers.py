@@ -1,4 +1,4 @@
-"""A container that was taken over: agent or gateway, on a bridge that it shares with a container of others."""
+"""Agent or gateway that was taken over, on a bridge that they share with a container of others."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
