@@ -1,5 +1,6 @@
-"""What the host forwards besides the gateway: nothing, where it forwarded nothing before.
+"""Rules of the host: for whom it forwards, and what agent and gateway reach on it.
 
+It forwards nothing besides the gateway, where it forwarded nothing before.
 The kernel's setting for each device (`net.ipv4.conf.DEVICE.forwarding`) cannot do it: a packet for the
 gateway comes in by the same device as one of a neighbour that takes the host for a router. So rules of
 nftables decide, in a table of ours beside those of firewalld, ufw and the container engines: what one table
@@ -7,19 +8,20 @@ drops is dropped.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.errors import Declared, StepError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import Outputs
+from mstunnel_setup.containers.spec import HARDWARE_ADDRESSES
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
@@ -29,8 +31,12 @@ from mstunnel_setup.transaction.runner import Removal
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 
 DIRECTORY: Final = "/etc/mstunnel-forwarding"
+ALL_RULES: Final = f"{DIRECTORY}/*.nft"
 RULES: Final = f"{DIRECTORY}/rules.nft"
 TABLE: Final = "mstunnel-forwarding"
+CONTAINER_RULES: Final = f"{DIRECTORY}/containers.nft"
+CONTAINER_TABLE: Final = "mstunnel-containers"
+UPLINK_DEVICE: Final = "mstunnel0"
 UNITS: Final = "/etc/systemd/system"
 UNIT: Final = "mstunnel-forwarding.service"
 AGAIN_UNIT: Final = "mstunnel-forwarding-again.service"
@@ -47,9 +53,25 @@ def rules(families: Collection[Family]) -> str:
     return rendering.render("network/forwarding.nft", table=TABLE, networks=_NETWORKS, family=family)
 
 
+def container_rules(account: str, services: Sequence[int]) -> str:
+    """The rules for what agent and gateway reach: no cloud metadata and, with root, no service of this host.
+
+    `account` runs them without root (empty: root does), `services` are the TCP ports at which they reach
+    tenant and proxy, which may be on this host.
+    """
+    return rendering.render(
+        "network/containers.nft",
+        table=CONTAINER_TABLE,
+        account=account,
+        uplink=UPLINK_DEVICE,
+        addresses=tuple(HARDWARE_ADDRESSES.values()),
+        services=services,
+    )
+
+
 def unit_text(unit: str) -> str:
     """The unit that loads the rules at boot, or again after nftables."""
-    return rendering.render("systemd/mstunnel-forwarding.service", rules=RULES, again=unit == AGAIN_UNIT)
+    return rendering.render("systemd/mstunnel-forwarding.service", rules=ALL_RULES, again=unit == AGAIN_UNIT)
 
 
 def loaded(processes: Processes, table: str = TABLE) -> bool | None:
@@ -80,20 +102,18 @@ def delete_table(processes: Processes, table: str) -> None:
         )
 
 
-class LimitForwarding(Composite):
-    """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
+class LoadedRules(Composite):
+    """Write the rules to `path` and load them; undo removes the table from the kernel, too."""
 
-    kind = "limit-forwarding"
-    key_template = f"forwarding:{RULES}"
-    description = text(
-        "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
-    )
+    path: ClassVar[str]
+    table: ClassVar[str]
+    refused: ClassVar[Declared[StepError]]
     text: str
 
     @property
     def file(self) -> WriteFile:
         """The file, without loading it."""
-        return WriteFile(path=RULES, text=self.text)
+        return WriteFile(path=self.path, text=self.text)
 
     @property
     @override
@@ -103,36 +123,72 @@ class LimitForwarding(Composite):
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the file matches and the kernel has the table, which only root may list."""
-        return super().satisfied(host, outputs) and (paths.ROOTLESS or loaded(host.processes) is True)
+        there = paths.ROOTLESS or loaded(host.processes, self.table) is True
+        return super().satisfied(host, outputs) and there
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
         """Write and load them; where nftables loads the rules of the host, have these follow them.
 
-        Raises StepError `forwarding-rules-refused`: without them the host would forward for everyone.
+        Raises StepError `refused`: without them the host would allow what they forbid.
         """
         super().apply(host, outputs)
-        command = ["nft", "--file", RULES]
+        command = ["nft", "--file", self.path]
         try:
             host.processes.run(command, timeout=_SECONDS)
         except ProcessError as error:
-            raise StepError(
-                "forwarding-rules-refused",
-                "cannot load the rules for what this host forwards: {reason}",
-                hint="Run `{command}` to find the cause, then run mstunnel-setup again.",
-                reason=error.message,
-                command=" ".join(command),
-            ) from error
+            raise self.refused(reason=error.message, command=" ".join(command)) from error
         if host.systemd.running() and host.systemd.active(WANTS[AGAIN_UNIT]):
             host.systemd.start(AGAIN_UNIT)
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        for unit in (UNIT, AGAIN_UNIT):
-            if host.systemd.known(unit):
-                host.systemd.stop(unit)
-        delete_table(host.processes, TABLE)
+        # The units load the other rules, too.
+        others = {RULES, CONTAINER_RULES} - {self.path}
+        if all(host.files.state(path) is None for path in others):
+            for unit in (UNIT, AGAIN_UNIT):
+                if host.systemd.known(unit):
+                    host.systemd.stop(unit)
+        delete_table(host.processes, self.table)
         return super().undo(host, record)
+
+
+class LimitForwarding(LoadedRules):
+    """The rules for whom this host forwards."""
+
+    kind = "limit-forwarding"
+    key_template = f"forwarding:{RULES}"
+    description = text(
+        "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
+    )
+    path = RULES
+    table = TABLE
+    refused = declare(
+        StepError,
+        "forwarding-rules-refused",
+        "cannot load the rules for what this host forwards: {reason}",
+        "Run `{command}` to find the cause, then run mstunnel-setup again.",
+    )
+
+
+class LimitContainers(LoadedRules):
+    """The rules for what agent and gateway reach on this host and in its cloud."""
+
+    kind = "limit-containers"
+    key_template = f"forwarding:{CONTAINER_RULES}"
+    description = text(
+        "write {rules} and load it: agent and gateway reach no cloud metadata and no service of this host "
+        "that they do not need",
+        rules=CONTAINER_RULES,
+    )
+    path = CONTAINER_RULES
+    table = CONTAINER_TABLE
+    refused = declare(
+        StepError,
+        "container-rules-refused",
+        "cannot load the rules for what agent and gateway reach: {reason}",
+        "Run `{command}` to find the cause, then run mstunnel-setup again.",
+    )
 
 
 Frontend: TypeAlias = Literal["firewalld", "ufw"]

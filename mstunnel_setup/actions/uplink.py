@@ -3,13 +3,13 @@
 Packets stay in the kernel, which the programs for rootless networks (pasta, slirp4netns) cannot offer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Link, WriteFile
-from mstunnel_setup.actions.firewall import delete_table
+from mstunnel_setup.actions.firewall import UPLINK_DEVICE, delete_table
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.units import InstallService
 from mstunnel_setup.base import paths, rendering
@@ -30,7 +30,7 @@ DIRECTORY: Final = "/etc/mstunnel-uplink"
 HOOK: Final = f"{DIRECTORY}/attach.json"
 """What Podman runs when it starts the gateway (oci-hooks(5))."""
 RULES: Final = f"{DIRECTORY}/rules.nft"
-DEVICE: Final = "mstunnel0"
+DEVICE: Final = UPLINK_DEVICE
 TABLE: Final = "mstunnel-uplink"
 NETWORK_BITS: Final = 30
 # Of the range for links within a host (RFC 7335): no network and no pool overlaps it.
@@ -62,10 +62,19 @@ def gateway_address(files: Files, port: int) -> str:
     return GATEWAY_END if paths.ROOTLESS and ready(files, port) else "127.0.0.1"
 
 
-def rules(port: int) -> str:
-    """The rules for `nft --file`; they replace earlier ones as a whole."""
+def rules(port: int, services: Sequence[int] = ()) -> str:
+    """The rules for `nft --file`; they replace earlier ones as a whole.
+
+    `services` are the TCP ports at which the gateway reaches tenant and proxy, which may be on this host.
+    """
     return rendering.render(
-        "network/uplink.nft", table=TABLE, device=DEVICE, gateway=GATEWAY_END, host=HOST_END, port=port
+        "network/uplink.nft",
+        table=TABLE,
+        device=DEVICE,
+        gateway=GATEWAY_END,
+        host=HOST_END,
+        port=port,
+        services=services,
     )
 
 

@@ -22,7 +22,10 @@ UNQUOTABLE: Final = declare(
 )
 # Inside the package where it is installed, beside it in a checkout.
 _PACKAGE: Final = Path(__file__).parents[1]
-_DIRECTORIES: Final = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
+_DIRECTORIES: Final = (
+    _PACKAGE / "templates",
+    *(_PACKAGE.parent / name for name in ("templates", "images/gateway")),
+)
 # Line ends of any parser are among them; a surrogate is a byte that is no text.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")

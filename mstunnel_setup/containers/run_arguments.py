@@ -50,6 +50,8 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield from (f"--volume={mount_words(volume, engine)}" for volume in spec.volumes)
     yield from (f"--tmpfs={mount_words(mount, engine)}" for mount in spec.tmpfs)
     yield from (f"--network={name}" for name in spec.networks)
+    if spec.bridge_address:
+        yield f"--mac-address={spec.bridge_address}"
     yield from (f"--publish={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
     yield from (f"--sysctl={name}={value}" for name, value in spec.sysctls.items())
     yield from (f"--label={name}={value}" for name, value in spec.all_labels.items())

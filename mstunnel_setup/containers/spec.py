@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.image_names import IMAGE
 
@@ -121,6 +122,13 @@ class HealthCheck:
     kill: bool = False
 
 
+HARDWARE_ADDRESSES: Final[Mapping[str, str]] = {
+    paths.SERVER: "02:4d:53:54:00:01",
+    paths.AGENT: "02:4d:53:54:00:02",
+}
+"""The addresses of our containers on the engine's bridge (locally administered), for rules of the host."""
+
+
 @dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class ContainerSpec:
     """Everything an engine needs to run one container; capabilities not named here are dropped.
@@ -128,7 +136,8 @@ class ContainerSpec:
     `image` is `name@sha256:...`, `local_name` its name in this engine if that differs (`digest_tag`),
     `description` is for people, `user` and `group` are numbers inside the container, `network` is the
     rootless network mode (empty: the engine's bridge), `ipv6_network` the name of a network of Podman to join
-    besides its bridge, `hooks` a directory with hooks (oci-hooks(5)), `resolver` the file with the name
+    besides its bridge, `hardware_address` its address on both (empty: the engine's choice), `hooks` a
+    directory with hooks (oci-hooks(5)), `resolver` the file with the name
     servers of the host, which is copied at each start (both in Quadlet files alone), `pids_limit` None is the
     engine's default, `stop_timeout` is in seconds, `selinux_level` that of its processes and of the files
     they make (empty: the engine's choice, of this container alone), `log_tag` is the identifier in the
@@ -149,6 +158,7 @@ class ContainerSpec:
     capabilities: tuple[Annotated[str, _matching("capability", r"[A-Z][A-Z_]*")], ...] = ()
     network: Network = ""
     ipv6_network: Annotated[str, _matching("network", f"({_NAME})?")] = ""
+    hardware_address: Annotated[str, _matching("hardware address", "([0-9a-f]{2}(:[0-9a-f]{2}){5})?")] = ""
     hooks: _OptionalPath = ""
     resolver: _OptionalPath = ""
     ports: tuple[Port, ...] = ()
@@ -177,8 +187,15 @@ class ContainerSpec:
     def networks(self) -> tuple[str, ...]:
         """The networks to name to the engine; none is its bridge, which one that is named would replace."""
         # Podman's own network, as its documentation and containers.conf(5) name it.
-        bridge = "podman" if self.ipv6_network else ""
-        return tuple(filter(None, (self.network or bridge, self.ipv6_network)))
+        if not self.ipv6_network:
+            return (self.network,) if self.network else ()
+        address = f":mac={self.hardware_address}" if self.hardware_address else ""
+        return (f"{self.network or 'podman'}{address}", f"{self.ipv6_network}{address}")
+
+    @property
+    def bridge_address(self) -> str:
+        """The hardware address, unless a network is named (and has it); empty: the engine's choice."""
+        return "" if self.networks else self.hardware_address
 
     @property
     def all_labels(self) -> Mapping[str, str]:

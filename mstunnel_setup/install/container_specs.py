@@ -10,6 +10,7 @@ from mstunnel_setup.actions.tunnel_device import DEVICE
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers.spec import (
     CONFIGURATION_LABEL,
+    HARDWARE_ADDRESSES,
     ContainerSpec,
     HealthCheck,
     Network,
@@ -96,6 +97,7 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
     With an uplink root's rules publish the port, and a hook connects the container when it starts.
     """
     network: Network = "none" if host.resolver else host.network
+    address = "" if network else HARDWARE_ADDRESSES[paths.SERVER]
     # The socket for syslog alone: beside it are those that control the journal and write any field. It keeps
     # its SELinux type; containers may send to the log (container-selinux).
     has_journal = host.traced and host.journal
@@ -117,6 +119,7 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
         capabilities=_SERVER_CAPABILITIES,
         network=network,
         ipv6_network=host.ipv6_network,
+        hardware_address=address,
         hooks=uplink.DIRECTORY if host.resolver else "",
         resolver=host.resolver,
         ports=() if host.resolver else tuple(ports),
@@ -135,7 +138,9 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
         ),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=_HEALTH_SECONDS, retries=2, start_period=20),
         # A container keeps the port and the network that it was created with.
-        labels=_labels(image, host.environment, str(listen_port), network, host.ipv6_network, host.resolver),
+        labels=_labels(
+            image, host.environment, str(listen_port), network, host.ipv6_network, host.resolver, address
+        ),
         pids_limit=_SERVER_PROCESSES if host.limits_processes else None,
         stop_timeout=_SERVER_STOP,
     )
@@ -148,6 +153,7 @@ def agent(image: str, host: ContainerHost) -> ContainerSpec:
     is root's, which may read most of what root keeps, as OpenShift has it for users without a name.
     Without root it is the account.
     """
+    address = "" if host.network else HARDWARE_ADDRESSES[paths.AGENT]
     return ContainerSpec(
         name=paths.AGENT,
         description="Microsoft Tunnel agent",
@@ -167,12 +173,13 @@ def agent(image: str, host: ContainerHost) -> ContainerSpec:
         ),
         network=host.network,
         ipv6_network=host.ipv6_network,
+        hardware_address=address,
         tmpfs=(Tmpfs(path="/run"), _TEMPORARY),
         # The watchdog of its loop. No session ends with it; a slow start must not count as a hang.
         health=HealthCheck(
             command=_HEALTH_COMMAND, interval=_HEALTH_SECONDS, retries=2, start_period=120, kill=True
         ),
-        labels=_labels(image, host.environment, host.network, host.ipv6_network),
+        labels=_labels(image, host.environment, host.network, host.ipv6_network, address),
         pids_limit=_AGENT_PROCESSES if host.limits_processes else None,
     )
 

@@ -10,6 +10,7 @@ from tests.attack.two_devices import (
     REACHED,
     TwoDevices,
     datagrams,
+    from_container,
     reach,
     send,
     serve,
@@ -49,7 +50,7 @@ def test_another_device(devices: TwoDevices) -> None:
 
 @pytest.mark.parametrize("address", ["10.77.0.1", "10.99.0.10"])
 def test_the_host(devices: TwoDevices, address: str) -> None:
-    assert devices.from_gateway(address, _PORT) == REACHED
+    assert reach(devices.server, address, _PORT) == REACHED
     found = through_tunnel(devices.first, address, _PORT)
     record("device", f"connect to a service of the host at {address}", found)
     assert found.startswith("ConnectionRefusedError")
@@ -66,8 +67,43 @@ def test_the_gateway(devices: TwoDevices) -> None:
             assert found.startswith("ConnectionRefusedError")
 
 
+def test_the_host_by_addresses_that_no_list_has(devices: TwoDevices) -> None:
+    """A broadcast, an address of a local route, and one that the host gets now."""
+    devices.server.shell("ip route add local 203.0.113.0/24 dev lo; ip address add 198.51.100.7/32 dev lo")
+    targets = {
+        "the broadcast of a local network": "10.99.0.255",
+        "an address that a local route makes its own": "203.0.113.7",
+        "an address that it got a moment ago": "198.51.100.7",
+    }
+    assert {reach(devices.server, address, _PORT) for address in [*targets.values()][1:]} == {REACHED}
+    devices.server.shell("rm -f /run/datagrams")
+    for target in targets.values():
+        devices.first.run(["ip", "route", "replace", target, "dev", "tun0"])
+        send(devices.first, target, _PORT, f"to-{target}")
+    for name, address in targets.items():
+        found = "dropped" if f"to-{address}" not in datagrams(devices.server) else "received"
+        record("device", f"send to the host by {name}", found)
+        assert found == "dropped", name
+    for address in [*targets.values()][1:]:
+        found = through_tunnel(devices.first, address, _PORT)
+        assert "timed out" in found or "refused" in found
+
+
+@pytest.mark.parametrize("container", ["mstunnel-agent", "mstunnel-server"])
+def test_agent_and_gateway_reach_neither_the_host_nor_its_cloud(devices: TwoDevices, container: str) -> None:
+    for name, address in (("a service of the host", "10.77.0.1"), ("the metadata of the cloud", METADATA)):
+        assert reach(devices.server, address, _PORT) == REACHED
+        found = from_container(devices, container, address, _PORT)
+        attacker = "agent" if container == "mstunnel-agent" else "gateway"
+        record(attacker, f"connect to {name}", found or "no answer")
+        assert found != REACHED
+    # The networks behind and the tenant are reached all the same.
+    assert from_container(devices, container, _INTRANET, _PORT) == REACHED
+    assert devices.installation.cli("agent", "status").code == 0
+
+
 def test_cloud_metadata(devices: TwoDevices) -> None:
-    assert devices.from_gateway(METADATA, _PORT) == REACHED
+    assert reach(devices.server, METADATA, _PORT) == REACHED
     found = through_tunnel(devices.first, METADATA, _PORT)
     record("device", "read the metadata of the cloud", found)
     assert found.startswith("ConnectionRefusedError")

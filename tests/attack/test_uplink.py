@@ -158,3 +158,69 @@ def test_the_account_sends_from_no_port_that_only_root_may_use() -> None:
     assert seen[2:] == ["5000"], seen
     assert all(int(port) > 1023 for port in seen)
     record(ATTACKER, "send from a port of the host that only root may use", "from a port above 1023")
+
+
+# Counts what arrives at a port of the host, until it is asked.
+_SERVICE = """
+import socket, sys
+served = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+served.bind(("0.0.0.0", 7))
+print("up", flush=True)
+served.settimeout(0.5)
+sys.stdin.readline()
+try:
+    while True:
+        data, sender = served.recvfrom(99)
+        print(data.decode())
+except TimeoutError:
+    pass
+"""
+_SENDER = """
+import socket, sys
+for target in sys.argv[1].split(","):
+    for port in map(int, sys.argv[2:]):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            client.bind(("", port))
+            try:
+                client.sendto(f"{target}:{port}".encode(), (target, 7))
+            except OSError as error:
+                print(error)
+"""
+# The host's end, another address of it, the broadcasts, and one that a local route makes its own.
+_OF_THE_HOST = (uplink.HOST_END, "198.51.100.1", "198.51.100.255", "255.255.255.255", "203.0.113.7")
+
+
+@for_other_users
+@pytest.mark.usefixtures("far")
+def test_the_account_reaches_no_service_of_the_host_through_the_uplink(host: Host) -> None:
+    host.run("ip", "link", "set", "lo", "up")
+    host.run("ip", "route", "add", "local", "203.0.113.0/24", "dev", "lo")
+    inside = ["nsenter", f"--net=/proc/{host.process.pid}/ns/net", sys.executable, "-c", _SERVICE]
+    with subprocess.Popen(inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == "up\n"
+        targets = ",".join(_OF_THE_HOST)
+        ports = ("111", "700", str(PORT), "5000")
+        as_container(made.ACCOUNT, command=(sys.executable, "-c", _SENDER, targets, *ports))
+        arrived, _ = service.communicate("\n", timeout=20)
+    assert arrived.split() == []
+    record(
+        ATTACKER, "send to the host's own services through the uplink from ports 111, 700 and 5000", "dropped"
+    )
+
+
+@for_other_users
+@pytest.mark.usefixtures("far")
+def test_answers_and_names_pass_the_uplink(host: Host) -> None:
+    """Else nothing of the test above would prove anything."""
+    served = _SERVER.replace('("0.0.0.0", 7)', '("0.0.0.0", 53)')
+    inside = ["nsenter", f"--net=/proc/{host.process.pid}/ns/net", sys.executable, "-c", served]
+    with subprocess.Popen(inside, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == "up\n"
+        asks = _CLIENT.replace(f'("{_FAR}", 7)', f'("{uplink.HOST_END}", 53)')
+        seen = as_container(made.ACCOUNT, command=(sys.executable, "-c", asks, "5000")).split()
+        assert seen == ["5000"]
+        assert as_container(made.ACCOUNT, command=(sys.executable, "-c", _CLIENT, "5001")).split() == ["5001"]
+        service.kill()

@@ -1,5 +1,6 @@
 """A really installed gateway, two real clients, and what lies around them."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -109,6 +110,17 @@ def send(machine: Machine, target: str, port: int, text: str, source: str = "") 
 def datagrams(machine: Machine) -> list[str]:
     """What a serving machine has got."""
     return machine.shell("sleep 0.3; cat /run/datagrams 2>/dev/null || true").stdout.split()
+
+
+# Connects from the network of the process whose number it gets.
+_FROM = "nsenter --net=/proc/{process}/ns/net python3 -c {script} {target} {port}"
+
+
+def from_container(devices: TwoDevices, container: str, target: str, port: int) -> str:
+    """As `reach`, from the network of a container, with what its image may lack."""
+    process = devices.engine("inspect", "--format={{.State.Pid}}", container)
+    words = {"process": process, "script": shlex.quote(_CONNECT), "target": target, "port": port}
+    return devices.server.shell(_FROM.format(**words)).stdout.strip()
 
 
 @contextmanager

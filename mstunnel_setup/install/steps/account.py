@@ -22,6 +22,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import path_of
+from mstunnel_setup.install.steps import environment
 from mstunnel_setup.io import accounts as known_accounts
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.host import HostReader, RootlessFacts
@@ -98,12 +99,16 @@ _RULES_LOADED: Final = f"{uplink.UNITS}/nftables.service.wants"
 
 @dataclass(frozen=True)
 class Uplink:
-    """The account, the port of its gateway, the program; `obstacle` is why the host cannot have an uplink."""
+    """The account, the port of its gateway, the program; `obstacle` is why the host cannot have an uplink.
+
+    `services` are the ports of tenant and proxy, which may be on this host.
+    """
 
     account: str
     port: int
     program: str
     obstacle: str = ""
+    services: tuple[int, ...] = ()
 
 
 def uplink_obstacle(host: Host) -> str:
@@ -121,7 +126,8 @@ def _gather_uplink(context: Context) -> Uplink:
             found=found,
         )
     program = path_of(context.host.files, uplink.PROGRAM)
-    return Uplink(context.answers.account, context.port, program, found)
+    services = environment.service_ports(context)
+    return Uplink(context.answers.account, context.port, program, found, services)
 
 
 def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
@@ -156,7 +162,7 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
     return (
         MakeDirectory(path=uplink.DIRECTORY),
         WriteJson(path=uplink.HOOK, value=hook),
-        WriteFile(path=uplink.RULES, text=uplink.rules(wanted.port)),
+        WriteFile(path=uplink.RULES, text=uplink.rules(wanted.port, wanted.services)),
         *dict.fromkeys(above for link in links for above in directories(link)),
         *(
             ConfigureUnit(unit=unit, path=f"{uplink.UNITS}/{unit}", text=unit_text(unit))

@@ -12,7 +12,14 @@ from mstunnel_setup.actions.accounts import GiveToAgent
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
-from mstunnel_setup.answers.variables import PROXIES, in_both_cases, proxies_of, refuse_wrong, without_login
+from mstunnel_setup.answers.variables import (
+    PROXIES,
+    in_both_cases,
+    proxies_of,
+    proxy_place,
+    refuse_wrong,
+    without_login,
+)
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
 from mstunnel_setup.base.text import joined, text
@@ -141,6 +148,16 @@ def _shell_proxies(context: Context) -> dict[str, str]:
 def proxies(context: Context) -> dict[str, str]:
     """The proxy variables (lower case) in `env.sh` once its step is done."""
     return proxies_of(settings(context))
+
+
+def service_ports(context: Context) -> tuple[int, ...]:
+    """The TCP ports of a lab tenant and of the proxies: both may be services of this host."""
+    tenant = context.answers.tenant
+    addresses = [proxy_place(url) for url in (tenant.authority, tenant.graph) if url]
+    # Root's part without root comes before `env.sh` is written.
+    for found in (proxies(context), proxies_of(_wanted(context))):
+        addresses += [proxy_place(url) for name, url in found.items() if name != "no_proxy"]
+    return tuple(sorted({address[1] for address in addresses if address is not None}))
 
 
 def adopt_proxies(context: Context) -> None:

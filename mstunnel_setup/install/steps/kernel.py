@@ -1,6 +1,7 @@
 """Step `kernel`: load the modules and set the settings that a gateway needs, now and at every boot.
 
-A host that forwarded nothing before gets rules first, so that it forwards for the gateway only.
+A host that forwarded nothing before gets rules first, so that it forwards for the gateway only. Others keep
+agent and gateway from cloud metadata and from the services of the host.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.account import uplink_obstacle
 from mstunnel_setup.readiness.facts.host import KernelFacts
 from mstunnel_setup.readiness.sysctls import (
@@ -37,8 +39,9 @@ class Kernel:
 
     `rootless_port` is the port of a gateway without root, None with root, `uplink` whether the kernel
     forwards that port, `forwards_ipv6` whether the gateway gets IPv6 on this host. `limited` are the families
-    of packets that this host forwards because of us, and so for the gateway only; `systemd` says whether
-    systemd loads the rules for that at boot.
+    of packets that this host forwards because of us, and so for the gateway only; `guarded` says whether it
+    can have rules for agent and gateway, which `account` runs (empty: root) and which reach tenant and proxy
+    at the ports `services`; `systemd` whether systemd loads these rules at boot.
     """
 
     facts: KernelFacts
@@ -47,6 +50,9 @@ class Kernel:
     forwards_ipv6: bool = False
     uplink: bool = False
     limited: tuple[Family, ...] = ()
+    guarded: bool = True
+    account: str = ""
+    services: tuple[int, ...] = ()
     systemd: bool = True
 
     @property
@@ -72,11 +78,17 @@ def _gather(context: Context) -> Kernel:
     limited: tuple[Family, ...] = tuple(
         family for family, name in families.items() if _forwards_for_us(context, facts, name)
     )
-    if limited and files.live and host.processes.find("nft") is None:
+    guarded = not files.live or host.processes.find("nft") is not None
+    if not guarded:
         context.note(
-            "Without nft, which limits forwarding to the gateway, this host will forward packets for others, "
-            "too. Install the package nftables, then run mstunnel-setup again."
+            "Without nft, agent and gateway reach the services of this host and the metadata service of its "
+            "cloud. Install the package nftables, then run mstunnel-setup again."
         )
+        if limited:
+            context.note(
+                "Without nft, which limits forwarding to the gateway, this host will forward packets for "
+                "others, too. Install the package nftables, then run mstunnel-setup again."
+            )
         limited = ()
     return Kernel(
         facts,
@@ -85,6 +97,9 @@ def _gather(context: Context) -> Kernel:
         forwards_ipv6,
         uplink=rootless and files.live and not uplink_obstacle(host),
         limited=limited,
+        guarded=guarded,
+        account=context.answers.account if rootless else "",
+        services=environment.service_ports(context),
         systemd=not files.live or host.systemd.running(),
     )
 
@@ -117,7 +132,7 @@ def _decide(kernel: Kernel) -> Sequence[Action]:
             if module not in kernel.facts.modules and kernel.live:
                 actions.append(LoadModule(name=module))
     # Before the host forwards anything, the rules say for whom.
-    actions += _rules(kernel) if kernel.limited else ()
+    actions += _rules(kernel) if kernel.guarded else ()
     actions += _settings(kernel)
     places = {action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)}
     places -= {action.path for action in actions if isinstance(action, MakeDirectory)}
@@ -128,18 +143,22 @@ def _decide(kernel: Kernel) -> Sequence[Action]:
 
 def _rules(kernel: Kernel) -> list[Action]:
     """The units come first: loading the rules starts the one that loads them again after nftables."""
-    limit = firewall.LimitForwarding(text=firewall.rules(kernel.limited))
+    limits: list[firewall.LoadedRules] = [
+        firewall.LimitContainers(text=firewall.container_rules(kernel.account, kernel.services))
+    ]
+    if kernel.limited:
+        limits.insert(0, firewall.LimitForwarding(text=firewall.rules(kernel.limited)))
     actions: list[Action] = [MakeDirectory(path=firewall.DIRECTORY)]
     for unit, target in firewall.WANTS.items() if kernel.systemd else ():
         path, wants = f"{firewall.UNITS}/{unit}", f"{firewall.UNITS}/{target}.wants"
         written = ConfigureUnit(unit=unit, path=path, text=firewall.unit_text(unit))
         actions += [*directories(wants), written if kernel.live else written.file]
         actions.append(Link(path=f"{wants}/{unit}", target=path))
-    return [*actions, limit if kernel.live else limit.file]
+    return [*actions, *(limit if kernel.live else limit.file for limit in limits)]
 
 
 def obsolete_keys(context: Context) -> list[str]:
-    """The rules, once an administrator has the host forward for others in a file of `sysctl.d`."""
+    """The limit, once an administrator has the host forward for others in a file of `sysctl.d`."""
     kernel = _gather(context)
     made = {action.key for action in _rules(replace(kernel, limited=("ipv4",)))} - {
         action.key for action in _decide(kernel)

@@ -22,6 +22,17 @@ DOCUMENT: Mapping[str, object] = {
 }
 INTRANET, NAME_SERVER, HOST, HOST_ELSEWHERE = "10.99.0.80", "10.99.0.53", "10.88.0.1", "10.90.0.10"
 METADATA, GATEWAY, CONTAINER = "169.254.169.254", "169.254.0.1", "10.88.0.2"
+# In IPv4, then in IPv6.
+METADATA_SERVICES = (
+    *(METADATA, "169.254.170.23", "169.254.42.42", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+    *("fd00:a9fe:a9fe::1", "fd00:100::100:200"),
+)
+# The metadata services of IPv4, the loopback and the host behind NAT64.
+BEHIND_NAT64 = (
+    *("64:ff9b::169.254.169.254", "64:ff9b::100.100.100.200", "64:ff9b::168.63.129.16"),
+    *("64:ff9b::192.0.0.192", "64:ff9b::127.0.0.1", f"64:ff9b::{HOST_ELSEWHERE}"),
+)
 FIRST, SECOND = "169.254.1.1", "169.254.1.2"
 
 # To the gateway `vpns0` and `vpns1` are what ocserv makes: one peer each, a route to it alone. `world` is the
@@ -63,8 +74,8 @@ ip -n stranger address add 10.88.0.9/24 dev eth0
 ip -n stranger route add default via {CONTAINER}
 ip -n world address add {HOST}/24 dev bridge
 ip -n world address add fd00:88::1/64 dev bridge nodad
-for address in {INTRANET} {NAME_SERVER} {HOST_ELSEWHERE} {METADATA} 100.100.100.200 \\
-    fd00:99::80 fd00:ec2::254; do
+for address in {INTRANET} {NAME_SERVER} {HOST_ELSEWHERE} fd00:99::80 {" ".join(METADATA_SERVICES)} \\
+    {" ".join(BEHIND_NAT64)}; do
     ip -n world address add $address dev lo
 done
 ip netns exec gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
@@ -168,6 +179,14 @@ def test_a_device_reaches_the_networks_behind_under_the_address_of_the_gateway(
     assert guarded.get("second", target) == seen
 
 
+@pytest.mark.parametrize("target", [*METADATA_SERVICES, *BEHIND_NAT64])
+def test_the_metadata_services_are_there(guarded: Network, target: str) -> None:
+    """Else what a device does not reach would prove nothing."""
+    assert guarded.get("gateway", target) == (
+        CONTAINER if "." in target and ":" not in target else "fd00:88::2"
+    )
+
+
 def test_included_routes_do_not_limit_a_device(network: Network) -> None:
     """They tell a device what to send; docs/explanation/security.md says that it may send more."""
     network.apply({**DOCUMENT, "routesInclude": ["10.50.0.0/16"]}, HOST, HOST_ELSEWHERE)
@@ -181,7 +200,8 @@ def test_included_routes_do_not_limit_a_device(network: Network) -> None:
         *(SECOND, "fd00:9::11"),
         *(GATEWAY, CONTAINER, "fd00:9::1", "fd00:88::2"),
         *(HOST, HOST_ELSEWHERE),
-        *(METADATA, "100.100.100.200", "fd00:ec2::254"),
+        *METADATA_SERVICES,
+        *BEHIND_NAT64,
         # Addresses of the pool that no device has.
         *("169.254.77.7", "fd00:9::77"),
     ],

@@ -1,5 +1,6 @@
 """Step `kernel` on a host: for whom it forwards, from the first run to the uninstall."""
 
+import re
 import subprocess
 
 import pytest
@@ -14,6 +15,7 @@ from tests.unit.install.machines import Machine
 from tests.unit.install.test_host_steps import with_settings_for_accounts
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
+BOTH = {f"inet {firewall.TABLE}", f"inet {firewall.CONTAINER_TABLE}"}
 
 
 def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> None:
@@ -27,16 +29,17 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
     for unit, target in firewall.WANTS.items():
         link = machine.scene.files.state(f"/etc/systemd/system/{target}.wants/{unit}")
         assert link is not None
-        assert "nft --file /etc/mstunnel-forwarding/rules.nft" in machine.text(str(link.target))
+        assert "for rules in /etc/mstunnel-forwarding/*.nft" in machine.text(str(link.target))
 
     # Rules that others flushed are loaded again.
     emulated.keep(machine.host.root, set())
-    assert [text for text in machine.run(kernel.STEP) if "rules.nft" not in text] == []
-    assert emulated.tables(machine.host.root) == {f"inet {firewall.TABLE}"}
+    assert [text for text in machine.run(kernel.STEP) if ".nft" not in text] == []
+    assert emulated.tables(machine.host.root) == BOTH
 
     machine.uninstall()
     forgotten = asked.index("sysctl --quiet --write net.ipv4.ip_forward=0")
-    assert asked.index(f"nft delete table inet {firewall.TABLE}") > forgotten
+    for table in (firewall.TABLE, firewall.CONTAINER_TABLE):
+        assert asked.index(f"nft delete table inet {table}") > forgotten
     assert emulated.tables(machine.host.root) == set()
     assert machine.tree() == before
 
@@ -59,22 +62,25 @@ def test_what_an_earlier_release_switched_on_is_limited_now(
         machine.run(kernel.STEP)
     assert machine.text(FORWARD) == "1\n"
     machine.run(kernel.STEP)
-    assert emulated.tables(machine.host.root) == {f"inet {firewall.TABLE}"}
+    assert emulated.tables(machine.host.root) == BOTH
 
 
 def test_what_readiness_fixed_is_limited(machine: Machine) -> None:
     machine.scene.write("/etc/sysctl.d/90-mstunnel.conf", "net.ipv4.ip_forward = 1\n")
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
     machine.run(kernel.STEP)
-    assert emulated.tables(machine.host.root) == {f"inet {firewall.TABLE}"}
+    assert emulated.tables(machine.host.root) == BOTH
 
 
 def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(machine: Machine) -> None:
+    """Those for agent and gateway stay, and the units that load them."""
     machine.run(kernel.STEP)
+    machine.host.systemd.told.clear()
     assert kernel.obsolete_keys(machine.context()) == []
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
     machine.scene.opened().runner.take_back(kernel.obsolete_keys(machine.context()))
-    assert emulated.tables(machine.host.root) == set()
+    assert emulated.tables(machine.host.root) == {f"inet {firewall.CONTAINER_TABLE}"}
+    assert [told for told in machine.host.systemd.told if told.startswith("stop")] == []
     assert machine.run(kernel.STEP) == []
     assert machine.text(FORWARD) == "1\n"
 
@@ -84,8 +90,10 @@ def test_without_nft_the_administrator_reads_that_others_are_let_through(
 ) -> None:
     monkeypatch.setattr(Host, "find", lambda _self, _name: None)
     assert [text for text in machine.run(kernel.STEP) if "forwarding" in text] == []
-    (said,) = machine.scene.prompter.said
-    assert "Install the package nftables" in said
+    guarded, limited = machine.scene.prompter.said
+    assert guarded.startswith("Without nft, agent and gateway reach the services of this host")
+    assert "forward packets for others" in limited
+    assert all("Install the package nftables" in said for said in (guarded, limited))
 
 
 def test_with_root_the_engine_stays_the_one_that_switches_forwarding_on(machine: Machine) -> None:
@@ -98,7 +106,7 @@ def test_with_root_the_engine_stays_the_one_that_switches_forwarding_on(machine:
 def test_what_a_host_sets_itself_is_not_set_again(machine: Machine) -> None:
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
-    assert [text for text in machine.run(kernel.STEP) if "forward" in text or "sysctl" in text] == []
+    assert [text for text in machine.run(kernel.STEP) if "ip_forward" in text or "rules.nft" in text] == []
 
 
 def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
@@ -116,7 +124,33 @@ def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
 def test_the_check_of_the_firewall_finds_the_port_of_the_gateway_open(port: int) -> None:
     script = "nft --file - && nft --json list ruleset"
     command = ["unshare", "--map-root-user", "--net", "sh", "-c", script]
-    rules = firewall.rules(("ipv4", "ipv6"))
+    rules = firewall.rules(("ipv4", "ipv6")) + firewall.container_rules("", ())
     listed = subprocess.run(command, input=rules, capture_output=True, text=True, check=True).stdout
     found = forwarded(listed, "", port)
     assert (found.tcp, found.udp) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "ports"),
+    [
+        ("", set()),
+        ("http://proxy.example:3128", {"3128"}),
+        ("https://proxy.example/", {"443"}),
+        ("10.1.2.3:8080", {"8080"}),
+    ],
+)
+def test_the_ports_of_the_proxy_are_reached_on_the_host(
+    machine: Machine, proxy: str, ports: set[str]
+) -> None:
+    machine.run(kernel.STEP, environment={"HTTPS_PROXY": proxy} if proxy else {})
+    allowed = set(re.findall(r"tcp dport \{ (\d+) \}", machine.text(firewall.CONTAINER_RULES)))
+    assert allowed == ports
+
+
+def test_without_root_the_rules_name_the_account(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "uplink_obstacle", lambda _ports: "")
+    with_settings_for_accounts(machine)
+    machine.run(kernel.STEP, mode="rootless")
+    rules = machine.text(firewall.CONTAINER_RULES)
+    assert 'meta skuid "mstunnel"' in rules
+    assert "ether saddr" not in rules
