@@ -125,8 +125,8 @@ def overview(operator: Operator) -> Result[StatusReport]:
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
         *summary.lines(),
-        ("Server", server),
-        ("Agent", agent),
+        (text("Server"), server),
+        (text("Agent"), agent),
         (text("Version"), found.version),
     ]
     if found.newer_version:
@@ -138,7 +138,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
         "ok" if found.healthy and not notices else "warning",
         found,
         notices,
-        text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
+        text=[Line(f"{name!s:12} {value!s}", name, value) for name, value in rows],
         exit_code=code if found.healthy else ExitCode.ENGINE,
     )
 

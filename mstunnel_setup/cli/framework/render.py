@@ -227,7 +227,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     if error is None or is_broken_pipe(error):
         return code
     # The result could not be written: that is what the exit code tells, unless there is a worse one.
-    unwritten = explain("write", "the result", error)
+    unwritten = explain("write", text("the result"), error)
     Renderer(program, OutputFormat.TEXT, Redactor(), color).show(_failure(unwritten))
     return code or int(unwritten.exit_code)
 
