@@ -448,5 +448,5 @@ def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> Certificat
     return CertificateError(
         "pfx-passphrase-wrong",
         "the passphrase does not open the PFX file",
-        hint="Check the passphrase: upper case, a line end in its file, characters outside ASCII.",
+        hint="Check the passphrase: upper case, characters outside ASCII, a line end if it is in a file.",
     )

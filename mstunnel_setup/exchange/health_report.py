@@ -4,13 +4,13 @@ Both are files; the metrics for other programs are a third one (`agent/metrics.p
 """
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
@@ -28,13 +28,12 @@ LATEST_CHECK_IN: Final = timedelta(minutes=5)
 """How long ago the last check-in of a healthy agent may be."""
 
 
-def _one_plain_line(value: object) -> object:
-    if isinstance(value, Text) and plain(value) == value:
-        return value
-    return plain(value) if isinstance(value, str) else value
+def _one_plain_line(value: object, validate: Callable[[object], str]) -> str:
+    # The validation makes a text without its template of it.
+    return value if isinstance(value, Text) and plain(value) == value else plain(validate(value))
 
 
-PlainText = Annotated[str, BeforeValidator(_one_plain_line)]
+PlainText = Annotated[str, WrapValidator(_one_plain_line)]
 """Text for terminals: the agent wrote it, so it is one line without control characters."""
 # Values are filled in by name only: the agent, which sends the template, cannot have the host format more.
 _TEMPLATE: Final = r"^(?:[^{}]|\{[a-z_]{1,40}(?::\.\df)?\})*$"
