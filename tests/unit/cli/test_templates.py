@@ -41,7 +41,9 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of the catalogue."""
     path = tmp_path_factory.mktemp("catalogue") / "rewritten.mo"
     every_text = {template: rewritten(template) for template in catalogues.texts()}
-    path.write_bytes(catalogues.updated(every_text, every_text, "ja")[1])
+    source = path.with_suffix(".po")
+    source.write_bytes(catalogues.updated(every_text, every_text, "ja"))
+    path.write_bytes(catalogues.compiled(source))
     return path
 
 
