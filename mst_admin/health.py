@@ -100,7 +100,10 @@ def _text(metric: HealthMetric, value: int | None, own: LabCheck | None) -> str:
         return plain(own.text)
     if value is None:
         return text("not known to the tenant")
-    return f"{value} {metric.unit or _WORDS.get(metric.name, '')}".rstrip()
+    if metric.unit:
+        return f"{value} {metric.unit}"
+    word = _WORDS.get(metric.name)
+    return text("{value} {word}", value=value, word=word) if word else str(value)
 
 
 def sparkline(points: Sequence[TrendPoint], start: datetime, end: datetime, columns: int) -> str:
@@ -134,7 +137,8 @@ class Trend(Report):
     def line(self, start: datetime, end: datetime, columns: int) -> str:
         """The trend for people."""
         if not self.points:
-            return f"{self.title:20} {'unknown' if self.points is None else text('nothing reported')}"
+            nothing = text("unknown") if self.points is None else text("nothing reported")
+            return text("{title:20} {nothing}", title=self.title, nothing=nothing)
         values = [point.value for point in self.points]
         course = sparkline(self.points, start, end, columns)
         span = f"{min(values)} to {max(values)} {self.unit}".rstrip()

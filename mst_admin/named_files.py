@@ -32,7 +32,7 @@ def write_named(directory: Path, contents: Mapping[str, str]) -> None:
     while (kind := kind_at(there)) is None:
         there = there.parent
     if kind != "directory":
-        error = PATH_NOT_REGULAR(verb=text("write to"), path=there, kind=kind, expected="directory")
+        error = PATH_NOT_REGULAR(verb=text("write to"), path=there, kind=kind, expected=text("directory"))
         raise UsageError(error.code, error.message, error.hint)
     files, below = Files(there), PurePosixPath("/", directory.relative_to(there))
     for missing in files.missing(str(below)):

@@ -20,7 +20,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import WIDTH, Verbatim, ago, plain, text, width
+from mstunnel_setup.base.text import WIDTH, Verbatim, ago, joined, plain, text, width
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
 from mstunnel_setup.io.operator import Operator, Settings
@@ -217,7 +217,8 @@ def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     lines = table(fitted, _HEAD, text("There is no server yet."))
     if not rows:
         return lines
-    counts = ", ".join(f"{count} {word}" for word, count in Counter(row[2] for row in cells).most_common())
+    found = Counter(row[2] for row in cells).most_common()
+    counts = joined((text("{count} {state}", count=count, state=word) for word, count in found), ", ")
     plural = "" if len(rows) == 1 else "s"
     total = text("{rows} server{plural}: {counts}.", rows=len(rows), plural=plural, counts=counts)
     return [*lines, "", total]

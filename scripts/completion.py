@@ -1,9 +1,14 @@
 """Completions for bash, zsh and fish, from the tables of packaging/completion.*."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
+from mstunnel_setup.answers.variables import KNOWN
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
+from mstunnel_setup.install.step_list import ORDER
+from mstunnel_setup.operations import help_topics
+from mstunnel_setup.readiness.checks import CHECKS
 from scripts.command_tree import Command, Parameter
 from scripts.wheels import ROOT
 
@@ -67,10 +72,30 @@ def _filled(shell: str, program: Command, row: Callable[[Command], str]) -> str:
 def _lines(command: Command) -> list[str]:
     """`WORD@KIND@HELP` for each command below, option and argument."""
     lines = [f"{below.name}@-@{_brief(below.help)}" for below in command.commands]
+    words = _closed_sets().get(command.path, ())
+    arguments = [each for each in command.parameters if not each.names]
     for parameter in command.parameters:
+        # A shell offers one list for all arguments of a command.
+        if words and parameter in arguments[1:]:
+            continue
         kind = _kind(parameter)
+        if not parameter.names and words:
+            kind = f"={','.join(words)}"
         lines += [f"{name}@{kind}@{_brief(parameter.help)}" for name in parameter.names or ("",)]
     return lines
+
+
+@cache
+def _closed_sets() -> Mapping[str, Sequence[str]]:
+    """The words that the first argument of a command may be, where the program has the list."""
+    settings = sorted(KNOWN)
+    return {
+        "mst-cli help": [*help_topics.names()],
+        "mst-cli log level": [*"01234", "verbose", "normal"],
+        **{f"mst-cli env {name}": settings for name in ("get", "set", "unset")},
+        "mst-readiness explain": [check.id for check in CHECKS],
+        "mstunnel-setup step": [step.name for step in ORDER],
+    }
 
 
 def _kind(parameter: Parameter) -> str:

@@ -76,7 +76,7 @@ def _step(number: int, step: Any) -> str:
     sentence = (own[0] if own else about).partition(": ")[2]
     needs = f"Needs: {', '.join(f'`{name}`' for name in step.needs)}.\n" if step.needs else ""
     heading = f"## {number}." if number else "###"
-    title = f"{heading} `{step.name}`: {step.title}\n"
+    title = f"{heading} `{step.name}`: {step.title!s}\n"
     return "\n".join([title, f"{sentence[:1].upper()}{sentence[1:]}\n", *([needs] if needs else [])])
 
 

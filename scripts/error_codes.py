@@ -397,4 +397,61 @@ def _texts(item: Item) -> tuple[str, str]:
     """Message and hint as cells of a table."""
     made: Any = item.example()
     message, hint = (re.sub(r"…(\s*…)+", "…", " ".join(text.split())) for text in (made.message, made.hint))
+    if message == "…":
+        message = "; ".join(_reasons().get(item.code, ())) or message
     return message.replace("|", "\\|"), hint.replace("|", "\\|")
+
+
+@cache
+def _reasons() -> Mapping[str, tuple[str, ...]]:
+    """What the program gives as the whole message, by the code of each item whose message is one value."""
+    alone = {
+        name.rpartition(".")[2].partition(":")[0]: item
+        for name, item in declarations().items()
+        if re.fullmatch(r"\{\w+\}", item.message)
+    }
+    found: dict[str, dict[str, None]] = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            tree = ast.parse(path.read_text())
+            functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+            for function in functions:
+                for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                    # Of what is written where it is raised the first argument is the code.
+                    first = getattr(call.args[0], "value", "") if call.args else ""
+                    item = alone.get(_called(call)) or (alone.get(first) if isinstance(first, str) else None)
+                    for each in call.keywords if item else ():
+                        if item and f"{{{each.arg}}}" == item.message:
+                            for template in _templates(each.value, function, tree):
+                                reason = re.sub(r"\{[^{}]*\}", "…", template)
+                                found.setdefault(item.code, {})[" ".join(reason.split())] = None
+    return {code: tuple(reasons) for code, reasons in found.items()}
+
+
+def _templates(value: ast.expr, function: ast.FunctionDef, tree: ast.Module) -> Iterator[str]:
+    """The literal texts that an expression may be: also those of a name or argument of the function."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value
+    elif isinstance(value, ast.IfExp):
+        yield from (*_templates(value.body, function, tree), *_templates(value.orelse, function, tree))
+    elif isinstance(value, ast.Call) and _called(value) == "text":
+        yield from _templates(value.args[0], function, tree)
+    elif isinstance(value, ast.Name):
+        names = [argument.arg for argument in function.args.args]
+        if value.id in names:
+            place = names.index(value.id)
+            given = (
+                node.args[place]
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Call) and _called(node) == function.name and len(node.args) > place
+            )
+        else:
+            given = (
+                node.value
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign)
+                and any(isinstance(target, ast.Name) and target.id == value.id for target in node.targets)
+            )
+        for each in given:
+            if not isinstance(each, ast.Name):
+                yield from _templates(each, function, tree)

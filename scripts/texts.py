@@ -7,7 +7,9 @@ package is built.
 """
 
 import ast
+import errno
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ from mstunnel_setup.cli.framework import help as help_pages
 from mstunnel_setup.cli.framework.translation import DOMAIN, LANGUAGES, LOCALE
 from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
+from mstunnel_setup.readiness.data import platforms
 from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import ROOT, declarations
 
@@ -41,6 +44,23 @@ _OTHERS: Final = (
     *("pass", "FAIL", "warn", "skip", "problem", "note", "info", "none", "absent", "recommended"),
     *("{message}.", "{message}. {hint}", "{title}: {seen}. {hint}"),
     *("Server", "Agent", "healthy", "unhealthy", "unknown", "offline", "running"),
+    # What could not be done with a file (`io/files.py`), and why.
+    *(
+        "read",
+        "write",
+        "look at",
+        "list",
+        "append to",
+        "create",
+        "link",
+        "rename",
+        "touch",
+        "remove",
+        "empty",
+    ),
+    *("truncate", "change the owner of", "change the mode of"),
+    *map(os.strerror, (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)),
+    *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EBUSY, errno.ENAMETOOLONG)),
 )
 
 
@@ -48,7 +68,10 @@ _OTHERS: Final = (
 def texts() -> tuple[str, ...]:
     """All texts, each once."""
     of_checks = (text for check in CHECKS for text in (check.title, check.passes, check.why, check.fix))
-    found = chain(_OTHERS, _of_errors(), of_checks, _of_help(), (lines(name)[0] for name in names()))
+    of_engines = (bad.why for bad in platforms().bad)
+    found = chain(
+        _OTHERS, _of_errors(), of_checks, of_engines, _of_help(), (lines(name)[0] for name in names())
+    )
     sources = (path for package in _PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     code = (text for path in sources for text in called(path.read_text()))
     return tuple(

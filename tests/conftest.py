@@ -13,6 +13,7 @@ import typer.main
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from mstunnel_setup.base.text import Text
 from mstunnel_setup.io import own_process
 from scripts import package_data
 from tests.places import HOME
@@ -24,6 +25,16 @@ gc.disable()
 # commands are made from their declarations, and its code is looked at.
 typer.main.get_command = cache(typer.main.get_command)
 own_process.refuse_code_of_others = cache(own_process.refuse_code_of_others)
+
+
+def _no_translation(template: Text, _specification: str) -> str:
+    raise AssertionError(
+        f"an f-string loses the translation of {str(template)!r}: use text(), or !s for English"
+    )
+
+
+# On a real host such a text is shown in English only.
+Text.__format__ = _no_translation  # type: ignore[method-assign]
 
 # A machine that is busy with other tests is no failure. Each run has other examples, and fifty of a property
 # are enough in one; a test that needs more says so.

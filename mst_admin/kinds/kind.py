@@ -35,6 +35,7 @@ from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError, declare
 from mstunnel_setup.base.result import Report
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import GraphCollection, is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
@@ -270,7 +271,9 @@ class CommandKind(Kind[Declared, Present]):
 
     def deletion_to_confirm(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change]]:
         """What to ask before one is deleted, and the changes that delete it."""
-        question = f"Delete the {self.what} {self.title(present)} ({present.id})?"
+        question = text(
+            "Delete the {kind} {name} ({id})?", kind=self.what, name=self.title(present), id=present.id
+        )
         return question, list(self.changes_to_delete(present, TenantObjects()))
 
     @abstractmethod

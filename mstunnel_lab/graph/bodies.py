@@ -117,7 +117,7 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
             message = unknown_property(kind, path)
         raise bad_request(message, kind.code) from error
     for finding in body.findings():
-        message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
+        message = f"Invalid value specified for resource '{kind.type_name}': {finding.message!s}"
         raise bad_request(message, kind.code, finding.code)
     return body
 

@@ -330,7 +330,9 @@ def save(host: Host, path: str) -> JsonObject:
     Raises FileError `path-not-regular` for a link, before anything is recorded: it would not be written over.
     """
     if _is_link(host, path):
-        raise PATH_NOT_REGULAR(verb="write", path=path, kind="link", expected=text("regular file"))
+        raise PATH_NOT_REGULAR(
+            verb=text("write"), path=path, kind=text("link"), expected=text("regular file")
+        )
     content = host.files.read(path)
     state = host.files.state(path)
     if content is None or state is None:

@@ -257,6 +257,14 @@ def close(files: Files, processes: Processes) -> Iterator[Removal]:
             for command in opened.closing:
                 processes.run(command, timeout=60)
         except ProcessError as error:
-            undone = Undone(Undo.KEPT, f"{port} open at {opened.frontend}: {error.message}")
+            undone = Undone(
+                Undo.KEPT,
+                text(
+                    "{port} open at {frontend}: {reason}",
+                    port=port,
+                    frontend=opened.frontend,
+                    reason=error.message,
+                ),
+            )
         yield Removal(f"opened-port:{port}", f"close {port} at {opened.frontend}", undone)
     files.remove(RECORD)

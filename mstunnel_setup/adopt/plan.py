@@ -250,7 +250,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result[AdoptionPlan]:
     lines = []
     for fate, heading in _HEADINGS.items():
         items = [item for item in assessed.items if item.fate == fate]
-        lines.append(f"{heading}:")
+        lines.append(text("{heading}:", heading=heading))
         lines += [text("  {subject}: {detail}", subject=item.subject, detail=item.detail) for item in items]
     lines.append(text("Plan {digest}", digest=found.digest))
     return Result(
@@ -300,7 +300,7 @@ def _inventory_lines(found: Inventory) -> Iterator[str]:
             "Container {name} ({engine}): {state}, restart policy {restart_policy}{ports}",
             name=item.name,
             engine=item.engine,
-            state="running" if item.running else "stopped",
+            state=text("running") if item.running else "stopped",
             restart_policy=item.restart_policy,
             ports=text(", ports {ports}", ports=", ".join(item.ports)) if item.ports else "",
         )
@@ -320,7 +320,7 @@ def _inventory_lines(found: Inventory) -> Iterator[str]:
         (text("Tenant"), found.tenant),
     ):
         if values:
-            yield f"{title}:"
+            yield text("{title}:", title=title)
             yield from (text("  {name}: {value}", name=name, value=value) for name, value in values.items())
     yield from (text("Cron job in {path}: {line}", path=path, line=line) for path, line in found.cron)
     yield text(

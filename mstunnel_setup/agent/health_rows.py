@@ -118,13 +118,13 @@ def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return RowResult(_missing(seen, LATEST_CHECK_IN), text("none since the agent started"))
     age = abs(seen.now - seen.last_check_in)
     state = HealthState.HEALTHY if age <= LATEST_CHECK_IN else HealthState.UNHEALTHY
-    return RowResult(state, f"{ago(age)} ago", age.total_seconds())
+    return RowResult(state, text("{age} ago", age=ago(age)), age.total_seconds())
 
 
 def _connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
     report = current_report(seen)
     if report is None or report.connections is None:
-        return _unknown("the gateway does not report it")
+        return _unknown(text("the gateway does not report it"))
     state = HealthState.HEALTHY if report.connections <= _MOST_CONNECTIONS else HealthState.UNHEALTHY
     return RowResult(state, f"{report.connections}", report.connections)
 
@@ -132,7 +132,7 @@ def _connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
 def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
     bits = seen.machine.throughput_bits
     if bits is None:
-        return _unknown("not measured yet")
+        return _unknown(text("not measured yet"))
     # The table gives this row no limits.
     return _healthy(f"{bits / 1e6:.1f} Mbit/s", bits)
 
@@ -140,7 +140,7 @@ def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
 def _cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
     cores = seen.machine.cores
     if cores is None:
-        return _unknown("the kernel does not report it")
+        return _unknown(text("the kernel does not report it"))
     if cores >= _FEW_CORES:
         return _healthy(f"{cores}", cores)
     return RowResult(HealthState.WARNING if cores else HealthState.UNHEALTHY, f"{cores}", cores)
@@ -149,7 +149,7 @@ def _cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
 def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
     free = seen.machine.disk_free_bytes
     if free is None:
-        return _unknown("the file system does not report it")
+        return _unknown(text("the file system does not report it"))
     limit = thresholds.disk_space
     gigabytes = free / 1024**3
     content = text("{gigabytes:.1f} GB free", gigabytes=gigabytes)
@@ -163,55 +163,67 @@ def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
     probe = _current_probe(seen)
     seconds = None if probe is None else probe.connect_seconds
     if seconds is None:
-        return _unknown("no answer from the internal address to measure")
+        return _unknown(text("no answer from the internal address to measure"))
     milliseconds = 1000 * seconds
-    text = f"{milliseconds:.1f} ms"
+    content = f"{milliseconds:.1f} ms"
     if milliseconds < thresholds.latency.healthy:
-        return _healthy(text, seconds)
+        return _healthy(content, seconds)
     worse = HealthState.UNHEALTHY if milliseconds > thresholds.latency.unhealthy else HealthState.WARNING
-    return RowResult(worse, text, seconds)
+    return RowResult(worse, content, seconds)
 
 
 def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.certificate.revocation is None:
-        return _unknown("not asked yet")
+        return _unknown(text("not asked yet"))
     if seen.certificate.revocation is RevocationState.NOT_OFFERED:
         return _unknown(text("the certificate names no OCSP responder or CRL"))
     if seen.certificate.revocation is RevocationState.GOOD:
-        return _healthy("not revoked")
+        return _healthy(text("not revoked"))
     if seen.certificate.revocation is RevocationState.REVOKED:
-        return _unhealthy("revoked")
+        return _unhealthy(text("revoked"))
     problem = seen.certificate.problem
-    why = text(": {revocation_problem}", revocation_problem=problem) if problem else ""
-    return _warning(f"cannot be determined{why}")
+    if not problem:
+        return _warning(text("cannot be determined"))
+    return _warning(text("cannot be determined: {problem}", problem=problem))
 
 
 def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.probe_problem:
-        return _warning(f"the site's internal address cannot be used: {seen.probe_problem}")
+        return _warning(
+            text("the site's internal address cannot be used: {problem}", problem=seen.probe_problem)
+        )
     if not seen.probe_url:
-        return _unknown("the site names no internal address")
+        return _unknown(text("the site names no internal address"))
     probe = _current_probe(seen)
     if probe is None:
-        return _unknown(f"{seen.probe_url} has not been tried yet")
+        return _unknown(text("{url} has not been tried yet", url=seen.probe_url))
     if probe.reached:
         return _healthy(text("{url} returned HTTP {status}", url=probe.url, status=probe.status))
     # How the gateway went: what a person needs to try the same.
     servers = ", ".join(seen.report.nameservers) if seen.report else ""
-    proxy = f"proxy {seen.proxy}" if seen.proxy else text("no proxy")
-    way = f"{proxy}, DNS {servers or 'unknown'}"
-    return _unhealthy(f"{probe.url}: {probe.words} ({way})")
+    content = text(
+        "{url}: {answer} ({proxy}, DNS {servers})",
+        url=probe.url,
+        answer=probe.words,
+        proxy=text("proxy {proxy}", proxy=seen.proxy) if seen.proxy else text("no proxy"),
+        servers=servers or text("unknown"),
+    )
+    return _unhealthy(content)
 
 
 def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.registry is None:
-        return _unknown("the registry of the images is unknown")
+        return _unknown(text("the registry of the images is unknown"))
     if seen.last_registry_contact is None:
-        return RowResult(_missing(seen, LATEST_CHECK_IN), f"{seen.registry}: {seen.registry_problem}")
+        return RowResult(
+            _missing(seen, LATEST_CHECK_IN),
+            text("{registry}: {problem}", registry=seen.registry, problem=seen.registry_problem),
+        )
     age = abs(seen.now - seen.last_registry_contact)
     # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
     if age <= LATEST_CHECK_IN + timedelta(minutes=1):
-        return _healthy(f"{seen.registry} answered {ago(age)} ago", age.total_seconds())
+        content = text("{registry} answered {age} ago", registry=seen.registry, age=ago(age))
+        return _healthy(content, age.total_seconds())
     content = text(
         "{registry} answered last {age} ago: {registry_problem}",
         registry=seen.registry,
@@ -226,29 +238,31 @@ def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if behind is None:
         return _unknown(text("the tenant does not report it"))
     if behind <= 0:
-        return _healthy("the newest", 0)
+        return _healthy(text("the newest"), 0)
     if behind == 1:
-        return _warning("a newer release exists", 1)
-    return _unhealthy(f"{behind} releases behind: out of support", behind)
+        return _warning(text("a newer release exists"), 1)
+    return _unhealthy(text("{behind} releases behind: out of support", behind=behind), behind)
 
 
 def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.report is None:
-        return RowResult(_missing(seen, LATEST_REPORT), "the gateway has not reported yet")
+        return RowResult(_missing(seen, LATEST_REPORT), text("the gateway has not reported yet"))
     age = abs(seen.now - seen.report.at)
     if age > LATEST_REPORT:
-        return _unhealthy(f"the gateway has not reported for {ago(age)}")
+        return _unhealthy(text("the gateway has not reported for {age}", age=ago(age)))
     if seen.report.connections is None:
-        return _unhealthy("the gateway runs, but its server does not answer")
-    return _healthy("serving")
+        return _unhealthy(text("the gateway runs, but its server does not answer"))
+    return _healthy(text("serving"))
 
 
 def _configuration(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.refusal is not None:
-        return _unhealthy(f"could not be applied; the earlier one stays in use: {seen.refusal}")
+        return _unhealthy(
+            text("could not be applied; the earlier one stays in use: {reason}", reason=seen.refusal)
+        )
     if seen.configuration_id is None:
-        return _unknown("not pulled yet")
-    return _healthy("applied")
+        return _unknown(text("not pulled yet"))
+    return _healthy(text("applied"))
 
 
 TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult]], ...]] = (
@@ -289,7 +303,7 @@ TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult
     (
         "server-logs",
         text("Server logs"),
-        lambda _seen, _thresholds: _unknown("logs stay on this server; nothing is uploaded"),
+        lambda _seen, _thresholds: _unknown(text("logs stay on this server; nothing is uploaded")),
     ),
 )
 """Id, title and rule of every row, in the order of the vendor's table."""
@@ -316,12 +330,13 @@ def _missing(seen: Observation, limit: timedelta) -> HealthState:
 
 def _percent(value: float | None, limit: Threshold) -> RowResult:
     if value is None:
-        return _unknown("not measured yet")
+        return _unknown(text("not measured yet"))
     whole = round(value)
-    text = f"{whole} %"
+    content = f"{whole} %"
     if whole <= limit.healthy:
-        return _healthy(text, value)
-    return RowResult(HealthState.UNHEALTHY if whole >= limit.unhealthy else HealthState.WARNING, text, value)
+        return _healthy(content, value)
+    worse = HealthState.UNHEALTHY if whole >= limit.unhealthy else HealthState.WARNING
+    return RowResult(worse, content, value)
 
 
 _OF_EXPIRY: Final = {
@@ -337,13 +352,14 @@ def _days(
 ) -> RowResult:
     """What the rule for the lifetime says, or the limits that an administrator has set instead."""
     if end is None:
-        return _unknown("it cannot be read")
+        return _unknown(text("it cannot be read"))
     days = (end - now) / timedelta(days=1)
     state = _OF_EXPIRY[expiry(end, now, start)]
     if limit is not None:
         state = HealthState.HEALTHY if days > limit.healthy else HealthState.WARNING
         if days <= limit.unhealthy:
             state = HealthState.UNHEALTHY
+    day = f"{end:%Y-%m-%d}"
     if days <= 0:
-        return RowResult(state, f"ended on {end:%Y-%m-%d}", days)
-    return RowResult(state, f"ends on {end:%Y-%m-%d}, in {int(days)} days", days)
+        return RowResult(state, text("ended on {day}", day=day), days)
+    return RowResult(state, text("ends on {day}, in {days} days", day=day, days=int(days)), days)

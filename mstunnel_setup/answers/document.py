@@ -98,7 +98,16 @@ class Document:
     def lines(self, problems: Iterable[KeyProblem]) -> tuple[str, ...]:
         """These problems and the document's own, each with its place, in the order of the file."""
         found = {*self.problems, *((self.position(problem), problem.text) for problem in problems)}
-        return tuple(f"{self.name}:{at.line}:{at.column}: {text}" for at, text in sorted(found))
+        return tuple(
+            text(
+                "{file}:{line}:{column}: {problem}",
+                file=self.name,
+                line=at.line,
+                column=at.column,
+                problem=problem,
+            )
+            for at, problem in sorted(found)
+        )
 
     def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
         """The mapping; duplicate keys become problems."""

@@ -20,6 +20,7 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError, declare
+from mstunnel_setup.base.text import text
 
 ANSWERS_INVALID = declare(
     UsageError,
@@ -101,7 +102,7 @@ def load(path: Path) -> LoadedAnswers:
             "the answer file {path} cannot be read: {reason}",
             hint="Check the path, or write a new file with `mstunnel-setup answers new`.",
             path=path,
-            reason=error.strerror,
+            reason=text(error.strerror or str(error)),
         ) from error
     except DocumentError as error:
         raise AnswersError(error.problems) from error

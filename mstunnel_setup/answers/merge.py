@@ -44,8 +44,15 @@ class Origin:
     name: str = ""
 
     def __str__(self) -> str:
-        kind = "earlier answer" if self.kind == "earlier" else self.kind
-        return self.name if self.kind == "file" else f"{kind} {self.name}".strip()
+        return str(self.words)
+
+    @property
+    def words(self) -> str:
+        """The source for people."""
+        kind = text("earlier answer") if self.kind == "earlier" else text(self.kind)
+        if self.kind == "file":
+            return self.name
+        return text("{kind} {name}", kind=kind, name=self.name) if self.name else kind
 
 
 class Answers(AnswerFile):
@@ -283,9 +290,11 @@ def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:
         if origin.kind in _NAMES and isinstance(message, Text) and message.values:
             values = dict(message.values)
             for name, value in values.items():
-                setting = BY_PATH.get(f"{section}.{value}") or BY_PATH.get(str(value))
-                if isinstance(value, Key) and setting and setting.path.partition(".")[0] == section:
+                if not isinstance(value, Key):
+                    continue
+                setting = BY_PATH.get(f"{section}.{value}") or BY_PATH.get(value)
+                if setting and setting.path.partition(".")[0] == section:
                     values[name] = _NAMES[origin.kind](setting) or value
             message = Text(message.template, values)
-        lines.add(text("{origin}: {problem}", origin=origin, problem=message))
+        lines.add(text("{origin}: {problem}", origin=origin.words, problem=message))
     return AnswersError(tuple(sorted(lines)))

@@ -111,7 +111,7 @@ def _token(section: Section) -> Iterator[Advice]:
                     "`token.required_claims.{name}` can only be the {kind} `{wanted}`, as in tokens of "
                     "members: correct or remove it",
                     name=name,
-                    kind="text" if isinstance(wanted, str) else "number",
+                    kind=text("text") if isinstance(wanted, str) else text("number"),
                     wanted=wanted,
                 )
         if advice:
@@ -191,7 +191,7 @@ def _environment(section: Section) -> Iterator[Advice]:
         try:
             refuse_wrong(name, str(value).lower() if isinstance(value, bool) else str(value))
         except UsageError as error:
-            yield name, f"{error.message}: {error.hint[:1].lower()}{error.hint[1:].rstrip('.')}"
+            yield name, text("{message}. {hint}", message=error.message, hint=error.hint)
 
 
 def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Advice]:

@@ -35,17 +35,19 @@ class SecretReference:
     name: str
 
     @classmethod
-    def parse(cls, text: object) -> "SecretReference":
-        """The reference written as `text`; ValueError, which never repeats the text, when it is none."""
-        place, colon, name = str(text).partition(":")
-        if not isinstance(text, str) or not colon or place not in _FORMS:
+    def parse(cls, written: object) -> "SecretReference":
+        """The reference `written`; ValueError, which never repeats it, when it is none."""
+        place, colon, name = str(written).partition(":")
+        if not isinstance(written, str) or not colon or place not in _FORMS:
             raise ValueError(
-                "must be the location of a secret, not the secret itself: put the secret into a file and "
-                "write `file:/path` (or `env:NAME`, `credential:NAME`)"
+                text(
+                    "must be the location of a secret, not the secret itself: put the secret into a file and "
+                    "write `file:/path` (or `env:NAME`, `credential:NAME`)"
+                )
             )
         form, what = _FORMS[place]
         if not form.fullmatch(name):
-            raise ValueError(f"must have {what} after `{place}:`: correct it")
+            raise ValueError(text("must have {what} after `{place}:`: correct it", what=what, place=place))
         return cls(cast("Place", place), name)
 
     def __str__(self) -> str:
@@ -85,7 +87,7 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
     try:
         found = files.locate(path).stat()
     except OSError as error:
-        raise _missing(reference, error.strerror or type(error).__name__) from error
+        raise _missing(reference, text(error.strerror or type(error).__name__)) from error
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
         raise SECRET_INVALID(
             reference=reference, expected=text("a file of at most {largest} bytes", largest=_LARGEST)

@@ -31,7 +31,7 @@ KNOWN: Final = frozenset(
 
 _TRUTH = frozenset({"1", "true", "yes", "on", "0", "false", "no", "off"})
 _HIGHEST_LEVEL = 4
-_LEVEL = re.compile(r"[0-9]+")
+_LEVEL = re.compile(r"0*[0-4]")
 _TRACE = re.compile(r"[012]")
 # RFC 3986, 3.1. A password may hold `://`, too.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -252,7 +252,7 @@ INTERNAL_ERROR = declare(
     "{report} This is an error in the program.",
 )
 NOT_INSTALLED = declare(
-    UsageError,
+    CheckError,
     "not-installed",
     "no gateway is installed here",
     "Install one with mstunnel-setup, or correct --root.",

@@ -62,7 +62,7 @@ class LogLine(str):
     ) -> Self:
         """Make a line of its parts."""
         # Nothing of ours puts a token into a message; a server's answer might repeat it.
-        words = _safe(f"{message.removesuffix('.')}. {hint}" if hint else message)
+        words = _safe(f"{message.removesuffix('.')}. {hint!s}" if hint else message)
         line = super().__new__(cls, plain(f"{code}: {words}", _LONGEST))
         line.code, line.hint, line.priority = code, _safe(hint), priority
         line.values = {name: _safe(value) for name, value in (values or {}).items()}

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from mstunnel_setup.base.text import sentence, text
+from mstunnel_setup.base.text import Text, sentence, text
 
 _DIGITS: Final = 9
 _DIGITS_OF_JSON: Final = 20
@@ -149,10 +149,16 @@ def problem_of(item: Mapping[str, Any]) -> str:
     """
     kind, context = str(item["type"]), item.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
-        return str(context["error"]) if "error" in context else str(item["msg"]).partition(", ")[2]
+        if "error" not in context:
+            return str(item["msg"]).partition(", ")[2]
+        (words, *_) = (*getattr(context["error"], "args", ()), "")
+        return words if isinstance(words, Text) else str(context["error"])
     for name, words in _BOUNDS.items():
         if name in context:
-            return sentence(words, {"bound": str(context[name]).replace("'", "`")})
+            bound = context[name]
+            # A whole number has no decimals: 1.0 is 1.
+            shown = f"{bound:g}" if isinstance(bound, float) else str(bound).replace("'", "`")
+            return sentence(words, {"bound": shown})
     return _KINDS.get(kind.partition("_")[0], text("is not valid here"))
 
 

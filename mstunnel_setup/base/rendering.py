@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mstunnel_setup.base.errors import StepError, declare
+from mstunnel_setup.base.text import text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -68,14 +69,14 @@ def _environment() -> "Environment":
 
 def _line(value: str) -> str:
     if _CONTROLS.search(value):
-        raise UNQUOTABLE(value=value, reason="it has control characters")
+        raise UNQUOTABLE(value=value, reason=text("it has control characters"))
     return value
 
 
 def plain(value: str) -> str:
     """`value` where a file knows no quotes: blanks around it would be dropped."""
     if value != value.strip():
-        raise UNQUOTABLE(value=value, reason="it begins or ends with a blank")
+        raise UNQUOTABLE(value=value, reason=text("it begins or ends with a blank"))
     return _line(value)
 
 
@@ -110,22 +111,22 @@ def shell(value: str) -> str:
     if "'" not in value:
         return shlex.quote(_line(value))
     if "!" in value:
-        raise UNQUOTABLE(value=value, reason="shells read ' together with ! differently")
+        raise UNQUOTABLE(value=value, reason=text("shells read ' together with ! differently"))
     return '"' + re.sub(r'(["\\$`])', r"\\\1", _line(value)) + '"'
 
 
 def ocserv(value: object) -> str:
     """`value` of a setting in `ocserv.conf`, with or without quotes around it in the template."""
-    text = plain(str(value))
-    if set(text) & set('"\\#;'):
-        raise UNQUOTABLE(value=text, reason='ocserv has no way to write ", \\, # and ;')
-    return text
+    word = plain(str(value))
+    if set(word) & set('"\\#;'):
+        raise UNQUOTABLE(value=word, reason=text('ocserv has no way to write ", \\, # and ;'))
+    return word
 
 
 def logrotate(value: str) -> str:
     """`value` as a path for logrotate, which reads names in quotes as patterns."""
     if set(value) & set('"\\*?[]{}'):
-        raise UNQUOTABLE(value=value, reason="logrotate takes it for a pattern")
+        raise UNQUOTABLE(value=value, reason=text("logrotate takes it for a pattern"))
     return f'"{_line(value)}"'
 
 
@@ -137,5 +138,5 @@ def yaml(value: str) -> str:
 def _unquoted(value: str) -> str:
     """A backslash at the end would join the next line."""
     if value.endswith("\\"):
-        raise UNQUOTABLE(value=value, reason="it ends with a backslash")
+        raise UNQUOTABLE(value=value, reason=text("it ends with a backslash"))
     return plain(value)

@@ -65,9 +65,14 @@ class Text(str):
 
     def __new__(cls, template: str, values: Mapping[str, object] | None = None) -> Self:
         """Fill in the values."""
-        made = super().__new__(cls, template if values is None else template.format_map(values))
+        made = super().__new__(cls, template if values is None else template.format_map(_english(values)))
         made.template, made.values = template, values
         return made
+
+
+def _english(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the values for the English text: an f-string must not do this, it loses the translation."""
+    return {name: str(value) if isinstance(value, Text) else value for name, value in values.items()}
 
 
 def text(template: str, /, **values: object) -> str:
@@ -75,7 +80,7 @@ def text(template: str, /, **values: object) -> str:
 
     Translations are extracted from these calls, so the template is a literal.
     """
-    return Text(template, values or None)
+    return sentence(template, values)
 
 
 def joined(parts: Iterable[str], separator: str = " ") -> str:
@@ -144,7 +149,7 @@ def width(text: str) -> int:
 
 def padded(text: str, columns: int) -> str:
     """`text` with blanks behind it, to fill so many columns."""
-    return text + " " * (columns - width(text))
+    return str(text) + " " * (columns - width(text))
 
 
 def fold(line: str, hanging: int | None = None) -> list[str]:

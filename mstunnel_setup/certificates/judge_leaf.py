@@ -289,5 +289,8 @@ def shown_names(names: x509.SubjectAlternativeName) -> str:
         *names.get_values_for_type(x509.DNSName),
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
     ]
-    more = text(" and {shown} more", shown=len(found) - _SHOWN) if len(found) > _SHOWN else ""
-    return (", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN]) or text("no host")) + more
+    if not found:
+        return text("no host")
+    shown = ", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN])
+    more = len(found) - _SHOWN
+    return text("{names} and {more} more", names=shown, more=more) if more > 0 else shown

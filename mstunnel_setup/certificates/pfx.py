@@ -331,7 +331,9 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
         raise _wrong_passphrase(found, passphrase)
     if found.mac and not _opens_mac(found.mac, found.content, passphrase):
         if _opens_a_key(found, passphrase):
-            raise PFX_DAMAGED(reason="the passphrase fits, but the content was changed after it was written")
+            raise PFX_DAMAGED(
+                reason=text("the passphrase fits, but the content was changed after it was written")
+            )
         raise _wrong_passphrase(found, passphrase)
     for part in found.parts:
         check_key_size(part.encrypted_key, "the one in the PFX file")
@@ -352,7 +354,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
         if found.mac is None and found.parts and not _opens_a_key(found, passphrase):
             raise _wrong_passphrase(found, passphrase) from error
         if found.mac is None:
-            raise PFX_DAMAGED(reason="its content is not a valid key with certificates") from error
+            raise PFX_DAMAGED(reason=text("its content is not a valid key with certificates")) from error
         raise CERTIFICATE_UNREADABLE(
             problem=text("the PFX file opens, but the certificates or the key in it are not valid")
         ) from error
@@ -446,5 +448,5 @@ def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> Certificat
     return CertificateError(
         "pfx-passphrase-wrong",
         "the passphrase does not open the PFX file",
-        hint="Check the passphrase: upper case, a line end in its file, characters outside ASCII.",
+        hint="Check the passphrase: upper case, characters outside ASCII, a line end if it is in a file.",
     )

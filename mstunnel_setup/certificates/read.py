@@ -199,9 +199,13 @@ def _read_pem(data: bytes, source: Source) -> Material:
             if block.encrypted or block.label == "ENCRYPTED PRIVATE KEY":
                 material += Material(encrypted_keys=1)
             elif reader := _READERS.get(block.label):
-                material += reader(block.der, f"block {block.number} ({block.label})")
+                material += reader(
+                    block.der, text("block {number} ({label})", number=block.number, label=block.label)
+                )
     except PemError as error:
-        raise _unreadable(source, f"the {source} file is damaged: {error}") from error
+        raise _unreadable(
+            source, text("the {source} file is damaged: {reason}", source=source, reason=str(error))
+        ) from error
     return material
 
 
@@ -221,12 +225,16 @@ def _read_der(data: bytes, source: Source) -> Material:
     try:
         kind = kind_of_der(data)
     except der.DerError as error:
-        raise _unreadable(source, f"{where} is neither PEM nor complete DER: {error}") from error
+        raise _unreadable(
+            source, text("{where} is neither PEM nor complete DER: {reason}", where=where, reason=str(error))
+        ) from error
     if kind == "encrypted key":
         return Material(encrypted_keys=1)
     reader = _READERS_OF_DER.get(kind)
     if reader is None:
-        raise _unreadable(source, f"{where} is DER, but neither a certificate nor a private key")
+        raise _unreadable(
+            source, text("{where} is DER, but neither a certificate nor a private key", where=where)
+        )
     return reader(der.first_element(data).raw, where)
 
 
@@ -251,11 +259,11 @@ def _key(data: bytes, where: str) -> Material:
     try:
         return Material(keys=(_loaded_key(data),))
     except UnsupportedAlgorithm:
-        problem = f"{where} is a private key of a kind that is not supported"
+        problem = text("{where} is a private key of a kind that is not supported", where=where)
     except TypeError:
         return Material(encrypted_keys=1)
     except (ValueError, OverflowError):
-        problem = f"{where} is not a valid private key"
+        problem = text("{where} is not a valid private key", where=where)
     # The cause is left out on purpose: nothing of a key may reach a log.
     raise KEY_UNREADABLE(problem=problem)
 
@@ -280,7 +288,9 @@ def _pkcs7(data: bytes, where: str) -> Material:
             # A PKCS#7 file is a set: its order says nothing, so the leaf may come first.
             return Material(tuple(sorted(map(examined, found), key=is_ca)))
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unreadable("certificate", f"{where} is not a valid PKCS#7 certificate file") from error
+        raise _unreadable(
+            "certificate", text("{where} is not a valid PKCS#7 certificate file", where=where)
+        ) from error
 
 
 def _unreadable(source: Source, message: str) -> CertificateError:

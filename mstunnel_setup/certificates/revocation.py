@@ -163,7 +163,7 @@ def revocation_findings(found: Sequence[RevocationStatus]) -> Iterator[Problem]:
                 "the certificate of {subject} is revoked{details}",
                 hint="Request a new certificate with a new key from the authority.",
                 subject=status.subject,
-                details=f"{source.details}, says {source.address}",
+                details=text("{details}, says {address}", details=source.details, address=source.address),
             )
         elif status.state is RevocationState.UNKNOWN:
             yield warning(

@@ -21,7 +21,7 @@ from cryptography.x509.oid import (
 )
 
 from mstunnel_setup.base.errors import Declared, NetworkError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.certificate import (
     MALFORMED,
     extension,
@@ -91,7 +91,7 @@ def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certifica
     response = ocsp.load_der_ocsp_response(data)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower().replace("_", " ")
-        raise OCSP_UNUSABLE(reason=f"the responder refuses to answer: {status}")
+        raise OCSP_UNUSABLE(reason=text("the responder refuses to answer: {status}", status=status))
     # RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers.
     signers = (
         signer
@@ -99,11 +99,11 @@ def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certifica
         if signer == issuer or _may_respond(signer, issuer, now)
     )
     if not any(_signed(signer, response) for signer in signers):
-        raise OCSP_UNUSABLE(reason="the answer is not signed by the authority or its responder")
+        raise OCSP_UNUSABLE(reason=text("the answer is not signed by the authority or its responder"))
     number = serial_number(certificate)
     single = next((item for item in response.responses if item.serial_number == number), None)
     if single is None:
-        raise OCSP_UNUSABLE(reason="the answer is about another certificate")
+        raise OCSP_UNUSABLE(reason=text("the answer is about another certificate"))
     _require_current(OCSP_UNUSABLE, single.this_update_utc, single.next_update_utc, now)
     if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
         return _revoked(single.revocation_time_utc, single.revocation_reason)
@@ -154,7 +154,7 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
     pem = data.lstrip().startswith(b"-----BEGIN")
     crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
     if crl.issuer != issuer.subject or not signs_list(issuer, crl):
-        raise CRL_UNUSABLE(reason="the list is not signed by the authority")
+        raise CRL_UNUSABLE(reason=text("the list is not signed by the authority"))
     _require_about(crl, certificate)
     _require_current(CRL_UNUSABLE, crl.last_update_utc, crl.next_update_utc, now)
     entry = crl.get_revoked_certificate_by_serial_number(serial_number(certificate))
@@ -164,9 +164,9 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
     # Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still.
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is not None and scope.only_some_reasons:
-        raise CRL_UNUSABLE(reason="the list holds only some reasons, so it does not settle it")
+        raise CRL_UNUSABLE(reason=text("the list holds only some reasons, so it does not settle it"))
     if part := not_understood(crl):
-        raise CRL_UNUSABLE(reason=f"{part} has an unknown critical extension")
+        raise CRL_UNUSABLE(reason=text("{part} has an unknown critical extension", part=part))
     return Answer(RevocationState.GOOD)
 
 
@@ -177,19 +177,19 @@ def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certif
     An attacker in between could serve another part of a divided list, which is also signed.
     """
     if extension(crl, x509.DeltaCRLIndicator) is not None:
-        raise CRL_UNUSABLE(reason="it holds only the changes since an earlier list (a delta list)")
+        raise CRL_UNUSABLE(reason=text("it holds only the changes since an earlier list (a delta list)"))
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is None:
         return
     other_kind = scope.only_contains_user_certs if is_ca(certificate) else scope.only_contains_ca_certs
     if other_kind or scope.only_contains_attribute_certs:
-        raise CRL_UNUSABLE(reason="the list is about another kind of certificate")
+        raise CRL_UNUSABLE(reason=text("the list is about another kind of certificate"))
     if scope.indirect_crl:
-        raise CRL_UNUSABLE(reason="the list is indirect: it speaks for other authorities")
+        raise CRL_UNUSABLE(reason=text("the list is indirect: it speaks for other authorities"))
     own = _places(scope, crl.issuer)
     points = extension(certificate, x509.CRLDistributionPoints) or ()
     if own and all(own.isdisjoint(_places(point, certificate.issuer)) for point in points):
-        raise CRL_UNUSABLE(reason="it is not the list that the certificate names")
+        raise CRL_UNUSABLE(reason=text("it is not the list that the certificate names"))
 
 
 def _places(
@@ -222,9 +222,12 @@ def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) ->
 
 
 def _revoked(since: datetime | None, reason: x509.ReasonFlags | None) -> Answer:
-    details = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
-    details += text(" ({detail})", detail=reason.name.replace("_", " ")) if reason else ""
-    return Answer(RevocationState.REVOKED, details)
+    parts = []
+    if since:
+        parts.append(text(" since {since:%Y-%m-%d %H:%M} UTC", since=since))
+    if reason:
+        parts.append(text(" ({detail})", detail=reason.name.replace("_", " ")))
+    return Answer(RevocationState.REVOKED, joined(parts, "") if parts else "")
 
 
 def _require_current(

@@ -71,7 +71,7 @@ def main() -> None:
         refuse_undecodable(sys.argv[1:], os.environ)
         app()
     except SetupError as error:
-        sys.stderr.write(f"error: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(f"error: {error.message!s}\n" + (f"  {error.hint!s}\n" if error.hint else ""))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)

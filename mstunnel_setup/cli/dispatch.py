@@ -37,7 +37,7 @@ def main() -> int:
 def version_shown() -> bool:
     """Print the version if the command line asks for nothing else; whether that was done."""
     program = _program()
-    asked = sys.argv[1:] == ["--version"] and program not in _WITHOUT_VERSION_OPTION
+    asked = sys.argv[1:] in (["--version"], ["-V"]) and program not in _WITHOUT_VERSION_OPTION
     # The command line of the program shows it as JSON.
     plain = os.environ.get("MSTUNNEL_OUTPUT", "text") == "text"
     return asked and plain and _written(1, f"{program} {__version__}\n")

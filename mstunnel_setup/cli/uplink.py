@@ -42,6 +42,6 @@ def _run(side: str, given: str) -> int:
             sys.stdin.read()
             uplink.attach(whole_number(given) or 0, Processes())
     except SetupError as error:
-        sys.stderr.write(f"mstunnel_uplink: {error.message}\n")
+        sys.stderr.write(f"mstunnel_uplink: {error.message!s}\n")
         return error.exit_code
     return ExitCode.DONE

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import Declared, EngineError, declare
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
-from mstunnel_setup.base.text import plain, printable, sentence, text
+from mstunnel_setup.base.text import joined, plain, printable, sentence, text
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName, mount_words
@@ -452,7 +452,12 @@ def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> 
     advice = sentence(hint, {"engine": engine, "directory": "containers" if engine == "podman" else "docker"})
     own = release_images()
     if own is not None and reference.endswith((own.gateway, own.agent)):
-        advice += f" Or copy {own.archive} to {paths.IMAGE_ARCHIVES}, then run the command again."
+        copy = text(
+            "Or copy {archive} to {place}, then run the command again.",
+            archive=own.archive,
+            place=paths.IMAGE_ARCHIVES,
+        )
+        advice = joined((advice, copy))
     failure = PullError(
         "image-pull-failed",
         "cannot pull {image}: {reason}",

@@ -63,8 +63,12 @@ class Probe:
         """Curl's own words, or the status that is no answer of the site."""
         if self.status:
             return text("status {status}", status=self.status)
-        words = self.account.get("errormsg") or text("no answer")
-        return plain(f"{words} (curl {self.account.get('exitcode', '?')})", _LONGEST)
+        words = self.account.get("errormsg")
+        return text(
+            "{words} (curl {code})",
+            words=plain(words, _LONGEST) if words else text("no answer"),
+            code=plain(self.account.get("exitcode", "?")),
+        )
 
     @property
     def connect_seconds(self) -> float | None:

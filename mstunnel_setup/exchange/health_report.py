@@ -4,16 +4,17 @@ Both are files; the metrics for other programs are a third one (`agent/metrics.p
 """
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.text import Text, joined, plain, text
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
@@ -27,8 +28,43 @@ LATEST_CHECK_IN: Final = timedelta(minutes=5)
 """How long ago the last check-in of a healthy agent may be."""
 
 
-PlainText = Annotated[str, AfterValidator(plain)]
+def _one_plain_line(value: object, validate: Callable[[object], str]) -> str:
+    # The validation makes a text without its template of it.
+    return value if isinstance(value, Text) and plain(value) == value else plain(validate(value))
+
+
+PlainText = Annotated[str, WrapValidator(_one_plain_line)]
 """Text for terminals: the agent wrote it, so it is one line without control characters."""
+# Values are filled in by name only: the agent, which sends the template, cannot have the host format more.
+_TEMPLATE: Final = r"^(?:[^{}]|\{[a-z_]{1,40}(?::\.\df)?\})*$"
+
+
+class ReportedText(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True):
+    """The template of a text and its values, by which the host translates it."""
+
+    template: Annotated[PlainText, Field(pattern=_TEMPLATE)]
+    values: Mapping[str, "ReportedText | int | float | PlainText"] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, said: Text) -> Self:
+        """Take a text apart; values other than numbers are kept as texts."""
+        values: dict[str, ReportedText | int | float | str] = {
+            name: ReportedText.of(value)
+            if isinstance(value, Text)
+            else value
+            if isinstance(value, int | float)
+            else str(value)
+            for name, value in (said.values or {}).items()
+        }
+        return cls(template=said.template, values=values)
+
+    def text(self) -> Text:
+        """Put it together again. Raises KeyError or ValueError for values that do not fit the template."""
+        values = {
+            name: value.text() if isinstance(value, ReportedText) else value
+            for name, value in self.values.items()
+        }
+        return Text(self.template, values or None)
 
 
 class SyncFailure(BaseModel, frozen=True, extra="ignore", defer_build=True):
@@ -87,7 +123,7 @@ def agent_condition(status: AgentStatus | None, now: datetime) -> tuple[bool, st
         at = status.last_check_in.isoformat(timespec="seconds")
         seen = text("checked in at {last_check_in}", last_check_in=at)
     cause = text(": {message}", message=status.last_error.message) if status.last_error else ""
-    return True, f"{seen}{cause}"
+    return True, joined((seen, cause), "")
 
 
 class HealthState(StrEnum):
@@ -176,13 +212,34 @@ class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, 
     rows: tuple[ReportedRow, ...]
     thresholds: Thresholds
     last_error: SyncFailure | None = None
+    texts: Mapping[str, ReportedText] = Field(default_factory=dict)
+    """The texts of the rows that are made of templates, by the id of the row."""
 
 
 def write_health(files: Files, report: HealthReport) -> None:
     """Replace the report."""
-    messages.write(files, REPORT, report)
+    texts = {}
+    for row in report.rows:
+        # One that the host would not accept is sent in English only.
+        with suppress(ValidationError):
+            if isinstance(row.text, Text):
+                texts[row.id] = ReportedText.of(row.text)
+    messages.write(files, REPORT, report.model_copy(update={"texts": texts}))
 
 
 def read_health(files: Files) -> HealthReport | None:
-    """The last report, None when there is none that can be read."""
-    return messages.read_valid(files, REPORT, HealthReport)
+    """Return the last report, its texts with their templates; None when there is none that can be read."""
+    found = messages.read_valid(files, REPORT, HealthReport)
+    if found is None:
+        return None
+    rows = [row.model_copy(update={"text": _with_template(row, found.texts)}) for row in found.rows]
+    return found.model_copy(update={"rows": tuple(rows)})
+
+
+def _with_template(row: ReportedRow, texts: Mapping[str, ReportedText]) -> str:
+    """Return the text of a row, with its template if that makes the same English text."""
+    with suppress(KeyError, ValueError):
+        said = texts[row.id].text()
+        if said == row.text:
+            return said
+    return row.text

@@ -12,7 +12,7 @@ from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.exchange.health_report import SyncFailure
 
 AGENT_LOGS: Final = text("`mst-cli agent logs --tail 20` shows why.")
@@ -51,4 +51,4 @@ def agent_problem(error: SyncFailure) -> Problem:
 def fix_of(error: SyncFailure) -> str:
     """How to fix an error of the agent, with a command in it."""
     hint = ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
-    return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
+    return hint if "`" in hint else joined(filter(None, (hint, AGENT_LOGS)))

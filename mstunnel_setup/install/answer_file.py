@@ -106,7 +106,7 @@ def show(operator: Operator, settings: Settings) -> Result[MergedAnswers]:
 def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
     """Write the answers of the installation here to `file`, readable by its owner only.
 
-    Raises UsageError `not-installed` where no installation has begun, `file-exists`.
+    Raises CheckError `not-installed` where no installation has begun, UsageError `file-exists`.
     """
     receipt = journal_of(own_scope(operator), operator).receipt
     require_installed(receipt)

@@ -101,7 +101,9 @@ def wait(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> Id
     Unattended this raises WaitingError, which names the places.
     """
     given = named(context.answers)
-    places = text("expected at ") + " and ".join(given.paths) if given.paths[0] else USUAL_PLACES
+    places = USUAL_PLACES
+    if given.paths[0]:
+        places = text("expected at {paths}", paths=", ".join(given.paths))
     if not context.prompter.interactive:
         raise CERTIFICATE_AWAITED(places=places)
     context.prompter.say(

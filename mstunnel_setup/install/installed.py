@@ -58,14 +58,14 @@ def open_host(operator: Operator) -> Iterator[Host]:
 
 @contextmanager
 def open_gateway(operator: Operator) -> Iterator[Host]:
-    """This host, for commands that need a gateway here. Raises UsageError `not-installed`."""
+    """This host, for commands that need a gateway here. Raises CheckError `not-installed`."""
     with open_host(operator) as host:
         require_installed(journal_of(Scope.ALL, operator).receipt)
         yield host
 
 
 def require_installed(receipt: Receipt) -> None:
-    """Raise UsageError `not-installed` where no installation has begun: the same for every command."""
+    """Raise CheckError `not-installed` where no installation has begun: the same for every command."""
     if not receipt.entries:
         raise NOT_INSTALLED()
 

@@ -137,7 +137,7 @@ def _lines(
     for receipt, steps in receipts:
         for step in steps:
             mark = "done" if step.name in receipt.steps else "next" if step.name == report.next else "open"
-            yield Line(f"{mark:5} {step.name:12} {step.title}", mark, step.name, step.title)
+            yield Line(f"{mark:5} {step.name:12} {step.title!s}", mark, step.name, step.title)
     if stopped := report.stopped:
         hint = stopped.hint or text("Run mstunnel-setup again to continue.")
         yield from fold_all(
@@ -179,7 +179,7 @@ def summary(context: Context) -> list[str]:
     return [
         text("The gateway is installed."),
         *(
-            Line(f"  {name + ':':13}{value}", text("{name}:", name=name), value)
+            Line(f"  {f'{name!s}:':13}{value!s}", text("{name}:", name=name), value)
             for name, value in rows
             if value
         ),

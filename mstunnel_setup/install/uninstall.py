@@ -224,7 +224,7 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
     except SignInError as error:
         if error.code not in ACCESS_DENIED:
             raise
-        raise SignInError(error.code, error.message, f"{_OTHER_SIGN_IN} {_WAY_OUT}") from error
+        raise SignInError(error.code, error.message, joined((_OTHER_SIGN_IN, _WAY_OUT))) from error
 
 
 def tenant_keys(receipt: Receipt) -> dict[str, str]:

@@ -405,7 +405,7 @@ def _content(handle: int, path: str) -> bytes:
         kind = os.fstat(handle).st_mode
         if not (stat.S_ISREG(kind) or path.startswith(OPENED_BY_CALLER)):
             raise PATH_NOT_REGULAR(
-                verb="read", path=path, kind=name_of_kind(kind), expected=text("regular file")
+                verb=text("read"), path=path, kind=name_of_kind(kind), expected=text("regular file")
             )
         os.set_blocking(handle, True)
         with os.fdopen(handle, "rb", closefd=False) as stream:

@@ -81,7 +81,7 @@ def log_request(method: str, url: str, seconds: float, outcome: HttpAnswer | Exc
             status=outcome.status_code,
             request_id=plain(next(filter(None, found), "-"), _LONGEST_ID),
         )
-    content = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
+    content = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end!s}"
     for log, wanted in _LISTENERS:
         if wanted():
             log(content)

@@ -171,7 +171,7 @@ def _secured(
             limited = Limited(connection, clock, end)
             status, _ = exchange(limited, "CONNECT", authority, {"Host": authority})
             if status != HTTPStatus.OK:
-                raise OSError(f"{REFUSED} {status}" if status else "the proxy does not speak HTTP")
+                raise OSError(f"{REFUSED!s} {status}" if status else text("the proxy does not speak HTTP"))
         connection.settimeout(_left(clock, end))
         with context.wrap_socket(connection, server_hostname=destination.host) as secure:
             yield secure

@@ -56,7 +56,7 @@ def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
             "path-not-absolute",
             "cannot {verb} {path}: the path is not absolute",
             hint="Use an absolute path without `..`.",
-            verb=verb,
+            verb=text(verb),
             path=path,
         )
     handle = -1
@@ -100,13 +100,13 @@ def kind_of(mode: int) -> Kind:
 def name_of_kind(mode: int) -> str:
     """The kind of file that a `st_mode` describes, for messages."""
     words = {
-        stat.S_IFREG: "file",
-        stat.S_IFDIR: "directory",
-        stat.S_IFLNK: "link",
-        stat.S_IFIFO: "named pipe",
-        stat.S_IFSOCK: "socket",
+        stat.S_IFREG: text("file"),
+        stat.S_IFDIR: text("directory"),
+        stat.S_IFLNK: text("link"),
+        stat.S_IFIFO: text("named pipe"),
+        stat.S_IFSOCK: text("socket"),
     }
-    return words.get(stat.S_IFMT(mode), "device")
+    return words.get(stat.S_IFMT(mode), text("device"))
 
 
 def refuse_irregular(
@@ -118,8 +118,10 @@ def refuse_irregular(
     except FileNotFoundError:
         return
     if not allowed(found.st_mode):
-        expected = text("regular file") if allowed is stat.S_ISREG else "link"
-        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=name_of_kind(found.st_mode), expected=expected)
+        expected = text("regular file") if allowed is stat.S_ISREG else text("link")
+        raise PATH_NOT_REGULAR(
+            verb=text(verb), path=path, kind=name_of_kind(found.st_mode), expected=expected
+        )
 
 
 def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
@@ -127,7 +129,7 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
         kind = name_of_kind(found.st_mode)
-        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=kind, expected=text("regular file"))
+        raise PATH_NOT_REGULAR(verb=text(verb), path=path, kind=kind, expected=text("regular file"))
     if found.st_nlink > 1:
         raise FileError(
             "path-hard-linked",
@@ -148,16 +150,16 @@ def _others_can_write(found: os.stat_result) -> bool:
 
 def _unsafe(part: str, verb: str, path: str) -> FileError:
     problem = text("other users can change the directory {part} above it", part=part)
-    return PATH_UNSAFE(verb=verb, path=path, problem=problem)
+    return PATH_UNSAFE(verb=text(verb), path=path, problem=problem)
 
 
 def explain(verb: str, path: str, error: OSError) -> FileError:
     """The FileError for an OSError of the operation `verb` on `path`."""
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         problem = text("a directory above it is a link or not a directory")
-        return PATH_UNSAFE(verb=verb, path=path, problem=problem)
+        return PATH_UNSAFE(verb=text(verb), path=path, problem=problem)
     declared = _CAUSES.get(error.errno or 0, FILE_FAILED)
-    return declared(verb=verb, path=path, reason=error.strerror, account=own_name())
+    return declared(verb=text(verb), path=path, reason=text(error.strerror or str(error)), account=own_name())
 
 
 def visible_kind(path: Path) -> Kind | None:

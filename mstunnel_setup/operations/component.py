@@ -194,8 +194,14 @@ def restart(operator: Operator, container: str) -> Result[ContainerAction]:
 def _done(
     container: str, action: Literal["started", "stopped", "restarted"], warnings: tuple[Problem, ...] = ()
 ) -> Result[ContainerAction]:
-    line = text("{container} {action}.", container=container, action=text(action))
-    return Result("changed", ContainerAction(container=container, action=action), warnings, text=[line])
+    lines = {
+        "started": text("{container} started.", container=container),
+        "stopped": text("{container} stopped.", container=container),
+        "restarted": text("{container} restarted.", container=container),
+    }
+    return Result(
+        "changed", ContainerAction(container=container, action=action), warnings, text=[lines[action]]
+    )
 
 
 def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:

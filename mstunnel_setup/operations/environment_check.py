@@ -84,7 +84,7 @@ def unknown_setting(name: str) -> Problem:
     """The warning for a name that nothing reads, with the one that was probably meant."""
     by_case = {known.lower(): known for known in sorted(KNOWN, reverse=True)}
     near = [by_case[found] for found in difflib.get_close_matches(name.lower(), by_case, 1)]
-    suggestion = f"; did you mean {near[0]}?" if near else ""
+    suggestion = text("; did you mean {near}?", near=near[0]) if near else ""
     return warning(
         "setting-unknown",
         "{path} sets {name}, which is not a setting of the gateway{suggestion}",

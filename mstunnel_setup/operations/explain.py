@@ -69,15 +69,15 @@ class Row:
 def gateway(facts: ConnectionFacts) -> Row:
     """Whether the server's container runs and is healthy."""
     if facts.health == "healthy":
-        return Row("gateway", "ok", "running and healthy")
+        return Row("gateway", "ok", text("running and healthy"))
     hint = text("Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.")
-    return Row("gateway", "problem", f"the server is {facts.health}", hint)
+    return Row("gateway", "problem", text("the server is {state}", state=text(facts.health)), hint)
 
 
 def token(facts: ConnectionFacts) -> Row:
     """Whether the token is valid now: the given one, or by what the gateway logged about the device."""
     if facts.served is not None and not facts.served.by_token:
-        return Row("token", "ok", "not used: devices present no token here")
+        return Row("token", "ok", text("not used: devices present no token here"))
     if facts.token is not None:
         return _given_token(facts, facts.token)
     log = facts.log
@@ -87,13 +87,13 @@ def token(facts: ConnectionFacts) -> Row:
             "{refused} sign-ins refused in 24 hours; the last: {reason}{more}",
             refused=log.refused,
             reason=log.reason or text("no reason"),
-            more=f" (rule {rule})" if rule else "",
+            more=text(" (rule {rule})", rule=rule) if rule else "",
         )
         hints = (hint for pattern, hint in _REASONS.items() if re.search(pattern, log.reason))
         # Many devices share the address of one office or mobile network.
         return Row("token", "warning" if facts.connected else "problem", seen, next(hints, _ADD_FILE))
     if facts.connected:
-        return Row("token", "ok", "accepted when the device connected")
+        return Row("token", "ok", text("accepted when the device connected"))
     seen = text(
         "no token given; {others} sign-ins from other addresses refused in 24 hours", others=log.others
     )
@@ -105,11 +105,11 @@ def token(facts: ConnectionFacts) -> Row:
 
 def _given_token(facts: ConnectionFacts, given: Token) -> Row:
     if not given.claims:
-        return Row("token", "problem", "the file holds no JSON Web Token", _ADD_FILE)
+        return Row("token", "problem", text("the file holds no JSON Web Token"), _ADD_FILE)
     if problem := token_rules.header_problem(given.header, facts.rules):
-        return Row("token", "problem", str(problem), _GET_FROM_ENTRA)
+        return Row("token", "problem", problem.shown, _GET_FROM_ENTRA)
     if problem := token_rules.time_problem(given.claims, facts.rules, facts.now):
-        return Row("token", "problem", str(problem), _SIGN_IN_AGAIN)
+        return Row("token", "problem", problem.shown, _SIGN_IN_AGAIN)
     end = token_rules.moment(int(str(given.claims["exp"])))
     return Row("token", "ok", text("valid until {exp}; its signature was not verified here", exp=end))
 
@@ -117,52 +117,56 @@ def _given_token(facts: ConnectionFacts, given: Token) -> Row:
 def claims(facts: ConnectionFacts) -> Row:
     """Whether the claims follow the rules for tokens."""
     if facts.served is not None and not facts.served.by_token:
-        return Row("claims", "ok", "not used: devices present no token here")
+        return Row("claims", "ok", text("not used: devices present no token here"))
     if facts.token is None or not facts.token.claims:
         if facts.connected:
-            return Row("claims", "ok", "accepted when the device connected")
+            return Row("claims", "ok", text("accepted when the device connected"))
         if facts.subject.is_guest:
             seen = text("a guest of the tenant (#EXT# in the name), whose tokens are refused (rule member)")
             return Row("claims", "problem", seen, _USE_MEMBER)
-        return Row("claims", "unknown", "no token to decode", _ADD_FILE)
+        return Row("claims", "unknown", text("no token to decode"), _ADD_FILE)
     if not facts.rules:
-        return Row("claims", "unknown", "no rules for tokens on this host", text("Run mstunnel-setup."))
+        return Row("claims", "unknown", text("no rules for tokens on this host"), text("Run mstunnel-setup."))
     return _given_claims(facts, facts.token.claims)
 
 
 def _given_claims(facts: ConnectionFacts, given: Mapping[str, object]) -> Row:
     if problems := [*token_rules.claim_problems(given, facts.rules)]:
         guest = any(problem.rule in _GUEST_RULES for problem in problems)
-        seen = [text("{problem} (rule {rule})", problem=item.text, rule=item.rule) for item in problems]
-        return Row("claims", "problem", joined(seen, "; "), _USE_MEMBER if guest else _CORRECT_CLAIMS)
+        seen = joined((item.shown for item in problems), "; ")
+        return Row("claims", "problem", seen, _USE_MEMBER if guest else _CORRECT_CLAIMS)
     user = token_rules.user_of(given, facts.rules)
     if facts.subject.kind == "user" and facts.subject.text != user:
         hint = text("Explain that user: `mst-cli explain {user}`.", user=user)
-        return Row("claims", "warning", f"the token is of another user: {user or 'none'}", hint)
-    return Row("claims", "ok", f"all rules met; user {user}")
+        return Row(
+            "claims", "warning", text("the token is of another user: {user}", user=user or text("none")), hint
+        )
+    return Row("claims", "ok", text("all rules met; user {user}", user=user))
 
 
 def session(facts: ConnectionFacts) -> Row:
     """Whether the device is connected, and if not, what is known of its last session."""
     if facts.sessions is None:
-        return Row("session", "unknown", "the gateway did not list its sessions", _ASK_GATEWAY)
+        return Row("session", "unknown", text("the gateway did not list its sessions"), _ASK_GATEWAY)
     if facts.is_banned:
         hint = text("Run `mst-cli server unban ip {words}`.", words=facts.subject.text)
-        return Row("session", "problem", "the address is banned after failed sign-ins", hint)
+        return Row("session", "problem", text("the address is banned after failed sign-ins"), hint)
     if own := facts.own_sessions:
         first = own[0]
         seen = text(
             "{state} from {ip} since {at}{more}",
-            state=first.get("State"),
-            ip=first.get("Remote IP"),
-            at=first.get("Connected at"),
+            state=text(plain(first.get("State"))),
+            ip=plain(first.get("Remote IP")),
+            at=plain(first.get("Connected at")),
             more=text(", and {own} more", own=len(own) - 1) if len(own) > 1 else "",
         )
         hint = "" if facts.connected else text("It has not signed in yet: see the rows token and claims.")
-        return Row("session", "ok" if facts.connected else "warning", plain(seen), hint)
+        return Row("session", "ok" if facts.connected else "warning", seen, hint)
     if not facts.is_device:
         seen = text("no device with this address is connected, was refused or is banned")
-        return Row("session", "unknown", seen, "For a destination, read the rows routes, dns and firewall.")
+        return Row(
+            "session", "unknown", seen, text("For a destination, read the rows routes, dns and firewall.")
+        )
     record = facts.log.last
     client = plain(record.client, 45) if record else ""
     if record is None:
@@ -174,13 +178,13 @@ def session(facts: ConnectionFacts) -> Row:
             "the last session, from {client}, ended after {seconds} s", client=client, seconds=record.seconds
         )
     hint = text("Fix the first row that is not ok, then reconnect the device.")
-    return Row("session", "problem", f"not connected; {last}", hint)
+    return Row("session", "problem", text("not connected; {last}", last=last), hint)
 
 
 def lease(facts: ConnectionFacts) -> Row:
     """The addresses of the device inside the tunnel, or whether there are any left."""
     if facts.sessions is None or facts.served is None:
-        return Row("lease", "unknown", "the gateway did not list its leases", _ASK_GATEWAY)
+        return Row("lease", "unknown", text("the gateway did not list its leases"), _ASK_GATEWAY)
     own = [str(row[key]) for row in facts.own_sessions for key in ("IPv4", "IPv6") if row.get(key)]
     if own:
         return Row("lease", "ok", plain(", ".join(own)))
@@ -196,7 +200,7 @@ def routes(facts: ConnectionFacts) -> Row:
     """Whether devices send packets for the destinations into the tunnel."""
     served = facts.served
     if served is None:
-        return Row("routes", "unknown", "there is no server configuration to read", _PULL)
+        return Row("routes", "unknown", text("there is no server configuration to read"), _PULL)
     if facts.is_device or not facts.destinations:
         more = len(served.includes) - _SHOWN
         listed = ", ".join(map(str, served.includes[:_SHOWN])) or text("all traffic")
@@ -209,7 +213,12 @@ def routes(facts: ConnectionFacts) -> Row:
     for address in facts.destinations:
         if excluded := served.excluded_by(address):
             hint = text("Remove the range: `mst-admin config update NAME --exclude …` sets the list.")
-            return Row("routes", "problem", f"{address} is excluded by {excluded}", hint)
+            return Row(
+                "routes",
+                "problem",
+                text("{address} is excluded by {network}", address=address, network=excluded),
+                hint,
+            )
         if served.route_to(address) is None:
             seen = text(
                 "{address} is in no range that goes into the tunnel ({includes} ranges)",
@@ -221,17 +230,20 @@ def routes(facts: ConnectionFacts) -> Row:
             )
             return Row("routes", "problem", seen, hint)
     route = served.route_to(facts.destinations[0])
-    return Row("routes", "ok", f"devices send {facts.destinations[0]} into the tunnel by {route}")
+    seen = text(
+        "devices send {address} into the tunnel by {route}", address=facts.destinations[0], route=route
+    )
+    return Row("routes", "ok", seen)
 
 
 def dns(facts: ConnectionFacts) -> Row:
     """Whether devices get DNS servers that answer, and look the name up there."""
     served = facts.served
     if served is None:
-        return Row("dns", "unknown", "there is no server configuration to read", _PULL)
+        return Row("dns", "unknown", text("there is no server configuration to read"), _PULL)
     if not served.dns_servers:
         hint = text("Set some: `mst-admin config update NAME --dns-server ADDRESS`.")
-        return Row("dns", "warning", "devices get no DNS servers; internal names stay unknown", hint)
+        return Row("dns", "warning", text("devices get no DNS servers; internal names stay unknown"), hint)
     if silent := [server for server, answers in facts.dns.items() if not answers]:
         seen = text("no answer on TCP port 53 at the gateway from {silent}", silent=", ".join(silent))
         hint = text(
@@ -242,28 +254,35 @@ def dns(facts: ConnectionFacts) -> Row:
     if facts.subject.kind == "name":
         return _name(facts, served)
     if not facts.dns:
-        return Row("dns", "unknown", f"not asked: {', '.join(served.dns_servers)}", _ASK_GATEWAY)
-    return Row("dns", "ok", f"answering on TCP port 53: {', '.join(served.dns_servers)}")
+        return Row(
+            "dns",
+            "unknown",
+            text("not asked: {servers}", servers=", ".join(served.dns_servers)),
+            _ASK_GATEWAY,
+        )
+    return Row(
+        "dns", "ok", text("answering on TCP port 53: {servers}", servers=", ".join(served.dns_servers))
+    )
 
 
 def _name(facts: ConnectionFacts, served: TunnelSettings) -> Row:
     name = facts.subject.text
     if not served.asks_for(name):
         seen = text("devices do not ask for {name} here: it is in none of the split DNS domains", name=name)
-        hint = "Add its domain: `mst-admin config update NAME --split-dns …` sets the list."
+        hint = text("Add its domain: `mst-admin config update NAME --split-dns …` sets the list.")
         return Row("dns", "problem", seen, hint)
     if not facts.destinations:
         hint = text("Query the devices' DNS servers directly: the gateway uses those of its host.")
-        return Row("dns", "warning", f"{name} does not resolve on the gateway", hint)
+        return Row("dns", "warning", text("{name} does not resolve on the gateway", name=name), hint)
     return Row("dns", "ok", f"{name} is {', '.join(map(str, facts.destinations))} on the gateway")
 
 
 def firewall(facts: ConnectionFacts) -> Row:
     """Whether the gateway's own rules and routes let devices reach the destinations."""
     if facts.served is None or facts.health != "healthy":
-        return Row("firewall", "unknown", "the rules of the gateway could not be read", _ASK_GATEWAY)
+        return Row("firewall", "unknown", text("the rules of the gateway could not be read"), _ASK_GATEWAY)
     if facts.is_device or not facts.destinations:
-        return Row("firewall", "unknown", "the rules depend on the destination", _WHICH)
+        return Row("firewall", "unknown", text("the rules depend on the destination"), _WHICH)
     for address in facts.destinations:
         if facts.served.is_of_device(address):
             hint = text(
@@ -276,20 +295,22 @@ def firewall(facts: ConnectionFacts) -> Row:
                 "reach it",
                 address=address,
             )
-            return Row("firewall", "problem", seen, "Serve it from another host; this rule has no exception.")
+            return Row(
+                "firewall", "problem", seen, text("Serve it from another host; this rule has no exception.")
+            )
         if address in facts.unroutable:
             hint = text("Add the route on this host, see `ip route`.")
             return Row("firewall", "problem", f"the gateway has no route to {address}", hint)
     hint = text(
         "Firewalls behind the gateway: record with `mst-cli server capture eth0 FILE` while a device tries."
     )
-    return Row("firewall", "ok", "the gateway forwards it; what lies behind cannot be seen here", hint)
+    return Row("firewall", "ok", text("the gateway forwards it; what lies behind cannot be seen here"), hint)
 
 
 def inbound(facts: ConnectionFacts) -> Row:
     """Whether devices outside reach the port; only a session proves it."""
     if connected := [row for row in facts.sessions or () if row.get("State") == "connected"]:
-        return Row("inbound", "ok", f"devices connected through it now: {len(connected)}")
+        return Row("inbound", "ok", text("devices connected through it now: {count}", count=len(connected)))
     port = facts.served.port if facts.served else 443
     seen = text(
         "no device is connected; whether port {port} is open from outside cannot be determined here",
@@ -312,7 +333,7 @@ def certificate(facts: ConnectionFacts) -> Row:
             hint = joined(filter(None, (found[0].hint, text("`mst-cli cert check` shows all."))))
             return Row("certificate", result, seen, hint)
     if facts.certificate_days is None:
-        return Row("certificate", "unknown", "it could not be read", text("Run `mst-cli cert check`."))
+        return Row("certificate", "unknown", text("it could not be read"), text("Run `mst-cli cert check`."))
     seen = text(
         "served, valid for {certificate_days} more days; devices need its root",
         certificate_days=facts.certificate_days,
@@ -351,13 +372,13 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result[Exp
     results = {row.result for row in found}
     cells = [(text("Row"), text("Result"), text("Seen, and the next step"))]
     for row in found:
-        cells.append((row.id, row.result, row.seen))
+        cells.append((row.id, text(row.result), row.seen))
         # The next step is below what was seen.
-        cells += [("", "", f"> {row.hint}")] if row.hint else []
+        cells += [("", "", text("> {hint}", hint=row.hint))] if row.hint else []
     lines = []
     for identifier, result, content in cells:
-        head = f"{identifier:12} {result:8} "
-        lines += folded(fold(head + content, len(head)), identifier, result, content)
+        head = f"{identifier!s:12} {result!s:8} "
+        lines += folded(fold(f"{head}{content!s}", len(head)), identifier, result, content)
     return Result(
         "warning" if results & {"problem", "warning"} else "ok",
         ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)),

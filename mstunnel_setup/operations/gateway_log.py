@@ -209,7 +209,7 @@ def report(operator: Operator, age: str) -> Result[UsageReport]:
     )
     warnings = (truncated,) if left_out else ()
     head = (text("User"), text("Sess."), text("Time"), text("In"), text("Out"), text("Last address"))
-    lines: list[str] = [Line(_TABLE.format(*head), *head)]
+    lines: list[str] = [Line(_TABLE.format(*map(str, head)), *head)]
     for usage in users:
         lines += _row(plain(usage.user, _USER_WIDTH), usage, plain(usage.client))
     summary = text("Users since {begin:%Y-%m-%d %H:%M} UTC: {ordered}", begin=begin, ordered=len(users))
@@ -226,7 +226,7 @@ def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:
     time = f"{hours}h{rest // 60:02}m" if hours else f"{rest // 60}m{rest % 60:02}s"
     sizes = (_size(usage.bytes_in), _size(usage.bytes_out))
     cells = (name, usage.sessions, time, *sizes, client if fits else "")
-    yield Line(_TABLE.format(*cells).rstrip(), *cells)
+    yield Line(_TABLE.format(*map(str, cells)).rstrip(), *cells)
     if not fits:
         yield text("  {client}", client=client)
 

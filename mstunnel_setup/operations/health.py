@@ -88,7 +88,8 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
     started = server.started_at if server else None
     if report is None or started is None or report.at >= started + _SETTLED_AFTER:
         return report
-    unknown = {"state": HealthState.UNKNOWN, "text": "the server was started a moment ago", "value": None}
+    content = text("the server was started a moment ago")
+    unknown = {"state": HealthState.UNKNOWN, "text": content, "value": None}
     rows = [row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows]
     return report.model_copy(update={"rows": tuple(rows)})
 
@@ -143,7 +144,7 @@ def health(operator: Operator) -> Result[HealthVerdict]:
 
     Exit code 7 for a container, 4 for a certificate that devices refuse, 3 for one that is nearly expired or
     another row that is unhealthy, else 0.
-    Raises UsageError `not-installed`.
+    Raises CheckError `not-installed`.
     """
     with open_gateway(operator) as ports:
         summary = CertificateSummary.read(ports, journal_of(Scope.ALL, operator).receipt)
@@ -182,8 +183,11 @@ def health(operator: Operator) -> Result[HealthVerdict]:
         healthy=code is ExitCode.DONE,
     )
     lines = [*states, *summary.lines()]
-    lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
-    shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
+    lines += [
+        (text(row.title), text("{state}: {words}", state=text(row.state.value), words=row.text))
+        for row in rows
+    ]
+    shown = [Line(f"{name!s:30} {value!s}", name, value) for name, value in lines]
     return Result("warning" if notices else "ok", found, notices, text=shown, exit_code=code)
 
 

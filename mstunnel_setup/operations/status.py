@@ -146,7 +146,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
         "ok" if found.healthy and not notices else "warning",
         found,
         notices,
-        text=[Line(f"{name:12} {value}", name, value) for name, value in _rows(found)],
+        text=[Line(f"{name!s:12} {value!s}", name, value) for name, value in _rows(found)],
         exit_code=code if found.healthy else ExitCode.ENGINE,
     )
 
@@ -161,8 +161,8 @@ def _rows(found: StatusReport) -> list[tuple[str, str]]:
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
         *found.certificate.lines(),
-        ("Server", server),
-        ("Agent", agent),
+        (text("Server"), server),
+        (text("Agent"), agent),
         *((row.title, row.text) for row in found.file_systems if row.state is not HealthState.HEALTHY),
         (text("Version"), found.version),
     ]

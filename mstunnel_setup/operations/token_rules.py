@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.gateway.oidc import CLAIM_RULES, FURTHER_CLAIMS, Comparison
 
@@ -30,8 +30,10 @@ class TokenProblem:
     rule: str
     text: str
 
-    def __str__(self) -> str:
-        return f"{self.text} (rule {self.rule})"
+    @property
+    def shown(self) -> str:
+        """Both, for people."""
+        return text("{problem} (rule {rule})", problem=self.text, rule=self.rule)
 
 
 def header_problem(header: Mapping[str, object], rules: JsonObject) -> TokenProblem | None:
@@ -42,13 +44,11 @@ def header_problem(header: Mapping[str, object], rules: JsonObject) -> TokenProb
         or len(name) > _LONGEST_KEY_NAME
         or not all("!" <= one <= "~" for one in name)
     ):
-        return TokenProblem("key-name", "kid is no name of a key")
+        return TokenProblem("key-name", text("kid is no name of a key"))
     if header.get("typ") != "JWT":
-        return TokenProblem("type", f"typ is {_shown(header.get('typ'))}, required is JWT")
+        return TokenProblem("type", _required("typ", header.get("typ"), "JWT"))
     if algorithm is not None and header.get("alg") != algorithm:
-        return TokenProblem(
-            "algorithm", f"alg is {_shown(header.get('alg'))}, required is {_shown(algorithm)}"
-        )
+        return TokenProblem("algorithm", _required("alg", header.get("alg"), _shown(algorithm)))
     return None
 
 
@@ -60,20 +60,31 @@ def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) ->
         name for name, value in times.items() if not (type(value) is int and value and value in _INTEGERS)
     ]
     if missing:
-        return TokenProblem("validity", f"the token has no valid time in: {', '.join(missing)}")
+        return TokenProblem(
+            "validity", text("the token has no valid time in: {names}", names=", ".join(missing))
+        )
     begin, end, issued = (int(str(times[name])) for name in _TIMES)
     if end < now:
-        return TokenProblem("validity", f"expired at {moment(end)}, {now - end:.0f} s ago")
+        return TokenProblem(
+            "validity", text("expired at {at}, {seconds:.0f} s ago", at=moment(end), seconds=now - end)
+        )
     if begin > now:
-        return TokenProblem("validity", f"valid from {moment(begin)}, in {begin - now:.0f} s")
+        return TokenProblem(
+            "validity", text("valid from {at}, in {seconds:.0f} s", at=moment(begin), seconds=begin - now)
+        )
     longest = rules.get("maximum_lifetime")
     if not isinstance(longest, int):
         return None
     if issued > now:
-        return TokenProblem("lifetime", f"issued at {moment(issued)}, in {issued - now:.0f} s")
+        return TokenProblem(
+            "lifetime", text("issued at {at}, in {seconds:.0f} s", at=moment(issued), seconds=issued - now)
+        )
     lasts = max(end - min(begin, issued), int(end - now))
     if min(begin, issued) < 0 or lasts > longest:
-        return TokenProblem("lifetime", f"valid for {lasts} s, the longest allowed is {longest} s")
+        return TokenProblem(
+            "lifetime",
+            text("valid for {lasts} s, the longest allowed is {longest} s", lasts=lasts, longest=longest),
+        )
     return None
 
 
@@ -99,28 +110,30 @@ def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[
     name = str(rules.get("user_name_claim", "oid"))
     found, guid = claims.get(name), "user_name_format" in rules
     if not isinstance(found, str) or (guid and not _GUID.fullmatch(found)):
-        words = "a GUID" if guid else "text"
-        problem = text("{name} is {found}, required is {words}", name=name, found=_shown(found), words=words)
-        yield TokenProblem("user", problem)
+        yield TokenProblem("user", _required(name, found, text("a GUID") if guid else text("text")))
 
 
 def _claim_problem(comparison: Comparison, name: str, found: object, expected: JsonValue) -> str:
     """How a claim breaks a rule; empty where it follows it."""
     shown, values = _shown(found), as_list(expected)
-    allowed = " or ".join(map(_shown, values))
+    allowed = joined(map(_shown, values), ", ")
     if comparison is Comparison.EQUAL:
-        problem = text(
-            "{name} is {found}, required is {expected}", name=name, found=shown, expected=_shown(expected)
-        )
-        return "" if _same(found, expected) else problem
+        return "" if _same(found, expected) else _required(name, found, _shown(expected))
     if comparison in _VALUES:
         problem = text("{name} is {found}, allowed is {allowed}", name=name, found=shown, allowed=allowed)
         return "" if any(_same(found, value) for value in values) else problem
     # Words are in a text; a claim that is none breaks the rule, whatever the words.
     held, words = {*found.split(" ")} if isinstance(found, str) else None, {*map(str, values)}
     if comparison is Comparison.NO_WORDS:
-        return f"{name} is {shown}, forbidden is {allowed}" if held is None or words & held else ""
-    return f"{name} is {shown}, required is {allowed}" if held is None or words - held else ""
+        problem = text("{name} is {found}, forbidden is {allowed}", name=name, found=shown, allowed=allowed)
+        return problem if held is None or words & held else ""
+    return _required(name, found, allowed) if held is None or words - held else ""
+
+
+def _required(name: str, found: object, expected: str) -> str:
+    return text(
+        "{name} is {found}, required is {expected}", name=name, found=_shown(found), expected=expected
+    )
 
 
 def _same(found: object, expected: object) -> bool:
@@ -135,4 +148,4 @@ def user_of(claims: Mapping[str, object], rules: JsonObject) -> str:
 
 
 def _shown(value: object) -> str:
-    return "missing" if value is None else plain(value, _SHOWN)
+    return text("missing") if value is None else plain(value, _SHOWN)

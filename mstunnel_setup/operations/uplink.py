@@ -31,7 +31,7 @@ def serve(account: str, processes: Processes, clock: Clock) -> None:
         raise GATEWAY_ACCOUNT_MISSING(account=account)
     for offer in offers(_IDLE):
         answer = refusal(offer, found.uid) or _connected(offer, processes)
-        sys.stderr.write(f"{answer}\n")
+        sys.stderr.write(f"{answer!s}\n")
         offer.answer(answer)
         clock.sleep(_PAUSE)
 

@@ -118,14 +118,17 @@ def version(operator: Operator, *, verbose: bool = False) -> Result[VersionRepor
     rows = [("mst-cli", __version__)]
     if not warnings:
         rows += [
-            (text("Engine"), f"{engine.capitalize()} {number}" if engine else "none"),
-            (text("Release"), release or (text("not known") if images.server and images.agent else "none")),
-            ("server", images.server or "none"),
-            ("agent", images.agent or "none"),
+            (text("Engine"), f"{engine.capitalize()} {number}" if engine else text("none")),
+            (
+                text("Release"),
+                release or (text("not known") if images.server and images.agent else text("none")),
+            ),
+            ("server", images.server or text("none")),
+            ("agent", images.agent or text("none")),
         ]
     rows += [(item.name, text("{number} ({kind})", number=item.version, kind=item.kind)) for item in packages]
     width = max(8, *(len(name) for name, _value in rows))
-    lines = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
+    lines = [Line(f"{name!s:{width}} {value!s}", name, value) for name, value in rows]
     return Result("warning" if warnings else "ok", found, warnings, text=lines)
 
 

@@ -108,8 +108,8 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str
         method=method,
         path=urlsplit(url).path,
         status=status,
-        words=reason or plain(error.get("code") or "") or "no reason given",
-        request=f" (request {request_id})" if request_id else "",
+        words=reason or plain(error.get("code") or "") or text("no reason given"),
+        request=text(" (request {request_id})", request_id=request_id) if request_id else "",
     )
     # Intune has no code for a missing licence, only its message.
     words = reason.lower()
@@ -119,7 +119,7 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str
     }
     if licence.get(status):
         missing = ENTRA_LICENCE_MISSING if "/identity/" in url else LICENCE_MISSING
-        return missing(detail=f": {request}")
+        return missing(detail=text(": {request}", request=request))
     if status == HTTPStatus.FORBIDDEN or inner_code == "Forbidden":
         return access_denied(request, method, urlsplit(url).path, needs, token)
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED

@@ -4,6 +4,7 @@
 imported in advance, so a run costs no more than its work.
 """
 
+import gettext
 import io
 import json
 import os
@@ -34,6 +35,7 @@ import mstunnel_setup.operations.certificate.import_certificate
 import mstunnel_setup.operations.monitor.rounds
 from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
+from mstunnel_setup.cli.framework import translation
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.framework.translation import use
 from mstunnel_setup.containers import choice
@@ -128,6 +130,8 @@ def _run(request: dict[str, Any]) -> None:
     if "typed" in request:
         sys.stdin = io.StringIO(request["typed"])
     use(request.get("language", "en"))
+    if request.get("catalogue"):
+        translation._catalogue = gettext.GNUTranslations(io.BytesIO(Path(request["catalogue"]).read_bytes()))
     warm.leave_at(request["out"])
     points = Points(request.get("kill_at"), request["engine"])
     prepare(request, points)

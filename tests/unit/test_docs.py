@@ -9,6 +9,7 @@ import pytest
 from scripts import command_tree, docs, error_codes
 from scripts.schemas import schemas
 from tests import pages
+from tests.cases import every
 
 ROOT = Path(__file__).parents[2]
 # What a newcomer reads, and what explains a directory of the tests.
@@ -148,3 +149,19 @@ def test_every_promise_of_the_page_of_attacks_names_its_test() -> None:
     rows = [row for block in blocks for row in block.splitlines()[2:]]
     assert len(rows) > 25
     assert [row for row in rows if "`tests/" not in row] == []
+
+
+@every(
+    "page, code, reason",
+    [
+        ("network", "crl-unusable", "the list is not signed by the authority"),
+        ("network", "endpoint-unreachable", "no answer in time"),
+        ("certificate", "key-unreadable", "… is not a valid private key"),
+        ("certificate", "certificate-unreadable", "the PFX file opens, but"),
+        ("usage", "usage-invalid", "missing option …"),
+    ],
+)
+def test_a_message_that_is_one_value_is_listed_with_its_reasons(page: str, code: str, reason: str) -> None:
+    found = error_codes.error_pages()
+    row = next(line for line in found[f"errors/{page}.md"].splitlines() if f'id="{code}"' in line)
+    assert reason in row

@@ -18,7 +18,7 @@ from mstunnel_setup.io.own_process import keep_private
 
 Work: TypeAlias = Callable[[Operator], Result]
 Command: TypeAlias = Callable[..., Work]
-VersionOption = Annotated[bool, typer.Option("--version", help="Show the version.")]
+VersionOption = Annotated[bool, typer.Option("--version", "-V", help="Show the version.")]
 
 
 class ProgramVersion(Report):

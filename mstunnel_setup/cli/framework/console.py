@@ -13,11 +13,11 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as RichText
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.text import WIDTH, fold, one_line, sentence, text
+from mstunnel_setup.base.text import WIDTH, Text, fold, one_line, sentence, text
 from mstunnel_setup.cli.framework.translation import translated
 from mstunnel_setup.io.clock import Clock
 
@@ -85,7 +85,9 @@ class NoPrompts:
         if not self.stderr.isatty():
             return
         left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02}"
-        self.stderr.write(f"\r  {translated(f'{left:>6} left')} " if seconds_left > 0 else "\r\x1b[K")
+        self.stderr.write(
+            f"\r  {translated(text('{left:>6} left', left=left))} " if seconds_left > 0 else "\r\x1b[K"
+        )
         self.stderr.flush()
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:  # noqa: ARG002
@@ -253,12 +255,12 @@ class TerminalConsole(NoPrompts):
             found = [
                 row[0] for number, row in numbered if typed.lower() == row[0].lower() or typed == str(number)
             ]
-            found = found[:1] or [row[0] for row in rows if wanted == one_line(row[1]).casefold()]
+            found = found[:1] or [row[0] for row in rows if wanted == one_line(_shown(row[1])).casefold()]
             if len(found) == 1:
                 return found[0]
-            near = [item for item in numbered if wanted in "".join(item[1][1:2]).casefold()]
+            near = [item for item in numbered if wanted in "".join(map(_shown, item[1][1:2])).casefold()]
             if len(rows) > _MOST_ROWS and near:
-                self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
+                self._table(text("{count} names contain it.", count=len(near)), near[:_MOST_ROWS], columns)
             elif found:
                 self.say(
                     '"{typed}" is the name of {found} entries. Type the number of one.',
@@ -287,7 +289,7 @@ class TerminalConsole(NoPrompts):
 
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
         table = Table(
-            title=Text(self.redactor.clean(one_line(translated(title)))),
+            title=RichText(self.redactor.clean(one_line(translated(title)))),
             title_justify="left",
             show_header=bool(columns),
             header_style="bold" if self.color else "",
@@ -298,7 +300,9 @@ class TerminalConsole(NoPrompts):
             # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
             table.add_column(translated(heading), no_wrap=position == 0, overflow="fold")
         for number, (_, *cells) in rows:
-            table.add_row(*(Text(self.redactor.clean(one_line(cell))) for cell in (str(number), *cells)))
+            table.add_row(
+                *(RichText(self.redactor.clean(one_line(_shown(cell)))) for cell in (str(number), *cells))
+            )
         self._rich().print(table, width=None if self.stderr.isatty() else WIDTH)
 
     def _read(self, prompt: str) -> str:
@@ -324,3 +328,8 @@ class TerminalConsole(NoPrompts):
             "the input ended before the question was answered",
             hint="Run the command at a terminal, or give the answers with --answers and --unattended.",
         )
+
+
+def _shown(cell: str) -> str:
+    """A cell of a table in the language of the person; a name from elsewhere stays as it is."""
+    return translated(cell) if isinstance(cell, Text) else cell

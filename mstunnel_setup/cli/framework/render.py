@@ -227,7 +227,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     if error is None or is_broken_pipe(error):
         return code
     # The result could not be written: that is what the exit code tells, unless there is a worse one.
-    unwritten = explain("write", "the result", error)
+    unwritten = explain("write", text("the result"), error)
     Renderer(program, OutputFormat.TEXT, Redactor(), color).show(_failure(unwritten))
     return code or int(unwritten.exit_code)
 
@@ -292,7 +292,10 @@ def _usage(error: TyperException, program: str) -> UsageError:
             hint = error.param_hint or (error.param and error.param.get_error_hint()) or ""
         name = hint if isinstance(hint, str) else " / ".join(map(repr, hint))
         if not hasattr(error, "param_type"):
-            problem = text("invalid value for {name}: {problem}", name=name, problem=_without_stop(message))
+            wrong_value = _without_stop(message)
+            if getattr(error.param, "metavar", None) == "SECONDS":
+                wrong_value = text("{problem} (seconds)", problem=wrong_value)
+            problem = text("invalid value for {name}: {problem}", name=name, problem=wrong_value)
         elif isinstance(error.param, TyperOption):
             problem = text("missing option {name}", name=name)
         else:

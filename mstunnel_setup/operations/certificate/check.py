@@ -123,9 +123,9 @@ def show(operator: Operator) -> Result[CertificateReport]:
         (text("Valid"), valid),
         ("SHA-256", found.sha256),
         *((text("Chain") if number == 0 else "", name) for number, name in enumerate(found.chain)),
-        (text("Earlier"), found.previous or "none"),
+        (text("Earlier"), found.previous or text("none")),
     ]
-    return Result("ok", found, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
+    return Result("ok", found, text=[Line(f"{name!s:8} {value!s}", name, value) for name, value in rows])
 
 
 def check(operator: Operator) -> Result[CertificateFindings]:

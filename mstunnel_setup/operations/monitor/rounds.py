@@ -116,7 +116,7 @@ class AgentReports:
         if line is not None and line != self._problem:
             self.tell(line)
         self._problem = line
-        return plain(f"{report.state}{why} ({report.at:%H:%M} UTC)")
+        return plain(f"{report.state}{why!s} ({report.at:%H:%M} UTC)")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pydantic import Field
 from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.text import plain, sentence, text
 from mstunnel_setup.exchange.release_feed import FeedRecord, offered, read_feed_record
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
@@ -178,7 +178,8 @@ def _decision_lines(found: LastDecision, *, upgrades: bool) -> Iterator[str]:
         more = follows if found.fixed else ""
         yield text("Window:  {window}{more}", window=plain(found.window), more=more)
     for number, unseen in enumerate(found.unseen):
-        yield f"{'        ' if number else 'Graph:  '} {_INSTEAD[unseen]}"
+        line = "         {unseen}" if number else "Graph:   {unseen}"
+        yield sentence(line, {"unseen": _INSTEAD[unseen]})
     if upgrades and found.waits:
         yield text(
             "Waits:   {reason} ({code}, as of {at:%Y-%m-%d %H:%M} UTC)",

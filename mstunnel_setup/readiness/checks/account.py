@@ -25,7 +25,7 @@ def _sign_in(account: AccountFacts) -> Verdict:
     if not account.tried:
         return skipped("not signed in: sign-in is interactive", "Run `mst-readiness account`.")
     if account.error:
-        return problem(account.error, hint=account.hint)
+        return problem(text(account.error), hint=account.hint)
     return passed(account.name or text("signed in"))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts.host import AddressFacts, KernelFacts, TunnelFacts, ipv6_obstacle
 from mstunnel_setup.readiness.facts.parse import Bridge
@@ -32,7 +32,13 @@ def overlaps(left: Iterable[Named], right: Iterable[Named]) -> Iterator[str]:
         network = ip_network(own, strict=False)
         for other, other_text, other_network in others:
             if network.version == other_network.version and network.overlaps(other_network):
-                yield f"{name} {own} and {other} {other_text}"
+                yield text(
+                    "{name} {network} and {other} {overlapped}",
+                    name=name,
+                    network=own,
+                    other=other,
+                    overlapped=other_text,
+                )
 
 
 def _moved(addresses: AddressFacts, settings: Settings) -> AddressFacts:
@@ -80,7 +86,7 @@ def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings, *o
     """Whether a bridge overlaps networks of other kinds."""
     addresses = _moved(addresses, settings)
     named = _named(addresses, tunnel)
-    found = "; ".join(overlaps(named["bridges"], [item for kind in others for item in named[kind]]))
+    found = joined(overlaps(named["bridges"], [item for kind in others for item in named[kind]]), "; ")
     if not found:
         return passed("nothing overlaps")
     if free := free_range(addresses, tunnel):
@@ -103,7 +109,7 @@ def _pool(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings, *oth
     if not tunnel.pool:
         return skipped(_UNKNOWN)
     named = _named(_moved(addresses, settings), tunnel)
-    found = "; ".join(overlaps(named["pool"], [item for kind in others for item in named[kind]]))
+    found = joined(overlaps(named["pool"], [item for kind in others for item in named[kind]]), "; ")
     if not found:
         return passed("nothing overlaps")
     return problem(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, Severity
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.expiry import Expiry
 from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, warning
@@ -119,7 +119,9 @@ def _worst(found: Sequence[Problem]) -> Verdict:
     """What the errors say, and without any the warnings; the first one's hint."""
     errors = [item for item in found if item.severity is Severity.ERROR]
     said = errors or found
-    return (problem if errors else warning)("; ".join(item.message for item in said), hint=said[0].hint)
+    return (problem if errors else warning)(
+        joined((text(item.message) for item in said), "; "), hint=said[0].hint
+    )
 
 
 @CHECKS.add("certificate-days-left", "Days left", "recommended")

@@ -296,7 +296,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
 
 
 def _list(ports: Sequence[int]) -> str:
-    return "port " + ", ".join(map(str, ports))
+    return text("port {ports}", ports=", ".join(map(str, ports)))
 
 
 def _port_free(protocol: str, why: str) -> None:
@@ -376,9 +376,10 @@ def _firewall(protocol: str, why: str) -> None:
         `firewall-cmd --add-port={opened}`; with ufw `ufw allow {opened}`.
         """
         wall = security.firewall
-        is_open, where = getattr(wall, protocol), f"{wall.kind} and {upper} {settings.port}"
+        is_open, values = getattr(wall, protocol), {"kind": wall.kind, "port": f"{upper} {settings.port}"}
+        where = text("{kind} and {port}", **values)
         if wall.forwarded:
-            where += text(", forwarded to the gateway")
+            where = text("{kind} and {port}, forwarded to the gateway", **values)
         if wall.kind == "none":
             if wall.forwarded:
                 return passed("no rule of nftables drops what is forwarded to the gateway")

@@ -70,7 +70,7 @@ def _dns(network: NetworkFacts) -> Verdict:
         failed=len(failed),
         endpoints=len(network.endpoints),
         names=names,
-        unresolved=failed[0].unresolved,
+        unresolved=text(failed[0].unresolved),
     )
     if all(any(not one.error for one in _deciding(item)) for item in failed):
         return warning(seen, hint="Check that this is intended: the proxy resolves them.")
@@ -102,7 +102,7 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
         hint="Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
         "https://{target}`.",
         through=through,
-        error=attempts[0].error,
+        error=text(attempts[0].error),
         target=attempts[0].target,
     )
 
@@ -179,7 +179,7 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
             "{host}: {reason}",
             hint="Check DNS (`getent ahosts {host}`), or set a proxy in https_proxy.",
             host=endpoint.host,
-            reason=endpoint.unresolved or text("no address"),
+            reason=text(endpoint.unresolved) or text("no address"),
         )
     if len(bad) == len(attempts):
         through = text(" through {through}", through=bad[0].through) if bad[0].through else ""
@@ -188,7 +188,7 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
             hint=_ALLOW,
             host=endpoint.host,
             through=through,
-            error=bad[0].error,
+            error=text(bad[0].error),
             port=endpoint.port,
         )
     if bad:
@@ -200,7 +200,7 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
             bad=len(bad),
             attempts=len(attempts),
             names=names,
-            error=bad[0].error,
+            error=text(bad[0].error),
             port=endpoint.port,
         )
     return passed(endpoint.host)
@@ -254,7 +254,7 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
         return skipped("no endpoint of this cloud asks for one")
     for item, one in shown:
         if one.error:
-            seen = text("{host}, with a client certificate: {error}", host=item.host, error=one.error)
+            seen = text("{host}, with a client certificate: {error}", host=item.host, error=text(one.error))
             return _no_way(network) or problem("{seen}", hint=_EXEMPT, seen=seen)
         if one.status not in item.expect_certificate:
             return problem(
@@ -372,7 +372,7 @@ def _arrives(protocol: str, why: str) -> None:
             return unknown(
                 "{error}",
                 hint="Probe it from another host: `mst-readiness inbound --probe HOST:PORT`.",
-                error=inbound.error,
+                error=text(inbound.error),
             )
         sources: tuple[str, ...] = getattr(inbound, protocol)
         if inbound.role == "listen" and sources:

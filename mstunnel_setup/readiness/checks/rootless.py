@@ -235,9 +235,9 @@ def _sysctl(name: str, least: str, why: str) -> None:
         value = kernel.sysctls.get(name)
         tracks = not (kernel.loadable | kernel.built_in).isdisjoint(CONNTRACK_MODULE_FILES)
         if suffices(name, value, least):
-            return passed(f"{name} is {value}")
+            return passed("{name} is {value}", name=name, value=value)
         seen = (
-            f"{name} is {value}"
+            text("{name} is {value}", name=name, value=value)
             if value is not None
             else text("{name} does not exist (module nf_conntrack)", name=name)
         )
@@ -274,7 +274,7 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     """
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
-        return passed(f"{NAMESPACES} is {value}")
+        return passed("{name} is {value}", name=NAMESPACES, value=value)
     return problem(
         "user.max_user_namespaces is {value}",
         hint="Allow some: `sysctl -w user.max_user_namespaces=15076`.",

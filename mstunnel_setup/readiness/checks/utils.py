@@ -285,7 +285,7 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
             "{name} {version}: {why}",
             hint="Update {name} to {below} or later.",
             **values,
-            why=bad.why,
+            why=text(bad.why),
             below=bad.below,
         )
     return passed("{name} {version} has no known problem", **values)

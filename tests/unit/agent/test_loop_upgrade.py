@@ -62,7 +62,7 @@ def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) 
         assert agent.round() is None
     assert "ipv4-network = 10.20.0.0\n" in scene.conf()
     assert scene.files.state(UPGRADE.request) is None
-    assert scene.log.count(f"upgrade-waits: {AWAY.message} (undecided)") == 1
+    assert scene.log.count(f"upgrade-waits: {AWAY.message!s} (undecided)") == 1
     found = present(read_standing(scene.files))
     assert (found.code, found.waits) == ("undecided", True)
     scene.tenant.trouble = None

@@ -180,7 +180,7 @@ def test_facts_are_the_envelopes(server: Server) -> None:
 
 
 def test_a_server_without_a_gateway_is_a_fact_too(server: Server) -> None:
-    server.prints("error", code=2, errors=[{"code": "not-installed", "message": "", "hint": ""}])
+    server.prints("error", code=3, errors=[{"code": "not-installed", "message": "", "hint": ""}])
     facts = server.module("mstunnel_facts")["ansible_facts"]
     assert facts == {"mstunnel": {"installed": False, "serving": False}}
 

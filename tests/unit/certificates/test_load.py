@@ -160,7 +160,7 @@ def test_key_and_passphrase_stay_out_of_texts() -> None:
     canary = b"canary-7d1f"
     with pytest.raises(CertificateError) as caught:
         load_identity_pfx(pfx_bytes({}, PKI), canary)
-    assert canary.decode() not in f"{caught.value!r} {caught.value.hint}"
+    assert canary.decode() not in f"{caught.value!r} {caught.value.hint!s}"
 
 
 def test_broken_key_is_not_quoted_and_has_no_cause() -> None:
@@ -170,7 +170,7 @@ def test_broken_key_is_not_quoted_and_has_no_cause() -> None:
         load_identity(ALL, broken)
     assert caught.value.exit_code is ExitCode.CERTIFICATE
     for piece in re.findall(rb"[A-Za-z0-9+/]{12,}", b"\n".join(lines[1:-1])):
-        assert piece[:12].decode() not in f"{caught.value} {caught.value.hint} {caught.value.__cause__!r}"
+        assert piece[:12].decode() not in f"{caught.value} {caught.value.hint!s} {caught.value.__cause__!r}"
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])

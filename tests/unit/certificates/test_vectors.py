@@ -55,7 +55,7 @@ def words_of_the_library(error: SetupError) -> str:
     """What the message repeats of the exception behind it, where that is one of the library."""
     cause = error.__cause__
     shown = "" if cause is None or isinstance(cause, SetupError | PemError | DerError) else str(cause)
-    return shown if shown and shown in f"{error.message} {error.hint}" else ""
+    return shown if shown and shown in f"{error.message!s} {error.hint!s}" else ""
 
 
 def _answer(read: Callable[..., Answer], data: bytes) -> str:

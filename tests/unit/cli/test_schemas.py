@@ -138,7 +138,7 @@ NOT_INSTALLED = (
     *("log level", "log level 3", "site show", "site change Berlin", "reenroll", "backup b.tar.gz"),
 )
 REFUSED = {
-    **dict.fromkeys((f"mst-cli {words}" for words in NOT_INSTALLED), (2, "not-installed")),
+    **dict.fromkeys((f"mst-cli {words}" for words in NOT_INSTALLED), (3, "not-installed")),
     "mstunnel-setup": (2, "answers-missing"),
     "mstunnel-setup plan": (2, "answers-missing"),
     "mstunnel-setup --ignore-check port-tpc": (2, "check-unknown"),
@@ -324,8 +324,8 @@ def test_a_word_that_only_leads_to_commands_answers_as_the_program(run: Run, gro
 
 
 def test_either_spelling_is_the_same_command(run: Run) -> None:
-    for more, error in (([], "not-installed"), (["--nonsense"], "usage-invalid")):
-        envelope = run("mst-cli import-cert", *more, code=2)
+    for more, error, code in (([], "not-installed", 3), (["--nonsense"], "usage-invalid", 2)):
+        envelope = run("mst-cli import-cert", *more, code=code)
         assert (envelope["command"], envelope["errors"][0]["code"]) == ("mst-cli import_cert", error)
 
 

@@ -28,6 +28,7 @@ from mstunnel_setup.operations.readiness_report import lines
 from mstunnel_setup.readiness.checks import CHECKS, judge
 from tests.crash import kernel
 from tests.crash.arena import Arena, Ended
+from tests.testbed.certificates import Authority
 from tests.unit.readiness.known import BROKEN, facts
 
 SCREENS = Path(__file__).with_name("screens")
@@ -96,12 +97,27 @@ def installed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
         "certificate": ("cert", "check"),
         "server": ("server", "status"),
         "no-session": ("server", "disconnect", "user", "ada"),
+        "explain": ("explain", "0b4a3b1c-7a5e-4b6e-9d2f-2f1f6c1d9e10"),
+        "environment": ("env", "check"),
+        "restart": ("server", "restart"),
     }.items():
         yield name, stage.shown(stage.run("mst-cli", *words, language=language))
     yield (
         "uninstallation",
         stage.shown(stage.run("mst-cli", "uninstall", *given, typed="perhaps\nyes\n", language=language)),
     )
+
+
+def _another_site(stage: Stage, language: str) -> str:
+    """The menu after a certificate that does not name the site."""
+    stage.write_answers({"site": "Crash", "certificate": None})
+    chain, private = Authority().issue("vpn.other.test", days=90)
+    for name, content in (("foreign.pem", chain), ("foreign-key.pem", private)):
+        (stage.directory / name).write_bytes(content)
+        (stage.directory / name).chmod(0o600)
+    given = ("--answers", str(stage.answers), "--cert", f"{stage.directory}/foreign.pem")
+    key = ("--key", f"{stage.directory}/foreign-key.pem")
+    return stage.shown(stage.run("mstunnel-setup", *given, *key, typed="\n9\nStop\n", language=language))
 
 
 def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
@@ -120,6 +136,8 @@ def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
         ("error-site", "mstunnel-setup", (*given, "--site", "Nowhere")),
         ("error-key", "mstunnel-setup", (*given, "--cert", chain, "--key", key)),
         ("error-check", "mst-readiness", ("explain", "no-such-check")),
+        ("error-directory", "mstunnel-setup", (*given, "--cert", "/etc", "--key", key)),
+        ("error-setting", "mst-cli", ("env", "set", "TRACE_SESSION", "1")),
     ):
         if program == "mst-readiness":
             yield name, readiness_shows(language, words)
@@ -127,6 +145,8 @@ def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
             yield name, stage.shown(stage.run(program, *words, language=language))
     for error in (ENGINE_MISSING(engine="Docker"), ENGINE_NOT_RUNNING.example()):
         yield f"error-{error.code}", error_shown(error, language)
+    stage.reset()
+    yield "how-to-continue", _another_site(stage, language)
 
 
 def judged(language: str) -> str:

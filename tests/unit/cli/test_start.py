@@ -52,6 +52,7 @@ def started(*words: str, **variables: str) -> tuple[str, set[str]]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_version_imports_nothing(name: str) -> None:
+    assert started(name, "-V")[0] == f"{name} {__version__}\n"
     shown, loaded = started(name, "--version")
     assert shown == f"{name} {__version__}\n"
     assert loaded == {"mstunnel_setup", "mstunnel_setup.cli", "mstunnel_setup.cli.dispatch"}

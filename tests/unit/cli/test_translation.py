@@ -201,7 +201,7 @@ def test_what_programs_read_is_never_translated(japanese: None) -> None:
 
 def test_columns_line_up_by_the_width_of_the_characters(japanese: None) -> None:
     rows = [("Site", "testbed"), ("Certificate", text("{days} days left", days=12)), ("Version", "1.0")]
-    shown = list(translated_lines(Line(f"{name:12} {value}", name, value) for name, value in rows))
+    shown = list(translated_lines(Line(f"{name:12} {value!s}", name, value) for name, value in rows))
     assert shown == ["サイト      testbed", "証明書      残り 12 日", "バージョン  1.0"]
 
 

@@ -54,7 +54,7 @@ def test_a_configuration_that_cannot_be_served(case: dict[str, Any]) -> None:
     error = caught.value
     assert (error.code, error.exit_code) == ("configuration-invalid", ExitCode.TENANT)
     for words in case["error"]:
-        assert words in f"{error.message} {error.hint}"
+        assert words in f"{error.message!s} {error.hint!s}"
     assert error.message.isprintable()
     assert error.hint.isprintable()
 

@@ -145,7 +145,7 @@ def test_of_a_refused_line_only_the_name_is_shown(line: str, shown: str) -> None
     with pytest.raises(EnvironmentFileError) as caught:
         parse(line, "env.sh")
     assert caught.value.message.endswith(shown)
-    assert "Tr0ub4dor" not in f"{caught.value.message} {caught.value.hint}"
+    assert "Tr0ub4dor" not in f"{caught.value.message!s} {caught.value.hint!s}"
 
 
 @pytest.mark.parametrize(

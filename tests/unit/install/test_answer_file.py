@@ -10,7 +10,7 @@ import pytest
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import CheckError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install import answer_file
@@ -144,6 +144,6 @@ def test_images_of_the_release_are_left_to_the_release(
 
 
 def test_without_an_installation_there_is_nothing_to_save(scene: Scene, private: Path) -> None:
-    with refused(UsageError, "not-installed"):
+    with refused(CheckError, "not-installed"):
         save(operator_of(scene.root), private / "next.yaml")
     assert not (private / "next.yaml").exists()

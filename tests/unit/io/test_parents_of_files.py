@@ -201,7 +201,7 @@ def test_a_link_of_the_account_that_owns_the_settings_leads_root_nowhere(given: 
     with refused(FileError, "file-irregular") as caught:
         given.read(ENVIRONMENT)
 
-    assert "hash" not in f"{caught.value.message} {caught.value.hint}"
+    assert "hash" not in f"{caught.value.message!s} {caught.value.hint!s}"
 
 
 @_AS_ROOT

@@ -77,7 +77,7 @@ def test_a_value_is_accepted_or_refused(case: dict[str, Any]) -> None:
     assert fatal == ({case["refused"]} if "refused" in case else set())
     assert case.get("refused") or [item.code for item in findings] == case.get("warnings", [])
     assert all(finding.message and finding.hint.endswith(".") for finding in findings)
-    assert case.get("says", "") in " ".join(f"{item.message} {item.hint}" for item in findings)
+    assert case.get("says", "") in " ".join(f"{item.message!s} {item.hint!s}" for item in findings)
 
 
 def _site_on_the_wire(declared: SiteObject) -> dict[str, Any]:

@@ -37,6 +37,11 @@ OFFERED = {
     "mst-cli server show users --out": {"--output"},
     "mst-admin site list --out": {"--output"},
     "mst-readiness --answ": {"--answers"},
+    "mst-readiness explain tun": {"tun-device"},
+    "mst-cli help ce": {"certificates"},
+    "mst-cli log level ": {*"01234", "verbose", "normal"},
+    "mst-cli env unset TRACE": {"TRACE_SESSIONS"},
+    "mst-cli env set DEBUG": {"DEBUG_LEVEL"},
 }
 
 

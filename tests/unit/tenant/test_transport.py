@@ -106,7 +106,7 @@ def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
     assert case["shows"] in caught.value.message
     assert case.get("hints", "") in caught.value.hint
     assert caught.value.hint
-    assert "secret-token" not in f"{caught.value.message}{caught.value.hint}"
+    assert "secret-token" not in f"{caught.value.message!s}{caught.value.hint!s}"
 
 
 def test_conditional_access_takes_another_licence_than_intune() -> None:

@@ -198,7 +198,7 @@ def test_due(options: dict[str, Any], due: datetime | None) -> None:
 def test_refused(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError) as caught:
         ImportOptions(**options).request().due(NOW)
-    assert f"{caught.value.code}: {caught.value.message}".startswith(problem)
+    assert f"{caught.value.code}: {caught.value.message!s}".startswith(problem)
 
 
 def giving_next(server: Server) -> AbstractContextManager[Run]:
