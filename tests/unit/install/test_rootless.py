@@ -21,7 +21,6 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import install, rootless, uninstall
@@ -341,7 +340,7 @@ def test_the_command_says_who_it_is_for() -> None:
 
 
 def test_a_command_to_type_names_the_proxies_without_a_password() -> None:
-    found: JsonObject = {"http_proxy": SECRET, "https_proxy": "http://p:3128", "no_proxy": "a@b", "X": "1"}
+    found = {"http_proxy": SECRET, "https_proxy": "http://p:3128", "no_proxy": "a@b", "X": "1"}
     assert rootless.without_passwords(found) == ("https_proxy=http://p:3128", "no_proxy=a@b")
 
 
