@@ -28,7 +28,7 @@ fetch() {
 # Compare a file with its line in the checksums of the release.
 check() {
     grep "^[0-9a-f]\{64\}  $1\$" SHA256SUMS >sum || fail "the checksums of the release do not list $1"
-    sha256sum --check --status sum || fail "$1 has a wrong checksum: it is damaged, or is not the released file"
+    sha256sum -c sum >/dev/null 2>&1 || fail "$1 has a wrong checksum: it is damaged, or is not the released file"
 }
 
 images=no required=no
@@ -52,9 +52,37 @@ case "$(uname -s) $(uname -m)" in
 *) fail "no program for $(uname -s) on $(uname -m): use Linux on x86_64 or aarch64" ;;
 esac
 
-here="$PWD"
+# Refuse what is in the place of the file $1, unless it is a regular file of this user.
+refuse_present() {
+    if [ -L "$1" ] || { [ -e "$1" ] && { [ ! -f "$1" ] || [ ! -O "$1" ]; }; }; then
+        fail "$1 is not a regular file of this user: remove it, or use another directory"
+    fi
+}
+
+# Move the file $1 to $2. -T never moves it into a directory, or through a link to one; every mv that is here has it.
+place() {
+    refuse_present "$2"
+    mv -f -T "$1" "$2" || fail "cannot write $2"
+}
+
+here="$(pwd -P)"
+# Other users could replace the program. In a directory with the sticky bit, such as /tmp, only the owner of a file can.
+set -- /
+above="$here"
+while [ -n "$above" ]; do
+    set -- "$@" "$above"
+    above="${above%/*}"
+done
+changeable="$(find "$@" -prune \( ! -user 0 ! -user "$(id -u)" -o \
+    ! -perm -1000 \( -perm -0002 -o -perm -0020 ! -group "$(id -g)" \) \))"
+[ -z "$changeable" ] || fail "other users can change $changeable: use a directory of your own"
+refuse_present "$here/mstunnel-setup"
 work="$(mktemp -d "$here/.mstunnel-setup.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
+# dash runs the trap of EXIT for no signal.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 cd "$work"
 
 fetch SHA256SUMS
@@ -76,7 +104,7 @@ if [ $images = yes ]; then
     archive="mstunnel-images-VERSION-$architecture.tar"
     fetch "$archive"
     check "$archive"
-    mv "$archive" "$here/"
+    place "$archive" "$here/$archive"
 fi
-mv "$program" "$here/mstunnel-setup"
+place "$program" "$here/mstunnel-setup"
 echo "mstunnel-setup VERSION is in this directory, verified against $checked. Install with: sudo ./mstunnel-setup"

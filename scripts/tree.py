@@ -195,10 +195,16 @@ def _compile(library: Path, optimize: int) -> None:
 
 
 def fix_permissions(folder: Path) -> None:
-    """Give everything in the tree the modes of a release."""
+    """Give everything in the tree the modes of a release.
+
+    Users cannot read the loader, so that the kernel closes the processes that begin with it to other programs
+    of their user (mstunnel_setup/io/hand_over.py).
+    """
     for path in [folder, *folder.rglob("*")]:
-        runs = path.is_dir() or path.parent.name == "bin" or path.name.startswith("ld-linux")
-        path.chmod(0o755 if runs else 0o644)
+        if path.name.startswith("ld-linux"):
+            path.chmod(0o711)
+        else:
+            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
 
 
 def _manifest(folder: Path) -> str:

@@ -31,7 +31,16 @@ _WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor", "mstu
 
 def main() -> int:
     """Run the program that the called name means, `mstunnel-setup` for any other; returns the exit code."""
+    receive_environment()
     return 0 if version_shown() else run()
+
+
+def receive_environment() -> None:
+    """Take over the environment from root, where root has started this process as an account."""
+    if "MSTUNNEL_VARIABLES_FD" in os.environ:
+        from mstunnel_setup.io.hand_over import receive_variables
+
+        receive_variables()
 
 
 def version_shown() -> bool:

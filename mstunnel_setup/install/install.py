@@ -133,6 +133,9 @@ def host(
         result = remove_host_setup(operator)
         return replace(result, warnings=(*result.warnings, *forget_program(operator)))
     steps = chosen_steps(request.skip, Scope.HOST)
+    if given is not None:
+        # The variables of this process may be those of the account (env_keep of sudoers).
+        steps = [step for step in steps if step is not proxy.SYSTEM]
     outcome = run_steps(operator, request, Scope.HOST, steps, port=port)
     return installed(
         outcome.report, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."

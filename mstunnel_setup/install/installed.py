@@ -120,13 +120,14 @@ def account_in(host: Receipt) -> str:
 def become(operator: Operator, name: str, more: Mapping[str, str] | None = None) -> NoReturn:
     """Continue this command as the account; `more` are variables for it. Raises CheckError."""
     account, program, variables = _as_account(operator, name)
-    operator.processes.become(account, (program, *sys.argv[1:]), variables | dict(more or {}))
+    command = (*bundle.interpreter(), program, *sys.argv[1:])
+    operator.processes.become(account, command, variables | dict(more or {}))
 
 
 def have_done(operator: Operator, name: str, more: Mapping[str, str]) -> Completed:
     """Have the account run this very command to its end, with its result as JSON. Raises CheckError."""
     account, program, variables = _as_account(operator, name)
-    command = (program, *sys.argv[1:], "--output", "json")
+    command = (*bundle.interpreter(), program, *sys.argv[1:], "--output", "json")
     return operator.processes.attend_as(account, command, variables | dict(more))
 
 

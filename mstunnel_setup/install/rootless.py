@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
@@ -25,7 +25,7 @@ from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, text
-from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import FILE, complete, journal_of
 from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
@@ -33,7 +33,7 @@ from mstunnel_setup.install.report import RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
-from mstunnel_setup.install.steps import environment
+from mstunnel_setup.install.steps import environment, proxy
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
 from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.accounts import Account, own_name
@@ -53,11 +53,14 @@ DONE: Final = "MSTUNNEL_HOST_DONE"
 """Tells the account, as JSON, which steps root has just done for it."""
 _FOR_ROOT: Final = frozenset(
     (
-        *("mode", "account", "engine", "bridge", "environment"),
+        *("mode", "account", "engine", "bridge"),
         *("tenant.cloud", "tenant.authority", "tenant.graph", "tenant.ca_pem"),
     )
 )
-"""The answers that root's part uses. None is a path: root would open the file for the account."""
+"""The answers of the account that root's part uses.
+
+None is a path: root would open the file for the account. None is a proxy: root would set it for all users.
+"""
 FROM_ACCOUNT: Final = "--answers-from-stdin"
 """The option of `mstunnel-setup host` for the answers of the account, as JSON."""
 ONLY: Final = "MSTUNNEL_ONLY_PART"
@@ -142,15 +145,17 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
 def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result[RunReport]:
     """What root did in this installation: just now, or by one call of sudo that a person has agreed to.
 
-    `later` are the account's steps. The answers go through standard input: they may hold the password of a
-    proxy, which all users would see among the arguments, and root opens no file that the account names.
+    `later` are the account's steps. The answers go through standard input, so that no list of processes has
+    them, and root opens no file that the account names.
 
     Raises WaitingError `root-needed`, with the command for an administrator, when sudo or the person refuses.
     """
     done = os.environ.pop(DONE, "")
     if done:
         return Result(report=RunReport.model_validate_json(done))
-    planned, answers = planned_by_root(operator, request, chosen_steps(request.skip, Scope.HOST), later)
+    # Root's part sets the proxy of the system from what an administrator gives it alone.
+    steps = [step for step in chosen_steps(request.skip, Scope.HOST) if step is not proxy.SYSTEM]
+    planned, answers, proxies = planned_by_root(operator, request, steps, later)
     if not any(item.actions for item in planned):
         return Result()
     given = ["--accept-eula", *(word for name in request.skip for word in ("--skip", name))]
@@ -159,8 +164,8 @@ def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[An
     sources = ["--answers", str(operator.answers)] if operator.answers else []
     sources += ["--lab", request.lab] if request.lab else []
     by_hand = command_by_hand(*given, *sources)
-    if proxies := without_passwords(as_object(answers["environment"])):
-        by_hand = ("env", *proxies, *by_hand)
+    if shown := without_passwords(proxies):
+        by_hand = ("env", *shown, *by_hand)
     command, console = host_command(*given, FROM_ACCOUNT), operator.console
     changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
     lines = [text("  - {describe}", describe=action.describe()) for action in changes]
@@ -172,8 +177,8 @@ def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[An
 
 def planned_by_root(
     operator: Operator, request: InstallRequest, steps: Sequence[AnyStep], later: Sequence[AnyStep]
-) -> tuple[list[Planned], JsonObject]:
-    """What root still has to do, found out without root privileges; and the answers for it, by setting path.
+) -> tuple[list[Planned], JsonObject, Mapping[str, str]]:
+    """What root still has to do, found out without root privileges; the answers for it; the proxies.
 
     The terms are accepted by then: a person is asked. `later` are the steps of the account.
 
@@ -190,7 +195,7 @@ def planned_by_root(
         found = {path: value for path, value in given.record().items() if path in _FOR_ROOT}
         if roots := pem_certificates(ca_pem(run.context)):
             found["tenant.ca_pem"] = roots
-        return planned, {**found, "environment": {**given.environment, **environment.proxies(run.context)}}
+        return planned, found, environment.proxies(run.context)
 
 
 def by_sudo(
@@ -259,9 +264,9 @@ def answers_of_account(given: bytes) -> JsonObject:
     return found
 
 
-def without_passwords(variables: JsonObject) -> tuple[str, ...]:
+def without_passwords(variables: Mapping[str, str]) -> tuple[str, ...]:
     """The proxies among `variables` as arguments of `env`, which all users can see; none with a password."""
-    given = {name: str(variables[name]) for name in PROXIES if name in variables}
+    given = {name: variables[name] for name in PROXIES if name in variables}
     return tuple(f"{place.name}={place.value}" for place in proxy_places("", given) if not place.credentials)
 
 

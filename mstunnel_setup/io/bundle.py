@@ -33,6 +33,19 @@ def one_file() -> str | None:
     return os.environ.get("MSTUNNEL_ONE_FILE")
 
 
+def interpreter() -> list[str]:
+    """The beginning of a command that runs one of our programs, without its dynamic loader.
+
+    The path of the program and its arguments follow. Neither variables nor files of a user take part in it.
+    """
+    here = directory()
+    if not (here / "start.py").is_file():
+        return [sys.executable, "-I"]
+    python = next((here / "bin").glob("python3.*"))
+    loading = ["--inhibit-cache", "--library-path", str(here / "lib"), "--argv0", str(python)]
+    return [*loading, str(python), "-I", "-S", "-B", str(here / "start.py")]
+
+
 def directory() -> Path:
     """The directory that the single-file program is unpacked into, or that its package installs."""
     return Path(sys.executable).parents[1]
@@ -84,6 +97,9 @@ def _damaged(unpacked: Path) -> list[str]:
     for path, digest in _manifest(unpacked).items():
         if not (unpacked / path).is_file():
             found.append(text("{path}: missing", path=path))
+        elif not os.access(unpacked / path, os.R_OK):
+            # The loader, which only its owner can read (scripts/tree.py).
+            continue
         elif hashlib.sha256((unpacked / path).read_bytes()).hexdigest() != digest:
             found.append(text("{path}: changed", path=path))
     return found

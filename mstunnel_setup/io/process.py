@@ -24,6 +24,7 @@ _PASSED_ON = (
     *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"),
     *("PAGER", "TERM", "PODMAN_IGNORE_CGROUPSV1_WARNING"),
 )
+_PROGRAMS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Characters of a program's last line that a message quotes.
 _LONGEST = 2000
 
@@ -67,7 +68,8 @@ class Processes:
                 capture_output=True,
                 timeout=timeout,
                 check=False,
-                env=_environment(environment or {}),
+                # Other programs of an account see its environment; ours may have the password of a proxy.
+                env=_environment(environment or {}) if account is None else {"PATH": _PROGRAMS_PATH},
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=account.groups if account else None,
@@ -159,15 +161,15 @@ class Processes:
     def lines(self, arguments: Sequence[str], *, held_input: bool = False) -> Iterator[str]:
         """The output of a program line by line, both streams merged.
 
-        It shares our standard input; with `held_input` it has one that is empty and stays open. There is no
-        time limit; it is stopped when the iteration ends. Raises ProcessError when it cannot start, and at
-        the end when its exit code is not 0.
+        Its standard input is empty; with `held_input` it stays open. There is no time limit; the program is
+        stopped when the iteration ends. Raises ProcessError when it cannot start, and at the end when its
+        exit code is not 0.
         """
         last = ""
         try:
             process = subprocess.Popen(
                 list(arguments),
-                stdin=subprocess.PIPE if held_input else None,
+                stdin=subprocess.PIPE if held_input else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=_environment({}),
@@ -205,7 +207,7 @@ def _apart(
 ) -> tuple[int, bytes]:
     try:
         return run_apart(arguments, account, environment, keep_output=keep_output)
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise _not_started(arguments[0], error, account.name) from error
 
 
@@ -226,7 +228,7 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     if os.geteuid() != 0:
         # The account's service manager; shells started by `su` and cron lack this variable.
         kept.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
-    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **kept, "LC_ALL": "C.UTF-8", **extra}
+    return {"PATH": _PROGRAMS_PATH, **kept, "LC_ALL": "C.UTF-8", **extra}
 
 
 def _text(data: bytes) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import resource
 import select
 import signal
 import subprocess
@@ -15,11 +16,17 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.io.hand_over import (
+    VARIABLES_FD,
+    closed_loader,
+    named_descriptors,
+    refuse_open_process,
+    send_variables,
+)
 from mstunnel_setup.io.own_process import end_with_parent
 
 _STANDARD: Final = (0, 1, 2)
@@ -35,40 +42,59 @@ def run_apart(
     """Run a program as `account`: its exit code (negative: the signal), and its output when `keep_output`.
 
     It has no access to our terminal, and is killed when we are. Signals are forwarded to it, except those
-    that we ignore. It runs in its home when it cannot enter the working directory. Raises OSError or
-    subprocess.SubprocessError when it cannot start.
+    that we ignore. It runs in its home when it cannot enter the working directory. `arguments` begin with a
+    dynamically linked program. No other program of the account can look into it; it gets `environment`
+    through a pipe (`hand_over.receive_variables`). Raises OSError, ValueError or subprocess.SubprocessError
+    when it cannot start, CheckError when others can look into it.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     shared = [number for number in _STANDARD if os.isatty(number)]
-    ours, theirs = _new_terminal(shared[0], account) if shared else (-1, -1)
+    ours, theirs = _new_terminal(shared[0]) if shared else (-1, -1)
     streams = [theirs if number in shared else number for number in _STANDARD]
+
+    loader, copy = closed_loader(arguments[0])
+    reading, writing = os.pipe()
+    passed = [reading, *named_descriptors(sys.argv[1:], environment), *(() if copy is None else (copy,))]
 
     def enter_session() -> None:
         """Runs in the new process, which already has the account's user ID and leads its session."""
         end_with_parent(signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if theirs >= 0:
             fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
         if not os.access(".", os.X_OK):
             os.chdir(account.home)
+        if copy is not None:
+            fcntl.fcntl(copy, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
 
     try:
         process = subprocess.Popen(
-            list(arguments),
+            [loader, *arguments],
             stdin=streams[0],
             stdout=subprocess.PIPE if keep_output else streams[1],
             stderr=streams[2],
-            env=dict(environment),
+            env={VARIABLES_FD: str(reading)},
             user=account.uid,
             group=account.gid,
             extra_groups=account.groups,
             start_new_session=True,
-            pass_fds=_opened_for_us(),
+            pass_fds=passed,
             preexec_fn=enter_session,  # noqa: PLW1509 (there are no threads)
         )
+    except BaseException:
+        os.close(writing)
+        raise
     finally:
-        if shared:
-            os.close(theirs)
+        for number in (reading, *((theirs,) if shared else ()), *(() if copy is None else (copy,))):
+            os.close(number)
+    try:
+        refuse_open_process(process.pid, account.name)
+    except BaseException:
+        process.kill()
+        os.close(writing)
+        raise
+    send_variables(writing, environment)
     with process, contextlib.ExitStack() as undo:
         if shared:
             undo.callback(os.close, ours)
@@ -83,11 +109,13 @@ def run_apart(
     return process.returncode, output
 
 
-def _new_terminal(like: int, account: Account) -> tuple[int, int]:
-    """A pseudo-terminal with the settings of `like`: our end, and the end for `account`."""
+def _new_terminal(like: int) -> tuple[int, int]:
+    """A pseudo-terminal with the settings of `like`: our end, and the end for a program.
+
+    It stays root's: other programs of the account would read there what root types.
+    """
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
-    os.fchown(theirs, account.uid, -1)
     termios.tcsetattr(theirs, termios.TCSANOW, termios.tcgetattr(like))
     _copy_size(like, ours)
     return ours, theirs
@@ -96,17 +124,6 @@ def _new_terminal(like: int, account: Account) -> tuple[int, int]:
 def _copy_size(source: int, target: int) -> None:
     with contextlib.suppress(OSError):
         fcntl.ioctl(target, termios.TIOCSWINSZ, fcntl.ioctl(source, termios.TIOCGWINSZ, b"\0" * 8))
-
-
-def _opened_for_us() -> list[int]:
-    """Descriptors to pass on, as for `--progress-fd` and `<(command)`; no terminal."""
-    opened: list[int] = []
-    for path in Path("/proc/self/fd").iterdir():
-        number = int(path.name)
-        with contextlib.suppress(OSError):  # the listing itself
-            if number not in _STANDARD and os.get_inheritable(number) and not os.isatty(number):
-                opened.append(number)
-    return opened
 
 
 def _relay(process: subprocess.Popen[bytes], ours: int, shared: Sequence[int], *, keyboard: bool) -> bytes:

@@ -26,6 +26,7 @@ from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import refuse_present
+from mstunnel_setup.io.systemd import trusted_writers
 from mstunnel_setup.operations.backup import pack
 from mstunnel_setup.operations.certificate.check import check
 from mstunnel_setup.operations.health import health
@@ -149,7 +150,8 @@ def _journal(ports: Host) -> str | None:
         return None
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
     option = "--user-unit" if paths.ROOTLESS else "--unit"
-    which = ([f"--identifier={tag}" for tag in _TAGS], [f"{option}={unit}" for unit in _UNITS])
+    tags = [f"--identifier={tag}" for tag in _TAGS]
+    which = ([*tags, *trusted_writers()], [f"{option}={unit}" for unit in _UNITS])
     tagged, of_units = (
         ports.processes.run([*fixed, *words], timeout=_SECONDS, check=False) for words in which
     )

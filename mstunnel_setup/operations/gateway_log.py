@@ -19,6 +19,7 @@ from mstunnel_setup.base.text import Line, plain, quoted, text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.systemd import trusted_writers
 
 # Days and weeks are ours, the others those of Go (time.ParseDuration), which the engines are written in.
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -89,6 +90,7 @@ def log_since(ports: Host, since: datetime) -> Iterator[str]:
     command: tuple[str, ...] = (
         *fixed,
         f"--identifier={paths.SERVER_TAG}",
+        *trusted_writers(),
         f"--since=@{int(since.timestamp())}",
     )
     if not ports.systemd.running():

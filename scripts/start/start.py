@@ -24,6 +24,16 @@ def isolate() -> None:
         configure(database, sources)
 
 
+def rename(name: str) -> None:
+    """Show `name` in lists of processes, in place of that of the loader (prctl(2)).
+
+    Not through /proc, where the files of a process whose loader its user cannot read belong to root.
+    """
+    import ctypes
+
+    ctypes.CDLL(None).prctl(15, name.encode())  # PR_SET_NAME
+
+
 def hold() -> None:
     """Mark this version as in use while the process lives, so that no other removes it."""
     folder = os.open(FOLDER, os.O_RDONLY)
@@ -49,6 +59,9 @@ def tidy() -> None:
 
 if __name__ == "__main__":
     use_packed_modules()
+    from mstunnel_setup.cli.dispatch import receive_environment, run, version_shown
+
+    receive_environment()
     if os.path.exists(f"{FOLDER}/complete"):
         hold()
         tidy()
@@ -59,13 +72,10 @@ if __name__ == "__main__":
         with open(f"{FOLDER}/program") as given:
             sys.argv[0] = given.read()
     sys.executable = f"{FOLDER}/bin/python"
-    with open("/proc/self/comm", "w") as name:
-        name.write(os.path.basename(sys.argv[0]))
-    from mstunnel_setup.cli.dispatch import run, version_shown
-
     code = 0
     if not version_shown():
         isolate()
+        rename(os.path.basename(sys.argv[0]))
         code = run()
     # The process ends here: taking apart what was loaded would take a twentieth of a short command.
     for stream in (sys.stdout, sys.stderr):

@@ -43,6 +43,14 @@ def test_rsyslog_accepts_the_example(tmp_path: Path) -> None:
     assert "error" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "match"), [("rsyslog.conf", '$!_UID == ["0"] and'), ("config.alloy", '["__journal__uid"]')]
+)
+def test_an_example_that_reads_the_journal_matches_who_wrote(name: str, match: str) -> None:
+    """Any user can write under the tags."""
+    assert match in text(name)
+
+
 def test_rsyslog_refuses_an_example_with_a_mistake(tmp_path: Path) -> None:
     assert rsyslogd(tmp_path, text("rsyslog.conf").replace("omfwd", "omforward")).returncode != 0
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from mstunnel_setup.actions.accounts import GiveToAgent
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import (
     PROXIES,
@@ -146,7 +147,13 @@ def _shell_proxies(context: Context) -> dict[str, str]:
 
 
 def proxies(context: Context) -> dict[str, str]:
-    """The proxy variables (lower case) in `env.sh` once its step is done."""
+    """The proxy variables (lower case) in `env.sh` once its step is done.
+
+    In root's part of a rootless installation those that an administrator gives it: `env.sh` is the account's,
+    and what this part sets is for all users, root too.
+    """
+    if context.host.scope is Scope.HOST and not paths.ROOTLESS:
+        return proxies_of(_wanted(context))
     return proxies_of(settings(context))
 
 

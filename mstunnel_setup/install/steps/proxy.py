@@ -88,11 +88,10 @@ def _gather_all(context: Context) -> Proxy:
 
 
 def _gather_system(context: Context) -> Proxy:
-    """Root's part comes before `env.sh` is written: what will be in it counts.
+    """What an administrator gives root's part, and nothing of the account, is for all users.
 
     All users can read the journal of this part, so it gets no password, and no text that is kept from them.
     """
-    environment.STEP.gather(context)
     proxy = _gather(context)
     if proxy.secret:
         context.prompter.say("The proxy has a password; only the files of the account contain it.")

@@ -12,6 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health
 from mstunnel_setup.exchange.health_report import AgentStatus, write_status
+from mstunnel_setup.io.systemd import trusted_writers
 from mstunnel_setup.transaction.action import Action, Undo
 from tests.refusals import refused
 from tests.unit.clocks import START
@@ -97,7 +98,9 @@ def test_a_service_that_does_not_come_up_fails_with_its_log(ports: Ports, health
     ):
         _service().apply(ports, {})
     assert ports.clock.elapsed == pytest.approx(10, abs=1)
-    log = "journalctl CONTAINER_NAME=gateway + SYSLOG_IDENTIFIER=gateway --lines=10 --output=cat --no-pager"
+    own = " ".join(trusted_writers())
+    fields = f"CONTAINER_NAME=gateway {own} + SYSLOG_IDENTIFIER=gateway {own}"
+    log = f"journalctl {fields} --lines=10 --output=cat --no-pager"
     assert log in ports.processes.calls
 
 

@@ -124,9 +124,10 @@ def test_without_root_the_kernel_is_also_made_ready_for_the_account(machine: Mac
 
 def test_without_root_each_half_has_its_own_places_of_the_proxy(machine: Machine) -> None:
     answers = {"environment": {"https_proxy": PROXY}, "mode": "rootless"}
-    done = machine.run(proxy.SYSTEM, **answers)
-    assert done == [f"write {proxy.PROFILE}", "remember environment.wanted"]
-    assert machine.run(proxy.SYSTEM, **answers) == []
+    of_host = of_root(machine, environment={"https_proxy": PROXY})
+    written = [action.describe() for action in machine.scene.run(proxy.SYSTEM, of_host)]
+    assert written == [f"write {proxy.PROFILE}", "remember environment.wanted"]
+    assert machine.scene.run(proxy.SYSTEM, of_root(machine, environment={"https_proxy": PROXY})) == ()
 
     done = machine.run(environment.STEP, proxy.UNITS, **answers)
     written = [text.partition(" and apply it to ")[2] for text in done]

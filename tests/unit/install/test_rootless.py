@@ -21,13 +21,12 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import install, rootless, uninstall
 from mstunnel_setup.install.report import RunReport
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.steps import eula, proxy, sign_in, site
+from mstunnel_setup.install.steps import eula, sign_in, site
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
@@ -59,7 +58,7 @@ def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
     operator = operator_of(host, console)
     request = InstallRequest({"mode": "rootless", **settings})
     later: list[AnyStep] = [sign_in.STEP, eula.STEP, site.STEP]
-    steps, _ = rootless.planned_by_root(operator, request, [eula.BY_ROOT], later)
+    steps, _, _ = rootless.planned_by_root(operator, request, [eula.BY_ROOT], later)
     return [action.key for step in steps for action in step.actions]
 
 
@@ -87,19 +86,19 @@ def test_a_key_that_the_account_cannot_read_is_refused_before_the_terms(
     assert console.paged == []
 
 
-def test_root_is_told_the_answers_and_the_proxies_that_were_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_is_told_no_proxy_by_the_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's part would set it for all users."""
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, SECRET)
     given = {"mode": "rootless", "environment": {"TRACE_SESSIONS": "1"}, "site": "Berlin"}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
-    _, told = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT, proxy.SYSTEM], [])
+    _, told, proxies = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT], [])
     # The site is the account's.
-    assert set(told) == {"mode", "environment"}
-    assert told["environment"] == {"https_proxy": SECRET, "TRACE_SESSIONS": "1"}
+    assert told == {"mode": "rootless"}
+    assert proxies == {"https_proxy": SECRET}
     assert rootless.answers_of_account(json.dumps(told).encode()) == told
-    assert merge(told, {}).environment["https_proxy"] == SECRET
+    with pytest.raises(AnswersError):
+        rootless.answers_of_account(json.dumps({"environment": proxies}).encode())
 
 
 def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
@@ -112,7 +111,7 @@ def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
     given = {"mode": "rootless", "authentication": "certificate"}
     given |= {path: str(tmp_path / name) for path, name in named.items()}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
-    _, told = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT], [])
+    _, told, _ = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT], [])
     assert str(tmp_path) not in json.dumps(told)
     assert not [value for value in told.values() if str(value).startswith("/")]
     assert merge(rootless.answers_of_account(json.dumps(told).encode()), {}).tenant.ca_pem == root
@@ -132,7 +131,7 @@ def test_root_takes_no_path_from_the_account(path: str) -> None:
         rootless.answers_of_account(json.dumps({path: "/etc/shadow"}).encode())
 
 
-@pytest.mark.parametrize("path", sorted(rootless._FOR_ROOT - {"environment"}))
+@pytest.mark.parametrize("path", sorted(rootless._FOR_ROOT))
 def test_no_answer_that_root_takes_may_be_a_path(path: str) -> None:
     with pytest.raises(AnswersError):
         merge(rootless.answers_of_account(json.dumps({path: "/etc/shadow"}).encode()), {})
@@ -256,8 +255,8 @@ def program(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def to_do(program: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root has something left to do."""
-    answers: JsonObject = {"environment": {"http_proxy": SECRET}}
-    monkeypatch.setattr(rootless, "planned_by_root", lambda *_given: (PLANNED, answers))
+    found = PLANNED, {"mode": "rootless"}, {"http_proxy": SECRET}
+    monkeypatch.setattr(rootless, "planned_by_root", lambda *_given: found)
 
 
 @pytest.mark.usefixtures("to_do")
@@ -266,7 +265,7 @@ def test_a_person_sees_what_it_is_and_sudo_may_ask(tmp_path: Path, asked: list[S
     result = rootless.done_by_root(operator_of(tmp_path, console), InstallRequest(), [])
     assert result.data["actions"] == 2
     own = (*COMMAND, "--accept-eula", "--answers-from-stdin", "--unattended", "--output", "json")
-    assert asked == [("sudo", "--", *own, f'<<<{{"environment": {{"http_proxy": "{SECRET}"}}}}')]
+    assert asked == [("sudo", "--", *own, '<<<{"mode": "rootless"}')]
     # What is only remembered is no change of the host.
     assert console.said == ["This needs root privileges:\n  - create directory /x"]
 
@@ -341,7 +340,7 @@ def test_the_command_says_who_it_is_for() -> None:
 
 
 def test_a_command_to_type_names_the_proxies_without_a_password() -> None:
-    found: JsonObject = {"http_proxy": SECRET, "https_proxy": "http://p:3128", "no_proxy": "a@b", "X": "1"}
+    found = {"http_proxy": SECRET, "https_proxy": "http://p:3128", "no_proxy": "a@b", "X": "1"}
     assert rootless.without_passwords(found) == ("https_proxy=http://p:3128", "no_proxy=a@b")
 
 

@@ -122,7 +122,8 @@ def test_what_cannot_be_attended_is_named() -> None:
 def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
     """Neither its numbers and groups, nor its environment, nor a directory that the account cannot enter."""
     numbers = "os.getresuid(), os.getresgid(), os.getgroups(), dict(os.environ)"
-    shown = f"import os, json; print(json.dumps([{numbers}]))"
+    pipe = "open(int(os.environ.pop('MSTUNNEL_VARIABLES_FD'))).read()"
+    shown = f"import os, json; sent = {pipe}; print(json.dumps([{numbers}, sent]))"
     script = (
         "from mstunnel_setup.io.accounts import Account\n"
         "from mstunnel_setup.io.process import Completed, Processes\n"
@@ -138,10 +139,10 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
         capture_output=True,
         check=True,
     )
-    uids, gids, groups, environment = json.loads(done.stdout)
+    uids, gids, groups, environment, sent = json.loads(done.stdout)
     assert (set(uids), set(gids), groups) == ({65534}, {65534}, [65534])
     assert environment.pop("LC_CTYPE", "C.UTF-8")
-    assert environment == {"HOME": "/"}
+    assert (environment, sent) == ({}, "HOME=/\0")
 
 
 def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_given_one() -> None:

@@ -13,6 +13,7 @@ import pytest
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.systemd import trusted_writers
 from mstunnel_setup.operations import gateway_log
 from mstunnel_setup.operations.explain_facts import LogFindings, read_log
 from mstunnel_setup.operations.gateway_log import (
@@ -30,6 +31,8 @@ from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of, rows_of
+
+OWN = " ".join(trusted_writers())
 
 SINCE = datetime(2026, 11, 26, 19, tzinfo=UTC)
 PHONE, LAPTOP = "192.0.2.7", "192.0.2.8"
@@ -63,7 +66,7 @@ class Log(Processes):
 @pytest.mark.parametrize(
     ("systemd", "command"),
     [
-        (True, "journalctl --quiet --no-pager --output=cat --identifier=ocserv --since=@1795719600"),
+        (True, f"journalctl --quiet --no-pager --output=cat --identifier=ocserv {OWN} --since=@1795719600"),
         (False, "podman logs mstunnel-server"),
     ],
 )
