@@ -36,6 +36,7 @@ from mstunnel_setup.operations.health import (
     is_serious,
     of_settled_server,
 )
+from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
@@ -89,10 +90,11 @@ def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
-    it should be or the certificate is nearly expired or cannot be used, else 0.
+    it should be, the certificate is nearly expired or cannot be used, or the journal is damaged, else 0.
     """
     with open_gateway(operator) as ports:
-        receipt = journal_of(Scope.ALL, operator).receipt
+        journal = journal_of(Scope.ALL, operator, despite_damage=True)
+        receipt = journal.receipt
         summary = CertificateSummary.read(ports, receipt)
         site, now = JoinedSite.of(receipt), ports.clock.now()
         found = StatusReport(
@@ -107,7 +109,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         notices = (
-            *troubles(receipt, found),
+            *troubles(receipt, found, journal.damage),
             *(() if found.healthy else _environment_troubles(ports.files)),
             *agent_troubles(report, now),
             *monitor_notices(ports),
@@ -115,7 +117,8 @@ def overview(operator: Operator) -> Result[StatusReport]:
             *waiting_notices(ports.files),
             *summary.notices(),
         )
-    serious = is_serious(report, now) or any(item.code in SERIOUS_CERTIFICATE for item in notices)
+    bad_certificate = any(item.code in SERIOUS_CERTIFICATE for item in notices)
+    serious = journal.damage is not None or bad_certificate or is_serious(report, now)
     code = ExitCode.CHECK if serious else ExitCode.DONE
     server, agent = (
         text("{state}, {health}", state=text(item.state), health=text(item.health))
@@ -160,9 +163,11 @@ def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
     return offer.version
 
 
-def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
-    """What is wrong, each with the command that fixes it."""
-    if not complete(receipt):
+def troubles(receipt: Receipt, found: StatusReport, damage: JournalError | None = None) -> Iterator[Problem]:
+    """What is wrong, each with the command that fixes it; a journal with a `damage` may lack any record."""
+    if damage is not None:
+        yield damage.problem
+    elif not complete(receipt):
         why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
             "installation-unfinished",
