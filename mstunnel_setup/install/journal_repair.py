@@ -4,7 +4,13 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install.installed import journal_of, own_scope, rootless_account, run_lock
+from mstunnel_setup.install.installed import (
+    journal_of,
+    own_scope,
+    require_installed,
+    rootless_account,
+    run_lock,
+)
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.journal import Journal
@@ -54,6 +60,7 @@ def _restored(operator: Operator, scope: Scope, *, yes: bool) -> str:
     """The path of the journal of one part, once it is restored; empty when it is not damaged."""
     with run_lock(operator):
         journal = journal_of(scope, operator, despite_damage=True)
+        require_installed(journal)
         if journal.damage is None:
             return ""
         _show(operator, journal, journal.damage)

@@ -175,6 +175,12 @@ def troubles(receipt: Receipt, found: StatusReport, damage: JournalError | None 
             hint="Run mstunnel-setup.",
             why=why,
         )
+    elif "register" in receipt.steps and not any(key.startswith("server:") for key in receipt.entries):
+        yield warning(
+            "identity-missing",
+            "this server is not registered in the tenant: a command that replaces its record was cut off",
+            hint="Run the same command again: `mst-cli reenroll`, or `mst-cli site change ID_OR_NAME`.",
+        )
     for name, container in ((paths.SERVER, found.server), (paths.AGENT, found.agent)):
         short = name.removeprefix("mstunnel-")
         if container.state == "absent" and not complete(receipt):
