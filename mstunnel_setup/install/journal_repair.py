@@ -24,19 +24,24 @@ class JournalRepair(Report):
     restored: tuple[str, ...]
 
 
-def sound_journal(scope: Scope, operator: Operator) -> Journal:
-    """Return the journal of a run that changes something; a person may restore a damaged one.
+def open_journal(scope: Scope, operator: Operator, *, despite_damage: bool, locked: bool) -> Journal:
+    """Return the journal of a run. A person may restore a damaged one, if the caller holds the lock.
 
-    The caller holds the lock. Raises JournalError.
+    With `despite_damage` the intact records of a damaged one are used instead, which is announced. Raises
+    JournalError.
     """
     journal = journal_of(scope, operator, despite_damage=True)
-    if journal.damage is not None:
-        if not operator.console.interactive:
-            raise journal.damage
-        _show(operator, journal, journal.damage)
-        if not operator.console.confirm(_QUESTION):
-            raise journal.damage
-        journal.restore()
+    if journal.damage is None:
+        return journal
+    if despite_damage:
+        operator.console.say("{problem}. {hint}", problem=journal.damage.message, hint=journal.damage.hint)
+        return journal
+    if not (locked and operator.console.interactive):
+        raise journal.damage
+    _show(operator, journal, journal.damage)
+    if not operator.console.confirm(_QUESTION):
+        raise journal.damage
+    journal.restore()
     return journal
 
 

@@ -17,8 +17,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.install.context import Context, RunCache
-from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, require_installed, run_lock
-from mstunnel_setup.install.journal_repair import sound_journal
+from mstunnel_setup.install.installed import PATIENCE, own_scope, require_installed, run_lock
+from mstunnel_setup.install.journal_repair import open_journal
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
@@ -102,12 +102,7 @@ def open_run(
             stack.enter_context(run_lock(operator, patience=patience))
             operator.files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
-        restorable = exclusively and not despite_damage
-        found = (
-            sound_journal(scope, operator)
-            if restorable
-            else journal_of(scope, operator, despite_damage=despite_damage)
-        )
+        found = open_journal(scope, operator, despite_damage=despite_damage, locked=exclusively)
         journal = stack.enter_context(closing(found))
         cache = RunCache(answers(operator, settings, journal.receipt, backup))
         context = _context(operator, scope, journal, cache, stack, ignored_checks=ignored_checks, port=port)
@@ -122,8 +117,6 @@ def open_run(
             waited=lambda: operator.console.waited,
         )
         run = Run(context, runner, journal)
-        if journal.damage is not None:
-            context.note("{problem}. {hint}", problem=journal.damage.message, hint=journal.damage.hint)
         try:
             yield run
         except (SetupError, KeyboardInterrupt):

@@ -1,5 +1,7 @@
 """A damaged journal locks nobody out: what needs none works, and the rest names the way to repair it."""
 
+from functools import partial
+
 import pytest
 
 from mstunnel_setup.install import journal_repair
@@ -84,12 +86,18 @@ def test_a_person_is_shown_what_the_copy_has(damaged: Server, typed: str, sound:
     """Any command that needs the journal offers to repair it."""
     person = FakePrompter([typed])
     operator = operator_of(damaged.root, person)
-    scope = journal_repair.own_scope(operator)
+    opened = partial(
+        journal_repair.open_journal,
+        journal_repair.own_scope(operator),
+        operator,
+        despite_damage=False,
+        locked=True,
+    )
     if sound:
-        assert journal_repair.sound_journal(scope, operator).damage is None
+        assert opened().damage is None
     else:
         with refused(JournalError, "journal-damaged"):
-            journal_repair.sound_journal(scope, operator)
+            opened()
     assert person.asked == ["Restore the journal"]
     assert "is damaged at line" in person.said[0]
     assert "objects of this installation" in person.said[1]
