@@ -85,8 +85,7 @@ def open_run(
     uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed
     outside the program is overwritten only when a person agrees, or when the command itself was asked to
     replace it (`replacing`). An exclusive run writes its receipt, also when it stops or is interrupted.
-    A person may restore a damaged journal first; `despite_damage` uses what is intact of it instead, for what
-    must not wait for that.
+    A person may restore a damaged journal first; `despite_damage` uses what is intact of it instead.
 
     Raises JournalError for a damaged journal, UsageError for wrong answers, LockedError when another run is
     in progress and does not end within `patience` seconds, CheckError without root.
@@ -116,9 +115,8 @@ def open_run(
             may_replace=partial(_may_replace, operator.console, asked=replacing),
             waited=lambda: operator.console.waited,
         )
-        run = Run(context, runner, journal)
         try:
-            yield run
+            yield (run := Run(context, runner, journal))
         except (SetupError, KeyboardInterrupt):
             if exclusively:
                 with suppress(SetupError):
