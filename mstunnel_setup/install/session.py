@@ -115,8 +115,9 @@ def open_run(
             may_replace=partial(_may_replace, operator.console, asked=replacing),
             waited=lambda: operator.console.waited,
         )
+        run = Run(context, runner, journal)
         try:
-            yield (run := Run(context, runner, journal))
+            yield run
         except (SetupError, KeyboardInterrupt):
             if exclusively:
                 with suppress(SetupError):

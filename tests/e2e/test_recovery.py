@@ -100,7 +100,7 @@ def test_reenroll_asks_about_a_record_in_the_way_before_it_removes_anything(gate
     receipt = json.loads(gateway.server.read("/var/lib/mstunnel/receipt.json"))
     [key] = [item["key"] for item in receipt["objects"] if item["key"].startswith("server:")]
     site, _, name = key.removeprefix("server:").partition("/")
-    settings = json.loads(gateway.server.read("/etc/mstunnel/agent-settings.json"))
+    settings = json.loads(gateway.server.read("/etc/mstunnel/AgentSettings.json"))
     servers = f"microsoftTunnelSites/{site}/microsoftTunnelServers"
     _graph(gateway, "DELETE", f"{servers}/{settings['ServerId']}")
     _graph(gateway, "POST", servers, {"displayName": name, "deploymentMode": "standaloneRootful"})
