@@ -87,8 +87,7 @@ def open_run(
     replace it (`replacing`). An exclusive run writes its receipt, also when it stops or is interrupted.
     A person may restore a damaged journal first; `despite_damage` uses what is intact of it instead.
 
-    Raises JournalError for a damaged journal, UsageError for wrong answers, LockedError when another run is
-    in progress and does not end within `patience` seconds, CheckError without root.
+    Raises JournalError, UsageError, CheckError, and LockedError after `patience` seconds beside another run.
     """
     refuse_unknown(ignored_checks, OF_STEPS)
     if exclusively:
