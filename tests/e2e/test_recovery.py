@@ -9,7 +9,7 @@ from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Insta
 from tests.testbed.paths import JOURNAL
 from tests.testbed.terminal import COLUMNS, Terminal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
 _MACHINE_ID = "/etc/machine-id"
 _FILES = ("--cert", "/root/next.pem", "--key", "/root/next.key")
