@@ -18,7 +18,7 @@ from mstunnel_setup.adopt import plan as adoption
 from mstunnel_setup.adopt import switch
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.cli.framework.command import ProgramVersion
-from mstunnel_setup.install import answer_file, install, uninstall
+from mstunnel_setup.install import answer_file, install, journal_repair, uninstall
 from mstunnel_setup.install import status as installation
 from mstunnel_setup.install.render import RenderedFiles
 from mstunnel_setup.install.report import RunReport
@@ -126,6 +126,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli server status": component.state,
     "mst-cli server stop": component.stop,
     "mst-cli server unban ip": sessions.unban,
+    "mst-cli journal repair": journal_repair.repair,
     "mst-cli site change": enrolment.change,
     "mst-cli site show": enrolment.show,
     "mst-cli status": status.overview,

@@ -28,6 +28,12 @@ SERVER_NAME_TAKEN = declare(
     "the site already has a running server called {name}",
     "Set another server_name.",
 )
+APPLICATION_NAME_TAKEN = declare(
+    TenantError,
+    "application-name-taken",
+    "the tenant already has an application called {display_name}",
+    "Delete it in the Entra admin center (App registrations) if an earlier installation left it.",
+)
 # Entra ID answers from several replicas, which learn of a deletion within seconds.
 _REPLICATION_SECONDS: Final = 60.0
 
@@ -72,15 +78,7 @@ class CreateAppIdentity(Action):
         user may create applications, and the owner can add a key and use what is granted to it.
         """
         if host.graph.find_applications(self.display_name):
-            raise TenantError(
-                "application-name-taken",
-                "the tenant already has an application called {display_name}",
-                hint=(
-                    "Delete it in the Entra admin center (App registrations) if an earlier installation "
-                    "left it."
-                ),
-                display_name=self.display_name,
-            )
+            raise APPLICATION_NAME_TAKEN(display_name=self.display_name)
         return {}
 
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
@@ -256,9 +254,13 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
         return
     if not is_silent(found):
         raise SERVER_NAME_TAKEN(name=name)
-    if removable:
-        return
-    raise TenantError(
+    if not removable:
+        raise server_record_left(found, site_id, name)
+
+
+def server_record_left(found: TunnelServer, site_id: str, name: str) -> TenantError:
+    """The error for a record that may be removed, but was not agreed to."""
+    return TenantError(
         "server-record-left",
         "the site has {record}",
         hint=(
@@ -293,10 +295,7 @@ def site_deleted(site: str) -> TenantError:
     return TenantError(
         "site-deleted",
         "the site {site} is no longer in the tenant",
-        hint=(
-            "Create it again, or uninstall this server with `mst-cli uninstall` and install it in"
-            " another site."
-        ),
+        hint="Create it again, or move this server to another site with `mst-cli site change ID_OR_NAME`.",
         site=site,
     )
 

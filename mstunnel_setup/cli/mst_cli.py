@@ -44,6 +44,7 @@ env_app = app.group("env", "The settings in env.sh.")
 config_app = app.group("config", "The server configuration of the site, here and in the tenant.")
 log_app = app.group("log", "How much the gateway logs.")
 site_app = app.group("site", "The site this server belongs to.")
+journal_app = app.group("journal", "The record of what was changed on this server.")
 
 
 simple_command(app, "status", "Show site, certificate and containers.", "operations.status:overview")
@@ -556,6 +557,14 @@ def change_site(
     from mstunnel_setup.operations import enrolment as site_work
 
     return lambda operator: site_work.change(operator, sign_in.settings(), site)
+
+
+@command(journal_app, "repair")
+def repair_journal(yes: Yes = False) -> Work:
+    """Restore a damaged journal from its copy, after showing what the copy has."""
+    from mstunnel_setup.install import journal_repair
+
+    return lambda operator: journal_repair.repair(operator, yes=yes)
 
 
 def main() -> int:

@@ -108,8 +108,9 @@ def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
 
     Raises CheckError `not-installed` where no installation has begun, UsageError `file-exists`.
     """
-    receipt = journal_of(own_scope(operator), operator).receipt
-    require_installed(receipt)
+    journal = journal_of(own_scope(operator), operator)
+    require_installed(journal)
+    receipt = journal.receipt
     variables, withheld = _variables(operator.files)
     given = {**_portable(receipt, operator.files), "environment": variables}
     _write_new(operator.files, file, describe.new_file(merge({}, {}, None, given)))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
@@ -151,15 +152,16 @@ def ask_again(context: Context, error: CertificateError) -> None:
     ask_for_another(context, error)
 
 
-def ask_for_another(context: Context, error: CertificateError) -> None:
+_READ_AGAIN: Final = text("Path of another certificate (Enter to read it again, or type stop)")
+
+
+def ask_for_another(context: Context, error: CertificateError, question: str = _READ_AGAIN) -> None:
     """Have a person name another certificate, or correct the files that are named.
 
     Raises `error` when they stop, and at the end of the input.
     """
     try:
-        while typed := context.prompter.ask(
-            "Path of another certificate (Enter to read it again, or type stop)", default=""
-        ):
+        while typed := context.prompter.ask(question, default=""):
             if typed.lower() == "stop":
                 raise error
             if _use(context, typed):

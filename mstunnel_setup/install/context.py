@@ -42,6 +42,8 @@ class RunCache:
     facts: ReadinessFacts | None = None
     """What the checks before the first change have found."""
     noted: set[str] = field(default_factory=set)
+    removable: set[str] = field(default_factory=set)
+    """The ids of objects in the tenant that a person agreed to remove."""
 
 
 @dataclass(frozen=True)

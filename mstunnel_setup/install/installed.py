@@ -51,7 +51,8 @@ _KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
 def open_host(operator: Operator) -> Iterator[Host]:
     """This host, for commands that look at it or drive its containers."""
     scope = own_scope(operator)
-    preference = EnginePreference(installed=engine_of(journal_of(scope, operator).receipt))
+    journal = journal_of(scope, operator, despite_damage=True)
+    preference = EnginePreference(installed=engine_of(journal.receipt))
     with build_host(operator, scope, preference) as host:
         yield host
 
@@ -60,13 +61,13 @@ def open_host(operator: Operator) -> Iterator[Host]:
 def open_gateway(operator: Operator) -> Iterator[Host]:
     """This host, for commands that need a gateway here. Raises CheckError `not-installed`."""
     with open_host(operator) as host:
-        require_installed(journal_of(Scope.ALL, operator).receipt)
+        require_installed(journal_of(Scope.ALL, operator, despite_damage=True))
         yield host
 
 
-def require_installed(receipt: Receipt) -> None:
+def require_installed(journal: Journal) -> None:
     """Raise CheckError `not-installed` where no installation has begun: the same for every command."""
-    if not receipt.entries:
+    if not journal.begun:
         raise NOT_INSTALLED()
 
 
@@ -85,7 +86,8 @@ def own_scope(operator: Operator) -> Scope:
     Raises CheckError `not-root` for an account that has no gateway.
     """
     if paths.ROOTLESS:
-        if operator.files.live and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
+        own = journal_of(Scope.ACCOUNT, operator, despite_damage=True)
+        if operator.files.live and not own.begun:
             raise NOT_ROOT(what=text("this command"))
         return Scope.ACCOUNT
     hand_over_to_account(operator)
@@ -98,17 +100,24 @@ def hand_over_to_account(operator: Operator) -> None:
         become(operator, name)
 
 
-def journal_of(scope: Scope, operator: Operator) -> Journal:
-    """The journal of one part, or of all."""
+def journal_of(scope: Scope, operator: Operator, *, despite_damage: bool = False) -> Journal:
+    """The journal of one part, or of all; with `despite_damage` the intact records of a damaged one."""
     # The account looks into that of the host, to see whether there is something left for root.
     host = scope is Scope.HOST
     directory = paths.HOST_STATE if host else paths.STATE
-    return Journal(operator.files, operator.clock, directory, beside=(paths.LOG,), readable=host)
+    return Journal(
+        operator.files,
+        operator.clock,
+        directory,
+        beside=(paths.LOG,),
+        readable=host,
+        despite_damage=despite_damage,
+    )
 
 
 def rootless_account(operator: Operator) -> str:
     """The account of the rootless gateway here, as root has written down; empty when there is none."""
-    return account_in(journal_of(Scope.HOST, operator).receipt)
+    return account_in(journal_of(Scope.HOST, operator, despite_damage=True).receipt)
 
 
 def account_in(host: Receipt) -> str:

@@ -17,7 +17,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.install.context import Context, RunCache
-from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, require_installed, run_lock
+from mstunnel_setup.install.installed import PATIENCE, own_scope, require_installed, run_lock
+from mstunnel_setup.install.journal_repair import open_journal
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
@@ -49,14 +50,15 @@ class Run:
         return self.context.host.scope
 
     def write_receipt(self) -> None:
-        """Put the receipt, as people may read it, beside the journal; only when it has changed."""
+        """Put the receipt, as people may read it, and the copy beside the journal, if they changed."""
         entries = self.runner.receipt.entries.values()
         objects: list[JsonValue] = []
         for entry in entries:
             what = CODEC.load(entry.versions[-1]).describe()
             objects.append({"key": entry.key, "step": entry.step, "what": what, "finished": entry.finished})
         content = json_bytes({"version": 1, "installation": self.journal.installation_id, "objects": objects})
-        path = f"{self.journal.directory}/receipt.json"
+        path = self.journal.receipt_path
+        self.journal.save_copy()
         if entries and content != self.files.read(path):
             self.files.write(path, content, 0o600)
 
@@ -69,6 +71,7 @@ def open_run(
     progress_fd: int | None = None,
     ignored_checks: Sequence[str] = (),
     exclusively: bool = True,
+    despite_damage: bool = False,
     replacing: bool = False,
     scope: Scope | None = None,
     port: int | None = None,
@@ -82,9 +85,9 @@ def open_run(
     uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed
     outside the program is overwritten only when a person agrees, or when the command itself was asked to
     replace it (`replacing`). An exclusive run writes its receipt, also when it stops or is interrupted.
+    A person may restore a damaged journal first; `despite_damage` uses what is intact of it instead.
 
-    Raises UsageError for wrong answers, LockedError when another run is in progress and does not end within
-    `patience` seconds, CheckError without root.
+    Raises JournalError, UsageError, CheckError, and LockedError after `patience` seconds beside another run.
     """
     refuse_unknown(ignored_checks, OF_STEPS)
     if exclusively:
@@ -97,7 +100,8 @@ def open_run(
             stack.enter_context(run_lock(operator, patience=patience))
             operator.files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
-        journal = stack.enter_context(closing(journal_of(scope, operator)))
+        found = open_journal(scope, operator, despite_damage=despite_damage, locked=exclusively)
+        journal = stack.enter_context(closing(found))
         cache = RunCache(answers(operator, settings, journal.receipt, backup))
         context = _context(operator, scope, journal, cache, stack, ignored_checks=ignored_checks, port=port)
         listener = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
@@ -185,11 +189,26 @@ def _refuse_no_system(files: Files) -> None:
 
 @contextmanager
 def installed_run(
-    operator: Operator, settings: Settings, *, exclusively: bool = True, patience: float = PATIENCE
+    operator: Operator,
+    settings: Settings,
+    *,
+    exclusively: bool = True,
+    despite_damage: bool = False,
+    patience: float = PATIENCE,
 ) -> Iterator[Run]:
-    """A run on a server that has an installation. Raises UsageError where there is none."""
-    with open_run(operator, settings, exclusively=exclusively, replacing=True, patience=patience) as run:
-        require_installed(run.context.receipt)
+    """A run on a server that has an installation. Raises UsageError where there is none.
+
+    One that is not exclusive only looks, and works despite a damaged journal.
+    """
+    with open_run(
+        operator,
+        settings,
+        exclusively=exclusively,
+        despite_damage=despite_damage or not exclusively,
+        replacing=True,
+        patience=patience,
+    ) as run:
+        require_installed(run.journal)
         yield run
 
 

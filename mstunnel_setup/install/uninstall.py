@@ -273,7 +273,7 @@ def forget(files: Files, journal: Journal) -> None:
     if files.state(state) is not None:
         files.remove_tree(feed.WORK)
         files.remove_tree(PROGRAM_UPDATES)
-        for path in (f"{state}/receipt.json", *_REMAINS):
+        for path in (journal.receipt_path, *_REMAINS):
             files.remove(path)
     # The monitor was stopped, maybe while it held the lock.
     files.remove(paths.FEED_LOCK)

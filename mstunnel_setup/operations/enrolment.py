@@ -12,7 +12,7 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.install.report import JoinedSite, RemovalReport
 from mstunnel_setup.install.session import Run, installed_run, step_named
-from mstunnel_setup.install.steps import sign_in, site
+from mstunnel_setup.install.steps import register, sign_in, site
 from mstunnel_setup.install.uninstall import kept
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.runner import Removal
@@ -43,7 +43,8 @@ def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
 def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[RemovalReport]:
     """Remove what the tenant knows of this server, wherever it still does, and register it again.
 
-    An administrator signs in first, so that a refused sign-in leaves everything as it is.
+    An administrator signs in first, and everything is checked and asked before the first change, so that a
+    refusal leaves the earlier identity. Given once more, it finishes what was cut off.
     """
     with installed_run(operator, settings) as run:
         prompter = run.context.prompter
@@ -53,7 +54,7 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[Rem
                 "reenroll-declined", "nothing was changed", hint="Run the command again and answer yes."
             )
         sign_in.as_registrar(run.context)
-        site.chosen_id(run.context)
+        register.require_possible(run.context)
         removals = take_back(run, _IDENTITY)
         enrol(run)
     lines = [text("Registered again, in the same site and with the same certificate.")]

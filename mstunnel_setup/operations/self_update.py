@@ -111,7 +111,7 @@ def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallRep
     scope = Scope.HOST if rootless_account(operator) else Scope.ALL
     ignored = ["program-older"] if older else []
     with open_run(operator, {}, scope=scope, ignored_checks=ignored, replacing=True) as run:
-        require_installed(run.context.receipt)
+        require_installed(run.journal)
         program.refuse_too_old(run.context.receipt)
         (done,) = run.runner.run([program.PROGRAM], run.context)
     line = text("Version {version} is installed.", version=__version__)
@@ -130,7 +130,7 @@ def _refuse_unmanaged(operator: Operator) -> None:
             hint="Update it as you installed it: `apt upgrade mstunnel-setup`, `dnf upgrade mstunnel-setup` "
             "or `pipx upgrade mstunnel-setup`.",
         )
-    require_installed(journal_of(Scope.ALL, operator).receipt)
+    require_installed(journal_of(Scope.ALL, operator))
 
 
 def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:

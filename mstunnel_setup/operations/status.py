@@ -44,6 +44,7 @@ from mstunnel_setup.operations.health import (
     is_serious,
     of_settled_server,
 )
+from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
@@ -100,11 +101,12 @@ def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
-    it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, or a file
-    system is full, else 0.
+    it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, a file system
+    is full, or the journal is damaged, else 0.
     """
     with open_gateway(operator) as ports:
-        receipt = journal_of(Scope.ALL, operator).receipt
+        journal = journal_of(Scope.ALL, operator, despite_damage=True)
+        receipt = journal.receipt
         summary = CertificateSummary.read(ports, receipt)
         site, now = JoinedSite.of(receipt), ports.clock.now()
         found = StatusReport(
@@ -126,7 +128,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
             # It names the proxy with the variable, and what is wrong with it now.
             failing = [problem for problem in failing if problem.code != PROXY_FAILED.code]
         notices = (
-            *troubles(receipt, found, _missing_images(ports, receipt, found)),
+            *troubles(receipt, found, _missing_images(ports, receipt, found), journal.damage),
             *environment,
             *failing,
             *monitor_notices(ports),
@@ -136,7 +138,8 @@ def overview(operator: Operator) -> Result[StatusReport]:
             *file_system_notices(found.file_systems),
         )
     serious = (
-        is_serious(report, now)
+        journal.damage is not None
+        or is_serious(report, now)
         or any(item.code in SERIOUS_CERTIFICATE for item in notices)
         or (without_proxy and environment)
         or any(row.state is HealthState.UNHEALTHY for row in found.file_systems)
@@ -192,16 +195,30 @@ def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
 
 
 def troubles(
-    receipt: Receipt, found: StatusReport, missing: Mapping[str, Problem] = MappingProxyType({})
+    receipt: Receipt,
+    found: StatusReport,
+    missing: Mapping[str, Problem] = MappingProxyType({}),
+    damage: JournalError | None = None,
 ) -> Iterator[Problem]:
-    """What is wrong, each with the command that fixes it; `missing` are containers without their image."""
-    if not complete(receipt):
+    """Yield what is wrong, each with the command that fixes it.
+
+    `missing` are containers without their image; a journal with a `damage` may lack any record.
+    """
+    if damage is not None:
+        yield damage.problem
+    elif not complete(receipt):
         why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
             "installation-unfinished",
             "the installation is not finished{why}",
             hint="Run mstunnel-setup.",
             why=why,
+        )
+    elif "register" in receipt.steps and not any(key.startswith("server:") for key in receipt.entries):
+        yield warning(
+            "identity-missing",
+            "this server is not registered in the tenant: a command that replaces its record was cut off",
+            hint="Run the same command again: `mst-cli reenroll`, or `mst-cli site change ID_OR_NAME`.",
         )
     for name, container in ((paths.SERVER, found.server), (paths.AGENT, found.agent)):
         short = name.removeprefix("mstunnel-")

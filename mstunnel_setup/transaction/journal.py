@@ -6,9 +6,11 @@ moved is noticed. An incomplete last line (crash) is dropped; other damage is an
 
 A large journal is compacted: rewritten with the records that its receipt needs. So is one that all users
 can read, at any size.
+
+Each run leaves a copy beside the journal. A damaged journal is restored from it where the two together have
+every line; until then, what only looks works with the lines that are intact (`despite_damage`).
 """
 
-import hashlib
 import json
 import uuid
 from collections import defaultdict
@@ -21,10 +23,10 @@ from mstunnel_setup.base.values import JsonObject, JsonValue, as_list
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.errors import JOURNAL_NEWER, JournalError
+from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.receipt import Receipt, fold
+from mstunnel_setup.transaction.records import VERSION, Remains, damaged, line_of, parse, remains
 
-VERSION = 1
 VERSIONS = 4
 """How many versions of an object are kept, besides the one that made it."""
 LARGE = 64 * 1024
@@ -37,6 +39,9 @@ class Journal:
     From then on the file stays open until `close`: a record costs one write and one sync. The writer must
     hold the lock of the run. A `readable` journal can be read by all users, so it must get no secret. The
     first record names the missing parents of `directory` and of the `beside` directories.
+
+    Raises JournalError `journal-damaged`; with `despite_damage` the error is kept in `damage`, and the
+    records are those that are intact. Records written then follow the last one of these.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Journal:
         *,
         beside: Sequence[str] = (),
         readable: bool = False,
+        despite_damage: bool = False,
     ) -> None:
         self._files = files
         self._clock = clock
@@ -56,7 +62,16 @@ class Journal:
         self._appender: Appender | None = None
         self.directory = directory
         self.path = f"{directory}/journal.jsonl"
-        self._records, self._sound, self._receipt = _parse(files.read(self.path) or b"", self.path)
+        self.copy_path = f"{directory}/journal-copy.jsonl"
+        self.receipt_path = f"{directory}/receipt.json"
+        self.damage: JournalError | None = None
+        try:
+            self._read(files.read(self.path) or b"")
+        except JournalError as error:
+            if not despite_damage or error.code != "journal-damaged":
+                raise
+            self.damage = error
+            self._read_intact()
         self._above = self._directories_above(directory, *beside)
 
     @property
@@ -70,25 +85,67 @@ class Journal:
         return self._receipt
 
     @property
+    def begun(self) -> bool:
+        """Whether an installation has begun here; a damaged journal is the proof of one, too."""
+        return bool(self._receipt.entries) or self.damage is not None
+
+    @property
     def installation_id(self) -> str | None:
         """The id of this installation, from the first record."""
-        return str(self._records[0]["installation"]) if self._records else None
+        return str(self._records[0].get("installation")) if self._records else None
+
+    def _read(self, content: bytes) -> None:
+        """Take the records of an intact journal; the copy shows whether lines are missing at its end."""
+        self._records, self._sound, self._receipt = parse(content, self.path)
+        copy = self._files.read(self.copy_path) or b""
+        if len(copy) > self._sound and copy.startswith(content[: self._sound]):
+            raise damaged(self.path, len(self._records) + 1, text("it is missing, but the copy has it"))
+        # Releases before the copy have left a receipt at least.
+        if not self._records and not copy and self._files.state(self.receipt_path) is not None:
+            raise damaged(self.path, 1, text("it is missing, but {path} exists", path=self.receipt_path))
+
+    def _read_intact(self) -> None:
+        found = self.remains()
+        content = self._files.read(self.path) or b""
+        # An incomplete last line cannot be read any more; the next record replaces it.
+        self._records, self._sound = [*found.records], content.rfind(b"\n") + 1
+        self._receipt = found.receipt
+
+    def remains(self) -> Remains:
+        """Return what can be read in the journal and its copy."""
+        content, copy = (self._files.read(path) or b"" for path in (self.path, self.copy_path))
+        return remains(content, copy, self.path)
+
+    def restore(self) -> None:
+        """Write a damaged journal again, from remains that are whole."""
+        self.close()
+        self._files.write(self.path, b"".join(map(line_of, self.remains().records)), self._modes[1])
+        self.damage = None
+        self._read(self._files.read(self.path) or b"")
+        self.save_copy()
+
+    def save_copy(self) -> None:
+        """Write the copy of the journal, unless it is current or the journal is damaged."""
+        content = b"".join(map(line_of, self._records))
+        if self._records and self.damage is None and content != self._files.read(self.copy_path):
+            self._files.write(self.copy_path, content, self._modes[1])
 
     def begin_installation(self) -> None:
         """Record the id of a new installation when the journal is empty."""
-        if self.installation_id is None:
+        if not self._records:
             self.append("installation", installation=str(uuid.uuid4()), folders=[*self._above])
 
     def append(self, kind: str, **fields: JsonValue) -> None:
         """Write one record; it is on disk when this returns."""
+        last = int(str(self._records[-1]["sequence"])) if self._records else 0
         record: JsonObject = {
             "version": VERSION,
-            "sequence": len(self._records) + 1,
+            "sequence": last + 1,
             "time": self._clock.now().isoformat(timespec="milliseconds"),
             "type": kind,
             **fields,
         }
-        line = _line(record)
+        line = line_of(record)
         appender = self._appender or self._open()
         # An incomplete record of a crash or a failed write.
         if appender.size() > self._sound:
@@ -104,17 +161,19 @@ class Journal:
         One that all users can read loses them at once: what an undone object held may be a secret. The
         file is replaced atomically.
         """
-        if self._sound <= LARGE and not self._readable:
+        if self.damage is not None or (self._sound <= LARGE and not self._readable):
             return
         kept = essential(self._records)
-        content = b"".join(map(_line, kept))
+        content = b"".join(map(line_of, kept))
         if kept == self._records or (2 * len(content) > self._sound and not self._readable):
             if self._readable and self._records:
                 # An earlier release left it closed to others where the umask did.
                 (self._appender or self._open()).open_to_all()
             return
         self.close()
-        self._files.write(self.path, content, self._modes[1])
+        # The copy is written first: killed in between, the earlier journal is intact and longer.
+        for path in (self.copy_path, self.path):
+            self._files.write(path, content, self._modes[1])
         self._records, self._sound, self._receipt = kept, len(content), fold(kept)
 
     def _open(self) -> Appender:
@@ -140,72 +199,12 @@ class Journal:
     def remove(self) -> None:
         """Delete the journal, at the end of an uninstallation; nothing happens when there is none."""
         self.close()
-        self._files.remove(self.path)
+        # The copy goes first: alone it would be the proof of a damaged journal.
+        for path in (self.copy_path, self.path):
+            self._files.remove(path)
         for directory in (self.directory, *reversed(self._above)):
             self._files.remove_directory(directory)
         self._records, self._sound, self._receipt = [], 0, Receipt()
-
-
-def _line(record: JsonObject) -> bytes:
-    text = json.dumps(record, separators=(",", ":"))
-    checksum = hashlib.sha256(text.encode()).hexdigest()
-    return f'{text[:-1]},"checksum":"{checksum}"}}\n'.encode()
-
-
-def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
-    """The records, how many bytes of `content` are intact, and the receipt."""
-    records: list[JsonObject] = []
-    receipt = Receipt()
-    sound = 0
-    for number, line in enumerate(content.splitlines(keepends=True), 1):
-        record = _record(line)
-        if record is None:
-            last = sound + len(line) == len(content)
-            # A crash leaves the last line without line end, or with a hole of zero bytes.
-            if not last or (line.endswith(b"\n") and b"\0" not in line):
-                raise _damaged(path, number, "its checksum is wrong")
-            break
-        if record.get("version") != VERSION:
-            raise JOURNAL_NEWER(
-                reason=text(
-                    "{path} has format {version}, supported is {supported}",
-                    path=path,
-                    version=record.get("version"),
-                    supported=VERSION,
-                )
-            )
-        if record.get("sequence") != number:
-            problem = f"it has the sequence number {record.get('sequence')}"
-            raise _damaged(path, number, problem)
-        try:
-            receipt = fold([record], receipt)
-        except (KeyError, TypeError, ValueError) as error:
-            problem = "it does not follow from the lines before it"
-            raise _damaged(path, number, problem) from error
-        records.append(record)
-        sound += len(line)
-    return records, sound, receipt
-
-
-def _damaged(path: str, number: int, problem: str) -> JournalError:
-    return JournalError(
-        "journal-damaged",
-        "{path} is damaged at line {number}: {problem}",
-        hint="Restore it from a backup: without it the installation cannot be continued or removed safely.",
-        path=path,
-        number=number,
-        problem=problem,
-    )
-
-
-def _record(line: bytes) -> JsonObject | None:
-    """The record on a line; None when the line is incomplete or its checksum is wrong."""
-    try:
-        record: JsonObject = json.loads(line)  # noqa: TID251 (our journal: its checksum is of this text)
-    except (ValueError, RecursionError):
-        return None
-    checksum = record.pop("checksum", None) if isinstance(record, dict) else None
-    return record if checksum is not None and _line(record) == line else None
 
 
 def essential(records: Sequence[JsonObject]) -> list[JsonObject]:

@@ -34,6 +34,7 @@ IMAGES = {
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 _VOLATILE = {paths.AGENT_CREDENTIAL, paths.AGENT_SECRET, paths.SETUP_LOG}
 _RECEIPT = f"{paths.STATE}/receipt.json"
+_JOURNALS = (JOURNAL, f"{paths.STATE}/journal-copy.jsonl")
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class Arena:
         if not path.is_file():
             return head
         place = f"/{path.relative_to(self.root)}"
-        if place == JOURNAL:
+        if place in _JOURNALS:
             return f"{head} journal"
         if place in _VOLATILE and path.read_bytes() != b"theirs":
             return f"{head} something"

@@ -15,8 +15,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.journal import _line
 from mstunnel_setup.transaction.lock import exclusive
+from mstunnel_setup.transaction.records import line_of
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.tenant import CERTIFICATE_DAYS
@@ -304,7 +304,7 @@ class Gateway(RuleBasedStateMachine):
                 record["action"]["kind"] = "write-file"
         if records:
             bare = ({name: item[name] for name in item if name != "checksum"} for item in records)
-            self.arena.place(JOURNAL).write_bytes(b"".join(map(_line, bare)))
+            self.arena.place(JOURNAL).write_bytes(b"".join(map(line_of, bare)))
 
     @invariant()
     def check_promises(self) -> None:

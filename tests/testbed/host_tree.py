@@ -9,7 +9,7 @@ from tests.testbed.machine import Entry
 # Different in every installation by nature: ids of the tenant, keys, times.
 _OF_ONE_RUN = (
     *("/agent-info.json", "/AgentSettings.json", "/agent.p12"),
-    *("/journal.jsonl", "/receipt.json", "/setup.log"),
+    *("/journal.jsonl", "/journal-copy.jsonl", "/receipt.json", "/setup.log"),
 )
 
 

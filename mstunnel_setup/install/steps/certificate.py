@@ -4,7 +4,7 @@ Where devices authenticate with certificates, copy their CAs and revocation list
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -72,10 +72,15 @@ def _gather(context: Context) -> Certificate:
     )
 
 
-def suitable(context: Context, public_address: str | None) -> Certificate:
+def suitable(
+    context: Context,
+    public_address: str | None,
+    refused: Callable[[Context, CertificateError], None] = certificate_source.ask_again,
+) -> Certificate:
     """The certificate to use at `public_address`: found, read and judged.
 
     Raises CertificateError unattended; a person is asked for another one until it can be used, or they stop.
+    `refused` asks for it, or raises.
     """
     while True:
         source = (
@@ -91,7 +96,7 @@ def suitable(context: Context, public_address: str | None) -> Certificate:
         except CertificateError as error:
             of_passphrase = error.code.startswith("pfx-passphrase")
             if not (of_passphrase and certificate_source.ask_for_passphrase(context, source, error)):
-                certificate_source.ask_again(context, error)
+                refused(context, error)
         except UsageError as error:
             if not certificate_source.ask_for_passphrase(context, source, error):
                 raise

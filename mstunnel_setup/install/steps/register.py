@@ -18,6 +18,8 @@ from mstunnel_setup.actions.agent_identity import (
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (
+    APPLICATION_NAME_TAKEN,
+    SERVER_NAME_TAKEN,
     CreateAppIdentity,
     RegisterServer,
     RemoveApplication,
@@ -25,7 +27,8 @@ from mstunnel_setup.actions.tenant_objects import (
     consent_needed,
     is_silent,
     record_left,
-    server_named,
+    server_record_left,
+    site_deleted,
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError, TenantError
@@ -37,7 +40,7 @@ from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import ClientSecret
-from mstunnel_setup.tenant.wire import DeploymentMode
+from mstunnel_setup.tenant.wire import Application, DeploymentMode, TunnelServer
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -98,45 +101,81 @@ class Registration:
 
 
 def _gather(context: Context) -> Registration:
+    registration = _registration(context)
+    existing = registration.existing
+    name = existing.app_id if existing else registration.application_name
+    _refuse_changed(context, name, registration.credential_path)
+    known = context.receipt.entries
+    record = None if registration.server.key in known else _left_record(context, registration)
+    left = () if _application(registration).key in known else _left_applications(context, registration)
+    # What nobody agreed to remove is refused when the objects are made.
+    return replace(
+        registration,
+        left_record=record.id if record is not None and _may_remove(context, record) else "",
+        left_applications=tuple(item.id for item in left)
+        if _may_replace(context, registration, left)
+        else (),
+    )
+
+
+def require_possible(context: Context) -> None:
+    """Check and ask all that a new registration needs, before the one there is removed.
+
+    Raises TenantError `site-deleted`, `server-name-taken`, `server-record-left` and `application-name-taken`.
+    """
+    registration, graph = _registration(context), context.host.graph
+    joined = context.joined_site
+    if graph.site(registration.site_id) is None:
+        raise site_deleted(f"{joined.name} ({joined.id})" if joined else registration.site_id)
+    record = _left_record(context, registration)
+    if record is not None and not is_silent(record):
+        raise SERVER_NAME_TAKEN(name=registration.server_name)
+    if record is not None and not _may_remove(context, record):
+        raise server_record_left(record, registration.site_id, registration.server_name)
+    left = _left_applications(context, registration)
+    if left and not _may_replace(context, registration, left):
+        raise APPLICATION_NAME_TAKEN(display_name=registration.application_name)
+
+
+def _registration(context: Context) -> Registration:
     # Eight hex digits tell this machine from others of the same name; the machine id stays private.
     machine_id = context.host.files.read("/etc/machine-id") or context.host_name.encode()
     machine = hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
-    application_name = f"mstunnel-gateway {context.server_name} {machine}"
-    existing = _existing(context)
-    registration = Registration(
+    return Registration(
         site_id=site.chosen_id(context),
         server_name=context.server_name,
-        application_name=application_name,
+        application_name=f"mstunnel-gateway {context.server_name} {machine}",
         cloud=cloud_of(context.answers),
         authentication=context.answers.authentication,
         deployment_mode=_DEPLOYMENT_MODES[context.answers.deployment, context.answers.mode],
-        existing=existing,
+        existing=_existing(context),
         secret=context.answers.identity.credential == "secret",
     )
-    name = existing.app_id if existing else application_name
-    _refuse_changed(context, name, registration.credential_path)
-    return replace(
-        registration,
-        left_record=_left_record(context, registration),
-        left_applications=_left_applications(context, registration),
-    )
 
 
-def _left_applications(context: Context, registration: Registration) -> tuple[str, ...]:
-    """The object ids of the applications to remove: of this name, not of this installation; a person agrees.
+def _left_applications(context: Context, registration: Registration) -> Sequence[Application]:
+    """The applications of this name that are not of this installation.
 
-    The name holds this machine's id, so they are left from an installation whose journal is gone. Unattended
-    the name is refused when the application is created.
+    The name holds this machine's id, so they are left from an installation whose journal is gone.
     """
-    application = _application(registration)
-    known = application.key in context.receipt.entries
-    if known or registration.existing is not None or not context.prompter.interactive:
+    if registration.existing is not None:
         return ()
+    entry = context.receipt.entries.get(_application(registration).key)
+    if entry is not None and not entry.outputs:
+        # An earlier run was cut off when it made the one of this name.
+        return ()
+    own = entry.outputs.get("application_object_id") if entry else None
     found = context.host.graph.find_applications(registration.application_name)
-    if not found:
-        return ()
+    return tuple(item for item in found if item.id != own)
+
+
+def _may_replace(context: Context, registration: Registration, left: Sequence[Application]) -> bool:
+    """Whether a person agrees to remove these applications; asked once in a run, and never unattended."""
+    agreed, ids = context.cache.removable, {item.id for item in left}
+    if ids <= agreed or not context.prompter.interactive:
+        return ids <= agreed
     created = ", ".join(
-        f"{item.created_date_time:%Y-%m-%d %H:%M} UTC" for item in found if item.created_date_time
+        f"{item.created_date_time:%Y-%m-%d %H:%M} UTC" for item in left if item.created_date_time
     )
     question = text(
         "The tenant already has an application called {application_name}{more}. Replace it "
@@ -144,25 +183,36 @@ def _left_applications(context: Context, registration: Registration) -> tuple[st
         application_name=registration.application_name,
         more=text(", created {created}", created=created) if created else "",
     )
-    return tuple(item.id for item in found) if context.prompter.confirm(question) else ()
+    if context.prompter.confirm(question):
+        agreed |= ids
+    return ids <= agreed
 
 
-def _left_record(context: Context, registration: Registration) -> str:
-    """The id of the record to remove: one of this name, silent, and not of this installation; else empty.
+def _left_record(context: Context, registration: Registration) -> TunnelServer | None:
+    """The record of this name in the site that is not of this installation."""
+    entry = context.receipt.entries.get(registration.server.key)
+    if entry is not None and not entry.outputs:
+        # An earlier run was cut off when it made the one of this name.
+        return None
+    own = entry.outputs.get("server_id") if entry else None
+    name = registration.server_name.casefold()
+    servers = context.host.graph.servers(registration.site_id)
+    return next((item for item in servers if item.display_name.casefold() == name and item.id != own), None)
 
-    A person is asked; what is not to be removed is refused when the server is registered.
-    """
-    if registration.server.key in context.receipt.entries:
-        return ""
-    found = server_named(context.host.graph, registration.site_id, registration.server_name)
-    if found is None or not is_silent(found):
-        return ""
+
+def _may_remove(context: Context, record: TunnelServer) -> bool:
+    """Whether this record is silent, and the answers or a person agree to remove it; asked once in a run."""
+    agreed = context.cache.removable
+    if not is_silent(record) or record.id in agreed:
+        return is_silent(record)
     question = text(
         "The site has {found}. Remove this record (only if that server no longer exists)?",
-        found=record_left(found),
+        found=record_left(record),
     )
     wanted = context.answers.existing_record == "replace"
-    return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
+    if wanted or (context.prompter.interactive and context.prompter.confirm(question)):
+        agreed.add(record.id)
+    return record.id in agreed
 
 
 def _existing(context: Context) -> ExistingIdentity | None:
@@ -202,6 +252,19 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
         name = known.get(names.get(str(known["kind"]), ""), application_name)
+        if name != application_name and known["kind"] == CreateAppIdentity.kind and _is_registered(context):
+            raise TenantError(
+                "machine-id-changed",
+                "the machine id of this server has changed since it registered: its application in the"
+                " tenant is {name}, not {application_name}",
+                hint=(
+                    "Run `mst-cli reenroll`, which replaces its application and record. If this is a copy of"
+                    " a server that still runs, run `mst-cli uninstall --offline` instead, and install it"
+                    " with another `server_name`."
+                ),
+                name=name,
+                application_name=application_name,
+            )
         if name != application_name:
             raise TenantError(
                 "server-renamed",
@@ -220,6 +283,15 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
                 hint="Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first.",
                 credential=known["path"],
             )
+
+
+def _is_registered(context: Context) -> bool:
+    """Whether this server has a record under the name that it has now."""
+    versions = (entry.versions[-1] for entry in context.receipt.entries.values())
+    return any(
+        known["kind"] == RegisterServer.kind and known["server_name"] == context.server_name
+        for known in versions
+    )
 
 
 def _decide(registration: Registration) -> Sequence[Action]:

@@ -10,8 +10,8 @@ from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCreden
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.answers.rules import needed_to_sign_in
-from mstunnel_setup.base.errors import SignInError, TenantError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.errors import SignInError, TenantError, UsageError
+from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
@@ -63,26 +63,43 @@ def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
 def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
     """The tenant with an administrator's sign-in, by the method of the answers.
 
-    `further` are permissions that a device code asks for beside the usual ones. Raises SignInError, also for
-    a person without a role in Intune.
+    `further` are permissions that a device code asks for beside the usual ones. A person without a role in
+    Intune may sign in with another account. Raises SignInError.
     """
     http, host = http_session(context), context.host
     usual = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
     permissions = (*usual, *further)
-    token = sign_in(
-        context.answers,
-        http,
-        host.clock,
-        context.prompter,
-        host.files,
-        permissions=permissions,
-        client_id=lambda: client_id(context, permissions),
-        secret=context.secret,
-    )
-    graph = Graph(http, cloud_of(context.answers), token, host.clock)
-    # Who may not read the sites may change nothing there: this ends before the first change.
-    graph.sites()
-    return graph
+    while True:
+        token = sign_in(
+            context.answers,
+            http,
+            host.clock,
+            context.prompter,
+            host.files,
+            permissions=permissions,
+            client_id=lambda: client_id(context, permissions),
+            secret=context.secret,
+        )
+        graph = Graph(http, cloud_of(context.answers), token, host.clock)
+        try:
+            # Who may not read the sites may change nothing there: this ends before the first change.
+            graph.sites()
+        except SignInError as error:
+            if not _other_account(context, error):
+                raise
+        else:
+            return graph
+
+
+def _other_account(context: Context, error: SignInError) -> bool:
+    """Whether a person signs in with another account than the one refused with `error`."""
+    if not context.prompter.interactive or context.answers.sign_in.method != "device-code":
+        return False
+    context.prompter.say(with_hint(error.message, error.hint))
+    try:
+        return context.prompter.confirm("Sign in with another account")
+    except UsageError as ended:
+        raise error from ended
 
 
 def client_id(context: Context, permissions: Sequence[str]) -> str:

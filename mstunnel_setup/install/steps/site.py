@@ -22,6 +22,7 @@ from mstunnel_setup.transaction.step import Step
 
 _ANOTHER_SITE = (("site", text("Choose another site")),)
 _ANOTHER_CERTIFICATE = (("certificate", text("Use another certificate")), ("stop", text("Stop")))
+_ANOTHER_PATH = text("Path of another certificate (Enter to go back, or type stop)")
 _COUNTED = 10
 
 
@@ -47,6 +48,7 @@ def gather(
     `refuse_unsuited` raises for a chosen site that this host cannot serve.
     """
     replaced: Certificate | None = None
+    named = False
     while True:
         site = choose(context)
         refuse_unsuited(context)
@@ -60,18 +62,25 @@ def gather(
                 display_name=plain(site.display_name),
             )
         try:
-            require_named(context, site)
+            if named:
+                replaced = certificate.suitable(context, site.public_address, _refuse)
+            else:
+                require_named(context, site)
             break
         except CertificateError as error:
             if not context.prompter.interactive:
                 raise
-            replaced = _choose_again(context, site, error)
+            named = _named_another(context, error) or named
     typed = eula.answers_to_store(context) if context.cache.person_answered else None
     return ChosenSite(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
-def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
-    """Have a person choose another site (None), or another certificate.
+def _refuse(_context: Context, error: CertificateError) -> None:
+    raise error
+
+
+def _named_another(context: Context, error: CertificateError) -> bool:
+    """Have a person name another certificate, or choose another site; returns whether it was a certificate.
 
     Raises `error` when they stop, and at the end of the input.
     """
@@ -84,10 +93,10 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
     if chosen == "stop":
         raise error
     if chosen == "certificate":
-        certificate_source.ask_for_another(context, error)
-        return certificate.suitable(context, site.public_address)
+        certificate_source.ask_for_another(context, error, _ANOTHER_PATH)
+        return True
     context.cache.site = _asked(context, _sorted(context.host.graph.sites()))
-    return None
+    return False
 
 
 def require_named(context: Context, site: TunnelSite) -> None:

@@ -133,7 +133,7 @@ def check(operator: Operator) -> Result[CertificateFindings]:
 
     The exit code is 4 with an error among the findings.
     """
-    with installed_run(operator, {}) as run:
+    with installed_run(operator, {}, despite_damage=True) as run:
         found = [*examine(run)]
     severities = {finding.severity for finding in found}
     lines = fold_all(

@@ -148,7 +148,10 @@ def import_certificate(
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
     patience = _HOOK_PATIENCE if how.if_changed else PATIENCE
-    with installed_run(operator, settings, exclusively=exclusively, patience=patience) as run:
+    # A renewal must not wait for a person who repairs the journal.
+    with installed_run(
+        operator, settings, exclusively=exclusively, despite_damage=True, patience=patience
+    ) as run:
         if how.list_pending:
             return list_pending(run)
         if how.cancel is not None:

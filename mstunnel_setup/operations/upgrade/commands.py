@@ -121,7 +121,7 @@ class UpgradeHistory(Report):
 def check(operator: Operator) -> Result[UpgradeCheck]:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     now = operator.clock.now()
-    with open_run(operator, {}, exclusively=False) as run:
+    with open_run(operator, {}, exclusively=False, despite_damage=True) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
         feed = read_feed_record(run.files)
     behind, newest = catalogue.behind(images.digests), catalogue.newest
@@ -255,7 +255,7 @@ def rollback(operator: Operator) -> Result[UpgradeReport]:
 
 def history(operator: Operator) -> Result[UpgradeHistory]:
     """All upgrades of this server, the newest first."""
-    with open_run(operator, {}, exclusively=False) as run:
+    with open_run(operator, {}, exclusively=False, despite_damage=True) as run:
         found = read_history(run.files)
     upgrades = found.upgrades[::-1]
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]

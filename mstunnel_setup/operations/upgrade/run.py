@@ -38,7 +38,7 @@ _PAUSE: Final = 0.5
 
 def running(run: Run) -> ImagePair:
     """The images in use. Raises UsageError where nothing is installed."""
-    require_installed(run.context.receipt)
+    require_installed(run.journal)
     server, agent = (remembered(run.context.receipt, f"images.{name}") for name in ("server", "agent"))
     if not isinstance(server, str) or not isinstance(agent, str):
         raise UsageError("images-missing", "the installation has no images yet", hint="Run mstunnel-setup.")

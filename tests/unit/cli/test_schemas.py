@@ -135,7 +135,15 @@ NOT_INSTALLED = (
     *("server show user nobody", "server report", "server disconnect user nobody", "upgrade check"),
     *("import_cert", "import_cert --list", "cert show", "cert check", "cert repair", "ca-trust list"),
     *("env check", "env get", "env unset TRACE_SESSIONS", "config show", "config diff", "config pull"),
-    *("log level", "log level 3", "site show", "site change Berlin", "reenroll", "backup b.tar.gz"),
+    *(
+        "log level",
+        "log level 3",
+        "site show",
+        "site change Berlin",
+        "reenroll",
+        "backup b.tar.gz",
+        "journal repair",
+    ),
 )
 REFUSED = {
     **dict.fromkeys((f"mst-cli {words}" for words in NOT_INSTALLED), (3, "not-installed")),

@@ -57,14 +57,14 @@ class Desk:
             file.chmod(0o600)
         return str(files[0]), str(files[1])
 
-    def approve(self, code: str) -> None:
-        remote.approve(self.directory / "lab", code, "admin@contoso.example")
+    def approve(self, code: str, user: str = "admin@contoso.example") -> None:
+        remote.approve(self.directory / "lab", code, user)
 
-    def signs_in(self, child: "pexpect.spawn[str]") -> None:
+    def signs_in(self, child: "pexpect.spawn[str]", user: str = "admin@contoso.example") -> None:
         """Read the code on the screen, and enter it elsewhere."""
         child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
         assert isinstance(child.match, re.Match)
-        self.approve(child.match[1])
+        self.approve(child.match[1], user)
 
     def answers(self, certificate: tuple[str, str] | None = None) -> dict[str, str]:
         """What is asked before the sign-in but for `env.sh`, and the site, as variables."""
@@ -154,6 +154,17 @@ def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> Non
         after(child, "Number or name", "Berlin")
         child.expect_exact("Use another certificate")
         after(child, "Number or name", "2")
+        after(child, "Path of another certificate (Enter to go back, or type stop)", "")
+        child.expect_exact("Choose another site")
+        after(child, "Number or name", "2")
+        after(child, "Path of another certificate", wrong[0])
+        after(child, "private key", wrong[1])
+        child.expect_exact("Choose another site")
+        after(child, "Number or name", "1")
+        child.expect_exact("Servers")
+        after(child, "Number or name", "Berlin")
+        child.expect_exact("Choose another site")
+        after(child, "Number or name", "2")
         after(child, "Path of another certificate", "right.pem")
         child.expect_exact("There is no file right.pem")
         after(child, "Path of another certificate", right[0])
@@ -163,6 +174,26 @@ def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> Non
     assert (desk.root / "etc/mstunnel/certs/site.crt").read_bytes() in Path(right[0]).read_bytes()
     with desk.runs() as child:
         assert "To sign in" not in registered(child)
+
+
+def test_another_account_signs_in_when_the_first_has_no_role(desk: Desk) -> None:
+    with desk.runs(**desk.answers()) as child:
+        after(child, "then press Enter", "")
+        desk.signs_in(child, "reader@contoso.example")
+        after(child, "Sign in with another account", "yes")
+        desk.signs_in(child)
+        screen = ESCAPES.sub("", registered(child))
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_an_account_without_the_role_may_stop(desk: Desk) -> None:
+    with desk.runs(**desk.answers()) as child:
+        after(child, "then press Enter", "")
+        desk.signs_in(child, "reader@contoso.example")
+        after(child, "Sign in with another account", "no")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == ExitCode.SIGN_IN
 
 
 @pytest.mark.e2e

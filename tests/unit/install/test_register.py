@@ -146,6 +146,69 @@ def test_what_is_left_behind_stays_when_unattended(scene: Scene) -> None:
     assert (facts.left_record, facts.left_applications) == ("", ())
 
 
+OWN = LEFT.model_copy(update={"id": "22222222-0000-0000-0000-000000000001"})
+
+
+@pytest.mark.parametrize(
+    ("records", "typed", "code"),
+    [
+        ([OWN], [], ""),
+        ([], [], ""),
+        ([LEFT], ["yes"], ""),
+        ([OWN, LEFT], ["no"], "server-record-left"),
+        ([LEFT], ["no"], "server-record-left"),
+        ([AT_WORK], [], "server-name-taken"),
+    ],
+    ids=["own", "gone", "agreed", "declined beside own", "declined", "at work"],
+)
+def test_a_new_registration_is_asked_about_before_the_old_one_goes(
+    scene: Scene, records: list[TunnelServer], typed: list[str], code: str
+) -> None:
+    context = scene.context()
+    server = register.STEP.gather(context).server
+    scene.finished(CODEC.dump(server), server.key, {"server_id": OWN.id}, step="register")
+    scene.graph.listed = list(records)
+    scene.prompter.typed = list(typed)
+    if code:
+        with refused(TenantError, code):
+            register.require_possible(context)
+        return
+    register.require_possible(context)
+    scene.journal.append("taken-back", key=server.key, outcome="removed", reason="")
+    scene.graph.listed = [item for item in records if item is not OWN]
+    assert register.STEP.gather(context).left_record == (LEFT.id if LEFT in records else "")
+    assert len(scene.prompter.asked) == len(typed), "asked once"
+
+
+def test_no_new_registration_in_a_site_that_is_gone(scene: Scene) -> None:
+    scene.graph.all_sites = []
+    with refused(TenantError, "site-deleted") as caught:
+        register.require_possible(scene.context())
+    assert "mst-cli site change" in caught.value.hint
+
+
+def test_an_application_of_others_is_refused_before_the_old_one_goes(scene: Scene) -> None:
+    name = register.STEP.gather(scene.context()).application_name
+    scene.graph.applications = [Application(id="object", display_name=name)]
+    scene.prompter.interactive = False
+    with refused(TenantError, "application-name-taken"):
+        register.require_possible(scene.context())
+
+
+def test_another_machine_id_is_told_from_another_name(scene: Scene) -> None:
+    scene.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+    facts = register.STEP.gather(scene.context())
+    made = [facts.server, CreateAppIdentity(display_name=facts.application_name, credential_path="/c")]
+    for action in made:
+        scene.finished(CODEC.dump(action), action.key, {}, step="register")
+    with refused(TenantError, "server-renamed"):
+        register.STEP.gather(scene.context(server_name="gw2"))
+    scene.write("/etc/machine-id", "fedcba9876543210fedcba9876543210\n")
+    with refused(TenantError, "machine-id-changed") as caught:
+        register.STEP.gather(scene.context())
+    assert "`mst-cli reenroll`" in caught.value.hint
+
+
 def test_what_is_ours_is_not_taken_for_left_behind(scene: Scene) -> None:
     """Not even when the run was cut off before the tenant's answer came."""
     facts = register.STEP.gather(scene.context(existing_record="replace"))

@@ -113,7 +113,7 @@ def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
         "site-deleted",
         f"the site Lima ({gone}) is no longer in the tenant",
     )
-    assert "mst-cli uninstall" in error.hint
+    assert "mst-cli site change" in error.hint
 
 
 @pytest.mark.parametrize("answer", [BERLIN.id, "Kobe"], ids=["the site left since", "its old name"])

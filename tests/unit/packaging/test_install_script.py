@@ -60,7 +60,21 @@ def without(tmp_path: Path, *programs: str) -> str:
     """A search path that lacks some programs."""
     directory = tmp_path / "path"
     directory.mkdir()
-    for name in ("cat", "chmod", "curl", "find", "grep", "id", "mktemp", "mv", "rm", "sh", "sha256sum", "tail", "uname"):
+    for name in (
+        "cat",
+        "chmod",
+        "curl",
+        "find",
+        "grep",
+        "id",
+        "mktemp",
+        "mv",
+        "rm",
+        "sh",
+        "sha256sum",
+        "tail",
+        "uname",
+    ):
         found = shutil.which(name)
         if found and name not in programs:
             (directory / name).symlink_to(found)

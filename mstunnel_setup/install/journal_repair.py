@@ -1,0 +1,109 @@
+"""Restore a damaged journal from its copy: shown first, and confirmed by a person or by `--yes`."""
+
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.text import text
+from mstunnel_setup.install.installed import (
+    journal_of,
+    own_scope,
+    require_installed,
+    rootless_account,
+    run_lock,
+)
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.errors import JournalError
+from mstunnel_setup.transaction.journal import Journal
+
+_QUESTION = text("Restore the journal")
+
+
+class JournalRepair(Report):
+    """The journals that were restored, by path."""
+
+    restored: tuple[str, ...]
+
+
+def open_journal(scope: Scope, operator: Operator, *, despite_damage: bool, locked: bool) -> Journal:
+    """Return the journal of a run. A person may restore a damaged one, if the caller holds the lock.
+
+    With `despite_damage` the intact records of a damaged one are used instead, which is announced. Raises
+    JournalError.
+    """
+    journal = journal_of(scope, operator, despite_damage=True)
+    if journal.damage is None:
+        return journal
+    if despite_damage:
+        operator.console.say("{problem}. {hint}", problem=journal.damage.message, hint=journal.damage.hint)
+        return journal
+    if not (locked and operator.console.interactive):
+        raise journal.damage
+    _show(operator, journal, journal.damage)
+    if not operator.console.confirm(_QUESTION):
+        raise journal.damage
+    journal.restore()
+    return journal
+
+
+def repair(operator: Operator, *, yes: bool) -> Result[JournalRepair]:
+    """Restore the journals of this host that are damaged: root's, and that of the account of a gateway.
+
+    Raises JournalError `journal-incomplete` where lines are missing, and UsageError without an agreement.
+    """
+    # As root, a rootless gateway's host part first; then its account continues with its own.
+    scopes = [Scope.HOST] if operator.files.live and rootless_account(operator) else []
+    restored = [path for scope in scopes if (path := _restored(operator, scope, yes=yes))]
+    scope = own_scope(operator)
+    restored += filter(None, [_restored(operator, scope, yes=yes)])
+    report = JournalRepair(restored=tuple(restored))
+    if not restored:
+        return Result("unchanged", report, text=[text("The journal is not damaged.")])
+    return Result("changed", report, text=[text("Restored: {path}.", path=path) for path in restored])
+
+
+def _restored(operator: Operator, scope: Scope, *, yes: bool) -> str:
+    """The path of the journal of one part, once it is restored; empty when it is not damaged."""
+    with run_lock(operator):
+        journal = journal_of(scope, operator, despite_damage=True)
+        require_installed(journal)
+        if journal.damage is None:
+            return ""
+        _show(operator, journal, journal.damage)
+        if not (yes or (operator.console.interactive and operator.console.confirm(_QUESTION))):
+            raise UsageError(
+                "repair-declined",
+                "nothing was changed",
+                hint="Run the command again and answer yes, or add --yes.",
+            )
+        journal.restore()
+    return journal.path
+
+
+def _show(operator: Operator, journal: Journal, damage: JournalError) -> None:
+    """Show what a restoration would bring back. Raises JournalError `journal-incomplete` for too little."""
+    remains = journal.remains()
+    if not remains.whole:
+        missing = ", ".join(map(str, remains.missing[:10]))
+        raise JournalError(
+            "journal-incomplete",
+            "{path} cannot be restored: {reason}",
+            hint=(
+                "The gateway keeps running. `mst-cli help recovery` describes how to install anew on this"
+                " server."
+            ),
+            path=journal.path,
+            reason=(
+                text("its copy does not have line {missing} either", missing=missing)
+                if missing
+                else text("{copy} does not fit it", copy=journal.copy_path)
+            ),
+        )
+    last = remains.records[-1]
+    operator.console.say("{problem}.", problem=damage.message)
+    operator.console.say(
+        "Its copy has what is missing. Restored, it has {count} lines, the last one of {when}, and lists "
+        "{objects} objects of this installation.",
+        count=len(remains.records),
+        when=last["time"],
+        objects=len(remains.receipt.entries),
+    )
