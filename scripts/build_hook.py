@@ -9,7 +9,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class CustomBuildHook(BuildHookInterface[Any]):
     """Called for a wheel and for an editable installation."""
 
-    def initialize(self, _version: str, _build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 (hatchling's)
         """Write the files; `artifacts` in pyproject.toml adds them to the wheel."""
         sys.path.insert(0, self.root)
         from scripts import package_data  # noqa: PLC0415 (found by the line before)

@@ -34,7 +34,7 @@ def _no_translation(template: Text, _specification: str) -> str:
 
 
 # On a real host such a text is shown in English only.
-Text.__format__ = _no_translation  # type: ignore[method-assign]
+Text.__format__ = _no_translation  # type: ignore[method-assign,assignment]
 
 # A machine that is busy with other tests is no failure. Each run has other examples, and fifty of a property
 # are enough in one; a test that needs more says so.

@@ -151,8 +151,9 @@ def problem_of(item: Mapping[str, Any]) -> str:
     if kind in ("value_error", "assertion_error"):
         if "error" not in context:
             return str(item["msg"]).partition(", ")[2]
-        (words, *_) = (*getattr(context["error"], "args", ()), "")
-        return words if isinstance(words, Text) else str(context["error"])
+        error = context["error"]
+        words = error.args[0] if isinstance(error, Exception) and error.args else ""
+        return words if isinstance(words, Text) else str(error)
     for name, words in _BOUNDS.items():
         if name in context:
             bound = context[name]

@@ -240,7 +240,7 @@ def _lines(log: bytes) -> list[str]:
 
 @pytest.mark.parametrize("way", PORTS)
 def test_no_request_begins_a_line_of_the_log(servers: Servers, way: str) -> None:
-    attacks = []
+    attacks: list[tuple[str, ...]] = []
     for number, line_break in enumerate(BREAKS):
         forged = (SESSION, REFUSAL, REASON)[number % 3]
         attacks += _attacks(f"mark{number}.", f"{line_break}{forged}{line_break}")

@@ -12,8 +12,8 @@ from typing import Any
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.cli import setup
-from mstunnel_setup.transaction import journal as module
 from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.records import VERSION
 
 _spent = 0.0
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     seconds = time.monotonic() - started
     path = Path(paths.STATE) / "journal.jsonl"
     records = len(path.read_bytes().splitlines())
-    figures = {"seconds": seconds, "journal_seconds": _spent, "records": records, "format": module.VERSION}
+    figures = {"seconds": seconds, "journal_seconds": _spent, "records": records, "format": VERSION}
     Path("/root/timed.json").write_text(json.dumps(figures))
     return code
 

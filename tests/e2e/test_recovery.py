@@ -52,13 +52,8 @@ def test_a_gateway_with_a_damaged_journal_is_served_and_repaired(
     gateway.server.run(["rm", "-f", "/root/b.tar.gz"])
 
     gateway.cli("server", "restart")
-    for words in (
-        ("server", "show", "status"),
-        ("version",),
-        ("cert", "check"),
-        ("backup", "/root/b.tar.gz"),
-    ):
-        gateway.cli(*words)
+    for command in ("server show status", "version", "cert check", "backup /root/b.tar.gz"):
+        gateway.cli(*command.split())
     assert gateway.cli("import_cert", *_FILES).envelope["data"]["serving"] is True
     assert "journal-damaged" in {
         item["code"] for item in gateway.cli("status", check=False).envelope["warnings"]

@@ -293,8 +293,10 @@ def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
 
 def test_another_host_takes_over_from_a_backup_once_root_has_prepared_it(host: Host) -> None:
     backup = f"/home/{ACCOUNT}/backup.tar.gz"
-    restore = ("env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", backup, "--replace", "--unattended")
-    restore += ("--trust-backup",)
+    restore = (
+        *("env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", backup),
+        *("--replace", "--trust-backup", "--unattended"),
+    )
     host.as_account("mst-cli", "backup", backup).checked()
     host.allow_sudo(allowed=True)
     host.as_account("mst-cli", "uninstall", "--offline", "--unattended").checked()

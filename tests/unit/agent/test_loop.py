@@ -188,7 +188,7 @@ def test_a_check_in_is_in_the_status_before_the_rest_of_the_round(scene: Scene) 
         seen.append(scene.statuses[-1])
         return site(identifier)
 
-    scene.tenant.site = looked  # type: ignore[method-assign]
+    scene.tenant.site = looked  # type: ignore[method-assign,assignment]
     scene.live(1)
     assert [status.last_check_in for status in seen] == [START]
 

@@ -36,6 +36,7 @@ def test_rows_reach_the_host_with_their_templates(tmp_path: Path) -> None:
     assert found is not None
     shown, plain_row = (row.text for row in found.rows)
     assert isinstance(shown, Text)
+    assert isinstance(said, Text)
     assert (shown.template, str(shown)) == (said.template, "{evil.__class__} answered 9 s ago")
     assert not isinstance(plain_row, Text)
 

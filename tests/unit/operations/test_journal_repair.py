@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from mstunnel_setup.install import journal_repair
+from mstunnel_setup.install.installed import own_scope
 from mstunnel_setup.transaction.errors import JournalError
 from tests.refusals import refused
 from tests.unit.install.scenes import FakePrompter
@@ -88,7 +89,7 @@ def test_a_person_is_shown_what_the_copy_has(damaged: Server, typed: str, sound:
     operator = operator_of(damaged.root, person)
     opened = partial(
         journal_repair.open_journal,
-        journal_repair.own_scope(operator),
+        own_scope(operator),
         operator,
         despite_damage=False,
         locked=True,
