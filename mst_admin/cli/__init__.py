@@ -78,12 +78,6 @@ ExitCodeOption = Annotated[
 ]
 
 
-class ExportFormat(StrEnum):
-    """The format of an export."""
-
-    YAML = "yaml"
-
-
 class PruneKind(StrEnum):
     """What `--prune` can delete, by the key of declarations."""
 
@@ -142,9 +136,6 @@ def diff(
 def export(
     sign_in: SignInOptions,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
-    _wanted: Annotated[
-        ExportFormat, typer.Option("--format", help="Declarations for `apply`.")
-    ] = ExportFormat.YAML,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> Work:
     """Write the tenant as files, with a JSON Schema for editors."""

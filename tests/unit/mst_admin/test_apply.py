@@ -7,10 +7,8 @@ import pexpect
 import pytest
 
 from mst_admin.apply import shared_names
-from mst_admin.cli import app
 from mst_admin.kinds import tenant as tenants
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.mst_admin.labs import READER, MstAdmin, Tenant, declare, root_file
 
@@ -87,12 +85,6 @@ def test_an_export_reports_what_no_declaration_can_distinguish() -> None:
     sites = [TunnelSite(display_name=name) for name in ("Berlin", "Oslo", "BERLIN")]
     (found,) = shared_names(tenants.TenantObjects(sites=tuple(sites)))
     assert (found.code, found.message) == ("name-ambiguous", "2 objects of the kind site are called Berlin")
-
-
-@pytest.mark.parametrize("wanted", ["terraform", "m365dsc"])
-def test_an_export_has_one_format(wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_app(app, "mst-admin", ["export", "tenant", "--format", wanted]) == ExitCode.USAGE
-    assert f"'{wanted}' is not one of 'yaml'" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_plan_is_shown_first_and_then_done(admin: MstAdmin, tmp_path: Path) -> None:
