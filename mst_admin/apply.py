@@ -21,7 +21,7 @@ from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.named_files import write_named
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
-from mst_admin.results import ObjectPlace, change_count
+from mst_admin.results import ObjectPlace
 from mst_admin.session import READING, make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
@@ -253,7 +253,8 @@ def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Re
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
     deleted = Counter(change.kind for change in changes if change.verb == "delete")
-    last = change_count(changes, what)
+    plural = "" if len(changes) == 1 else "s"
+    last = text("{changes} change{plural} {what}.", changes=len(changes), plural=plural, what=what)
     if deleted:
         kinds = ", ".join(text("{kind}: {count}", kind=kind, count=count) for kind, count in deleted.items())
         last = text(

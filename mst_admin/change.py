@@ -33,18 +33,18 @@ CONFIGURATION_KEY: Final = "configuration"
 
 
 @dataclass(frozen=True)
-class TenantChange:
-    """One change of an object or a policy."""
+class Change:
+    """One change of an object."""
 
     verb: Verb
-    kind: str
+    kind: KindName
     name: str
     identifier: Annotated[
         str, Field(serialization_alias="id", description="Empty for what did not exist.")
     ] = ""
-    before: Annotated[
-        Wire, Field(description="Properties as they were, by their names in Graph; of a policy by path.")
-    ] = field(default_factory=dict)
+    before: Annotated[Wire, Field(description="Properties as they were, by their names in Graph.")] = field(
+        default_factory=dict
+    )
     after: Annotated[
         Wire, Field(description="Properties that were or would be written; other objects by name.")
     ] = field(default_factory=dict)
@@ -63,13 +63,6 @@ class TenantChange:
         if name in known or self.kind not in {"configuration", "site", "threshold", "server"}:
             return known.get(name, name)
         return re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
-
-
-@dataclass(frozen=True)
-class Change(TenantChange):
-    """One change."""
-
-    kind: KindName
 
     @property
     def type(self) -> str:

@@ -34,12 +34,6 @@ def changed(
     return Result("changed" if changes else "unchanged", report, warnings, text=lines or [NOTHING])
 
 
-def change_count(changes: Sequence[object], what: str) -> str:
-    """How many changes there are: `what` is "to make" or "made"."""
-    plural = "" if len(changes) == 1 else "s"
-    return text("{changes} change{plural} {what}.", changes=len(changes), plural=plural, what=what)
-
-
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> list[str]:
     """Rows in columns under a head; remote text loses its control characters."""
     if not rows:

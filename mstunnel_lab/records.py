@@ -37,9 +37,10 @@ def digest(secret: str) -> str:
 
 
 class LabRecord(BaseModel):
-    """Base of the lab's own entities: frozen, nothing unknown."""
+    """Base of the lab's own entities: frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A lab directory of an earlier version stores fields that no longer exist.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
 
@@ -76,9 +77,8 @@ class UserRecord(LabRecord):
     """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
 
     `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
-    number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant; `groups` are
-    the ids of the groups that the user is a member of; `custom_roles` the names of the user's
-    roles of Intune, which no token lists.
+    number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant;
+    `custom_roles` are the names of the user's roles of Intune, which no token lists.
     """
 
     upn: str
@@ -90,7 +90,6 @@ class UserRecord(LabRecord):
     mfa_code: str = ""
     refused_with: int = 0
     guest: bool = False
-    groups: tuple[str, ...] = ()
 
 
 class DeviceCodeStatus(StrEnum):

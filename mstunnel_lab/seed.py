@@ -87,8 +87,7 @@ class SeedUser(_Part):
     """A user; without a password one is made.
 
     `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in; a
-    `guest` is an account of another tenant; `groups` are ids of groups, for Conditional Access policies;
-    `custom_roles` are names of custom roles.
+    `guest` is an account of another tenant; `custom_roles` are names of custom roles.
     """
 
     id: UUID | None = None
@@ -101,7 +100,6 @@ class SeedUser(_Part):
     mfa: bool = False
     refused_with: Annotated[int, _one_of(REFUSALS)] | None = None
     guest: bool = False
-    groups: tuple[UUID, ...] = ()
 
 
 class SeedTrustedIssuer(_Part):
@@ -299,7 +297,6 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
             password=user.password or secrets.token_urlsafe(12),
             mfa_code=f"{secrets.randbelow(10**6):06}" if user.mfa else "",
             refused_with=user.refused_with or 0,
-            groups=tuple(map(str, user.groups)),
             **given,
         )
         store.add(record)

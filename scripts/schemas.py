@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args, get_type_hints
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from mst_admin import apply, conditional_access, object_commands, proxy_exclusions, servers, session
+from mst_admin import apply, cloud_app, object_commands, proxy_exclusions, servers, session
 from mst_admin import health as tenant_health
 from mst_admin.kinds import KINDS, tunnel
 from mst_admin.kinds.kind import CommandKind
@@ -147,10 +147,8 @@ COMMANDS: Final[Mapping[str, Source]] = {
     },
     "mst-admin apply": apply.apply,
     "mst-admin sign-out": session.forget_sign_ins,
-    "mst-admin conditional-access apply": conditional_access.apply,
-    "mst-admin conditional-access plan": conditional_access.plan,
-    "mst-admin conditional-access provision": conditional_access.provision,
-    "mst-admin conditional-access status": conditional_access.status,
+    "mst-admin conditional-access provision": cloud_app.provision,
+    "mst-admin conditional-access status": cloud_app.status,
     "mst-admin diff": apply.diff,
     "mst-admin export": apply.export,
     "mst-admin health": tenant_health.health,

@@ -65,7 +65,7 @@ for _group, _name, _about in (
     (
         access_app,
         "conditional-access",
-        "The cloud app Microsoft Tunnel Gateway, and Conditional Access policies for it.",
+        "The cloud app Microsoft Tunnel Gateway, to which Conditional Access policies apply.",
     ),
 ):
     app.add_typer(_group, name=_name, help=_about)
@@ -238,31 +238,10 @@ def export_exclusions(
     return lambda operator: work.export_list(operator, sign_in.settings(), profile, file)
 
 
-PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The policies, in YAML.")]
-
-
-@dataclass(frozen=True)
-class PolicyOptions:
-    """How policies are evaluated, and whether they may take effect."""
-
-    user: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--user",
-            metavar="USER",
-            help="Evaluate sign-ins of this user (object id or user name); may be repeated.",
-        ),
-    ] = None
-    enable: Annotated[
-        bool,
-        typer.Option("--enable", help="Enforce policies that are declared enabled and were report-only."),
-    ] = False
-
-
 @command(access_app)
 def status(sign_in: SignInOptions) -> Work:
     """Show whether the tenant has the cloud app, so that policies can name it."""
-    from mst_admin import conditional_access as work
+    from mst_admin import cloud_app as work
 
     return lambda operator: work.status(operator, sign_in.settings())
 
@@ -270,31 +249,9 @@ def status(sign_in: SignInOptions) -> Work:
 @command(access_app)
 def provision(sign_in: SignInOptions) -> Work:
     """Add the cloud app to the tenant if it is missing."""
-    from mst_admin import conditional_access as work
+    from mst_admin import cloud_app as work
 
     return lambda operator: work.provision(operator, sign_in.settings())
-
-
-@command(access_app)
-def plan(
-    sign_in: SignInOptions, how: PolicyOptions, file: PolicyFile, exit_code: ExitCodeOption = False
-) -> Work:
-    """Show what `apply` would change, what breaks the tunnel, and who would get in."""
-    from mst_admin import conditional_access as work
-
-    return lambda operator: work.plan(
-        operator, sign_in.settings(), file, how.user or [], enable=how.enable, exit_code=exit_code
-    )
-
-
-@command(access_app, "apply")
-def apply_policies(sign_in: SignInOptions, how: PolicyOptions, file: PolicyFile, yes: Yes = False) -> Work:
-    """Show the plan, ask, and create or change policies, in report-only mode first."""
-    from mst_admin import conditional_access as work
-
-    return lambda operator: work.apply(
-        operator, sign_in.settings(), file, how.user or [], enable=how.enable, yes=yes
-    )
 
 
 def main() -> int:

@@ -16,11 +16,7 @@ APP_ROLE_IDS: Final = {
     wire.APPLICATION_READ_WRITE: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
     wire.APPLICATION_OWNED_BY: "18a4783c-866b-4cc7-a460-3d5e5662c884",
     wire.APP_ROLE_ASSIGNMENT_READ_WRITE: "06b708a9-e830-4db3-a914-8e69da51d44f",
-    wire.APPLICATION_READ: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
-    wire.POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
-    wire.POLICY_READ_CONDITIONAL_ACCESS: "37730810-e9ba-4e46-b07e-8ca78d182097",
-    wire.POLICY_READ_WRITE: "01c0a623-fc9b-48e9-b794-0756f8e8f067",
-    wire.USER_READ_BASIC: "97235f07-e226-4f63-ace3-39588e11d3a1",
+    "Application.Read.All": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
     "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
 """Application permissions of Microsoft Graph that the lab knows (Graph permissions reference)."""
@@ -33,7 +29,6 @@ _INTUNE_ROLES: Final = frozenset({"Intune Administrator", _GLOBAL})
 _APPLICATION_ROLES: Final = frozenset(
     {"Application Administrator", "Cloud Application Administrator", _GLOBAL}
 )
-_POLICY_ROLES: Final = frozenset({"Conditional Access Administrator", "Security Administrator", _GLOBAL})
 _GRANTING_ROLES: Final = frozenset({"Privileged Role Administrator", _GLOBAL})
 
 
@@ -65,7 +60,6 @@ class _Area(NamedTuple):
 
 _INTUNE: Final = _Area("Forbidden", "User is not authorized to perform this operation.")
 _DIRECTORY: Final = _Area("Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
-_POLICIES: Final = _Area("AccessDenied", "You cannot perform the requested operation.")
 
 
 AccessRule: TypeAlias = Callable[[Caller], None]
@@ -104,24 +98,12 @@ may_create_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_RO
 may_update_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.UPDATE)
 may_delete_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.DELETE)
 may_read_directory: Final = _rule(
-    _DIRECTORY, {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
+    _DIRECTORY, {"Application.Read.All", wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
 )
 # Every user may create applications by Entra's default.
 may_create_application: Final = _rule(_DIRECTORY, {wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY})
 may_grant_app_role: Final = _rule(_DIRECTORY, {wire.APP_ROLE_ASSIGNMENT_READ_WRITE}, roles=_GRANTING_ROLES)
 may_read_organization: Final = _rule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
-may_read_users: Final = _rule(_DIRECTORY, {wire.USER_READ_BASIC})
-_POLICY_READ: Final = {wire.POLICY_READ, wire.POLICY_READ_CONDITIONAL_ACCESS}
-may_read_policies: Final = _rule(_POLICIES, _POLICY_READ, roles=_POLICY_ROLES)
-may_evaluate_policies: Final = _rule(_POLICIES, {*_POLICY_READ, wire.POLICY_READ_WRITE}, roles=_POLICY_ROLES)
-# To change a policy takes all three permissions that Graph's documentation names.
-may_write_policies: Final = _rule(
-    _POLICIES,
-    {wire.POLICY_READ},
-    {wire.POLICY_READ_WRITE},
-    {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE},
-    roles=_POLICY_ROLES,
-)
 
 
 def may_register_server(caller: Caller) -> None:

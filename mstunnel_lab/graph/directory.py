@@ -259,19 +259,8 @@ def _signed_in(request: Request) -> UserRecord:
 
 
 async def user(request: Request) -> Response:
-    """Name the signed-in user, or a user by object id or user principal name."""
-    wanted = request.path_params.get("id")
-    if wanted is None:
-        found = _signed_in(request)
-    else:
-        lab, _ = http.admitted(request, permissions.may_read_users)
-        users = lab.store.each(UserRecord)
-        named = lab.store.get(UserRecord, wanted) or next(
-            (item for item in users if item.upn.casefold() == wanted.casefold()), None
-        )
-        if named is None:
-            raise directory_not_found(wanted)
-        found = named
+    """Name the signed-in user."""
+    found = _signed_in(request)
     shown = wire.User.from_wire({"id": found.id, "displayName": found.name, "userPrincipalName": found.upn})
     return http.one(request, shown, _sent, http.EntityType("user", wire.User), "users/$entity")
 
@@ -303,6 +292,5 @@ ROUTES = [
     *_ROLE_ASSIGNMENTS.routes,
     Route("/organization", organization),
     Route("/me", user),
-    Route("/users/{id}", user),
     Route("/me/licenseDetails", license_details),
 ]

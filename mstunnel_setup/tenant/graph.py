@@ -274,10 +274,10 @@ class Graph:
         """Delete an application and with it its service principal; False when there was none."""
         return self.delete(APPLICATIONS, object_id)
 
-    def service_principal(self, app_id: str, needs: str = APPLICATION_READ_WRITE) -> ServicePrincipal | None:
+    def service_principal(self, app_id: str) -> ServicePrincipal | None:
         """Return the service principal of the application with this client id."""
         path = PRINCIPALS.path + query(filter=equals("appId", guid(app_id)))
-        return next(iter(self._list(ServicePrincipal, path, needs)), None)
+        return next(iter(self._list(ServicePrincipal, path, APPLICATION_READ_WRITE)), None)
 
     def create_service_principal(self, app_id: str) -> ServicePrincipal:
         """Create the service principal of an application, which may be a moment old."""

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final, TypeVar
-from urllib.parse import quote
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import plain
@@ -28,19 +27,13 @@ from mstunnel_setup.tenant.transport import query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
-    GATEWAY_APP_ID,
-    POLICY_CHANGE,
-    POLICY_READ,
-    USER_READ_BASIC,
     MetricPoint,
     MetricValue,
     TunnelConfiguration,
     TunnelServer,
     TunnelSite,
-    User,
     WireModel,
 )
-from mstunnel_setup.tenant.wire_access import ConditionalAccessPolicy, WhatIfResult
 from mstunnel_setup.tenant.wire_intune import (
     PLAY_APP,
     AndroidManagedAppProtection,
@@ -73,9 +66,6 @@ CONFIGURATIONS: Final = GraphCollection(
     "/deviceManagement/microsoftTunnelConfigurations", TunnelConfiguration
 )
 PROFILES: Final = GraphCollection("/deviceManagement/deviceConfigurations", DeviceConfiguration)
-POLICIES: Final = GraphCollection(
-    "/identity/conditionalAccess/policies", ConditionalAccessPolicy, read=POLICY_READ, write=POLICY_CHANGE
-)
 MOBILE_APPS: Final = GraphCollection(
     "/deviceAppManagement/mobileApps", MobileApp, _app_id, assignments="mobileAppAssignments"
 )
@@ -175,27 +165,6 @@ class AdminGraph(Graph):
                     package=package,
                 )
             self._clock.sleep(_SYNCHRONISATION_PAUSE)
-
-    def what_if(self, user_id: str, conditions: Body) -> list[WhatIfResult]:
-        """Return all policies, each with whether it would apply to a user's sign-in for the gateway.
-
-        `conditions` are the properties of signInConditions; what is missing there is not evaluated.
-        """
-        body = {
-            "signInIdentity": {"@odata.type": "#microsoft.graph.userSignIn", "userId": guid(user_id)},
-            "signInContext": {
-                "@odata.type": "#microsoft.graph.applicationContext",
-                "includeApplications": [GATEWAY_APP_ID],
-            },
-            "signInConditions": dict(conditions),
-            "appliedPoliciesOnly": False,
-        }
-        found = self._transport.called("/identity/conditionalAccess/evaluate", body, needs=POLICY_READ)
-        return [read_entity(WhatIfResult, each) for each in found]
-
-    def user(self, name: str) -> User | None:
-        """Return the user with this user principal name."""
-        return self._find(User, f"/users/{quote(name, safe='')}", USER_READ_BASIC)
 
     def _post(self, path: str, body: Body | None = None) -> JsonObject:
         return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)

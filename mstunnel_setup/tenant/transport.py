@@ -20,12 +20,6 @@ ANSWER_UNEXPECTED = declare(
     "Graph returned {found}",
     "Check tenant.graph. If it is correct, the API has changed: install a newer version of mstunnel-setup.",
 )
-ENTRA_LICENCE_MISSING = declare(
-    SignInError,
-    "entra-licence-missing",
-    "the tenant has no licence for Conditional Access{detail}",
-    "Check that the tenant has Microsoft Entra ID P1.",
-)
 GRAPH_UNAVAILABLE = declare(
     TenantError,
     "graph-unavailable",
@@ -118,8 +112,7 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str
         HTTPStatus.FORBIDDEN: "licence" in words or "license" in words,
     }
     if licence.get(status):
-        missing = ENTRA_LICENCE_MISSING if "/identity/" in url else LICENCE_MISSING
-        return missing(detail=text(": {request}", request=request))
+        return LICENCE_MISSING(detail=text(": {request}", request=request))
     if status == HTTPStatus.FORBIDDEN or inner_code == "Forbidden":
         return access_denied(request, method, urlsplit(url).path, needs, token)
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED

@@ -35,14 +35,6 @@ APPLICATION_OWNED_BY: Final = "Application.ReadWrite.OwnedBy"
 APP_ROLE_ASSIGNMENT_READ_WRITE: Final = "AppRoleAssignment.ReadWrite.All"
 USER_READ: Final = "User.Read"
 """The delegated permission to read one's own licences."""
-USER_READ_BASIC: Final = "User.ReadBasic.All"
-
-POLICY_READ: Final = "Policy.Read.All"
-POLICY_READ_WRITE: Final = "Policy.ReadWrite.ConditionalAccess"
-APPLICATION_READ: Final = "Application.Read.All"
-POLICY_READ_CONDITIONAL_ACCESS: Final = "Policy.Read.ConditionalAccess"
-POLICY_CHANGE: Final = f"{POLICY_READ}, {POLICY_READ_WRITE} and {APPLICATION_READ}"
-"""To change a policy takes all three."""
 
 INTUNE_PLAN_1: Final = "c1ec4a95-1f05-45b3-a911-aa3fa01094f5"
 """Id of the service plan INTUNE_A, in every licence that contains Intune Plan 1."""
@@ -363,7 +355,7 @@ class LicenseDetails(WireModel):
 
 
 class User(WireModel):
-    """A user, from `/me` or `/users/{name}`."""
+    """A user, from `/me`."""
 
     id: str = ""
     display_name: str | None = None

@@ -14,7 +14,7 @@ import pytest
 
 from tests import pages
 from tests.testbed import kinds, vpn
-from tests.testbed.installation import DEVICE_USER, PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import DOMAIN
 from tests.testbed.waiting import eventually
@@ -72,13 +72,6 @@ EXCLUSIONS: Final = """
 proxy: {address: proxy.contoso.com, port: 3128}
 proxy_exclusions: ["*.contoso.com"]
 """
-POLICIES: Final = f"""
-version: 1
-break_glass_group: {GROUP}
-policies:
-  - pattern: compliant-devices
-  - pattern: block-guests
-"""
 
 
 def samples() -> list[str]:
@@ -130,7 +123,6 @@ FILLED: Final[Mapping[str, str | Callable[[Installation], str]]] = {
     r"(?<=profile create )FILE|(?<=profile lint )FILE": "ios.yaml",
     r"(?<=--profile )NAME": "'Tunnel for Android'",
     r"(?<=lint )NAME": "'Tunnel for Android'",
-    r"ada@contoso\.com": DEVICE_USER,
     r"\bSERVER\b": "gw1",
     r"\bUSER\b|1{8}-2222-3333-4444-5{12}": Installation.token_user,
     r"\bADDRESS\b|203\.0\.113\.7": "10.90.0.20",
@@ -215,7 +207,6 @@ def reader(host: Installation) -> Installation:
         "android.yaml": PROFILE + EXCLUSIONS,
         "ios.yaml": IOS_PROFILE,
         "list.csv": "intranet.contoso.com\n",
-        "policies.yaml": POLICIES,
         "device.token": host.token(),
     }
     for name, content in files.items():

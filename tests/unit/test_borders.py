@@ -284,7 +284,7 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text("")
     for module in ("mstunnel_lab/app.py", "mst_admin/wire.py"):
-        (copies / module).write_text("from mstunnel_setup.tenant import wire, wire_access, wire_intune\n")
+        (copies / module).write_text("from mstunnel_setup.tenant import wire, wire_intune\n")
     return copies
 
 

@@ -272,7 +272,6 @@ _DRY_RUNS: Final = {
     "mstunnel-setup": "`mstunnel-setup plan`",
     "mst-cli install": "`mstunnel-setup plan`",
     "mst-admin": "`mst-admin diff DIR`",
-    "mst-admin conditional-access": "`mst-admin conditional-access plan`",
 }
 
 

@@ -30,16 +30,11 @@ APPS = {
     "agent": "44444444-4444-4444-8444-444444444444",
     "other": "55555555-5555-4555-8555-555555555555",
     "powerless": "66666666-6666-4666-8666-666666666666",
-    "policies": "77777777-7777-4777-8777-777777777777",
-    "half": "88888888-8888-4888-8888-888888888888",
-    "access": "99999999-9999-4999-8999-999999999999",
 }
 SECRETS = {
     "agent": "a-secret-of-the-agent",
     "other": "a-secret-of-the-other",
     "powerless": "a-secret-without-power",
-    "policies": "a-secret-of-the-policies",
-    "half": "a-secret-of-the-half",
 }
 
 

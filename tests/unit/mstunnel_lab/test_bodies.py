@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mstunnel_lab.errors import GraphError
-from mstunnel_lab.graph import apps, conditional_access, credentials, directory, profiles, servers, tunnel
+from mstunnel_lab.graph import apps, credentials, directory, profiles, servers, tunnel
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.graph.http import EntityType, page, parse_query
 from mstunnel_setup.tenant.wire import (
@@ -27,7 +27,7 @@ from mstunnel_setup.tenant.wire import (
 
 KINDS: list[type[Body]] = [
     kind
-    for module in (apps, conditional_access, credentials, directory, profiles, servers, tunnel)
+    for module in (apps, credentials, directory, profiles, servers, tunnel)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Body) and kind.__module__ == module.__name__
     if hasattr(kind, "type_name")

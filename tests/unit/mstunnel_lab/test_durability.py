@@ -46,6 +46,20 @@ def test_nothing_acknowledged_is_lost_when_the_lab_is_killed(
         assert client.status("app:agent", "GET", f"{CONFIGURATIONS}/{acknowledged[-1]}") == 200
 
 
+def test_lab_of_an_earlier_version_is_served(start_lab: Callable[..., Any]) -> None:
+    """Version 0.2.0 stored the groups of users, which no longer exist."""
+    first = start_lab("--seed", SEED)
+    first.stop(15)
+    database = sqlite3.connect(first.directory / "lab.sqlite")
+    with database:
+        database.execute(
+            "UPDATE entity SET body = json_set(body, '$.groups', json('[]')) WHERE kind = 'UserRecord'"
+        )
+    database.close()
+    with connected(start_lab().description) as client:
+        assert client.status("admin", "GET", CONFIGURATIONS) == 200
+
+
 def test_gateways_check_in_by_the_hundred(start_lab: Callable[..., Any]) -> None:
     """A sample of the benchmark: 300 gateways, each every six seconds, is 150 requests a second."""
     first = start_lab("--seed", SEED)

@@ -107,10 +107,3 @@ def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
     assert case.get("hints", "") in caught.value.hint
     assert caught.value.hint
     assert "secret-token" not in f"{caught.value.message!s}{caught.value.hint!s}"
-
-
-def test_conditional_access_takes_another_licence_than_intune() -> None:
-    refusal = {"error": {"code": "AccessDenied", "message": "The tenant is not licensed: no license."}}
-    transport = GraphTransport(FakeHttp([response(403, refusal)]), BASE, fixed_token())
-    with refused(errors.SignInError, "entra-licence-missing", match="no licence for Conditional Access"):
-        transport.send("GET", "/identity/conditionalAccess/policies")
