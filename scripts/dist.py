@@ -1,4 +1,4 @@
-"""`dist/`: two programs, each as one file, their SBOMs, the wheel, where all comes from, and SHA-256 sums.
+"""`dist/`: two programs, each as one file, their SBOMs, the wheel and its source, provenance, SHA-256 sums.
 
 `python -m scripts.dist` writes them, for this machine's architecture or that in `ARCH`: `mstunnel-setup` with
 all that a server needs, and `mstunnel-lab`, the lab tenant. A file is a beginning in shell (boot.sh) and an
@@ -196,7 +196,10 @@ def installer() -> str:
 
 
 def main() -> None:
-    """Write the programs, their SBOMs and the wheel; images, and files for the other architecture, stay."""
+    """Write the programs, their SBOMs, the wheel and its source distribution.
+
+    Images, and files for the other architecture, stay.
+    """
     architecture = debian.architecture()
     print(
         f"dist: building {NAME} and {LAB}, each with its interpreter: usually 40 s the first time",
@@ -204,7 +207,7 @@ def main() -> None:
         flush=True,
     )
     DIST.mkdir(exist_ok=True)
-    for old in DIST.glob("*.whl"):
+    for old in (*DIST.glob("*.whl"), *DIST.glob("mstunnel_setup-*.tar.gz")):
         old.unlink()
     of_release = {**release_images(architecture), **release_feed()}
     for name, more in ((NAME, of_release), (LAB, {})):
@@ -214,6 +217,7 @@ def main() -> None:
         (DIST / f"{name}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
+    wheels.source_distribution(DIST)
     (DIST / "install.sh").unlink(missing_ok=True)
     if script := installer():
         (DIST / "install.sh").write_text(script)

@@ -5,22 +5,43 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions.uplink import PROGRAM as UPLINK
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.cli.framework.help import examples
+from mstunnel_setup.install.installed import MONITOR
 from scripts import command_tree, docs
 from scripts.command_tree import Command, Parameter
 
 ANSWERS = "mstunnel-answers"
-SECTIONS = dict.fromkeys(command_tree.ON_SERVERS, 8) | {"mst-admin": 1, ANSWERS: 5}
+# The services of a server have no completions: nobody types their options.
+_PROGRAMS = (*command_tree.ON_SERVERS, MONITOR)
+SECTIONS = dict.fromkeys((*_PROGRAMS, UPLINK), 8) | {"mst-admin": 1, ANSWERS: 5}
+_ABOUT_UPLINK = (
+    "A gateway without root runs in a network namespace of its account. This program connects that namespace "
+    "to the network of the server. systemd and Podman call it; `mstunnel-setup host` sets it up."
+)
+_SIDES = (
+    (
+        "serve",
+        "ACCOUNT",
+        "As root, through `mstunnel-uplink.socket`: connect each network namespace that the account offers.",
+    ),
+    (
+        "attach",
+        "PORT",
+        "As the account, when a container starts: offer its network namespace, and set up this end.",
+    ),
+)
 
 
 def pages(epoch: int) -> dict[str, str]:
     """Every page by its file name (`mst-cli.8`), dated `epoch` seconds after 1970."""
     date = datetime.fromtimestamp(epoch, UTC).date().isoformat()
-    made = {name: _program(command_tree.program(name)) for name in command_tree.ON_SERVERS} | {
-        ANSWERS: _answers()
+    made = {name: _program(command_tree.program(name)) for name in _PROGRAMS} | {
+        UPLINK: _uplink(),
+        ANSWERS: _answers(),
     }
     return {
         f"{name}.{SECTIONS[name]}": "\n".join([_title(name, date), *lines, *_see_also(name)]) + "\n"
@@ -50,7 +71,19 @@ def _program(program: Command) -> Iterator[str]:
         if not command.commands:
             yield from (f'.SS "{roff(command.path)}"', roff(command.help))
             yield from _parameters(each for each in command.parameters if each not in known)
-    yield from (".SH EXAMPLES", ".nf", *map(roff, examples(program.path)), ".fi")
+    if lines := examples(program.path):
+        yield from (".SH EXAMPLES", ".nf", *map(roff, lines), ".fi")
+    yield from _exit_status()
+
+
+def _uplink() -> Iterator[str]:
+    """The program has no help of its own: a person never calls it."""
+    yield from _name(UPLINK, "connect a gateway without root to the network")
+    usages = (f"{_bold(UPLINK)} {side} \\fI{value}\\fR" for side, value, _ in _SIDES)
+    yield from (".SH SYNOPSIS", "\n.br\n".join(usages))
+    yield from (".SH DESCRIPTION", roff(_ABOUT_UPLINK), ".SH COMMANDS")
+    for side, value, about in _SIDES:
+        yield from (".TP", f"{_bold(side)} \\fI{value}\\fR", roff(about))
     yield from _exit_status()
 
 

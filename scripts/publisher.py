@@ -13,8 +13,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from scripts.wheels import ROOT
-
+ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "packaging/publisher.toml"
 _FORMS = {"homepage": r"https://\S+", "maintainer": r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>"}
 # Algorithm, identifier and key.

@@ -53,7 +53,7 @@ LAB = (
 """The lab tenant, and what nothing but its web server and its store imports."""
 # What only compilers, type checkers, installers and people read.
 _NOT_READ = (
-    *("**/*.c", "**/*.h", "**/*.pyi", "**/py.typed", "**/mypy.ini", "**/*.md", "**/*.rst"),
+    *("**/*.c", "**/*.h", "**/*.pyi", "**/py.typed", "**/mypy.ini", "**/*.md", "**/*.rst", "**/.git*"),
     *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")),
 )
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")

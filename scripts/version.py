@@ -30,6 +30,7 @@ def write(version: str) -> None:
     for name, before, line in (
         (_COLLECTION, r"version: .*", f"version: {semantic(version)}"),
         (_PROGRAM, r'__version__ = ".*"', f'__version__ = "{version}"'),
+        (_CHART, r"version: .*", f"version: {semantic(version)}"),
         (_CHART, r"appVersion: .*", f"appVersion: {version}"),
     ):
         path = ROOT / name

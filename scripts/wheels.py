@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.publisher import ROOT, publisher
+
 WHEELS = ROOT / "build" / "cache" / "wheels"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
@@ -19,7 +20,10 @@ PACKAGE_DATA = (
     _DATA / "locale/ja/LC_MESSAGES/mstunnel.mo",
 )
 """What the build writes (scripts/package_data.py). It follows from the sources, so no digest includes it."""
-_GENERATORS = tuple(f"scripts/{name}.py" for name in ("build_hook", "package_data", "error_codes", "texts"))
+_GENERATORS = tuple(
+    f"scripts/{name}.py"
+    for name in ("build_hook", "error_codes", "metadata_hook", "package_data", "publisher", "texts")
+)
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES, "templates", *_GENERATORS)
 EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
 """The time of everything that is built, in seconds since 1970; a release sets its own."""
@@ -57,8 +61,15 @@ def dependencies(machine: str = os.uname().machine) -> Path:
 
 def program() -> Path:
     """Folder with the wheel of this checkout, built once per state of its sources and EPOCH."""
-    folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH)}"
+    folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH, publisher()['homepage'])}"
     return _filled(folder, ["wheel", "--no-deps", "--no-build-isolation", str(ROOT), "--wheel-dir"])
+
+
+def source_distribution(folder: Path) -> None:
+    """Write `mstunnel_setup-VERSION.tar.gz` into `folder`: what pip builds the wheel from elsewhere."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target=sdist", f"--directory={folder}"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH}
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=300)
 
 
 def _filled(folder: Path, arguments: list[str]) -> Path:

@@ -127,8 +127,8 @@ def _refuse_unmanaged(operator: Operator) -> None:
         raise UsageError(
             "program-from-package",
             "this program was installed as a package",
-            hint="Update it as you installed it: `apt upgrade mstunnel-setup`, `dnf upgrade mstunnel-setup` "
-            "or `pipx upgrade mstunnel-setup`.",
+            hint="Update it as you installed it: `apt upgrade mstunnel-setup` or "
+            "`dnf upgrade mstunnel-setup`.",
         )
     require_installed(journal_of(Scope.ALL, operator))
 

@@ -33,6 +33,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup import MANIFEST, SCHEMA, pack, unpack
 from mstunnel_setup.operations.upgrade.feed import fetch_now
+from tests import programs
 from tests.archives import digest_of, write_archive
 from tests.attack.record import record
 from tests.parameters import sample
@@ -319,7 +320,7 @@ def _restored(tmp_path: Path, files: dict[str, bytes], answers: dict[str, object
     (tmp_path / "backup.tar.gz").write_bytes(pack({MANIFEST: json.dumps(manifest).encode(), **files}))
     for directory in ("etc", "run", "var"):
         (tmp_path / "host" / directory).mkdir(parents=True, exist_ok=True)
-    program, options = Path(sys.executable).parent / "mst-cli", ("--unattended", "--output", "json", *more)
+    program, options = programs.path("mst-cli"), ("--unattended", "--output", "json", *more)
     done = subprocess.run(
         [program, "restore", tmp_path / "backup.tar.gz", "--root", tmp_path / "host", *options],
         capture_output=True,

@@ -170,6 +170,44 @@ def test_the_feed_offers_the_programs_of_the_release_that_it_lists() -> None:
     assert "cosign verify-blob" in fetched
 
 
+def test_every_container_is_the_same_by_its_digest() -> None:
+    """Whoever can change a tag of a registry changes no build."""
+    named = [
+        given if isinstance(given, str) else given["image"]
+        for path in WORKFLOWS
+        for job in jobs(path)
+        if (given := job.get("container"))
+    ]
+    (container,) = set(named)
+    assert re.fullmatch(r"debian:trixie@sha256:[0-9a-f]{64}", container)
+
+
+def test_a_tag_without_an_author_is_no_release() -> None:
+    test = jobs(ROOT / ".github/workflows/release.yml")[0]
+    (check,) = (step["run"] for step in test["steps"] if step.get("name") == "Refuse a tag that names nobody")
+    assert ".object.type" in check
+    assert "= tag" in check
+
+
+def test_dependabot_updates_actions_and_locked_packages() -> None:
+    text = (ROOT / ".github/dependabot.yml").read_text()
+    updates = YAML(typ="safe").load(text)["updates"]
+    places = {each["package-ecosystem"]: each["directory"] for each in updates}
+    assert places == {"github-actions": "/", "pip": "/requirements"}
+    locked = {path.name for path in (ROOT / "requirements").glob("*.txt")}
+    assert {"dev.txt", "runtime.txt"} <= locked
+    named = re.findall(r"[\w./-]+\.md", text)
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_every_release_begins_with_highlights_by_theme() -> None:
+    sections = re.split(r"^## (?=\d)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1:]
+    # The first one is a list of themes already.
+    for section in sections[:-1]:
+        highlights = section.partition("\n### Highlights\n")[2].partition("\n### ")[0]
+        assert re.findall(r"^\*\*[^*]+\*\*\n\n- ", highlights, re.MULTILINE), section.partition("\n")[0]
+
+
 def test_an_action_is_used_in_one_version() -> None:
     lines = [line for path in WORKFLOWS for line in path.read_text().splitlines() if " uses: " in line]
     used = {line.partition("uses: ")[2] for line in lines}

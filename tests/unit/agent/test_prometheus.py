@@ -3,7 +3,6 @@
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ruamel.yaml import YAML
 from mstunnel_setup.agent.metrics import METRICS, Counters, render
 from mstunnel_setup.base import paths
 from mstunnel_setup.io.files import Files
+from tests import programs
 from tests.dashboards import DASHBOARDS, RULES, alerts, queries
 from tests.serving import free_port
 from tests.testbed.waiting import eventually
@@ -25,7 +25,7 @@ from tests.unit.agent.seen import a_round, everything
 
 pytestmark = pytest.mark.long
 
-CLI = str(Path(sys.executable).with_name("mst-cli"))
+CLI = programs.path("mst-cli")
 DECLARED = {metric.name for metric in METRICS}
 # From `/metrics`, and from a node exporter.
 JOBS = ("mstunnel", "node")

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tarfile
 import tomllib
 from pathlib import Path
@@ -13,13 +12,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from scripts.version import semantic
+from tests import programs
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[3]
 COLLECTION = ROOT / "ansible"
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
 EXAMPLES = sorted((COLLECTION / "examples/inventories").iterdir())
-PROGRAM = str(Path(sys.executable).with_name("mstunnel-setup"))
+PROGRAM = programs.path("mstunnel-setup")
 
 
 def ansible(directory: Path, program: str, *arguments: str) -> str:

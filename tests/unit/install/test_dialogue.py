@@ -7,7 +7,6 @@ tests/e2e/test_terminal.py.
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,11 @@ import pytest
 
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from tests import programs
 from tests.testbed.certificates import Authority, as_pfx
 from tests.unit.running_lab import running_lab
 
-SETUP = str(Path(sys.executable).with_name("mstunnel-setup"))
+SETUP = programs.path("mstunnel-setup")
 ADDRESS = "gateway.contoso.example"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SECONDS = 60

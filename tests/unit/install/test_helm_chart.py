@@ -14,6 +14,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from scripts import helm_chart
+from scripts.version import semantic
 from tests.unit.install.scenes import Scene
 from tests.unit.install.test_render import answered, check_object, host, rendered, text_of
 
@@ -133,7 +134,8 @@ def test_two_releases_in_one_namespace_share_nothing(templated: Templated) -> No
 
 
 def test_the_chart_names_the_version_of_the_program() -> None:
-    assert YAML(typ="safe").load(CHART / "Chart.yaml")["appVersion"] == __version__
+    chart = YAML(typ="safe").load(CHART / "Chart.yaml")
+    assert (chart["version"], chart["appVersion"]) == (semantic(), __version__)
 
 
 def test_a_changed_configuration_starts_the_pod_again(templated: Templated) -> None:

@@ -6,16 +6,15 @@ import re
 import shlex
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import programs
 from tests.unit.mstunnel_lab.conftest import SEED, trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
 
-PROGRAMS = Path(sys.executable).parent
 PRE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
 
 
@@ -24,7 +23,7 @@ def printed(pages: Pages) -> list[str]:
     return [html.unescape(text) for text in PRE.findall(pages.open("/admin/servers/new").source)]
 
 
-def run(directory: Path, *commands: str, path: Path = PROGRAMS) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, *commands: str, path: Path = programs.DIRECTORY) -> subprocess.CompletedProcess[str]:
     """Run commands as a shell does in a directory."""
     environment = {"PATH": f"{path}:{os.environ['PATH']}", "HOME": str(directory)}
     script = "\n".join(commands)

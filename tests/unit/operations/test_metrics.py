@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,14 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import metrics
+from tests import programs
 from tests.serving import free_port
 from tests.unit.operations.rootless import ACCOUNT, HandedOverError, root_beside_account
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of
 
 TEXT = "# TYPE mstunnel_connections gauge\nmstunnel_connections 4\n"
-PROGRAM = str(Path(sys.executable).with_name("mst-cli"))
+PROGRAM = programs.path("mst-cli")
 
 
 @pytest.fixture

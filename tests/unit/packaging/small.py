@@ -12,6 +12,9 @@ def small_file(directory: Path, **more: str) -> Path:
     """Its tree has a licence, completions, manual pages and `more` files."""
     packed = io.BytesIO()
     files = {"licenses": "Apache-2.0\n", **support.files(int(EPOCH)), **more}
+    files["manifest"] = (
+        "".join(f"{'0' * 64} {len(text)} {name}\n" for name, text in files.items()) + "whole\n"
+    )
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, text in files.items():
             entry = tarfile.TarInfo(name)

@@ -31,12 +31,14 @@ def shown(page: Path) -> str:
     return re.sub(".\b", "", finished.stdout)
 
 
-def test_there_is_a_page_for_each_program_and_for_the_answer_file() -> None:
+def test_each_program_and_the_answer_file_have_a_page() -> None:
     assert {
         "mst-cli.8",
         "mstunnel-setup.8",
         "mst-readiness.8",
         "mst-admin.1",
+        "mstunnel_monitor.8",
+        "mstunnel_uplink.8",
         "mstunnel-answers.5",
     } <= PAGES.keys()
 
@@ -62,13 +64,21 @@ def test_a_page_shows_the_examples_of_its_program(name: str) -> None:
     assert section.replace("\\-", "-").splitlines() == list(examples(name))
 
 
-@pytest.mark.parametrize("name", command_tree.ON_SERVERS)
+@pytest.mark.parametrize("name", [*command_tree.ON_SERVERS, "mstunnel_monitor"])
 def test_every_command_and_option_is_described(name: str) -> None:
     text = PAGES[f"{name}.{manual.SECTIONS[name]}"].replace("\\-", "-")
     for command in command_tree.program(name).walk():
         assert command.commands or command.path in text
         for parameter in command.parameters:
             assert all(option in text for option in parameter.names)
+
+
+def test_both_sides_of_the_uplink_are_described(tmp_path: Path) -> None:
+    page = tmp_path / "mstunnel_uplink.8"
+    page.write_text(PAGES[page.name])
+    text = shown(page)
+    for usage in ("mstunnel_uplink serve ACCOUNT", "mstunnel_uplink attach PORT"):
+        assert usage in text
 
 
 def test_every_setting_of_the_answer_file_is_described() -> None:

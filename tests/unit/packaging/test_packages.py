@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import runpy
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -30,6 +33,8 @@ EVERYWHERE = (
     *(
         "/usr/share/man/man8/mst-cli.8.gz",
         "/usr/share/man/man1/mst-admin.1.gz",
+        "/usr/share/man/man8/mstunnel_monitor.8.gz",
+        "/usr/share/man/man8/mstunnel_uplink.8.gz",
         "/usr/share/man/man5/mstunnel-answers.5.gz",
     ),
     *("/etc/logrotate.d/mstunnel-setup", "/usr/lib/tmpfiles.d/mstunnel-setup.conf"),
@@ -57,6 +62,11 @@ def contents(package: Path) -> set[str]:
         return set(run("rpm", "--query", "--list", "--package", package).split())
     rows = run("dpkg-deb", "--contents", package).splitlines()
     return {row.split()[5].removeprefix(".").rstrip("/") for row in rows}
+
+
+def extracted(package: Path, directory: Path) -> Path:
+    run("dpkg-deb", "--extract", package, directory)
+    return directory
 
 
 @pytest.mark.parametrize("kind", packages.KINDS)
@@ -100,11 +110,61 @@ def test_a_release_names_its_maintainer_and_its_page(tmp_path: Path, monkeypatch
 
 def test_both_kinds_have_a_change_log(built: dict[str, Path], tmp_path: Path) -> None:
     assert "Version" in run("rpm", "--query", "--changelog", "--package", built["rpm"])
-    run("dpkg-deb", "--extract", built["deb"], tmp_path)
-    documents = tmp_path / packages.DOCUMENTS[1:]
-    assert __version__ in gzip.decompress((documents / "changelog.Debian.gz").read_bytes()).decode()
+    documents = extracted(built["deb"], tmp_path) / packages.DOCUMENTS[1:]
     whole = (wheels.ROOT / "CHANGELOG.md").read_bytes()
     assert gzip.decompress((documents / "changelog.gz").read_bytes()) == whole
+
+
+def test_tools_of_debian_read_its_change_log(built: dict[str, Path], tmp_path: Path) -> None:
+    documents = extracted(built["deb"], tmp_path / "root") / packages.DOCUMENTS[1:]
+    text = tmp_path / "changelog"
+    text.write_bytes(gzip.decompress((documents / "changelog.Debian.gz").read_bytes()))
+    shown = run("dpkg-parsechangelog", "--all", "-l", text)
+    fields = dict(line.split(": ", 1) for line in shown.splitlines() if ": " in line and line[0] != " ")
+    version = run("dpkg-deb", "--field", built["deb"], "Version").strip()
+    assert (fields["Source"], fields["Version"], fields["Urgency"]) == ("mstunnel-setup", version, "medium")
+    assert __version__ in shown
+
+
+def test_whoever_builds_may_have_any_umask(
+    built: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = Path(shutil.copytree(PACKAGING, tmp_path / "inputs"))
+    for path in inputs.iterdir():
+        path.chmod(0o600)
+    monkeypatch.setattr(packages, "INPUTS", inputs)
+    umask = os.umask(0o077)
+    try:
+        made = packages.build(small_file(tmp_path), tmp_path, debian.here())
+    finally:
+        os.umask(umask)
+    assert {path.name: path.read_bytes() for path in made} == {
+        path.name: path.read_bytes() for path in built.values()
+    }
+
+
+def test_an_rpm_owns_no_directory_of_the_system(built: dict[str, Path]) -> None:
+    rows = run(
+        "rpm", "--query", "--queryformat=[%{FILEMODES:perms} %{FILENAMES}\n]", "--package", built["rpm"]
+    )
+    directories = {row.split()[1] for row in rows.splitlines() if row.startswith("d")}
+    assert packages.HOME in directories
+    own = (packages.HOME, packages.DOCUMENTS)
+    assert {place for place in directories if not place.startswith(own)} == set()
+
+
+@pytest.mark.parametrize("kind", packages.KINDS)
+def test_completions_and_manual_pages_are_packed_once(
+    kind: str, built: dict[str, Path], tmp_path: Path
+) -> None:
+    inside = {place for place in contents(built[kind]) if place.startswith(packages.HOME)}
+    assert f"{packages.HOME}/licenses" in inside
+    assert {place for place in inside if "support" in place} == set()
+
+
+def test_the_manifest_lists_what_is_in_the_package(built: dict[str, Path], tmp_path: Path) -> None:
+    home = extracted(built["deb"], tmp_path) / packages.HOME[1:]
+    assert runpy.run_path(str(wheels.ROOT / "scripts/start/check.py"))["state"](str(home)) == "whole"
 
 
 def test_an_edited_rotation_of_logs_is_kept(built: dict[str, Path]) -> None:

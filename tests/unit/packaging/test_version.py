@@ -28,7 +28,7 @@ def test_a_version_is_written_wherever_it_is_read(
     assert f'__version__ = "{given}"\n' in program.read_text()
     assert YAML(typ="safe").load(collection)["version"] == semantic
     loaded = YAML(typ="safe").load(chart)
-    assert (loaded["appVersion"], loaded["version"]) == (given, "2.0.0")
+    assert (loaded["appVersion"], loaded["version"]) == (given, semantic)
 
 
 @pytest.mark.parametrize("given", ["0.3", "v0.3.0", "0.3.0-dev0", "next"])
