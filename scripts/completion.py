@@ -50,6 +50,12 @@ def _with_queries(command: Command) -> Command:
     return replace(command, commands=below)
 
 
+def _spelled(command: Command) -> tuple[Command, ...]:
+    """The command, and its other spelling with `-`, which no shell offers and the program takes."""
+    alias = command.path.replace("_", "-")
+    return (command,) if alias == command.path else (command, replace(command, path=alias))
+
+
 def _words(command: Command, lines: Sequence[tuple[tuple[str, ...], str]]) -> tuple[Command, ...]:
     """The first words of `lines`, each with what follows it below."""
     found = []
@@ -64,7 +70,8 @@ def _words(command: Command, lines: Sequence[tuple[tuple[str, ...], str]]) -> tu
 def _filled(shell: str, program: Command, row: Callable[[Command], str]) -> str:
     """The template of a shell with a row for each command; FUNCTION is a name that no other program has."""
     text = (TEMPLATES / f"completion.{shell}").read_text()
-    table = "\n".join(map(row, _with_queries(program).walk()))
+    commands = (each for command in _with_queries(program).walk() for each in _spelled(command))
+    table = "\n".join(map(row, commands))
     function = program.name.replace("-", "_")
     return text.replace("FUNCTION", function).replace("PROGRAM", program.name).replace("TABLE", table)
 

@@ -11,6 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program, simple_command
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
@@ -28,29 +29,37 @@ if TYPE_CHECKING:
     from mstunnel_setup.operations.certificate.import_certificate import ImportRequest
 
 _PROGRAM = "mst-cli"
+# Sections of the help.
+_STATUS = text("Status and diagnosis")
+_OPERATION = text("Operation and settings")
+_CERTIFICATES = text("Certificates")
+_UPGRADE = text("Upgrade and recovery")
+_ENROLMENT = text("Enrolment and removal")
 
 app = new_app("Run, watch and remove the Microsoft Tunnel gateway on this server.")
 add_root(app, _PROGRAM)
 
 
-cert_app = app.group("cert", "The TLS certificate in use.")
+cert_app = app.group("cert", "The TLS certificate in use.", _CERTIFICATES)
 ca_trust_app = app.group(
-    "ca-trust", "Additional trusted roots: for both containers and every connection to the tenant."
+    "ca-trust",
+    "Additional trusted roots: for both containers and every connection to the tenant.",
+    _CERTIFICATES,
 )
-upgrade_app = app.group("upgrade", "Upgrade the two images, with rollback.")
-agent_app = app.group("agent", f"The agent container: {paths.AGENT}.")
-server_app = app.group("server", f"The server container: {paths.SERVER}.")
-env_app = app.group("env", "The settings in env.sh.")
-config_app = app.group("config", "The server configuration of the site, here and in the tenant.")
-log_app = app.group("log", "How much the gateway logs.")
-site_app = app.group("site", "The site this server belongs to.")
-journal_app = app.group("journal", "The record of what was changed on this server.")
+upgrade_app = app.group("upgrade", "Upgrade the two images, with rollback.", _UPGRADE)
+agent_app = app.group("agent", f"The agent container: {paths.AGENT}.", _OPERATION)
+server_app = app.group("server", f"The server container: {paths.SERVER}.", _OPERATION)
+env_app = app.group("env", "The settings in env.sh.", _OPERATION)
+config_app = app.group("config", "The server configuration of the site, here and in the tenant.", _OPERATION)
+log_app = app.group("log", "How much the gateway logs.", _OPERATION)
+site_app = app.group("site", "The site this server belongs to.", _ENROLMENT)
+journal_app = app.group("journal", "The record of what was changed on this server.", _UPGRADE)
 
 
-simple_command(app, "status", "Show site, certificate and containers.", "operations.status:overview")
+simple_command(app, "status", "Show site, certificate and containers.", "operations.status:overview", _STATUS)
 
 
-@command(app, "help")
+@command(app, "help", section=_STATUS)
 def show_help(
     topic: Annotated[str | None, typer.Argument(help="The topic; without it all are listed.")] = None,
 ) -> Work:
@@ -65,10 +74,11 @@ simple_command(
     "health",
     "Check containers, certificate and health rows, for monitoring systems.",
     "operations.health:health",
+    _STATUS,
 )
 
 
-@command(app)
+@command(app, section=_STATUS)
 def metrics(
     listen: Annotated[
         str | None,
@@ -85,7 +95,7 @@ def metrics(
     return lambda operator: metrics.serve(operator, listen) if listen else metrics.show(operator)
 
 
-@command(app)
+@command(app, section=_STATUS)
 def explain(
     who: Annotated[
         str,
@@ -110,10 +120,10 @@ def explain(
     return lambda operator: explain.explain(operator, who, token_file)
 
 
-simple_command(app, "eula", "Show the licence and terms of use.", "install.steps.eula:show")
+simple_command(app, "eula", "Show the licence and terms of use.", "install.steps.eula:show", _STATUS)
 
 
-@command(app)
+@command(app, section=_OPERATION)
 def install(options: InstallOptions) -> Work:
     """Re-create the containers whose settings changed, for example after a proxy change in env.sh."""
     from mstunnel_setup.install import install
@@ -175,7 +185,7 @@ class ImportOptions:
         return ImportRequest(**{**same, "delay": delay})
 
 
-@command(app, "import_cert")
+@command(app, "import_cert", section=_CERTIFICATES)
 def import_cert(options: CertificateOptions, how: ImportOptions) -> Work:
     """Install a new TLS certificate without ending sessions."""
     from mstunnel_setup.operations.certificate import import_certificate
@@ -183,7 +193,7 @@ def import_cert(options: CertificateOptions, how: ImportOptions) -> Work:
     return lambda operator: import_certificate.import_certificate(operator, options.settings(), how.request())
 
 
-@command(app)
+@command(app, section=_ENROLMENT)
 def uninstall(
     options: SignInOptions,
     offline: Annotated[
@@ -202,7 +212,7 @@ def uninstall(
     )
 
 
-@command(app)
+@command(app, section=_ENROLMENT)
 def reenroll(options: SignInOptions, yes: Yes = False) -> Work:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
     from mstunnel_setup.operations import enrolment
@@ -210,7 +220,7 @@ def reenroll(options: SignInOptions, yes: Yes = False) -> Work:
     return lambda operator: enrolment.reenroll(operator, options.settings(), yes=yes)
 
 
-@command(app)
+@command(app, section=_STATUS)
 def version() -> Work:
     """Show the versions of this program and the engine, release and images; --verbose lists all parts."""
     from mstunnel_setup.operations import version
@@ -218,7 +228,7 @@ def version() -> Work:
     return lambda operator: version.version(operator, verbose=operator.verbose)
 
 
-@command(app)
+@command(app, section=_STATUS)
 def diagnose(
     file: Annotated[
         Path | None, typer.Argument(help="The new archive (.tar.gz); without it only the preview is shown.")
@@ -230,7 +240,7 @@ def diagnose(
     return lambda operator: diagnose.diagnose(operator, file and file.absolute())
 
 
-@command(app)
+@command(app, section=_UPGRADE)
 def backup(file: Annotated[Path, typer.Argument(help="The new archive.")]) -> Work:
     """Back up what another host needs to replace this one; contains the private key."""
     from mstunnel_setup.operations import backup
@@ -238,7 +248,7 @@ def backup(file: Annotated[Path, typer.Argument(help="The new archive.")]) -> Wo
     return lambda operator: backup.backup(operator, file.absolute())
 
 
-@command(app)
+@command(app, section=_UPGRADE)
 def restore(
     options: SignInOptions,
     file: Annotated[Path, typer.Argument(help="Archive that `mst-cli backup` wrote.")],

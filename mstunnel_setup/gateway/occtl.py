@@ -74,7 +74,7 @@ def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool =
         raise UsageError(
             "argument-missing",
             "{name} needs {argument}",
-            hint="Use `{name} {argument}`.",
+            hint="Use `mst-cli server {name} {argument}`.",
             name=name,
             argument=command.argument,
         )
@@ -82,13 +82,15 @@ def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool =
         raise UsageError(
             "argument-unexpected",
             "{name} takes no argument",
-            hint="Use `{name}`.",
+            hint="Use `mst-cli server {name}`.",
             name=name,
         )
     if argument:
         judge_word(command.argument, argument)
     if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
-        raise ARGUMENT_INVALID(name="ID", value=argument, expected=text("a number listed by `show users`"))
+        raise ARGUMENT_INVALID(
+            name="ID", value=argument, expected=text("a number listed by `mst-cli server show users`")
+        )
     if command.streams:
         return [*_UNTIL_INPUT_ENDS, *_LINE_BY_LINE, "occtl", "--no-pager", "show", *command.words]
     options = ["--json"] if as_json else []

@@ -169,7 +169,7 @@ def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[An
     command, console = host_command(*given, FROM_ACCOUNT), operator.console
     changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
     lines = [text("  - {describe}", describe=action.describe()) for action in changes]
-    console.say(joined([text("This needs root privileges:"), *lines], "\n"))
+    console.page(joined([text("This needs root privileges:"), *lines], "\n"))
     if console.interactive and not console.confirm("Do it now, with sudo"):
         raise _root_needed("you did not confirm it", by_hand)
     return by_sudo(operator, RunReport, command, by_hand, json.dumps(answers).encode())

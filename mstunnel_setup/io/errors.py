@@ -69,7 +69,7 @@ PERMISSION_DENIED = declare(
     FileError,
     "permission-denied",
     "{account} cannot {verb} {path}: {reason}",
-    "Grant {account} access, or run the command as root. If root is denied, check SELinux and "
+    "Run the command with sudo, or give {account} access. If root is denied, check SELinux and "
     "`lsattr {path}`.",
 )
 READ_ONLY = declare(

@@ -53,7 +53,9 @@ def add_root(app: typer.Typer, program: str) -> None:
         show_help(context, common)
 
 
-def command(group: App, name: str | None = None, about: str | None = None) -> Callable[[Command], Command]:
+def command(
+    group: App, name: str | None = None, about: str | None = None, section: str | None = None
+) -> Callable[[Command], Command]:
     """Declare a command of `group`: a function that takes its options and returns what does the work.
 
     The function is called when the command is, so that it imports the work itself:
@@ -66,7 +68,7 @@ def command(group: App, name: str | None = None, about: str | None = None) -> Ca
             return status.overview
 
     Its name is the command's unless there is a `name`, its docstring the help unless there is `about`. The
-    options of every command are added.
+    help of `group` lists it in `section`. The options of every command are added.
     """
 
     def declare(function: Command) -> Command:
@@ -79,19 +81,19 @@ def command(group: App, name: str | None = None, about: str | None = None) -> Ca
                 outer = outer.parent
             run_command(" ".join([outer.info_name, *names]), common, function(**given))
 
-        group.command(name, help=about)(with_options(run, function))
+        group.command(name, help=about, rich_help_panel=section)(with_options(run, function))
         return function
 
     return declare
 
 
-def simple_command(group: App, name: str, about: str, work: str) -> None:
+def simple_command(group: App, name: str, about: str, work: str, section: str | None = None) -> None:
     """Declare a command that has only the common options: `work` is `MODULE:FUNCTION` below `mstunnel_setup`.
 
     The module is imported when the command is called.
     """
 
-    @command(group, name, about)
+    @command(group, name, about, section)
     def run() -> Work:
         module, _, function = work.partition(":")
         found: Work = getattr(import_module(f"mstunnel_setup.{module}"), function)

@@ -3,7 +3,7 @@
 import getpass
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, repeat, zip_longest
@@ -51,12 +51,15 @@ class NoPrompts:
 
     def say(self, template: str, /, **values: object) -> None:
         """Show an announcement, with the values filled in; long lines are folded."""
+        self._print("\n".join(self._folded(template, values)))
+
+    def _folded(self, template: str, values: Mapping[str, object]) -> list[str]:
         lines = self.redactor.clean(translated(sentence(template, values))).splitlines()
-        self._print("\n".join(part for line in lines for part in fold(line)))
+        return [part for line in lines for part in fold(line)]
 
     def page(self, text: str) -> None:
-        """Show a long text."""
-        self._print(text)
+        """Show a long text; long lines are folded."""
+        self.say(text)
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
         """Show where to sign in, with which code, and how long it is valid.
@@ -180,7 +183,7 @@ class TerminalConsole(NoPrompts):
         A secret is not echoed. Raises UsageError `input-ended` when there is no more input.
         """
         question = one_line(translated(question))
-        shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
+        shown = _prompt(f"{question} [{default}]:" if default and not secret else f"{question}:")
         while True:
             if secret and self.stdin.isatty():
                 try:
@@ -198,13 +201,13 @@ class TerminalConsole(NoPrompts):
 
         What it returns else is shown when it changes. Raises UsageError `input-ended`.
         """
-        question, shown = one_line(translated(question)), ""
-        self._print(f"{question}: ", end="")
+        prompt, shown = _prompt(f"{one_line(translated(question))}:"), ""
+        self._print(prompt, end="")
         while (problem := poll()) is not None:
             if problem and problem != shown:
                 self._print("")
                 self.say(problem)
-                self._print(f"{question}: ", end="")
+                self._print(prompt, end="")
             shown = problem
             try:
                 with self._waiting_for_person():
@@ -229,7 +232,7 @@ class TerminalConsole(NoPrompts):
     def confirm(self, question: str) -> bool:
         """Whether the person typed yes; an empty line means no, anything else asks again."""
         while True:
-            typed = self._read(f"{one_line(translated(question))} [y/N]: ").strip().lower()
+            typed = self._read(_prompt(f"{one_line(translated(question))} [y/N]:")).strip().lower()
             if typed in {"yes", "y", "no", "n", ""}:
                 return typed.startswith("y")
             self.say("Type yes or no.")
@@ -277,9 +280,9 @@ class TerminalConsole(NoPrompts):
     def page(self, text: str) -> None:
         """Show a long text a screen at a time when a person is at a terminal; `q` skips the rest."""
         if not (self.stdin.isatty() and self.stderr.isatty()):
-            self._print(text)
+            self.say(text)
             return
-        lines = text.splitlines()
+        lines = self._folded(text, {})
         height = max(1, get_terminal_size(self.stderr.fileno()).lines - 2)
         more = translated("more: Enter; skip to the end: q")
         for start in range(0, len(lines), height):
@@ -328,6 +331,11 @@ class TerminalConsole(NoPrompts):
             "the input ended before the question was answered",
             hint="Run the command at a terminal, or give the answers with --answers and --unattended.",
         )
+
+
+def _prompt(question: str) -> str:
+    """A question folded as sentences are, with the place for the answer behind it."""
+    return "\n".join(fold(question)) + " "
 
 
 def _shown(cell: str) -> str:

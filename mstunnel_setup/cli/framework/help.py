@@ -1,7 +1,7 @@
 """Help pages: usage, description, options in sections, commands, examples, and one line about variables."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from difflib import get_close_matches
 from importlib.resources import files
@@ -20,6 +20,7 @@ IMAGES: Final = "Images"
 RECOVERY: Final = "Recovery"
 _OWN = "Options"
 _ARGUMENTS = "Arguments"
+_COMMANDS = "Commands"
 _ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
 VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
 _INDENT = "  "
@@ -44,7 +45,7 @@ class Command(TyperCommand):
 
     def get_help(self, ctx: AnyContext) -> str:
         """The page."""
-        return _page(self, ctx, [])
+        return _page(self, ctx, {})
 
 
 class CommandGroup(TyperGroup):
@@ -64,7 +65,7 @@ class CommandGroup(TyperGroup):
 
     def get_help(self, ctx: AnyContext) -> str:
         """The page."""
-        rows = []
+        sections: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             # The first sentence of its help.
             about = " ".join((self.commands[name].help or "").split())
@@ -74,8 +75,9 @@ class CommandGroup(TyperGroup):
                 sentence = said.partition("。")[0]
             elif more:
                 sentence += "."
-            rows.append((name, sentence))
-        return _page(self, ctx, rows)
+            section = getattr(self.commands[name], "rich_help_panel", None) or _COMMANDS
+            sections.setdefault(section, []).append((name, sentence))
+        return _page(self, ctx, sections)
 
 
 class ArgumentOrCommand(CommandGroup):
@@ -106,7 +108,7 @@ class Word(CommandGroup):
     """A word that only leads to commands: alone it prints its help, and has no result."""
 
 
-def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
+def _page(command: AnyCommand, context: AnyContext, commands: Mapping[str, _Rows]) -> str:
     translate_typer()
     parameters = command.get_params(context)
     head = f"{translated('Usage:')} {context.command_path} "
@@ -118,7 +120,7 @@ def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
     for parameter in parameters:
         if (shown := row(parameter, context)) is not None:
             sections[_section(parameter)].append(shown)
-    for title, rows in {**sections, "Commands": commands}.items():
+    for title, rows in {**sections, **commands}.items():
         if rows:
             lines += ["", f"{translated(title)}:", *_definitions(rows)]
     if written := examples(context.command_path):

@@ -153,10 +153,10 @@ class App(typer.Typer):
         """Declare a command."""
         return super().command(name, cls=cls, **options)
 
-    def group(self, name: str, about: str) -> "App":
-        """The commands below the word `name`."""
+    def group(self, name: str, about: str, section: str | None = None) -> "App":
+        """The commands below the word `name`, which the help lists in `section`."""
         group = new_group()
-        self.add_typer(group, name=name, help=about)
+        self.add_typer(group, name=name, help=about, rich_help_panel=section)
         return group
 
 

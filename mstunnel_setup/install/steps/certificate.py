@@ -113,8 +113,11 @@ def find(context: Context) -> Certificate:
     Raises CertificateError, and WaitingError when there is none yet.
     """
     named = certificate_source.named(context.answers)
-    named_earlier = "earlier" in certificate_source.origins(context) <= {"earlier", "default"}
+    origins = certificate_source.origins(context)
+    named_earlier = "earlier" in origins <= {"earlier", "default"}
     if named.paths[0] and not named_earlier:
+        if "earlier" in origins and named.key:
+            context.note("Certificate: the key is {key}, which an earlier run named.", key=named.key)
         return _read(context, named)
     usual = certificate_source.usual(context)
     pem, pfx = (source if source.is_whole(context.host.files) else None for source in usual)

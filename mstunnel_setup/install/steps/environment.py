@@ -23,7 +23,7 @@ from mstunnel_setup.answers.variables import (
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
-from mstunnel_setup.base.text import joined, text
+from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
@@ -209,7 +209,10 @@ def _prove(context: Context, _environment: Environment) -> None:
         try:
             for name, value in settings(context).items():
                 refuse_wrong(name, value)
-        except (EnvironmentFileError, UsageError) as error:
+        except EnvironmentFileError as error:
+            # Its message names the file.
+            context.prompter.say(with_hint(error.message, error.hint))
+        except UsageError as error:
             message, hint = error.message, error.hint
             context.prompter.say(
                 "{environment}: {message}. {hint}", environment=paths.ENVIRONMENT, message=message, hint=hint

@@ -179,13 +179,13 @@ def _import(
         run.runner.take_back(delayed)
         lines = [] if how.if_changed else [text("This certificate is in use already.")]
         return Result("unchanged", text=lines)
-    if not (how.yes or how.dry_run):
+    if how.dry_run:
+        return _would_import(run.context, found, due, in_use=in_use)
+    if not how.yes:
         _refuse_step_back(run.context, found)
     certificate.examine(run.context, found.identity, certificate.address(run.context), due)
     asked = certificate.ask_authorities(run.context, found.identity)
     certificate.tell(run.context, [*revocation_findings(asked)])
-    if how.dry_run:
-        return _would_import(run.context, found, due, in_use=in_use)
     if due is not None:
         return schedule(run, found, due)
     apply_actions(run, "Place the certificate", certificate.placing(found))
@@ -232,8 +232,10 @@ def _refuse_step_back(context: Context, found: Certificate) -> None:
 def _would_import(
     context: Context, found: Certificate, due: datetime | None, *, in_use: bool
 ) -> Result[ImportPreview]:
-    """What an import would find; nothing is changed."""
+    """What an import would find; nothing is changed. Raises CertificateError where it would be refused."""
     judged = certificate.findings(context, found.identity, certificate.address(context), due)
+    certificate.refuse(judged)
+    certificate.tell(context, [*revocation_findings(certificate.ask_authorities(context, found.identity))])
     report = ImportPreview(
         would_import=found.fingerprint,
         subject=title(found.identity.leaf),
@@ -246,7 +248,7 @@ def _would_import(
         "{subject}, {days} days left: {verdict}; nothing was changed.",
         subject=report.subject,
         days=report.days_left,
-        verdict="it is in use already" if in_use else "it may be imported",
+        verdict=text("it is in use already") if in_use else text("it may be imported"),
     )
     lines = [
         text(

@@ -14,6 +14,7 @@ import zxingcpp
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 
 SITES = [("id-1", "Berlin", "gw.example"), ("id-2", "Kyoto"), ("id-3", "Kyoto"), ("4", "Four")]
@@ -47,6 +48,19 @@ def test_a_question(typed: str, options: dict[str, Any], answer: str, said: str)
     console, shown = _console(typed)
     assert console.ask("Site", **options) == answer
     assert shown.getvalue() == said
+
+
+LONG = "Path of another certificate, in PEM or PFX, that the gateway serves from now on (or type stop)"
+
+
+@pytest.mark.parametrize("question", [("ask", LONG), ("confirm", LONG), ("ask_until", LONG, str)])
+def test_long_question_breaks_between_words(question: tuple[Any, ...]) -> None:
+    console, shown = _console("yes\n")
+    getattr(console, question[0])(*question[1:])
+    lines = shown.getvalue().splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= WIDTH
+    assert " ".join(shown.getvalue().split()).startswith(LONG)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +270,12 @@ def test_a_terminal_that_cannot_show_a_code_gets_none(
     screen = _signed_in(lines, columns, **environment)
     assert _scanned(screen) is None
     assert "ABCD-EFGH" in screen
+
+
+def test_long_lines_of_a_page_are_folded() -> None:
+    console, shown = _console("")
+    console.page(f"  - {LONG}")
+    assert max(map(len, shown.getvalue().splitlines())) <= WIDTH
 
 
 def test_pages_are_printed_whole_without_a_terminal() -> None:

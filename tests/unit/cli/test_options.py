@@ -243,9 +243,16 @@ def test_short_options(letter: str, field: str) -> None:
 
 
 def test_no_summary_of_a_command_is_cut(ran: Ran) -> None:
-    commands = " ".join(ran("mst-cli --help").out.split()).partition("Commands:")[2]
+    commands = " ".join(ran("mst-cli --help").out.split()).partition("Status and diagnosis:")[2]
     assert "..." not in commands
     assert "for example after a proxy change in env.sh." in commands
+
+
+def test_commands_are_listed_in_groups(ran: Ran) -> None:
+    shown = ran("mst-cli --help").out
+    listed = shown.partition("\nCertificates:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^  (\S+)", listed, re.MULTILINE) == ["import_cert", "cert", "ca-trust"]
+    assert "\nCommands:" not in shown
 
 
 def test_the_delay_without_dashes_is_shown_as_it_is_typed(ran: Ran) -> None:

@@ -85,6 +85,8 @@ def test_arguments_that_are_refused(command: str, argument: str, code: str) -> N
         occtl_arguments(COMMANDS[command], argument)
 
     assert caught.value.message.isprintable()
+    # A command in a hint can be copied as it is.
+    assert caught.value.hint.count("show ") == caught.value.hint.count("mst-cli server show ")
 
 
 def test_status_is_one_object() -> None:

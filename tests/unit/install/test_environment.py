@@ -248,6 +248,7 @@ def test_a_slip_in_the_file_is_told_before_anything_is_built_on_it(
     scene.run(environment.STEP, context)
     assert lines == []
     assert said in scene.prompter.said[1]
+    assert scene.prompter.said[1].count(paths.ENVIRONMENT) == 1
     assert environment.settings(context) == {"DEBUG_LEVEL": "1"}
 
 

@@ -267,7 +267,7 @@ def test_a_person_sees_what_it_is_and_sudo_may_ask(tmp_path: Path, asked: list[S
     own = (*COMMAND, "--accept-eula", "--answers-from-stdin", "--unattended", "--output", "json")
     assert asked == [("sudo", "--", *own, '<<<{"mode": "rootless"}')]
     # What is only remembered is no change of the host.
-    assert console.said == ["This needs root privileges:\n  - create directory /x"]
+    assert console.paged == ["This needs root privileges:\n  - create directory /x"]
 
 
 @pytest.mark.usefixtures("to_do")

@@ -219,11 +219,16 @@ def test_refuses_paths_that_are_not_plain(files: Files, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(28, "disk-full"), (30, "read-only"), (13, "permission-denied"), (5, "file-error")],
+    ("number", "code", "hint"),
+    [
+        (28, "disk-full", "Free space"),
+        (30, "read-only", "Mount that"),
+        (13, "permission-denied", "Run the command with sudo"),
+        (5, "file-error", "Fix the cause"),
+    ],
 )
 def test_explains_what_the_disk_says(
-    files: Files, monkeypatch: pytest.MonkeyPatch, number: int, code: str
+    files: Files, monkeypatch: pytest.MonkeyPatch, number: int, code: str, hint: str
 ) -> None:
     files.write("/etc/name", b"old")
 
@@ -231,8 +236,9 @@ def test_explains_what_the_disk_says(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "write", fail)
-    with refused(FileError, code):
+    with refused(FileError, code) as caught:
         files.write("/etc/name", b"new")
+    assert caught.value.hint.startswith(hint)
     monkeypatch.undo()
     assert files.read("/etc/name") == b"old"
     assert files.names("/etc") == ["name"]

@@ -42,6 +42,8 @@ OFFERED = {
     "mst-cli log level ": {*"01234", "verbose", "normal"},
     "mst-cli env unset TRACE": {"TRACE_SESSIONS"},
     "mst-cli env set DEBUG": {"DEBUG_LEVEL"},
+    "mst-cli import-cert --dry": {"--dry-run"},
+    "mst-cli import": {"import_cert"},
 }
 
 

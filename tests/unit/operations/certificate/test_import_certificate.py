@@ -71,6 +71,23 @@ def test_a_trial_judges_the_certificate_in_use_as_well(installed: Server) -> Non
     assert all(set(finding) == {"id", "severity", "message", "hint"} for finding in data["findings"])
 
 
+def test_a_trial_shows_each_finding_once(installed: Server) -> None:
+    trial = ("import_cert", "--dry-run", *installed.given("next"))
+    found = installed.json(*trial)[1]["data"]["findings"]
+    _, out, err = installed(*trial)
+    shown = " ".join(f"{out} {err}".split())
+    assert [shown.count(" ".join(each["message"].split())) for each in found] == [1] * len(found)
+
+
+def test_the_key_of_an_earlier_run_is_named(installed: Server) -> None:
+    common = ["--root", str(installed.root), "--unattended", *installed.given("good")]
+    assert run_app(setup.app, "mstunnel-setup", ["step", "eula", "--accept-eula", *common]) == 0
+    chain = str(installed.place / "next-chain.pem")
+    code, _, err = installed("import_cert", "--cert", chain, bare=True)
+    assert code == ExitCode.CERTIFICATE
+    assert f"the key is {installed.place / 'good.key'}" in " ".join(err.split())
+
+
 def test_a_chain_in_two_files_is_the_same_certificate(installed: Server) -> None:
     def judged(*more: str) -> set[str]:
         data = installed.json("import_cert", "--dry-run", *more)[1]["data"]
