@@ -19,7 +19,7 @@ from mstunnel_setup.cli.framework.options import (
     SignInOptions,
     option_names,
 )
-from scripts.error_codes import table
+from scripts.error_codes import table, tree
 
 WIDTH = 80
 # A set does not repeat what those before it describe.
@@ -50,12 +50,13 @@ def pages() -> dict[str, str]:
     for each in found:
         by_page.setdefault(_page(each), []).append(each)
     index = [_INTRO, _options_table(), *(_program(name, found) for name, _ in _programs())]
-    tree = "".join(f"commands/{name}\n" for name in ("options", *by_page))
-    made = {"commands.md": "\n".join([*index, f"```{{toctree}}\n:hidden:\n\n{tree}```"])}
+    programs = [name for name, _ in _programs()]
+    made = {"commands.md": "\n".join([*index, tree(f"commands/{name}" for name in ("options", *programs))])}
     made["commands/options.md"] = "\n".join([_OPTIONS, *(_set(name, found, shared) for name in SETS)])
     for name, some in by_page.items():
         sections = (_section(each, shared, "#" if each is some[0] else "##") for each in some)
-        made[f"commands/{name}.md"] = "\n".join(sections)
+        groups = [group for group in by_page if name in programs and group.startswith(f"{name}-")]
+        made[f"commands/{name}.md"] = "\n".join([*sections, *([tree(groups)] if groups else [])])
     return made
 
 

@@ -281,8 +281,7 @@ def _index(listed: Sequence[tuple[str, Item]]) -> str:
         + "\n"
         for letter, codes in found.items()
     )
-    tree = "".join(f"errors/{area}\n" for area in AREAS)
-    return "\n".join([_INTRO, areas, *letters, f"```{{toctree}}\n:hidden:\n\n{tree}```"])
+    return "\n".join([_INTRO, areas, *letters, tree(f"errors/{area}" for area in AREAS)])
 
 
 def _code(item: Item) -> str:
@@ -381,6 +380,11 @@ def _rules_about(name: str) -> str:
     kinds = {"profile": "profile", "proxy_exclusions": "profile", "app": "app", "mam": "app"}
     module = name.rpartition(".")[0].rpartition(".")[2]
     return next((kind for start, kind in kinds.items() if module.startswith(start)), "object")
+
+
+def tree(pages: Iterable[str]) -> str:
+    """The pages below this one in the side bar."""
+    return "```{{toctree}}\n:hidden:\n\n{}```".format("".join(f"{page}\n" for page in pages))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

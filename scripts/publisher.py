@@ -1,7 +1,9 @@
 """Who publishes a release: what `packaging/publisher.toml` says, or an environment variable of the same name.
 
-`python -m scripts.publisher [SUMS]` ends with an error unless all of it is known, and for a file SUMS unless
-the signature beside it was made with the publisher's key.
+`python -m scripts.publisher [SUMS]` ends with an error unless all of it is known and the READMEs of the
+current directory name its page, and for a file SUMS unless the signature beside it was made with the
+publisher's key.
+`python -m scripts.publisher --fill` writes the page into these READMEs.
 """
 
 import base64
@@ -16,6 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "packaging/publisher.toml"
 _FORMS = {"homepage": r"https://\S+", "maintainer": r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>"}
+READMES = tuple(map(Path, ("README.md", "README.ja.md")))
+"""They have a line that fetches `install.sh`, from `HOMEPAGE` until there is a publisher."""
+_FETCH = re.compile(r"curl -fLO (\S+)/releases/latest/download/install\.sh")
 # Algorithm, identifier and key.
 _ALGORITHM, _BYTES = b"Ed", 2 + 8 + 32
 
@@ -42,13 +47,34 @@ def _is_key(text: str) -> bool:
     return len(content) == _BYTES and content.startswith(_ALGORITHM)
 
 
-def main(*sums: str) -> None:
+def unfilled(page: str) -> list[str]:
+    """What the READMEs name instead of the publisher's page, a line each."""
+    named = {path: _FETCH.findall(path.read_text()) for path in READMES}
+    return [f"{path} fetches install.sh from {found}" for path, found in named.items() if found != [page]]
+
+
+def fill(page: str) -> None:
+    """Write the publisher's page into the READMEs."""
+    line = f"curl -fLO {page}/releases/latest/download/install.sh"
+    for path in READMES:
+        path.write_text(_FETCH.sub(lambda _found: line, path.read_text()))
+
+
+def main(*arguments: str) -> None:
     """Check the publisher, and the signature over a file of checksums."""
     given = publisher()
-    if found := problems(given):
+    page = given["homepage"].rstrip("/")
+    found = problems(given)
+    if arguments == ("--fill",) and not found:
+        fill(page)
+        return
+    if not found and (wrong := unfilled(page)):
+        listed = "".join(f"  {line}\n" for line in wrong)
+        sys.exit(f"publisher: run `python3 -m scripts.publisher --fill` and commit:\n{listed}")
+    if found:
         listed = "".join(f"  {line}\n" for line in found)
         sys.exit(f"publisher: complete {FILE.relative_to(ROOT)}, or set the variables:\n{listed}")
-    for each in map(Path, sums):
+    for each in map(Path, arguments):
         installer = each.with_name("install.sh")
         if not installer.is_file() or f"'{given['public_key']}'" not in installer.read_text():
             sys.exit(f"publisher: {installer} lacks the publisher's key: run `make packages` again")

@@ -58,7 +58,7 @@ def measure(seconds: float = _SECONDS) -> dict[str, Any]:
             Bar("Agent, monitor and Podman's service at rest, memory", memory, MEBIBYTES, "MiB"),
             *(
                 Bar(
-                    f"All services of the host at rest, {state}, of a core",
+                    f"All services of the host at rest, {state}, share of a core",
                     services[_ALL]["percent_of_a_core"],
                     PERCENT,
                     "%",
@@ -84,4 +84,4 @@ def section(figures: dict[str, Any]) -> str:
     memory = {name: states["without a device"][key]["mean_mib"] for key, name in _NAMES.items()}
     for row in rows:
         row.append(f"{memory[row[0]]:.0f} MiB" if row[0] in memory else "")
-    return markdown(("What", *(f"{state}, of a core" for state in states), "memory"), rows)
+    return markdown(("What", *(f"{state}, share of a core" for state in states), "memory"), rows)

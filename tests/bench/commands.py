@@ -72,7 +72,7 @@ def measure() -> dict[str, Any]:
             *(bar_of(f"`{name}` with nothing to do", times[name], AGAIN_LIMIT, "ms") for name in _AGAIN),
             *(
                 bar_of(
-                    f"`{name}` after {_TIMES} times the records, of before",
+                    f"`{name}` after {_TIMES} times the records, relative to before",
                     ratios(long[name], short[name]),
                     LONG_LIMIT,
                 )

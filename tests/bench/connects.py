@@ -64,7 +64,7 @@ def measure() -> dict[str, Any]:
         **bars(
             *(
                 bar_of(
-                    f"Sessions that begin in a second, {way}, of `podman run`",
+                    f"Sessions that begin in a second, {way}, relative to `podman run`",
                     ratios(servers["gateway"], servers["podman-run"]),
                     LIMIT,
                     at_least=True,

@@ -56,7 +56,12 @@ def measure() -> dict[str, Any]:
         "of_each_round": rates,
         **bars(
             *(
-                bar_of(f"Without root, {mode}, of with root", ratio, ROOTLESS_LIMIT, at_least=True)
+                bar_of(
+                    f"Without root, {mode}, relative to a gateway with root",
+                    ratio,
+                    ROOTLESS_LIMIT,
+                    at_least=True,
+                )
                 for mode, ratio in rootless_of_rootful.items()
             ),
             bar_of(
@@ -68,7 +73,7 @@ def measure() -> dict[str, Any]:
                 digits=0,
             ),
             *(
-                bar_of(f"With root, {mode}, of `podman run`", ratio, LIMIT, at_least=True)
+                bar_of(f"With root, {mode}, relative to `podman run`", ratio, LIMIT, at_least=True)
                 for mode, ratio in _ratios(rates["rootful"], rates["podman-run"]).items()
             ),
         ),

@@ -58,7 +58,7 @@ def measure() -> dict[str, Any]:
         "of_each_round": {name: [round(value, 2) for value in found] for name, found in seconds.items()},
         **bars(
             bar_of(
-                "Full installation, of a plain script with the same calls",
+                "Full installation, relative to a plain script with the same calls",
                 ratios(seconds["mstunnel-setup"], seconds["plain-install"]),
                 LIMIT,
             )

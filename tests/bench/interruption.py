@@ -53,7 +53,7 @@ def measure() -> dict[str, Any]:
         "of_each_round": found,
         **bars(
             bar_of(
-                "Without traffic during an upgrade, of `podman restart`",
+                "Without traffic during an upgrade, relative to `podman restart`",
                 ratios(found["upgrade"], found["podman restart"]),
                 LIMIT,
             ),

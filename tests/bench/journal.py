@@ -49,7 +49,7 @@ def measure() -> dict[str, Any]:
         "seconds": spread([run["seconds"] for run in runs]),
         "journal_seconds": spread([run["journal_seconds"] for run in runs]),
         "journal_percent": spread(percent),
-        **bars(bar_of("Journal, of the time of an installation", percent, LIMIT, "%")),
+        **bars(bar_of("Journal, share of the time of an installation", percent, LIMIT, "%")),
     }
 
 

@@ -75,7 +75,7 @@ def measure() -> dict[str, Any]:
         **bars(
             *(
                 bar_of(
-                    f"{DEVICES} devices, {title}, of `podman run`",
+                    f"{DEVICES} devices, {title}, relative to `podman run`",
                     ratios(megabits["gateway"][way], megabits["podman-run"][way]),
                     LIMIT,
                     at_least=True,
@@ -89,7 +89,7 @@ def measure() -> dict[str, Any]:
                 "",
             ),
             bar_of(
-                f"Last of {STORM} devices back after a restart, of `podman restart`",
+                f"Last of {STORM} devices back after a restart, relative to `podman restart`",
                 ratios(back["gateway"], back["podman-run"]),
                 LATER,
             ),

@@ -78,7 +78,7 @@ def limits(least: dict[str, float]) -> list[Bar]:
     return [
         *(
             Bar(
-                f"`mst-cli --version` ({name}), of an interpreter",
+                f"`mst-cli --version` ({name}), relative to an interpreter",
                 _of(least[f"{name} --version"], bare),
                 VERSION_LIMIT,
                 "",
@@ -87,14 +87,19 @@ def limits(least: dict[str, float]) -> list[Bar]:
         ),
         *(
             Bar(
-                f"`mst-cli --help` ({name}), of `pipx --help`",
+                f"`mst-cli --help` ({name}), relative to `pipx --help`",
                 _of(least[f"{name} --help"], pipx),
                 HELP_LIMIT,
                 "",
             )
             for name in PROGRAMS
         ),
-        Bar("Completion of a word, of an interpreter", _of(least["completion"], bare), COMPLETION_LIMIT, ""),
+        Bar(
+            "Completion of a word, relative to an interpreter",
+            _of(least["completion"], bare),
+            COMPLETION_LIMIT,
+            "",
+        ),
     ]
 
 

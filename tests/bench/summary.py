@@ -67,7 +67,10 @@ def _of_host(figures: Figures) -> Iterator[Sequence[str]]:
             f"{services['system.slice']['percent_of_a_core']:.2f} %"
             for services in found["services"].values()
         ]
-        yield "all services of the host at rest, of a core", f"{percents[0]}; with a device {percents[1]}"
+        yield (
+            "all services of the host at rest, share of a core",
+            f"{percents[0]}; with a device {percents[1]}",
+        )
         memory = found["bars"][0]["measured"]
         yield "memory of agent, monitor and Podman's service", f"{memory:.0f} MiB"
 

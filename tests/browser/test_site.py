@@ -1,5 +1,6 @@
 """The documentation site in a real browser, without a network: diagrams are drawn, its search finds pages."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
+from scripts import error_codes
 from tests import pages
 from tests.browser.chromium import PHONE, WIDE, Browser, chromium
 
@@ -69,6 +71,41 @@ def test_the_search_finds_a_page(site: Path, browser: Browser) -> None:
     browser.open(f"{(site / 'search.html').as_uri()}?q=pool+exhausted")
     found = """document.querySelector('#search-results a[href*="troubleshoot-networks.html"]')"""
     browser.wait_for_script(f"return {found} !== null")
+
+
+@pytest.mark.parametrize(
+    "code", ["throttled", "environment-line-invalid", "disk-full", "export-exists", "self-signed"]
+)
+def test_a_typed_code_finds_its_row_first(site: Path, browser: Browser, code: str) -> None:
+    """The pages are opened as files, from which a browser fetches nothing."""
+    browser.console()
+    browser.open(f"{(site / 'search.html').as_uri()}?q={code}")
+    first = "document.querySelector('#search-results li')"
+    browser.wait_for_script(f"return ({first}?.querySelector('.context')?.textContent ?? '') !== ''")
+    address, excerpt = browser.driver.execute_script(
+        f"return [{first}.querySelector('a').href, {first}.querySelector('.context').textContent]"
+    )
+    assert address.partition("#")[2] == code
+    assert excerpt.startswith(f"{code} · ")
+    assert browser.console() == []
+
+
+def test_every_code_of_the_errors_is_an_entry_of_the_search(site: Path) -> None:
+    index = (site / "searchindex.js").read_text().removeprefix("Search.setIndex(").rstrip(")\n;")
+    entries = json.loads(index)["indexentries"]
+    assert {item.code for item in error_codes.declarations().values()} - set(entries) == set()
+
+
+def test_the_side_bar_is_short_and_names_each_page_once(site: Path, browser: Browser) -> None:
+    """Before a group is opened, it shows no more than fits two windows."""
+    browser.size(DESKTOP)
+    browser.open((site / "docs/index.html").as_uri())
+    browser.wait_for_heading("mstunnel-setup")
+    links = "[...document.querySelectorAll('.sidebar-tree a.reference')]"
+    names = browser.driver.execute_script(f"return {links}.map(link => link.textContent.trim())")
+    shown = browser.driver.execute_script(f"return {links}.filter(link => link.checkVisibility()).length")
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+    assert shown <= 50
 
 
 def test_an_address_from_when_all_errors_were_on_one_page_leads_on(site: Path, browser: Browser) -> None:

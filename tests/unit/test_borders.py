@@ -195,6 +195,26 @@ FORBIDDEN = [
 ]
 
 
+# What connects to a service, as docs/explanation/what-leaves-the-server.md lists it.
+CONNECTS = {
+    "mst_admin/session.py",  # the tenant
+    "mstunnel_setup/agent/tenant.py",
+    "mstunnel_setup/install/steps/sign_in.py",
+    "mstunnel_setup/install/lab_tenant.py",  # a lab tenant
+    "mstunnel_setup/readiness/examine.py",  # the names that `mst-readiness network` tests
+    "mstunnel_setup/agent/watch.py",  # the registry, OCSP and CRL
+    "mstunnel_setup/operations/upgrade/feed.py",  # the release feed
+    "mstunnel_setup/operations/self_update.py",
+}
+
+
+def test_nothing_else_connects_to_a_service() -> None:
+    """There is no telemetry: a module that opens a session of HTTP belongs to the list, and to the page."""
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)) for path in files if re.search(r"\bHttpSession\(", path.read_text())}
+    assert found - {"mstunnel_setup/io/http.py"} == CONNECTS
+
+
 def test_the_scan_sees_every_way_round() -> None:
     assert [source for source in FORBIDDEN if len(effects(source)) != 1] == []
 

@@ -70,9 +70,10 @@ def test_the_site_leads_to_every_page() -> None:
     found = set()
     for index in SITE:
         trees = "".join(re.findall(r"(?s)```\{toctree\}\n(.*?)```", pages.content(index)))
-        for entry in re.findall(r"^(/?[\w*][\w/*.-]*)$", trees, re.MULTILINE):
+        for entry in re.findall(r"^(?:[^:<]+<)?([\w/*.-]+)>?$", trees, re.MULTILINE):
             base = ROOT if entry.startswith("/") else index.parent
-            found |= {page for page in SITE if page.match(str(base / f"{entry.lstrip('/')}.md"))}
+            path = (base / f"{entry.lstrip('/')}.md").resolve()
+            found |= {page for page in SITE if page.match(str(path))}
     assert set(SITE) - found - {ROOT / "docs/index.md"} == set()
 
 

@@ -2,9 +2,9 @@
 
 `account`: create the service account, and the directory of settings that it owns.
 
-`uplink`: connect its gateway to the network in the kernel.
+`uplink`: connect the gateway of the account to the host's network, without a program that copies packets.
 
-`boot`: make each boot reach the target that rootless containers wait for.
+`boot`: have each boot start `network-online.target`, which rootless containers wait for.
 """
 
 from collections.abc import Sequence

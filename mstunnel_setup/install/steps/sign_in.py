@@ -1,4 +1,4 @@
-"""Step `sign-in`: sign in, as an administrator for the installation, later with the server's own identity.
+"""Step `sign-in`: sign in as an administrator; once the server is registered, sign in as the server.
 
 Commands that reach the tenant later sign in as an administrator or as an application.
 """

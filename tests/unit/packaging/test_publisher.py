@@ -1,5 +1,6 @@
 """Who publishes a release: one file says it, and a release is refused until it does."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,10 @@ def known(keys: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The publisher is known, and has `ours`."""
     for name, value in {**GIVEN, "PUBLIC_KEY": (keys / "ours.pub").read_text().splitlines()[1]}.items():
         monkeypatch.setenv(name, value)
+    for name in publisher.READMES:
+        shutil.copy(publisher.ROOT / name, keys)
+    monkeypatch.chdir(keys)
+    publisher.main("--fill")
     return keys
 
 
@@ -79,3 +84,15 @@ def test_an_installer_without_the_key_is_refused(known: Path) -> None:
     (sums.parent / "install.sh").write_text("key=''\n")
     with pytest.raises(SystemExit, match="lacks the publisher's key"):
         publisher.main(str(sums))
+
+
+@pytest.mark.parametrize("name", publisher.READMES, ids=str)
+def test_a_readme_that_fetches_the_installer_from_nowhere_is_refused(known: Path, name: Path) -> None:
+    line = "curl -fLO {}/releases/latest/download/install.sh\nless install.sh\n"
+    assert line.format(GIVEN["HOMEPAGE"]) in name.read_text()
+    shutil.copy(publisher.ROOT / name, known)
+    assert line.format("HOMEPAGE") in name.read_text()
+    with pytest.raises(
+        SystemExit, match=rf"--fill` and commit:\n  {name} fetches install.sh from \['HOMEPAGE"
+    ):
+        publisher.main()

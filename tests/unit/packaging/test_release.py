@@ -14,6 +14,7 @@ import pytest
 
 from mstunnel_setup.exchange.releases import parse
 from scripts import dist, feed, licenses, release, sbom
+from scripts.publisher import READMES
 from scripts.wheels import ROOT
 from tests.unit.exchange.publisher import Publisher
 from tests.unit.exchange.publisher import release as published
@@ -95,6 +96,10 @@ def signed(made: Path, key: str) -> subprocess.CompletedProcess[str]:
     given = {"HOMEPAGE": "https://example.net", "MAINTAINER": "Releases <releases@example.net>"}
     given["PUBLIC_KEY"] = (made.parent / "ours.pub").read_text().splitlines()[1]
     environment = {**os.environ, **given, "PYTHONPATH": str(ROOT)}
+    for name in READMES:
+        (made.parent / name).write_text(
+            f"curl -fLO {given['HOMEPAGE']}/releases/latest/download/install.sh\n"
+        )
     (made / "install.sh").write_text(f"key='{given['PUBLIC_KEY']}'\n")
     release.finish(made, EPOCH)
     return run("make", "sign", f"SIGN_KEY={key}", directory=made.parent, environment=environment)
