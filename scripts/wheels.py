@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from scripts.publisher import ROOT, publisher
+from scripts import publisher
+
+ROOT = publisher.ROOT
 
 WHEELS = ROOT / "build" / "cache" / "wheels"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
@@ -61,15 +63,16 @@ def dependencies(machine: str = os.uname().machine) -> Path:
 
 def program() -> Path:
     """Folder with the wheel of this checkout, built once per state of its sources and EPOCH."""
-    folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH, publisher()['homepage'])}"
+    homepage = publisher.publisher()["homepage"]
+    folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH, homepage)}"
     return _filled(folder, ["wheel", "--no-deps", "--no-build-isolation", str(ROOT), "--wheel-dir"])
 
 
 def source_distribution(folder: Path) -> None:
     """Write `mstunnel_setup-VERSION.tar.gz` into `folder`: what pip builds the wheel from elsewhere."""
     command = [sys.executable, "-m", "hatchling", "build", "--target=sdist", f"--directory={folder}"]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH}
-    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=300)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "HATCH_QUIET": "1"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
 
 
 def _filled(folder: Path, arguments: list[str]) -> Path:
