@@ -12,7 +12,8 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).parents[1]
+from scripts import ROOT
+
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 _FOLDERS = tuple(f"{package}/" for package in PACKAGES)
 # The exit code of pytest when all tests of these files are marked as slow.

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts import ROOT
+
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 Trees: TypeAlias = Mapping[str, ast.Module]
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef

@@ -9,8 +9,8 @@ from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.operations import help_topics
 from mstunnel_setup.readiness.checks import CHECKS
+from scripts import ROOT
 from scripts.command_tree import Command, Parameter
-from scripts.wheels import ROOT
 
 _QUERIES = "mst-cli server show"
 TEMPLATES = ROOT / "packaging"

@@ -12,9 +12,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from typer.exceptions import TyperException
 
-from scripts import command_tree
+from scripts import ROOT, command_tree
 
-ROOT = Path(__file__).parents[1]
 _SECTIONS = ROOT / "scripts/behaviours"
 _UP = "../.."
 _WHY_ENOUGH = 10

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import wheels
-from scripts.wheels import ROOT
+from scripts import ROOT, wheels
 
 CACHE = ROOT / "build" / "cache" / "debian"
 PACKAGES = (

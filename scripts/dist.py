@@ -20,10 +20,9 @@ from types import MappingProxyType
 
 from mstunnel_setup import __version__
 from mstunnel_setup.exchange.release_feed import feed_address
-from scripts import archive, debian, feed, release, sbom, support, tree, wheels
+from scripts import ROOT, archive, debian, feed, release, sbom, support, tree, wheels
 from scripts.debian import Architecture
 from scripts.publisher import publisher
-from scripts.wheels import ROOT
 
 BOOT = ROOT / "scripts" / "boot.sh"
 CACHE = ROOT / "build" / "cache" / "dist"

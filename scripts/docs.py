@@ -18,11 +18,10 @@ from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, coverage, error_codes, requirement_tables, token_tables
+from scripts import ROOT, command_page, coverage, error_codes, requirement_tables, token_tables
 from scripts.command_tree import flat
 from scripts.schemas import schemas
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 NOTE = "<!-- Written by `make docs` from the code. Do not edit. -->\n"

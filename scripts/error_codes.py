@@ -30,8 +30,8 @@ from mstunnel_setup.base.problem import Problem, Severity, error, note, warning
 from mstunnel_setup.certificates.errors import PAGE as CERTIFICATES_PAGE
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.model import DOCUMENTATION, Group, Verdict, problem
+from scripts import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 Item: TypeAlias = Declared[object]
 _WARNINGS = max(ExitCode) + 1

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from scripts import ROOT
 
 
 def locked_environment(name: str) -> Path:

@@ -17,8 +17,8 @@ class CustomMetadataHook(MetadataHookInterface):
         """Set the dynamic fields `readme` and `urls`."""
         sys.path.insert(0, self.root)
         from mstunnel_setup import __version__  # noqa: PLC0415 (found by the line before)
+        from scripts import ROOT  # noqa: PLC0415
         from scripts.publisher import publisher  # noqa: PLC0415
-        from scripts.wheels import ROOT  # noqa: PLC0415
 
         page = publisher()["homepage"].rstrip("/")
         files = f"{page}/blob/v{__version__}" if page else ""

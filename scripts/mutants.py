@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from scripts.locked_environment import ROOT, locked_environment
+from scripts import ROOT
+from scripts.locked_environment import locked_environment
 
 PAGE: Final = ROOT / "docs/evidence/mutants.md"
 _WORK: Final = ROOT / "build/mutants"

@@ -3,7 +3,7 @@
 import marshal
 from pathlib import Path, PurePath
 
-from scripts.wheels import ROOT
+from scripts import ROOT
 
 START = ROOT / "scripts" / "start"
 READER = START / "packed_modules.py"

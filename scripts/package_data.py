@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from mstunnel_setup.base.log_line import LogLine
-from scripts import error_codes, texts
-from scripts.wheels import PACKAGE_DATA, PACKAGES, ROOT
+from scripts import ROOT, error_codes, texts
+from scripts.wheels import PACKAGE_DATA, PACKAGES
 
 # The packages whose errors an agent can report.
 _OF_AGENT = ("agent", "base", "certificates", "exchange", "gateway", "io", "tenant")

@@ -21,11 +21,10 @@ from ruamel.yaml import YAML
 from mstunnel_setup import __version__
 from mstunnel_setup.install.installed import FILE, LINKS
 from mstunnel_setup.install.steps.program import SUPPORT_DIRECTORIES
-from scripts import debian, dist, release, tree
+from scripts import ROOT, debian, dist, release, tree
 from scripts.debian import Architecture
 from scripts.publisher import publisher
 from scripts.version import semantic
-from scripts.wheels import ROOT
 
 INPUTS = ROOT / "packaging"
 HOME = "/usr/libexec/mstunnel-setup"

@@ -10,7 +10,7 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 
-from scripts import debian, wheels
+from scripts import ROOT, debian, wheels
 from scripts.publisher import publisher
 
 BUILD_TYPE = "urn:mstunnel-setup:make"
@@ -58,7 +58,7 @@ def _sources() -> Iterator[dict[str, object]]:
             "annotations": {"uncommittedChanges": changed},
         }
     lock = hashlib.sha256(wheels.REQUIREMENTS.read_bytes()).hexdigest()
-    yield {"name": str(wheels.REQUIREMENTS.relative_to(wheels.ROOT)), "digest": {"sha256": lock}}
+    yield {"name": str(wheels.REQUIREMENTS.relative_to(ROOT)), "digest": {"sha256": lock}}
 
 
 def _wheels() -> Iterator[dict[str, object]]:
@@ -87,9 +87,7 @@ def _tools() -> dict[str, str]:
 
 def _output(command: list[str]) -> str:
     try:
-        finished = subprocess.run(
-            command, cwd=wheels.ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
+        finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     except FileNotFoundError:
         return ""
     return finished.stdout.strip() if finished.returncode == 0 else ""

@@ -15,7 +15,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts import ROOT
+
 FILE = ROOT / "packaging/publisher.toml"
 _FORMS = {"homepage": r"https://\S+", "maintainer": r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>"}
 READMES = tuple(map(Path, ("README.md", "README.ja.md")))

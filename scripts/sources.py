@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup import __version__
-from scripts import archive, debian, dist, release, sbom, wheels
+from scripts import ROOT, archive, debian, dist, release, sbom, wheels
 
 _COPYLEFT = re.compile(r"GPL|MPL|Mozilla|EPL|CDDL")
 _PERMISSIVE = re.compile(r"MIT|X11|BSD-[\w.-]+|ISC|Zlib|Apache-2\.0|public-domain|CC0-1\.0")
@@ -27,7 +27,7 @@ _PERMISSIVE = re.compile(r"MIT|X11|BSD-[\w.-]+|ISC|Zlib|Apache-2\.0|public-domai
 APT = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 _SIGNATURES = (".dsc", ".asc")
 # A run that lacks something is repeated with another mirror.
-_DOWNLOADED = wheels.ROOT / "build/cache/sources"
+_DOWNLOADED = ROOT / "build/cache/sources"
 _SUM = re.compile(r"^ ([0-9a-f]{64}) \d+ (\S+)$", re.MULTILINE)
 _README = """\
 The source of mstunnel-setup {version}, of its images, and of what they bring.
@@ -166,9 +166,9 @@ def _copyleft(parts: Iterable[Mapping[str, Any]]) -> Iterator[Path]:
 def _checkout(folder: Path) -> None:
     """Copy the files of this checkout that git knows."""
     command = ["git", "ls-files", "-z", "--cached"]
-    listed = subprocess.run(command, cwd=wheels.ROOT, capture_output=True, text=True, check=True, timeout=60)
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     for name in filter(None, listed.stdout.split("\0")):
-        source = wheels.ROOT / name
+        source = ROOT / name
         if source.is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)

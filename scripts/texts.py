@@ -28,8 +28,9 @@ from mstunnel_setup.cli.framework.translation import DOMAIN, LANGUAGES, LOCALE
 from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import platforms
+from scripts import ROOT
 from scripts.command_tree import PROGRAMS, program
-from scripts.error_codes import ROOT, declarations
+from scripts.error_codes import declarations
 
 # The lab has its own languages, in its pages.
 _PACKAGES: Final = ("mstunnel_setup", "mst_admin")

@@ -22,11 +22,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from scripts import debian, licenses, pack, wheels
+from scripts import ROOT, debian, licenses, pack, wheels
 from scripts.debian import Architecture
 
 PYTHON = f"python{wheels.PYTHON}"
-COMPILE = wheels.ROOT / "scripts" / "compile.py"
+COMPILE = ROOT / "scripts" / "compile.py"
 # Of the standard library: what nothing here imports, or only works with more than this.
 _LEFT_OUT = (
     *(

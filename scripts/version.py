@@ -8,7 +8,7 @@ import re
 import sys
 
 from mstunnel_setup import __version__
-from scripts.wheels import ROOT
+from scripts import ROOT
 
 _FORM = re.compile(r"(\d+\.\d+\.\d+)(?:\.(dev\d+)|((?:a|b|rc)\d+))?")
 _PROGRAM = "mstunnel_setup/__init__.py"

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from scripts import publisher
-
-ROOT = publisher.ROOT
+from scripts import ROOT
+from scripts.publisher import publisher
 
 WHEELS = ROOT / "build" / "cache" / "wheels"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
@@ -22,9 +21,9 @@ PACKAGE_DATA = (
     _DATA / "locale/ja/LC_MESSAGES/mstunnel.mo",
 )
 """What the build writes (scripts/package_data.py). It follows from the sources, so no digest includes it."""
-_GENERATORS = tuple(
-    f"scripts/{name}.py"
-    for name in ("build_hook", "error_codes", "metadata_hook", "package_data", "publisher", "texts")
+_GENERATORS = (
+    *(f"scripts/{name}.py" for name in ("__init__", "build_hook", "metadata_hook", "package_data")),
+    *(f"scripts/{name}.py" for name in ("error_codes", "publisher", "texts")),
 )
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES, "templates", *_GENERATORS)
 EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
@@ -63,8 +62,7 @@ def dependencies(machine: str = os.uname().machine) -> Path:
 
 def program() -> Path:
     """Folder with the wheel of this checkout, built once per state of its sources and EPOCH."""
-    homepage = publisher.publisher()["homepage"]
-    folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH, homepage)}"
+    folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH, publisher()['homepage'])}"
     return _filled(folder, ["wheel", "--no-deps", "--no-build-isolation", str(ROOT), "--wheel-dir"])
 
 

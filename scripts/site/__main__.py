@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts import docs
-from scripts.locked_environment import ROOT, locked_environment
+from scripts import ROOT, docs
+from scripts.locked_environment import locked_environment
 from scripts.site.links import links
 
 HERE = Path(__file__).parent

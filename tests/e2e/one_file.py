@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import pexpect
 
-from scripts import debian, wheels
+from scripts import ROOT, debian, wheels
 from tests.testbed import cache
 from tests.testbed.paths import CACHE
 
@@ -109,7 +109,7 @@ def second_checkout(checkout: Path, umask: int = 0o022) -> Path:
         "git ls-files -z --cached --others --exclude-standard"
         f" | tar --create --null --files-from=- | tar --extract --no-same-permissions -C '{checkout}'"
     )
-    shell(copy, wheels.ROOT, umask)
+    shell(copy, ROOT, umask)
     (checkout / "build/cache/wheels").mkdir(parents=True)
     (checkout / "build/cache/debian").symlink_to(debian.CACHE)
     shared = wheels.dependencies()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import check
+from scripts import ROOT, check
 
 TESTS = {
     "tests/unit/io/test_files.py": "from mstunnel_setup.io.files import Files\n",
@@ -69,8 +69,8 @@ def test_slow_tests_are_run_only_when_they_themselves_change() -> None:
 
 def test_every_package_has_unit_tests_of_the_same_name() -> None:
     """Else a change of a module would run too few."""
-    packages = {path.parent.name for path in (check.ROOT / check.PACKAGES[0]).glob("*/__init__.py")}
-    without = {name for name in packages if not any((check.ROOT / "tests/unit" / name).glob("**/test_*.py"))}
+    packages = {path.parent.name for path in (ROOT / check.PACKAGES[0]).glob("*/__init__.py")}
+    without = {name for name in packages if not any((ROOT / "tests/unit" / name).glob("**/test_*.py"))}
     # That of `adopt` needs a whole host: tests/crash/test_adopt.py.
     assert without == {"adopt"}
 

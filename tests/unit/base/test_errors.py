@@ -11,7 +11,8 @@ from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import DOCUMENTATION
-from scripts.error_codes import PACKAGES, ROOT, calls, declarations, written_errors
+from scripts import ROOT
+from scripts.error_codes import PACKAGES, calls, declarations, written_errors
 from tests import pages
 
 # Codes of one page that stand for a check, which may find different things.

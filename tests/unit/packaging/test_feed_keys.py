@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import feed
-from scripts.wheels import ROOT
+from scripts import ROOT, feed
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.exchange.test_feed import NOW, Server, check_refused, publisher, server, url
 from tests.unit.packaging.test_release import run

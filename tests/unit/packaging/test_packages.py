@@ -17,7 +17,7 @@ from mstunnel_setup.base.result import Event
 from mstunnel_setup.cli.framework.progress import SetupLog
 from mstunnel_setup.install.installed import FILE, LINKS
 from mstunnel_setup.io.files import Files
-from scripts import debian, packages, wheels
+from scripts import ROOT, debian, packages
 from scripts.version import semantic
 from tests.unit.clocks import FakeClock
 from tests.unit.packaging.small import small_file
@@ -111,7 +111,7 @@ def test_a_release_names_its_maintainer_and_its_page(tmp_path: Path, monkeypatch
 def test_both_kinds_have_a_change_log(built: dict[str, Path], tmp_path: Path) -> None:
     assert "Version" in run("rpm", "--query", "--changelog", "--package", built["rpm"])
     documents = extracted(built["deb"], tmp_path) / packages.DOCUMENTS[1:]
-    whole = (wheels.ROOT / "CHANGELOG.md").read_bytes()
+    whole = (ROOT / "CHANGELOG.md").read_bytes()
     assert gzip.decompress((documents / "changelog.gz").read_bytes()) == whole
 
 
@@ -164,7 +164,7 @@ def test_completions_and_manual_pages_are_packed_once(
 
 def test_the_manifest_lists_what_is_in_the_package(built: dict[str, Path], tmp_path: Path) -> None:
     home = extracted(built["deb"], tmp_path) / packages.HOME[1:]
-    assert runpy.run_path(str(wheels.ROOT / "scripts/start/check.py"))["state"](str(home)) == "whole"
+    assert runpy.run_path(str(ROOT / "scripts/start/check.py"))["state"](str(home)) == "whole"
 
 
 def test_an_edited_rotation_of_logs_is_kept(built: dict[str, Path]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import dist, publisher, release
+from scripts import ROOT, dist, publisher, release
 
 GIVEN = {"HOMEPAGE": "https://git.example.net/gateway", "MAINTAINER": "Releases <releases@example.net>"}
 
@@ -26,8 +26,8 @@ def known(keys: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The publisher is known, and has `ours`."""
     for name, value in {**GIVEN, "PUBLIC_KEY": (keys / "ours.pub").read_text().splitlines()[1]}.items():
         monkeypatch.setenv(name, value)
-    for name in publisher.READMES:
-        shutil.copy(publisher.ROOT / name, keys)
+    for page in publisher.READMES:
+        shutil.copy(ROOT / page, keys)
     monkeypatch.chdir(keys)
     publisher.main("--fill")
     return keys
@@ -90,7 +90,7 @@ def test_an_installer_without_the_key_is_refused(known: Path) -> None:
 def test_a_readme_that_fetches_the_installer_from_nowhere_is_refused(known: Path, name: Path) -> None:
     line = "curl -fLO {}/releases/latest/download/install.sh\nless install.sh\n"
     assert line.format(GIVEN["HOMEPAGE"]) in name.read_text()
-    shutil.copy(publisher.ROOT / name, known)
+    shutil.copy(ROOT / name, known)
     assert line.format("HOMEPAGE") in name.read_text()
     with pytest.raises(
         SystemExit, match=rf"--fill` and commit:\n  {name} fetches install.sh from \['HOMEPAGE"

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.exchange.releases import parse
-from scripts import dist, feed, licenses, release, sbom
+from scripts import ROOT, dist, feed, licenses, release, sbom
 from scripts.publisher import READMES
-from scripts.wheels import ROOT
 from tests.unit.exchange.publisher import Publisher
 from tests.unit.exchange.publisher import release as published
 

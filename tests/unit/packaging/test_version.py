@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from scripts import version
-from scripts.wheels import ROOT
+from scripts import ROOT, version
 
 PLACES = ("mstunnel_setup/__init__.py", "ansible/galaxy.yml", "contrib/helm/mstunnel/Chart.yaml")
 

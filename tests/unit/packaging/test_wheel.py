@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import wheels
+from scripts import ROOT, wheels
 from scripts.metadata_hook import readme
-from scripts.wheels import PACKAGES, ROOT
+from scripts.wheels import PACKAGES
 
 PAGE = "https://github.com/jo/gateway"
 
