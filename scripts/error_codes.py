@@ -68,7 +68,6 @@ _DESCRIBED = {
     "values-invalid": "the messages of several errors, a line each",
     "declarations-invalid": _RULES,
     "object-file-invalid": _RULES,
-    "policy-file-invalid": _RULES,
     "profile-invalid": "what the rules of [profiles](../mst-admin.md#vpn-profiles) find, a line each",
     "request": "a request to the tenant, with the answer and its time",
     "configuration-refused": "why the new configuration is refused, and what to do; the previous one is kept",
