@@ -230,7 +230,7 @@ def explain(name: str) -> Result[CheckExplanation]:
         id=item.id,
         title=text(item.title),
         group=item.group,
-        severity=item.severity,
+        severity=text(item.severity.value),
     )
     lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
     lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]
