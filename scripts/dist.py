@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -128,6 +129,16 @@ def release_feed() -> dict[str, str]:
     return {f"{_DATA}/release-feed.json": json.dumps(written)}
 
 
+def release_site() -> dict[str, str]:
+    """A file with the address in SITE, where the pages of this release are; none without it."""
+    address = os.environ.get("SITE", "").rstrip("/")
+    if not address:
+        return {}
+    if not re.fullmatch(r"https://[^\s?#]+", address):
+        sys.exit(f"dist: SITE is an address with https, not {address}")
+    return {f"{_DATA}/documentation.json": json.dumps({"site": address})}
+
+
 def _packed(folder: Path) -> bytes:
     """A compressed archive of what is in `folder`."""
     packed = io.BytesIO()
@@ -208,7 +219,7 @@ def main() -> None:
     DIST.mkdir(exist_ok=True)
     for old in (*DIST.glob("*.whl"), *DIST.glob("mstunnel_setup-*.tar.gz")):
         old.unlink()
-    of_release = {**release_images(architecture), **release_feed()}
+    of_release = {**release_images(architecture), **release_feed(), **release_site()}
     for name, more in ((NAME, of_release), (LAB, {})):
         file = release_file(architecture, name)
         build(file, architecture, more, name=name)

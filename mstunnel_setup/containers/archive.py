@@ -61,7 +61,6 @@ _BLOCK = 512
 # tar(5): an archive ends with two empty blocks.
 _END = bytes(2 * _BLOCK)
 _INDEX = "index.json"
-_NO_ARCHIVE = text("is not an image archive in OCI format")
 # Files of an archive; each image has some ten layers.
 _MOST_FILES = 4096
 
@@ -157,7 +156,7 @@ def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
         with _layout(archive) as layout:
             if _INDEX not in layout.files and "manifest.json" in layout.files:
                 problem = text(
-                    "{no_archive} but in Docker's, which does not contain the digest", no_archive=_NO_ARCHIVE
+                    "is not an image archive in OCI format but in Docker's, which does not contain the digest"
                 )
                 raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem)
             found = []
@@ -168,10 +167,11 @@ def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
     except FileNotFoundError as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=text("does not exist")) from error
     except ArchiveError as error:
-        problem = text("{no_archive}: {reason}", no_archive=_NO_ARCHIVE, reason=error)
+        problem = text("is not an image archive in OCI format: {reason}", reason=error)
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem) from error
     except (OSError, ValueError, KeyError) as error:
-        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=_NO_ARCHIVE) from error
+        problem = text("is not an image archive in OCI format")
+        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem) from error
 
 
 def loadable(archive: str, digest: str) -> LoadableImage:

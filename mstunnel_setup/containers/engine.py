@@ -343,7 +343,7 @@ class ContainerEngine(ABC):
             if error.code == "program-timeout":
                 raise EngineError(
                     "container-timeout",
-                    "{reason}",
+                    "the container engine takes too long: {reason}",
                     hint="Find out what it waits for, then run the command again.",
                     reason=printable(error.message),
                 ) from error

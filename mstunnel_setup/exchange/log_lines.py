@@ -38,7 +38,7 @@ ADDRESSES = declare_line(
 )
 CERTIFICATE = declare_line("certificate", "activating the scheduled certificate {name}")
 CONFIGURATION_ACCEPTED = declare_line("configuration-accepted", "the gateway uses the new configuration")
-CONFIGURATION_WRITTEN = declare_line("configuration-written", "{paths}")
+CONFIGURATION_WRITTEN = declare_line("configuration-written", "wrote {paths}")
 LOG_LEVEL_CHANGED = declare_line("log-level-changed", "the gateway logs at level {level}")
 LOG_LIMITED = declare_line("log-limited", "{count} lines were dropped", priority=Priority.WARNING)
 MODULES = declare_line("modules", "{modules} was not loaded; loaded it again", priority=Priority.WARNING)

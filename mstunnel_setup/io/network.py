@@ -151,8 +151,9 @@ def resolve(host: str, port: int | None = None) -> tuple[str, ...]:
         reason = getattr(error, "strerror", None) or str(error)
         raise NetworkError(
             "name-unresolved",
-            "{reason}",
+            "cannot resolve {host}: {reason}",
             hint="Check the DNS servers of this host.",
+            host=host,
             reason=reason,
         ) from error
     return tuple(dict.fromkeys(str(item[4][0]) for item in found))

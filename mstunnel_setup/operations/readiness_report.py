@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pydantic import Field, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
+from mstunnel_setup.base import documentation
 from mstunnel_setup.base.result import Day, Report, Result
 from mstunnel_setup.base.text import fold, fold_all, folded, text
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
@@ -51,13 +52,15 @@ class FindingReport(Report):
     result: Outcome
     seen: str = Field(description="What was found.")
     hint: str = Field(description="What to do about it; empty when there is nothing to do.")
-    docs: str = Field(description="Where the check is explained.")
+    docs: str = Field(description="Where the check is explained: an address, or a path of the repository.")
     fixed_by: str = Field(description="The step of an installation that repairs it; empty without one.")
 
     @classmethod
     def of(cls, found: CheckFinding) -> "FindingReport":
         """The same as part of a report."""
-        return cls.model_validate({**vars(found.check), "docs": found.check.docs, **vars(found)})
+        return cls.model_validate(
+            {**vars(found.check), "docs": documentation.address(found.check.docs), **vars(found)}
+        )
 
 
 class ResultCounts(Report):
@@ -227,7 +230,7 @@ def explain(name: str) -> Result[CheckExplanation]:
         id=item.id,
         title=text(item.title),
         group=item.group,
-        severity=item.severity,
+        severity=text(item.severity.value),
     )
     lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
     lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]

@@ -259,7 +259,7 @@ def waiting_notices(files: Files) -> Iterator[Problem]:
     if found is not None and found.code in _STUCK:
         yield warning(
             "upgrade-waits",
-            "{reason}",
+            "no upgrade for now: {reason}",
             hint="See `mst-cli upgrade check`.",
             reason=plain(found.reason),
         )

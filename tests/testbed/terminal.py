@@ -61,8 +61,11 @@ class Terminal:
         self._child.close(force=True)
 
     def wait_for(self, text: str) -> None:
-        """Return once `text` (after what was waited for before) is shown. Raises TestbedError."""
-        self.match(re.escape(text))
+        """Return once `text` (after what was waited for before) is shown. Raises TestbedError.
+
+        A blank of it may be where a long line is folded.
+        """
+        self.match(re.escape(text).replace(r"\ ", r"\s+"))
 
     def match(self, pattern: str) -> str:
         """Wait for a regular expression; its first group, or all of it. Raises TestbedError."""

@@ -160,9 +160,20 @@ def test_every_promise_of_the_page_of_attacks_names_its_test() -> None:
         ("certificate", "key-unreadable", "… is not a valid private key"),
         ("certificate", "certificate-unreadable", "the PFX file opens, but"),
         ("usage", "usage-invalid", "missing option …"),
+        ("usage", "answers-invalid", "(../answers.md)"),
+        ("host", "image-archive-unusable", "… does not exist"),
     ],
 )
 def test_a_message_that_is_one_value_is_listed_with_its_reasons(page: str, code: str, reason: str) -> None:
     found = error_codes.error_pages()
     row = next(line for line in found[f"errors/{page}.md"].splitlines() if f'id="{code}"' in line)
     assert reason in row
+
+
+def test_every_message_in_the_reference_says_something() -> None:
+    pages = [*error_codes.error_pages().values(), *error_codes.tables().values()]
+    rows = [line for page in pages for line in page.splitlines() if line.startswith("| <a id=")]
+    # Between the code and the hint.
+    cells = [(row, cell) for row in rows for cell in row.split(" | ")[1:-1]]
+    assert len(rows) > 500
+    assert [row for row, cell in cells if "…" in cell and not cell.strip(" ….()")] == []

@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperOption
 from typer.exceptions import TyperException
 
+from mstunnel_setup.base import documentation
 from mstunnel_setup.base.errors import (
     ERRORS_PAGE,
     INTERNAL_ERROR,
@@ -153,7 +154,7 @@ class Renderer:
         others += self.redactor.clean(translated(problem.hint)).splitlines()
         lines = [*fold(f"{head} {first}"), *(part for line in others for part in fold(f"  {line}"))]
         if self.verbose:
-            lines.append(f"  docs: {ERRORS_PAGE}#{problem.code}")
+            lines.append(f"  docs: {documentation.address(f'{ERRORS_PAGE}#{problem.code}')}")
         if self.color:
             lines[0] = lines[0].replace(head, f"\x1b[1;{color}m{head}\x1b[0m", 1)
         _write(sys.stderr, "\n".join(lines) + "\n")

@@ -49,7 +49,9 @@ NONE_IN_USE = _finding(
     "certificate-not-in-use", "no certificate is in use", "Import one with `mst-cli import_cert`."
 )
 NOT_SERVED = _finding("not-served", "{reason}", "{remedy}")
-DEVICES_NOT_CHECKED = _finding("devices-not-checked", "{problem}", "{remedy}")
+DEVICES_NOT_CHECKED = _finding(
+    "devices-not-checked", "certificates of devices are not checked: {problem}", "{remedy}"
+)
 
 _BY_OTHERS = 0o077
 _INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from mstunnel_setup.base import paths
+from mstunnel_setup.base import documentation, paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import Redactor
@@ -91,6 +91,12 @@ def test_verbose_names_the_page_of_each_problem(run: Ran) -> None:
     assert run(_fail(UsageError("it-failed", "it failed", "Fix it.")), "--verbose", code=2).err == (
         "error[it-failed]: it failed\n  Fix it.\n  docs: docs/reference/errors.md#it-failed\n"
     )
+
+
+def test_verbose_names_the_site_of_the_release(run: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documentation, "site", lambda: "https://docs.example.com")
+    shown = run(_fail(UsageError("it-failed", "it failed", "Fix it.")), "--verbose", code=2).err
+    assert "docs: https://docs.example.com/docs/reference/errors.html#it-failed\n" in shown
 
 
 def test_json_is_the_envelope_and_makes_no_text(run: Ran) -> None:

@@ -88,8 +88,8 @@ def desk(private: Path) -> Iterator[Desk]:
 
 
 def after(child: "pexpect.spawn[str]", shown: str, typed: str) -> None:
-    """Wait until `shown` is on the screen, then type a line."""
-    child.expect_exact(shown)
+    """Wait until `shown` is on the screen, where a long question is folded, then type a line."""
+    child.expect(re.escape(shown).replace(r"\ ", r"\s+"))
     child.sendline(typed)
 
 

@@ -159,6 +159,17 @@ def test_the_program_gets_the_release_feed_that_it_is_built_for(
     assert json.loads(text) == {"url": "https://releases.example.com/feed", "root": root.read_text()}
 
 
+def test_the_program_gets_the_site_of_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dist.release_site() == {}
+    monkeypatch.setenv("SITE", "https://docs.example.com/mstunnel/")
+    ((place, text),) = dist.release_site().items()
+    assert place.endswith("mstunnel_setup/data/documentation.json")
+    assert json.loads(text) == {"site": "https://docs.example.com/mstunnel"}
+    monkeypatch.setenv("SITE", "docs.example.com")
+    with pytest.raises(SystemExit, match=r"SITE is an address with https, not docs\.example\.com"):
+        dist.release_site()
+
+
 @pytest.mark.parametrize(
     ("address", "file"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.base import paths
+from mstunnel_setup.base import documentation, paths
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
 from mstunnel_setup.io.clock import Clock
@@ -70,6 +70,13 @@ def test_json_has_every_check_of_the_group(run: Any) -> None:
     assert rows[0]["docs"] == "docs/reference/readiness.md#module-tun"
     assert "module-tun" in {item["code"] for item in envelope["errors"]}
     assert sum(envelope["data"]["summary"].values()) == len(rows)
+
+
+def test_findings_name_the_site_of_the_release(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documentation, "site", lambda: "https://docs.example.com")
+    _, out, _ = run("utils", "--output", "json")
+    (found, *_others) = json.loads(out)["data"]["findings"]
+    assert found["docs"] == "https://docs.example.com/docs/reference/readiness.html#module-tun"
 
 
 def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""Where a page of the documentation is: on the site of this release, or in the repository."""
+
+import json
+from functools import cache
+from importlib.resources import files
+
+
+def address(place: str) -> str:
+    """Return where `place` (`docs/reference/errors.md#CODE`) is; without a site it is a path already."""
+    page, mark, anchor = place.partition("#")
+    return f"{found}/{page.removesuffix('.md')}.html{mark}{anchor}" if (found := site()) else place
+
+
+@cache
+def site() -> str:
+    """Return the site that `make dist` wrote into the program (scripts/dist.py); empty in a checkout."""
+    written = files("mstunnel_setup") / "data" / "documentation.json"
+    try:
+        return str(json.loads(written.read_text())["site"])  # noqa: TID251 (a file of the package)
+    except FileNotFoundError:
+        return ""
