@@ -16,27 +16,37 @@ function searchScore([page, , , , score, , kind]) {
 }
 
 function excerpt(link, words) {
-  const path = new URL(link.href);
-  const page = decodeURIComponent(path.pathname.slice(new URL(".", location.href).pathname.length));
+  const address = new URL(link.href);
+  const page = decodeURIComponent(address.pathname.slice(new URL(".", location.href).pathname.length));
   const text = window.pageTexts[page.replace(/\.html$/, "")] ?? "";
-  const row = path.hash && text.indexOf(`\n${decodeURIComponent(path.hash.slice(1))} ·`) + 1;
-  const found = words.map((word) => text.toLowerCase().indexOf(word)).filter((place) => place >= 0);
-  const start = row || Math.max(0, Math.min(...(found.length ? found : [0])) - EXCERPT / 2);
+  const code = decodeURIComponent(address.hash.slice(1));
+  const row = code && text.split("\n").find((line) => line.startsWith(`${code} · `));
+  return row || around(text, words);
+}
+
+function around(text, words) {
+  const places = words.map((word) => text.toLowerCase().indexOf(word)).filter((place) => place >= 0);
+  const start = Math.max(0, (places[0] ?? 0) - EXCERPT / 2);
   const end = start + EXCERPT;
+  return `${start ? "…" : ""}${text.slice(start, end).trim()}${end < text.length ? "…" : ""}`;
+}
+
+function addExcerpt(link, words) {
   const shown = document.createElement("p");
   shown.className = "context";
-  shown.textContent = `${start && !row ? "…" : ""}${text.slice(start, end).trim()}${end < text.length ? "…" : ""}`;
-  return shown;
+  shown.textContent = excerpt(link, words);
+  link.parentElement.append(shown);
 }
 
 document.addEventListener("DOMContentLoaded", () => {
   const results = document.getElementById("search-results");
   if (!results) return;
   if (window.Scorer) window.Scorer.score = searchScore;
-  const query = new URLSearchParams(location.search).get("q") ?? "";
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const query = (new URLSearchParams(location.search).get("q") ?? "").trim().toLowerCase();
+  // What is found is found by its stem.
+  const stems = query.split(/[^\p{L}\p{N}_]+/u).filter(Boolean).map((word) => new Stemmer().stemWord(word));
   const addExcerpts = () => {
-    for (const link of results.querySelectorAll("li:not(:has(.context)) > a")) link.parentElement.append(excerpt(link, words));
+    for (const link of results.querySelectorAll("li:not(:has(.context)) > a")) addExcerpt(link, [query, ...stems]);
   };
   // A script, because a page that was opened as a file may not fetch another file.
   const texts = document.createElement("script");
