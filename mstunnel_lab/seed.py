@@ -235,7 +235,7 @@ def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
             line, column = _position(document, item["loc"])
             path = ".".join(map(str, item["loc"]))
             about = f"{path}: " if path else ""
-            mistakes.append(f"{name}:{line + 1}:{column + 1}: {about}{problem_of(item)}")
+            mistakes.append(f"{name}:{line + 1}:{column + 1}: {about}{problem_of(item)!s}")
         raise LAB_SEED_INVALID(reason="\n".join(mistakes)) from error
 
 

@@ -99,7 +99,7 @@ def problems(behaviour: Behaviour) -> Iterator[str]:
     if not (ROOT / file).is_file() or not _has(ROOT / file, name):
         yield f"no test {behaviour.test}"
     if refusal := _refusal(behaviour.command):
-        yield f"{behaviour.command}: {refusal}"
+        yield f"{behaviour.command}: {refusal!s}"
 
 
 def _has(file: Path, name: str) -> bool:

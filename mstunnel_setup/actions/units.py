@@ -180,7 +180,7 @@ class EnableInitScript(Action):
         try:
             host.processes.run(disable if openrc else ("update-rc.d", "-f", self.name, "remove"), timeout=300)
         except ProcessError as error:
-            return Undone(Undo.KEPT, f"the links to {script}: {error.message}")
+            return Undone(Undo.KEPT, f"the links to {script}: {error.message!s}")
         return Undone(Undo.REMOVED)
 
 

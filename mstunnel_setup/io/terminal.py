@@ -52,42 +52,12 @@ def run_apart(
     shared = [number for number in _STANDARD if os.isatty(number)]
     ours, theirs = _new_terminal(shared[0]) if shared else (-1, -1)
     streams = [theirs if number in shared else number for number in _STANDARD]
-
-    loader, copy = closed_loader(arguments[0])
-    reading, writing = os.pipe()
-    passed = [reading, *named_descriptors(sys.argv[1:], environment), *(() if copy is None else (copy,))]
-
-    def enter_session() -> None:
-        """Runs in the new process, which already has the account's user ID and leads its session."""
-        end_with_parent(signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if theirs >= 0:
-            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-        if not os.access(".", os.X_OK):
-            os.chdir(account.home)
-        if copy is not None:
-            fcntl.fcntl(copy, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-
+    stdout = subprocess.PIPE if keep_output else streams[1]
     try:
-        process = subprocess.Popen(
-            [loader, *arguments],
-            stdin=streams[0],
-            stdout=subprocess.PIPE if keep_output else streams[1],
-            stderr=streams[2],
-            env={VARIABLES_FD: str(reading)},
-            user=account.uid,
-            group=account.gid,
-            extra_groups=account.groups,
-            start_new_session=True,
-            pass_fds=passed,
-            preexec_fn=enter_session,  # noqa: PLW1509 (there are no threads)
-        )
-    except BaseException:
-        os.close(writing)
-        raise
+        process, writing = _started(arguments, account, environment, (streams[0], stdout, streams[2]), theirs)
     finally:
-        for number in (reading, *((theirs,) if shared else ()), *(() if copy is None else (copy,))):
-            os.close(number)
+        if shared:
+            os.close(theirs)
     try:
         refuse_open_process(process.pid, account.name)
     except BaseException:
@@ -107,6 +77,55 @@ def run_apart(
             undo.enter_context(_raw(0))
         output = _relay(process, ours, shared, keyboard=keyboard)
     return process.returncode, output
+
+
+def _started(
+    arguments: Sequence[str],
+    account: Account,
+    environment: Mapping[str, str],
+    streams: tuple[int, int, int],
+    terminal: int,
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a program with these standard streams; return it and the end of the pipe for its variables.
+
+    `terminal` is the one that it leads a session at, -1 for none.
+    """
+    loader, copy = closed_loader(arguments[0])
+    reading, writing = os.pipe()
+    needed = [reading] if copy is None else [reading, copy]
+
+    def enter_session() -> None:
+        """Runs in the new process, which already has the account's user ID and leads its session."""
+        end_with_parent(signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if terminal >= 0:
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        if not os.access(".", os.X_OK):
+            os.chdir(account.home)
+        if copy is not None:
+            fcntl.fcntl(copy, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+
+    try:
+        process = subprocess.Popen(
+            [loader, *arguments],
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            env={VARIABLES_FD: str(reading)},
+            user=account.uid,
+            group=account.gid,
+            extra_groups=account.groups,
+            start_new_session=True,
+            pass_fds=[*needed, *named_descriptors(sys.argv[1:], environment)],
+            preexec_fn=enter_session,  # noqa: PLW1509 (there are no threads)
+        )
+    except BaseException:
+        os.close(writing)
+        raise
+    finally:
+        for number in needed:
+            os.close(number)
+    return process, writing
 
 
 def _new_terminal(like: int) -> tuple[int, int]:

@@ -24,9 +24,9 @@ _HINT: Final = (
     "Find what takes the space with `du -xh --max-depth=1 {path}`, and remove it or enlarge the file system; "
     "`journalctl --vacuum-size=500M` removes old logs."
 )
-DISK_FULL: Final = declare(CheckError, "disk-full", "the file system of {path} is full: {seen}", _HINT)
+DISK_FULL: Final = declare(CheckError, "file-system-full", "the file system of {path} is full: {seen}", _HINT)
 DISK_NEARLY_FULL: Final = declare(
-    CheckError, "disk-nearly-full", "the file system of {path} is nearly full: {seen}", _HINT
+    CheckError, "file-system-nearly-full", "the file system of {path} is nearly full: {seen}", _HINT
 )
 
 # Of a small file system a share counts: one of 2 GB for logs is not full with 1 GB left.

@@ -201,7 +201,7 @@ def platform_lines(table: Platforms) -> Iterator[str]:
         elif row.last_listed:
             support = text("ended, last listed {last_listed}", last_listed=row.last_listed)
         engine = text("{engine} {version} or later", engine=row.engine, version=table.least_engine(row))
-        yield f"  {f'{row.distribution} {row.version}':14} {engine:24} {support}".rstrip()
+        yield f"  {f'{row.distribution} {row.version}':14} {engine!s:24} {support!s}".rstrip()
     for name, known in table.engines.items():
         least = known.least_rootless
         yield text(

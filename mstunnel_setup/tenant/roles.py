@@ -20,7 +20,7 @@ INTUNE_ADMINISTRATOR: Final = "3a2c62db-5318-420d-8d74-23affee5d9d5"
 GLOBAL_ADMINISTRATOR: Final = "62e90394-69f5-4237-9190-012177145e10"
 """Template ids of the Entra roles that may do everything in Intune (Microsoft Entra built-in roles)."""
 
-ACCESS_DENIED: Final = frozenset({"permission-missing", "role-missing"})
+ACCESS_DENIED: Final = frozenset({"permission-missing", "role-missing", "role-without-effect"})
 """The codes of the errors that `access_denied` returns."""
 
 _INTUNE: Final = {CONFIGURATION_READ, CONFIGURATION_READ_WRITE}
@@ -109,7 +109,7 @@ def _role_missing(request: str, role: str, found: Mapping[str, object], decisive
     held = [title for each, title in _ADMINISTRATORS.items() if each in ids]
     if held:
         return SignInError(
-            "role-missing",
+            "role-without-effect",
             "Graph denied access to {account}, whose token lists {role}: {request}",
             hint=(
                 "Check that the account has an Intune licence and that the role is still assigned, then sign "

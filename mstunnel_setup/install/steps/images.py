@@ -1,8 +1,8 @@
 """Step `images`: choose the container engine, and pull or load both images, always by digest."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mstunnel_setup.actions.containers import LoadImage, PullImage, loaded_from
 from mstunnel_setup.actions.files import WriteJson
@@ -111,9 +111,9 @@ def archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
         if not absent:
             # Nothing is loaded: the archives may have been removed.
             return earlier
-        if not any(Path(archive).is_file() for archive in given or ()):
+        if not any(os.access(archive, os.R_OK) for archive in given or ()):
             given = tuple(dict.fromkeys(earlier.values()))
-        gone = [archive for archive in given if not Path(archive).is_file()]
+        gone = [archive for archive in given if not os.access(archive, os.R_OK)]
         if gone:
             raise EngineError(
                 "image-archive-gone",

@@ -72,7 +72,7 @@ def _sites(graph: Graph) -> tuple[list[TunnelSite] | None, SignInError | None]:
     except TenantError:
         return None, None
     except SignInError as error:
-        return None, error if error.code == "role-missing" else None
+        return None, error if error.code in {"role-missing", "role-without-effect"} else None
 
 
 def _allowed(question: Callable[[], Reply]) -> Reply | None:

@@ -95,6 +95,6 @@ def test_sigterm_ends_it_at_once_while_the_tenant_is_away(root: Path) -> None:
 def test_where_no_gateway_is_installed_it_says_so(agent: Agent, tmp_path: Path) -> None:
     code, output, errors = agent("run", "--root", str(tmp_path))
 
-    assert (code, output) == (2, "")
+    assert (code, output) == (3, "")
     assert "no gateway is installed here" in errors
     assert "Traceback" not in errors

@@ -105,10 +105,18 @@ def check_uplink_unit_of_rules(tmp_path: Path) -> None:
 
 
 def check_uplink_rules(tmp_path: Path) -> None:
-    text = render(
-        "network/uplink.nft", table="t", device="d0", gateway="192.0.0.6", host="192.0.0.5", port=443
-    )
-    check_rules(tmp_path, text)
+    for services in ((), (443, 3128)):
+        words = {"table": "t", "device": "d0", "gateway": "192.0.0.6", "host": "192.0.0.5", "port": 443}
+        check_rules(tmp_path, render("network/uplink.nft", services=services, **words))
+
+
+def check_container_rules(tmp_path: Path) -> None:
+    addresses = ("02:4d:53:54:00:01", "02:4d:53:54:00:02")
+    for services in ((), (443, 3128)):
+        words = {"table": "t", "addresses": addresses, "services": services}
+        check_rules(tmp_path, render("network/containers.nft", account="", uplink="", **words))
+    rootless = render("network/containers.nft", table="t", account="root", uplink="d0", services=())
+    check_rules(tmp_path, rootless)
 
 
 def check_forwarding_rules(tmp_path: Path) -> None:
@@ -258,6 +266,7 @@ CHECKS = {
     "lab/mstunnel-setup": check_lab_script,
     "logrotate/mstunnel": check_logrotate,
     "network/forwarding.nft": check_forwarding_rules,
+    "network/containers.nft": check_container_rules,
     "network/uplink.nft": check_uplink_rules,
     "podman/90-mstunnel-bridge.conf": check_bridge,
     "proxy/http-proxy.conf": check_drop_in,

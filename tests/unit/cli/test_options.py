@@ -265,5 +265,5 @@ def test_options_stand_before_a_group_in_it_or_behind_its_command(
 ) -> None:
     words = ["cert", "show"]
     words[place:place] = ["--output", "json", "--root", str(tmp_path)]
-    shown = ran("mst-cli", *words, code=ExitCode.USAGE)
+    shown = ran("mst-cli", *words, code=ExitCode.CHECK)
     assert json.loads(shown.out)["command"] == "mst-cli cert show"

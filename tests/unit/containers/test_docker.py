@@ -199,7 +199,12 @@ def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: str = "") 
     """An OCI archive, with a spoiled `manifest` or `configuration`; returns the digests of both."""
     filesystem, settings = b"layer" * 500, b"{}"
     layer, config = digest_of(filesystem), digest_of(settings)
-    manifest = json.dumps({"config": {"digest": config}, "layers": [{"digest": layer}]}).encode()
+    manifest = json.dumps(
+        {
+            "config": {"digest": config, "size": len(settings)},
+            "layers": [{"digest": layer, "size": len(filesystem)}],
+        }
+    ).encode()
     digest = digest_of(manifest)
     index = {"manifests": [{"digest": digest, "annotations": {"org.opencontainers.image.ref.name": name}}]}
     blobs = {layer: filesystem, config: settings, digest: manifest}

@@ -190,11 +190,11 @@ def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) 
     ("named", "places"),
     [
         ({}, f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, or both"),
-        ({"chain": "/root/c.pem", "key": "/root/k.pem"}, "expected at /root/c.pem and /root/k.pem"),
+        ({"chain": "/root/c.pem", "key": "/root/k.pem"}, "expected at /root/c.pem, /root/k.pem"),
         # One of several files is missing.
         (
             {"chain": ["/etc/hosts", "/root/inter.pem"], "key": "/etc/hosts"},
-            "expected at /etc/hosts and /root/inter.pem and /etc/hosts",
+            "expected at /etc/hosts, /root/inter.pem, /etc/hosts",
         ),
     ],
 )

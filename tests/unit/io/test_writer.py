@@ -8,8 +8,8 @@ from tests.crash.faults import CHANGES
 from tests.crash.points import WRITER
 
 _DIRECTORY = Path(host.__file__).parent
-# Write into memory, and to terminals, only.
-_HARMLESS = {"network", "terminal"}
+# Write into memory, to pipes and to terminals only.
+_HARMLESS = {"hand_over", "network", "terminal"}
 
 
 def changes_files(source: str) -> bool:

@@ -38,12 +38,12 @@ def disk(device: int, size: float, free: float, files: int = 0, free_files: int 
     ("space", "code"),
     [
         (disk(2, 2, 1), None),
-        (disk(2, 2, 0.15), "disk-nearly-full"),
-        (disk(2, 2, 0), "disk-full"),
+        (disk(2, 2, 0.15), "file-system-nearly-full"),
+        (disk(2, 2, 0), "file-system-full"),
         (disk(2, 1000, 4), None),
-        (disk(2, 1000, 2), "disk-nearly-full"),
-        (disk(2, 1000, 0.9), "disk-full"),
-        (disk(2, 2, 1, 1000, 10), "disk-full"),
+        (disk(2, 1000, 2), "file-system-nearly-full"),
+        (disk(2, 1000, 0.9), "file-system-full"),
+        (disk(2, 2, 1, 1000, 10), "file-system-full"),
         (disk(2, 2, 1, 1000, 900), None),
     ],
 )
@@ -119,4 +119,4 @@ def test_a_full_file_system_is_a_row_of_health_and_status_with_exit_code_3(
     assert rows_of(table, "rows")[-1]["id"] == "disk-space-log"
     assert any("Disk space of /var/log/mstunnel" in line for line in lines_of(table))
     for result in (found, table):
-        assert ("disk-full" in [notice.code for notice in result.warnings]) == bool(code)
+        assert ("file-system-full" in [notice.code for notice in result.warnings]) == bool(code)

@@ -96,7 +96,7 @@ def as_container(uid: int, then: Callable[[], None] = lambda: None, command: Seq
             os.write(writing, said.stdout.encode())
         except SetupError as error:
             left = subprocess.run(["ip", "-oneline", "link"], capture_output=True, text=True, check=False)
-            os.write(writing, f"{error.message}\n{left.stdout}".encode())
+            os.write(writing, f"{error.message!s}\n{left.stdout}".encode())
 
     process = get_context("fork").Process(target=run)
     process.start()
