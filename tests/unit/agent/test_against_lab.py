@@ -107,6 +107,18 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
     assert len(log) == 3
 
 
+def test_an_added_root_is_trusted_from_the_next_start_on(installed: Installed) -> None:
+    root = f"{paths.CA_TRUST}/lab.crt"
+    content = installed.files.read(root) or b""
+    installed.files.remove(root)
+    error = agent_of(installed, lambda _line: None).round()
+    assert error is not None
+    assert "certificate" in error.message
+
+    installed.files.write(root, content)
+    assert with_host(agent_of(installed, lambda _line: None)).round() is None
+
+
 def test_the_log_has_every_request_while_env_sh_wants_that(
     installed: Installed, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,6 +95,12 @@ def test_defaults() -> None:
     assert InstallOptions().settings() == {}
 
 
+def test_the_variable_of_rootless_equals_its_option() -> None:
+    ((_, _, given),) = _run(["--rootless"])[1]
+    by_option, by_variable = merge(given.settings(), {}), merge({}, {"mst_rootless_mode": "1"})
+    assert by_option.record() == by_variable.record() == {"mode": "rootless"}
+
+
 def test_options_count_before_and_after_the_name_of_a_command() -> None:
     code, seen = _run(["--output", "json", "--verbose", "plan", "--unattended", "--exit-code"])
     assert (code, seen[1]) == (

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, GatewayReport, parse_report
 from tests.cases import every
-from tests.unit.gateway.test_stop import functions
+from tests.unit.gateway.test_stop import ENTRYPOINT, functions
 from tests.unit.present import present
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
@@ -64,7 +65,8 @@ def test_the_internal_address_is_probed_when_it_is_due(tmp_path: Path, passed: i
     """By the time since the boot: the clock may be set."""
     (tmp_path / "probe-url").write_text("http://intranet.example/\n")
     last = "probed_url=http://intranet.example/ probed=100000"
-    settings = f"probe_url=probe-url probe=cat probe_seconds=300 {last}"
+    (seconds,) = re.findall(r"^probe_seconds=\d+$", ENTRYPOINT.read_text(), re.MULTILINE)
+    settings = f"probe_url=probe-url probe=cat {seconds} {last}"
     (tmp_path / "uptime").write_text(f"{100000 + passed}.53 42.0\n")
     tries = functions("try_internal_address").replace("/proc/uptime", "uptime")
     command = ["sh", "-euc", f"{settings}\n{tries}\ntry_internal_address\nwait\ntry_internal_address\nwait"]
@@ -113,7 +115,7 @@ def test_a_probe_that_measured_nonsense_has_reached_nothing(number: str) -> None
     found = present(parsed(f"time 1\nprobe 1 http://intranet.example/ {account}\n").probe)
     assert (found.status, found.reached, found.connect_seconds) == (0, False, None)
     # A number that JSON does not have leaves nothing of the account.
-    assert found.words == f"{'x' * 500} (curl ?)" or found.account == {}
+    assert found.words == f"{'x' * 499}… (curl ?)" or found.account == {}
 
 
 @given(st.text())

@@ -80,6 +80,7 @@ def test_a_used_configuration_stays(admin: MstAdmin) -> None:
 def test_a_site_lives(admin: MstAdmin) -> None:
     created = admin(
         "site", "create", "Lima", "--public-address", "203.0.113.9", "--configuration", "main",
+        "--description", "Data center South",
         "--window", "22:00-04:00", "--time-zone", "America/Lima", "--manual-upgrade",
     )  # fmt: skip
     assert (created.code, created.status) == (0, "changed"), created.message
@@ -91,6 +92,7 @@ def test_a_site_lives(admin: MstAdmin) -> None:
     assert moved.data["change"]["before"]["configuration"] == "Main"
     assert admin("site", "update", "Lima", "--configuration", "zweite: 2").status == "unchanged"
     shown = admin("site", "show", "Lima").data["site"]
+    assert (shown["displayName"], shown["description"]) == ("Lima", "Data center South")
     assert shown["microsoftTunnelConfiguration"]["displayName"] == "Zweite: 2"
     assert shown["upgradeWindowStartTime"] is None
     early = admin("site", "request-upgrade", "Lima", "--yes")

@@ -168,8 +168,9 @@ def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> Non
     file = tmp_path / "list.csv"
     exported = admin("proxy-exclusions", "export", "--profile", "Tunnel for Android", str(file))
     assert (exported.code, file.read_text()) == (0, "*.contoso.com\n"), exported.message
-    file.write_text("*.contoso.com\n10.1.1.1\n")
     imported = ("proxy-exclusions", "import", str(file), "--profile", "Tunnel for Android")
+    assert admin(*imported).status == "unchanged"
+    file.write_text("*.contoso.com\n10.1.1.1\n")
     assert admin(*imported).status == "changed"
     assert admin(*imported).status == "unchanged"
     shown = admin.text("proxy-exclusions", "export", "--profile", "Tunnel for Android")

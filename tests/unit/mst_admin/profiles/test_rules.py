@@ -122,6 +122,13 @@ def test_the_types_and_values_are_those_that_devices_take() -> None:
     assert ios["customData"][1] == {"key": "AutoOnboard", "value": "True"}
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_web_protection_is_switched_by_its_setting(on: bool) -> None:
+    profile = _profile({"on": "ios", "with": {"custom_settings": {"WebProtection": on}}})
+    body = profile_body(profile, SITE_ID, "gw.contoso.com:443")
+    assert {"key": "WebProtection", "value": str(on)} in body["customData"]
+
+
 @every("case", ENTRIES)
 def test_an_exclusion_is_accepted_or_refused(case: dict[str, Any]) -> None:
     findings = list(judge_exclusions([case["entry"]]))
