@@ -25,7 +25,10 @@ _GENERATORS = (
     *(f"scripts/{name}.py" for name in ("__init__", "build_hook", "metadata_hook", "package_data")),
     *(f"scripts/{name}.py" for name in ("error_codes", "publisher", "texts")),
 )
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES, "templates", *_GENERATORS)
+SOURCES = (
+    *("pyproject.toml", "README.md", "LICENSE", "images/gateway/metadata.nft"),
+    *(*PACKAGES, "templates", *_GENERATORS),
+)
 EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
 """The time of everything that is built, in seconds since 1970; a release sets its own."""
 # Of the images' Debian release.

@@ -294,7 +294,8 @@ def test_every_template_is_tried() -> None:
     files = {name for name in found if not Path(name).name.startswith("_")}
     assert files == {f"{name}.j2" for name in (*CHECKS, *PAGES)}
     sources = "".join(path.read_text() for path in TEMPLATES.rglob("*.j2"))
-    assert found - files == set(re.findall('include "(.*?)"', sources))
+    # The addresses of clouds are a file of the gateway's image too.
+    assert found - files == {*re.findall('include "(.*?)"', sources)} - {"metadata.nft"}
 
 
 class Anything:

@@ -76,7 +76,7 @@ def test_a_host_with_ipv6_gives_it_to_the_server_beside_the_bridge_of_the_engine
     # The bridge has to be named: a network that is named would replace it.
     assert [option for option in options if option.startswith("--network")] == [
         "--network=podman:mac=02:4d:53:54:00:01",
-        "--network=mstunnel-ipv6",
+        "--network=mstunnel-ipv6:mac=02:4d:53:54:00:01",
     ]
     assert not [option for option in create_arguments(plain) if option.startswith("--network")]
     assert set(joined.sysctls) - set(plain.sysctls) == {"net.ipv6.conf.all.forwarding"}

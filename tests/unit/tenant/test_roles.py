@@ -84,7 +84,7 @@ def test_without_a_list_of_permissions_both_are_named(token: str) -> None:
 @pytest.mark.parametrize("role", [INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR])
 def test_an_administrator_is_not_advised_to_become_one(role: str) -> None:
     error = denied(person(wids=[role]))
-    assert error.code == "role-missing"
+    assert error.code == "role-without-effect"
     assert f"{ADA}, whose token lists" in error.message
     assert "Intune licence" in error.hint
 
