@@ -83,7 +83,7 @@ class KeptSignIn:
         return token if includes and lasts else ""
 
     def keep(self, token: str) -> None:
-        """Keep a token, unless it does not tell when it expires or there is no room for it."""
+        """Keep a token, unless it has no expiry or there is no space for it."""
         if not self.path or not isinstance(claims(token).get("exp"), int):
             return
         try:

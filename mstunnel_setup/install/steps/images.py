@@ -1,6 +1,5 @@
 """Step `images`: choose the container engine, and pull or load both images, always by digest."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -111,9 +110,10 @@ def archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
         if not absent:
             # Nothing is loaded: the archives may have been removed.
             return earlier
-        if not any(os.access(archive, os.R_OK) for archive in given or ()):
+        files = context.host.files.given
+        if all(files.state(archive) is None for archive in given or ()):
             given = tuple(dict.fromkeys(earlier.values()))
-        gone = [archive for archive in given if not os.access(archive, os.R_OK)]
+        gone = [archive for archive in given if files.state(archive) is None]
         if gone:
             raise EngineError(
                 "image-archive-gone",
