@@ -95,12 +95,10 @@ def refuse_open_process(process_id: int, account: str) -> None:
     try:
         status = (process / "status").read_text()
         closed = (process / "environ").stat().st_uid == 0 and "\nTracerPid:\t0\n" in status
-        # One that has ended, and that nobody has waited for yet, has no memory and belongs to the account.
-        ended = "\nState:\tZ" in status
     except FileNotFoundError:
         # It has ended.
         return
-    if not (closed or ended):
+    if not closed:
         raise CheckError(
             "account-process-open",
             "other programs of account {account} can read the process that runs as this account",
