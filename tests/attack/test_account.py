@@ -32,7 +32,7 @@ def test_root_follows_no_link_of_the_account_to_its_settings(tmp_path: Path) -> 
     with pytest.raises(FileError) as caught:
         Files(tmp_path).read(paths.ENVIRONMENT)
     assert caught.value.code == "file-irregular"
-    assert "hash" not in f"{caught.value.message} {caught.value.hint}"
+    assert "hash" not in f"{caught.value.message!s} {caught.value.hint!s}"
     record("local user", "have root read its file through a link in place of env.sh", "file-irregular")
 
 

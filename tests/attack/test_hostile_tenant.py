@@ -108,7 +108,7 @@ def refused(call: Callable[[], object]) -> SetupError:
     """The declared error that a call ends with; any other exception is a failure."""
     with pytest.raises(SetupError) as caught:
         call()
-    assert SECRET not in f"{caught.value.message} {caught.value.hint}"
+    assert SECRET not in f"{caught.value.message!s} {caught.value.hint!s}"
     return caught.value
 
 

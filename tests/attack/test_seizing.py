@@ -12,6 +12,7 @@ from typing import IO, Self
 import pytest
 
 from scripts import dist
+from tests import programs
 from tests.attack.record import record
 from tests.places import for_other_users
 
@@ -171,7 +172,7 @@ def one_file(place: Path) -> list[str]:
 
 def python_package() -> list[str]:
     """The interpreter and the program of a Python package, whose files all users can read."""
-    return [sys.executable, str(ROOT / ".venv/bin/mst-cli")]
+    return [sys.executable, programs.path("mst-cli")]
 
 
 def fight(program: list[str], rounds: int) -> dict[str, int]:
