@@ -72,9 +72,9 @@ class VendorCertificate:
     hints: tuple[str, ...] = ()
 
 
-def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
+def vendor_certificate(host: Host, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
     """The certificate named in `gateway` (the settings of ocserv.conf), else at one of its usual places."""
-    files = ports.files
+    files = host.files
     pfx = paths.SITE_PFX if files.state(paths.SITE_PFX) is not None else ""
     pairs = ((gateway.get("server-cert", ""), gateway.get("server-key", "")), *_PAIRS)
     followed = (tuple(_followed(files, path) for path in pair if path.startswith("/")) for pair in pairs)
@@ -92,9 +92,9 @@ def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) ->
     judged = judge(
         identity,
         public_address=None,
-        now=ports.clock.now(),
-        trusted_roots=ports.system_roots,
-        private_roots=ports.private_roots,
+        now=host.clock.now(),
+        trusted_roots=host.system_roots,
+        private_roots=host.private_roots,
         allow_self_signed=lab,
     )
     bad = [item for item in judged if item.severity is Severity.ERROR]
@@ -173,12 +173,12 @@ def beside(path: str) -> str:
     return f"{path}.vendor"
 
 
-def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
+def take_inventory(host: Host, *, lab: bool = False) -> Inventory:
     """Read everything; `lab` says that the tenant is one that takes a self-signed certificate.
 
     Raises CheckError `vendor-files-unbounded`.
     """
-    files = ports.files
+    files = host.files
     # First, as it refuses files that are too large to read.
     found = tuple(_files(files))
     gateway = _gateway(text_of(files, paths.OCSERV_CONF))
@@ -186,10 +186,10 @@ def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
         (key, json_object(text_of(files, path)).get(key)) for path, keys in _OF_TENANT.items() for key in keys
     )
     return Inventory(
-        signs=vendor(files, ports.processes),
-        containers=vendor_containers(ports.processes) if files.live else (),
+        signs=vendor(files, host.processes),
+        containers=vendor_containers(host.processes) if files.live else (),
         files=found,
-        certificate=vendor_certificate(ports, gateway, lab=lab),
+        certificate=vendor_certificate(host, gateway, lab=lab),
         configuration=json_object(text_of(files, paths.ADMIN_SETTINGS)),
         gateway=gateway,
         environment=_environment(text_of(files, paths.ENVIRONMENT)),

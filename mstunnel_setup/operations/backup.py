@@ -415,11 +415,11 @@ def _install(
         if replace:
             # What the old host had in the tenant; absent is fine.
             sign_in.as_registrar(run.context)
-            site, ports = as_object(manifest.get("site")), run.context.host
+            site, host = as_object(manifest.get("site")), run.context.host
             if site and manifest.get("server_id"):
-                ports.graph.delete_server(str(site["id"]), str(manifest["server_id"]))
+                host.graph.delete_server(str(site["id"]), str(manifest["server_id"]))
             if manifest.get("application_object_id"):
-                ports.graph.delete_application(str(manifest["application_object_id"]))
+                host.graph.delete_application(str(manifest["application_object_id"]))
         rest = [step for name, step in steps.items() if name not in (*_FIRST, *_BEFORE_REMOVAL)]
         return done + run.runner.run(rest, run.context)
     finally:

@@ -68,8 +68,8 @@ class LogReport(Report):
 
 def state(operator: Operator, container: str) -> Result[ContainerStatus]:
     """State and health of a container, in the two lines that scripts in the field look for."""
-    with open_host(operator) as ports:
-        found = containers.state_of(ports, container)
+    with open_host(operator) as host:
+        found = containers.state_of(host, container)
     report = ContainerStatus(
         state="absent" if found is None else found.status, health=container_health(found)
     )
@@ -87,8 +87,8 @@ def container_health(found: ContainerState | None) -> ContainerHealth:
 
 def stop(operator: Operator, container: str) -> Result[ContainerAction]:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
-    with existing_container(operator, container) as ports:
-        containers.stop(ports, container)
+    with existing_container(operator, container) as host:
+        containers.stop(host, container)
     return _done(container, "stopped")
 
 
@@ -97,14 +97,14 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
 
     Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.
     """
-    with existing_container(operator, container) as ports:
-        command = ports.engine.logs_command(container, options)
-        if ports.engine.inspect(container) is None and ports.systemd.running():
+    with existing_container(operator, container) as host:
+        command = host.engine.logs_command(container, options)
+        if host.engine.inspect(container) is None and host.systemd.running():
             # Its service removed it when it ended.
-            command = ports.systemd.log_command(
+            command = host.systemd.log_command(
                 f"{container}.service",
                 lines=_JOURNAL_LINES if options.lines is None else options.lines,
-                since=None if options.since is None else since(options.since, ports.clock.now()),
+                since=None if options.since is None else since(options.since, host.clock.now()),
                 follow=options.follow,
                 timestamps=options.timestamps,
             )
@@ -117,24 +117,24 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
 
 @contextmanager
 def existing_container(operator: Operator, container: str) -> Iterator[Host]:
-    """The ports of this host. Raises EngineError `container-missing` where nothing would start it."""
-    with open_gateway(operator) as ports:
-        if not ports.systemd.known(f"{container}.service") and ports.engine.inspect(container) is None:
+    """Open this host. Raises EngineError `container-missing` where nothing would start it."""
+    with open_gateway(operator) as host:
+        if not host.systemd.known(f"{container}.service") and host.engine.inspect(container) is None:
             raise CONTAINER_MISSING(container=container)
-        yield ports
+        yield host
 
 
-def missing_image(ports: Host, receipt: Receipt, container: str) -> EngineError | None:
+def missing_image(host: Host, receipt: Receipt, container: str) -> EngineError | None:
     """The error for a container whose image was removed, such as by `podman system prune --all`."""
     reference = remembered(receipt, container.replace("mstunnel-", "images."))
-    if not isinstance(reference, str) or ports.engine.image(reference) is not None:
+    if not isinstance(reference, str) or host.engine.image(reference) is not None:
         return None
     archive, present = containers.loaded_from(receipt, reference), False
     origin = text("which was pulled from {registry}", registry=reference.partition("/")[0])
     hint = text("Run `mst-cli install`, which pulls it again.")
     if archive:
         with suppress(SetupError):
-            present = ports.files.given.state(archive) is not None
+            present = host.files.given.state(archive) is not None
         origin = text("which was loaded from {archive}", archive=archive)
         hint = text("Run `mst-cli install`, which loads it again.")
         if not present:
@@ -146,9 +146,9 @@ def missing_image(ports: Host, receipt: Receipt, container: str) -> EngineError 
     return CONTAINER_IMAGE_MISSING(container=container, image=reference, origin=origin, hint=hint)
 
 
-def _require_image(operator: Operator, ports: Host, container: str) -> None:
+def _require_image(operator: Operator, host: Host, container: str) -> None:
     """Raise EngineError `container-image-missing` before a container is stopped that cannot start again."""
-    if error := missing_image(ports, journal_of(Scope.ALL, operator).receipt, container):
+    if error := missing_image(host, journal_of(Scope.ALL, operator).receipt, container):
         raise error
 
 
@@ -159,14 +159,14 @@ def start(operator: Operator, container: str) -> Result[ContainerAction]:
     `env.sh` is a warning, or the reason of the EngineError, NetworkError or CertificateError for a container
     that does not serve.
     """
-    with existing_container(operator, container) as ports:
-        _require_image(operator, ports, container)
+    with existing_container(operator, container) as host:
+        _require_image(operator, host, container)
         try:
-            warnings = _environment_warnings(ports, container)
+            warnings = _environment_warnings(host, container)
         except SetupError as error:
             warnings = (error.problem,)
         try:
-            _prove(ports, container, containers.start)
+            _prove(host, container, containers.start)
         except SetupError as error:
             reasons = [item.message for item in warnings if item.code != "setting-unknown"]
             raise type(error)(error.code, joined((*reasons, error.message), "; "), error.hint) from error
@@ -179,15 +179,15 @@ def restart(operator: Operator, container: str) -> Result[ContainerAction]:
     Raises what is wrong with `env.sh` while the old container still runs, and EngineError, NetworkError or
     CertificateError for a new one that does not serve.
     """
-    with existing_container(operator, container) as ports:
-        _require_image(operator, ports, container)
+    with existing_container(operator, container) as host:
+        _require_image(operator, host, container)
         try:
-            warnings = _environment_warnings(ports, container)
+            warnings = _environment_warnings(host, container)
         except SetupError as error:
             kind = UsageError if isinstance(error, ValuesError) else type(error)
             why = text("{container} was not restarted: {problem}", container=container, problem=error.message)
             raise kind(error.code, why, error.hint) from error
-        _prove(ports, container, containers.restart)
+        _prove(host, container, containers.restart)
     return _done(container, "restarted", warnings)
 
 
@@ -204,27 +204,27 @@ def _done(
     )
 
 
-def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
+def _environment_warnings(host: Host, container: str) -> tuple[Problem, ...]:
     """What `env.sh` has that the container can run without; raises the rest.
 
     ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
     """
-    found = check_environment(ports.files)
+    found = check_environment(host.files)
     if found.unreachable and container == paths.SERVER:
         fetches_keys = True
         with suppress(SetupError):
-            fetches_keys = read_gateway_options(ports.files).authentication is Authentication.OIDC
+            fetches_keys = read_gateway_options(host.files).authentication is Authentication.OIDC
         if fetches_keys:
             raise found.unreachable[0]
     return (*found.unknown, *(error.problem for error in found.unreachable))
 
 
-def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> None:
+def _prove(host: Host, container: str, switch: Callable[[Host, str], None]) -> None:
     """Start the container as `switch` does, and return once it serves. Raises SetupError."""
     try:
-        switch(ports, container)
+        switch(host, container)
     except EngineError as error:
-        raise launch_failure(ports, container, ports.engine.inspect(container)) from error
-    wait_until_up(ports, container, _PATIENCE)
+        raise launch_failure(host, container, host.engine.inspect(container)) from error
+    wait_until_up(host, container, _PATIENCE)
     if container == paths.SERVER:
-        serves(ports, gateway_port(ports.files))
+        serves(host, gateway_port(host.files))

@@ -77,7 +77,7 @@ class DiagnosticReport(Report):
     contents: tuple[DiagnosticFile, ...]
 
 
-def collect(operator: Operator, ports: Host) -> dict[str, str]:
+def collect(operator: Operator, host: Host) -> dict[str, str]:
     """Contents by name in the archive, secrets still in them; what this host does not have is left out."""
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": lambda operator: readiness(operator, ReadinessRequest()),
@@ -88,12 +88,12 @@ def collect(operator: Operator, ports: Host) -> dict[str, str]:
     }
     parts: dict[str, Callable[[], str | None]] = {
         **{f"checks/{name}.json": partial(_command, command, operator) for name, command in commands.items()},
-        **{f"files{path}": partial(_file, ports, path) for path in _CONFIGURATION},
+        **{f"files{path}": partial(_file, host, path) for path in _CONFIGURATION},
     }
     for name in (paths.SERVER, paths.AGENT):
-        parts[f"containers/{name}.json"] = partial(_inspected, ports, name)
-        parts[f"logs/{name}.log"] = partial(_container_log, ports, name)
-    parts["logs/journal.log"] = partial(_journal, ports)
+        parts[f"containers/{name}.json"] = partial(_inspected, host, name)
+        parts[f"logs/{name}.log"] = partial(_container_log, host, name)
+    parts["logs/journal.log"] = partial(_journal, host)
     found: dict[str, str] = {}
     for name, read in parts.items():
         try:
@@ -107,19 +107,19 @@ def collect(operator: Operator, ports: Host) -> dict[str, str]:
     return found
 
 
-def known_secrets(ports: Host) -> list[bytes]:
+def known_secrets(host: Host) -> list[bytes]:
     """Every secret that lies on this host where ours are kept: keys, env.sh.
 
     Raises FileError for what cannot be read, except what the agent owns.
     """
-    found = [ports.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX)]
+    found = [host.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX)]
     for path in (paths.AGENT_CREDENTIAL, paths.AGENT_SECRET):
         # The agent can put anything there; no part holds what cannot be read.
         with suppress(FileError):
-            found.append(ports.files.read(path))
-    names = ports.files.names(paths.GENERATIONS)
-    found += [ports.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
-    settings = (ports.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
+            found.append(host.files.read(path))
+    names = host.files.names(paths.GENERATIONS)
+    found += [host.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
+    settings = (host.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
     # Up to the last @ of the line: a password in an address is seldom encoded.
     for account in _ACCOUNT.findall(settings):
         _user, _colon, password = account.partition(":")
@@ -134,32 +134,32 @@ def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     return json.dumps({"status": result.status, "data": result.data, **problems}, indent=2) + "\n"
 
 
-def _inspected(ports: Host, name: str) -> str:
-    found = ports.engine.inspect(name)
+def _inspected(host: Host, name: str) -> str:
+    found = host.engine.inspect(name)
     return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
 
 
-def _container_log(ports: Host, name: str) -> str:
-    command = ports.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
-    finished = ports.processes.run(command, timeout=_SECONDS, check=False)
+def _container_log(host: Host, name: str) -> str:
+    command = host.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
+    finished = host.processes.run(command, timeout=_SECONDS, check=False)
     return _ACCESS_LOG.sub("", f"{finished.output}{finished.error}")
 
 
-def _journal(ports: Host) -> str | None:
-    if not ports.systemd.running():
+def _journal(host: Host) -> str | None:
+    if not host.systemd.running():
         return None
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
     option = "--user-unit" if paths.ROOTLESS else "--unit"
     tags = [f"--identifier={tag}" for tag in _TAGS]
     which = ([*tags, *trusted_writers()], [f"{option}={unit}" for unit in _UNITS])
     tagged, of_units = (
-        ports.processes.run([*fixed, *words], timeout=_SECONDS, check=False) for words in which
+        host.processes.run([*fixed, *words], timeout=_SECONDS, check=False) for words in which
     )
     return _ACCESS_LOG.sub("", f"{tagged.output}{of_units.output}{of_units.error}")
 
 
-def _file(ports: Host, path: str) -> str | None:
-    content = ports.files.read(path)
+def _file(host: Host, path: str) -> str | None:
+    content = host.files.read(path)
     return None if content is None else content.decode("utf-8", errors="replace")
 
 
@@ -173,14 +173,14 @@ def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
         refuse_present(file)
     with ExitStack() as opened:
         try:
-            ports = opened.enter_context(open_host(operator))
+            host = opened.enter_context(open_host(operator))
         except (JournalError, FileError):
             # A part of the report names what is wrong with the journal; the first engine that is here does.
             scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
-            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
-        now = ports.clock.now().isoformat(timespec="seconds")
-        secrets = known_secrets(ports)
-        collected = collect(operator, ports)
+            host = opened.enter_context(build_host(operator, scope, EnginePreference()))
+        now = host.clock.now().isoformat(timespec="seconds")
+        secrets = known_secrets(host)
+        collected = collect(operator, host)
     files, redactions = _redacted(collected, Scrubber(secrets))
     counted = json_bytes({name: {**counts} for name, counts in redactions.items()})
     files = {"redactions.json": counted, **files}

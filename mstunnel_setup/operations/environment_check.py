@@ -44,8 +44,8 @@ def env_check(operator: Operator) -> Result[EnvironmentReport]:
 
     Raises as `check_environment`.
     """
-    with open_gateway(operator) as ports:
-        found = check_environment(ports.files)
+    with open_gateway(operator) as host:
+        found = check_environment(host.files)
     if found.unreachable:
         errors = tuple(error.problem for error in found.unreachable)
         return Result("error", warnings=found.unknown, errors=errors, exit_code=ExitCode.NETWORK)

@@ -173,10 +173,10 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
 
 def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
-    ports = run.context.host
-    served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
+    host = run.context.host
+    served = read_tunnel_settings(host.files.read(paths.OCSERV_CONF) or b"")
     try:
-        state = container_health(containers.state_of(ports, paths.SERVER))
+        state = container_health(containers.state_of(host, paths.SERVER))
     except SetupError as error:
         state = text("in an unknown state: {message}", message=error.message)
     healthy = state == "healthy"
@@ -184,28 +184,28 @@ def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     if subject.address is not None:
         destinations = (subject.address,)
     elif subject.kind == "name" and healthy:
-        destinations = tuple(_resolved(ports, subject.text))[:_MOST_ADDRESSES]
+        destinations = tuple(_resolved(host, subject.text))[:_MOST_ADDRESSES]
     # What can only be found out within the gateway's container.
     asked = destinations if healthy else ()
     dns_servers = served.dns_servers[:_MOST_ADDRESSES] if healthy and served else ()
     log = LogFindings()
     with suppress(SetupError):
-        log = read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
-    summary = CertificateSummary.read(ports, run.context.receipt)
+        log = read_log(log_since(host, host.clock.now() - _WINDOW), subject.text)
+    summary = CertificateSummary.read(host, run.context.receipt)
     return ConnectionFacts(
         subject=subject,
-        now=ports.clock.now().timestamp(),
+        now=host.clock.now().timestamp(),
         health=state,
-        sessions=_rows(ports, "users"),
-        banned=tuple(str(row.get("IP", "")) for row in _rows(ports, "ip", "bans") or ()),
+        sessions=_rows(host, "users"),
+        banned=tuple(str(row.get("IP", "")) for row in _rows(host, "ip", "bans") or ()),
         served=served,
-        rules=read_rules(ports.files),
+        rules=read_rules(host.files),
         token=token,
         log=log,
         destinations=destinations,
-        dns={server: _inside(ports, *_ANSWERS, server) is not None for server in dns_servers},
-        protected=tuple(address for address in asked if _refuses(ports, address)),
-        unroutable=tuple(item for item in asked if _inside(ports, "ip", "route", "get", str(item)) is None),
+        dns={server: _inside(host, *_ANSWERS, server) is not None for server in dns_servers},
+        protected=tuple(address for address in asked if _refuses(host, address)),
+        unroutable=tuple(item for item in asked if _inside(host, "ip", "route", "get", str(item)) is None),
         certificate=tuple(_certificate(run, summary)),
         certificate_days=summary.days_left,
     )
@@ -226,32 +226,32 @@ def read_rules(files: Files) -> JsonObject:
     return json_object(files.read(paths.OIDC_JSON) or b"")
 
 
-def _inside(ports: Host, *command: str) -> str | None:
+def _inside(host: Host, *command: str) -> str | None:
     """What a program prints within the gateway's container; None where it fails."""
     with suppress(SetupError):
-        finished = ports.engine.execute(paths.SERVER, command, _SECONDS)
+        finished = host.engine.execute(paths.SERVER, command, _SECONDS)
         return finished.output if finished.code == 0 else None
     return None
 
 
-def _resolved(ports: Host, name: str) -> Iterator[Address]:
+def _resolved(host: Host, name: str) -> Iterator[Address]:
     """What a name resolves to there, each address once."""
-    lines = (_inside(ports, "getent", "ahosts", name) or "").splitlines()
+    lines = (_inside(host, "getent", "ahosts", name) or "").splitlines()
     for found in dict.fromkeys(line.split(" ")[0] for line in lines):
         with suppress(ValueError):
             yield ip_address(found)
 
 
-def _refuses(ports: Host, address: Address) -> bool:
+def _refuses(host: Host, address: Address) -> bool:
     """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
     name = "host" if isinstance(address, IPv4Address) else "host6"
-    return _inside(ports, "nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
+    return _inside(host, "nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
 
 
-def _rows(ports: Host, *words: str) -> tuple[JsonObject, ...] | None:
+def _rows(host: Host, *words: str) -> tuple[JsonObject, ...] | None:
     """The rows of a `show` command; None where the gateway does not answer."""
     with suppress(SetupError):
-        return ask(ports, *words)
+        return ask(host, *words)
     return None
 
 

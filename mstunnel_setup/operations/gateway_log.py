@@ -81,7 +81,7 @@ class SessionRecord:
     seconds: int = 0
 
 
-def log_since(ports: Host, since: datetime) -> Iterator[str]:
+def log_since(host: Host, since: datetime) -> Iterator[str]:
     """The lines, one at a time, however many there are. Raises SetupError when they cannot be had.
 
     The journal also has those of earlier containers, which the engine forgets with the container.
@@ -93,10 +93,10 @@ def log_since(ports: Host, since: datetime) -> Iterator[str]:
         *trusted_writers(),
         f"--since=@{int(since.timestamp())}",
     )
-    if not ports.systemd.running():
+    if not host.systemd.running():
         options = LogOptions(since=since.isoformat(timespec="seconds"))
-        command = ports.engine.logs_command(paths.SERVER, options)
-    yield from ports.processes.lines(command)
+        command = host.engine.logs_command(paths.SERVER, options)
+    yield from host.processes.lines(command)
 
 
 def session_record(line: str) -> SessionRecord | None:
@@ -191,8 +191,8 @@ def report(operator: Operator, age: str) -> Result[UsageReport]:
     """
     now = operator.clock.now()
     begin = since(age, now)
-    with open_gateway(operator) as ports:
-        by_user, left_out = usage_of(log_since(ports, begin))
+    with open_gateway(operator) as host:
+        by_user, left_out = usage_of(log_since(host, begin))
     users = sorted(by_user.values(), key=lambda usage: -(usage.bytes_in + usage.bytes_out))
     sums = {item.name: sum(getattr(usage, item.name) for usage in users) for item in fields(Total)}
     total = Total(**sums)

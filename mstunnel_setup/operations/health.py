@@ -146,17 +146,17 @@ def health(operator: Operator) -> Result[HealthVerdict]:
     another row that is unhealthy, else 0.
     Raises CheckError `not-installed`.
     """
-    with open_gateway(operator) as ports:
+    with open_gateway(operator) as host:
         journal = journal_of(Scope.ALL, operator, despite_damage=True)
-        summary = CertificateSummary.read(ports, journal.receipt)
+        summary = CertificateSummary.read(host, journal.receipt)
         containers = ContainersHealth(
-            server=container_health(state_of(ports, paths.SERVER)),
-            agent=container_health(state_of(ports, paths.AGENT)),
+            server=container_health(state_of(host, paths.SERVER)),
+            agent=container_health(state_of(host, paths.AGENT)),
         )
         states = ((paths.SERVER, containers.server), (paths.AGENT, containers.agent))
-        report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
-        rows = rows_of(report, ports.clock.now())
-        file_systems = judge_file_systems(ports.files)
+        report = of_settled_server(read_health(host.files), host.engine.inspect(paths.SERVER))
+        rows = rows_of(report, host.clock.now())
+        file_systems = judge_file_systems(host.files)
     sick = (
         CONTAINER_UNHEALTHY(container=name, state=state, component=name.removeprefix("mstunnel-")).problem
         for name, state in states

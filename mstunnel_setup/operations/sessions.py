@@ -59,10 +59,10 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
     """Run one `show` command in the server's container."""
     command, argument = _parse(words)
     arguments = occtl.occtl_arguments(command, argument, as_json=operator.json)
-    with open_gateway(operator) as ports:
-        server_process(ports)
-        finished = None if command.streams else ports.engine.execute(paths.SERVER, arguments, _SECONDS)
-        following = ports.engine.execute_command(paths.SERVER, arguments) if finished is None else ()
+    with open_gateway(operator) as host:
+        server_process(host)
+        finished = None if command.streams else host.engine.execute(paths.SERVER, arguments, _SECONDS)
+        following = host.engine.execute_command(paths.SERVER, arguments) if finished is None else ()
     if finished is None:
         # Until it is stopped. The lines hold names from certificates and tokens: what could control the
         # terminal is removed.
@@ -76,9 +76,9 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
     return Result(report=OcctlReport.model_validate(fields), text=verbatim(finished.output))
 
 
-def server_process(ports: Host) -> int:
+def server_process(host: Host) -> int:
     """The id of the server's first process. Raises EngineError `server-not-running`."""
-    found = ports.engine.inspect(paths.SERVER)
+    found = host.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
         raise EngineError(
             "server-not-running", "the server is not running", hint="Start it: `mst-cli server start`."
@@ -86,10 +86,10 @@ def server_process(ports: Host) -> int:
     return found.process_id
 
 
-def ask(ports: Host, *words: str) -> tuple[JsonObject, ...]:
+def ask(host: Host, *words: str) -> tuple[JsonObject, ...]:
     """The rows of the `show` command `words`. Raises EngineError."""
     command = occtl.ShowCommand(words, "")
-    finished = ports.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
+    finished = host.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
     return tuple(row for row in occtl.read_answer(command, finished.output) if isinstance(row, dict))
 
@@ -155,9 +155,9 @@ def unban(operator: Operator, address: str) -> Result[UnbannedAddress]:
 
 def _done_by_occtl(operator: Operator, *words: str) -> bool:
     """Whether occtl did it; it ends with 1 and says what it could not when there is nothing of that name."""
-    with open_gateway(operator) as ports:
-        server_process(ports)
-        finished = ports.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
+    with open_gateway(operator) as host:
+        server_process(host)
+        finished = host.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
     if finished.code != 0 and finished.output.startswith(f"could not {words[0]} "):
         return False
     _require(finished)
@@ -179,9 +179,9 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
             hint="Correct the path.",
             parent=target.parent,
         )
-    with open_gateway(operator) as ports:
-        process = server_process(ports)
-        device = _device(ports, what)
+    with open_gateway(operator) as host:
+        process = server_process(host)
+        device = _device(host, what)
     operator.console.say(
         text("Recording {device} for at most {seconds} s; Ctrl-C stops it.", device=device, seconds=seconds)
     )
@@ -214,13 +214,13 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
     return Result("changed", report, text=[content])
 
 
-def _device(ports: Host, what: str) -> str:
+def _device(host: Host, what: str) -> str:
     """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))
     except ValueError:
         return what
-    for row in ask(ports, "users"):
+    for row in ask(host, "users"):
         if address in (row.get("IPv4"), row.get("IPv6")):
             return str(row["Device"])
     raise UsageError(

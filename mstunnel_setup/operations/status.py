@@ -104,36 +104,36 @@ def overview(operator: Operator) -> Result[StatusReport]:
     it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, a file system
     is full, or the journal is damaged, else 0.
     """
-    with open_gateway(operator) as ports:
+    with open_gateway(operator) as host:
         journal = journal_of(Scope.ALL, operator, despite_damage=True)
         receipt = journal.receipt
-        summary = CertificateSummary.read(ports, receipt)
-        site, now = JoinedSite.of(receipt), ports.clock.now()
+        summary = CertificateSummary.read(host, receipt)
+        site, now = JoinedSite.of(receipt), host.clock.now()
         found = StatusReport(
             version=__version__,
             site=None if site is None else site.name,
             certificate_days_left=summary.days_left,
             certificate=summary,
-            newer_version=newer_version(ports.files, receipt, now),
-            server=_container(ports, paths.SERVER),
-            agent=_container(ports, paths.AGENT),
-            file_systems=judge_file_systems(ports.files),
-            **({"network": _network(ports.files)} if paths.ROOTLESS else {}),
+            newer_version=newer_version(host.files, receipt, now),
+            server=_container(host, paths.SERVER),
+            agent=_container(host, paths.AGENT),
+            file_systems=judge_file_systems(host.files),
+            **({"network": _network(host.files)} if paths.ROOTLESS else {}),
         )
-        report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
+        report = of_settled_server(read_health(host.files), host.engine.inspect(paths.SERVER))
         failing = [*agent_troubles(report, now)]
         without_proxy = PROXY_FAILED.code in {problem.code for problem in failing}
-        environment = [*_environment_troubles(ports.files)] if without_proxy or not found.healthy else []
+        environment = [*_environment_troubles(host.files)] if without_proxy or not found.healthy else []
         if environment:
             # It names the proxy with the variable, and what is wrong with it now.
             failing = [problem for problem in failing if problem.code != PROXY_FAILED.code]
         notices = (
-            *troubles(receipt, found, _missing_images(ports, receipt, found), journal.damage),
+            *troubles(receipt, found, _missing_images(host, receipt, found), journal.damage),
             *environment,
             *failing,
-            *monitor_notices(ports),
-            *upgrade_notices(ports.files),
-            *waiting_notices(ports.files),
+            *monitor_notices(host),
+            *upgrade_notices(host.files),
+            *waiting_notices(host.files),
             *summary.notices(),
             *file_system_notices(found.file_systems),
         )
@@ -240,9 +240,9 @@ def troubles(
             yield CONTAINER_UNHEALTHY(container=name, state=container.health, component=short).problem
 
 
-def monitor_notices(ports: Host) -> Iterator[Problem]:
+def monitor_notices(host: Host) -> Iterator[Problem]:
     """The monitor is installed but not running. Without systemd this is unknown."""
-    if ports.systemd.known(MONITOR_UNIT) and not ports.systemd.active(MONITOR_UNIT):
+    if host.systemd.known(MONITOR_UNIT) and not host.systemd.active(MONITOR_UNIT):
         systemctl = f"sudo systemctl --user --machine={own_name()}@" if paths.ROOTLESS else "systemctl"
         yield warning(
             "monitor-down",
@@ -285,32 +285,32 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
         yield last.error().problem
 
 
-def _container(ports: Host, name: str) -> ContainerReport:
-    found = containers.state_of(ports, name)
+def _container(host: Host, name: str) -> ContainerReport:
+    found = containers.state_of(host, name)
     running = found is not None and found.status == "running"
     return ContainerReport(
         state="absent" if found is None else found.status,
         health=container_health(found),
         image_digest=None if found is None else found.image_digest,
-        reason=None if running else _reason(ports, f"{name}.service"),
+        reason=None if running else _reason(host, f"{name}.service"),
     )
 
 
-def _missing_images(ports: Host, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
+def _missing_images(host: Host, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
     """The containers that do not run and whose image is gone."""
     states = {paths.SERVER: found.server.state, paths.AGENT: found.agent.state}
     return {
         name: error.problem
         for name, state in states.items()
-        if state != "running" and (error := missing_image(ports, receipt, name))
+        if state != "running" and (error := missing_image(host, receipt, name))
     }
 
 
-def _reason(ports: Host, unit: str) -> str | None:
+def _reason(host: Host, unit: str) -> str | None:
     """The last line in which a container logged why it ended; None for one that an administrator stopped."""
-    if not ports.systemd.known(unit) or ports.systemd.stopped(unit):
+    if not host.systemd.known(unit) or host.systemd.stopped(unit):
         return None
-    lines = [line for line in ports.systemd.log(unit, _LOG_LINES).splitlines() if line.strip()]
+    lines = [line for line in host.systemd.log(unit, _LOG_LINES).splitlines() if line.strip()]
     causes = [line for line in lines if _CAUSE.search(line)]
     return plain((causes or lines)[-1]) if lines else None
 

@@ -86,14 +86,14 @@ def version(operator: Operator, *, verbose: bool = False) -> Result[VersionRepor
     images = ImageDigests(server=None, agent=None)
     warnings: tuple[Problem, ...] = ()
     try:
-        with open_host(operator) as ports:
-            if ports.files.live:  # only the engine of this machine could answer
+        with open_host(operator) as host:
+            if host.files.live:  # only the engine of this machine could answer
                 with contextlib.suppress(SetupError):
-                    engine, number = ports.chosen.name, ports.engine.version()
-            images = _images(ports.files)
+                    engine, number = host.chosen.name, host.engine.version()
+            images = _images(host.files)
             if images.server is not None and images.agent is not None:
                 with contextlib.suppress(UsageError):  # the list of releases was edited by hand
-                    catalogue = offered(ports.files, operator.clock.now())
+                    catalogue = offered(host.files, operator.clock.now())
                     release = next(iter(release_names(catalogue, Digests(images.server, images.agent))), None)
     except CheckError as error:
         if error.code != NOT_ROOT.code:

@@ -50,11 +50,11 @@ class CertificateSummary(Report):
     pending: tuple[PendingImport, ...] = Field(description="Delayed imports.")
 
     @classmethod
-    def read(cls, ports: Host, receipt: Receipt) -> "CertificateSummary":
+    def read(cls, host: Host, receipt: Receipt) -> "CertificateSummary":
         """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
-        leaf = generations.leaf_in_use(ports.files)
-        now = ports.clock.now()
-        asked = revocation.last(ports.files, str(generations.linked(ports.files)), now)
+        leaf = generations.leaf_in_use(host.files)
+        now = host.clock.now()
+        asked = revocation.last(host.files, str(generations.linked(host.files)), now)
         answer = None
         if asked is not None:
             at = asked.asked.isoformat(timespec="seconds")

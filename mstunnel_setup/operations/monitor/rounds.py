@@ -438,29 +438,29 @@ def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
     return sorted(found if visible_kind(Path(tunnel_device.DEVICE)) else {*found, "tun"})
 
 
-def _load_modules(ports: Host, names: Sequence[str]) -> str:
+def _load_modules(host: Host, names: Sequence[str]) -> str:
     """Load modules; returns why that did not work, empty when it did."""
     if paths.ROOTLESS:
         return text("only root may load it: run `modprobe --all {names}` as root", names=" ".join(names))
     try:
         for name in names:
-            LoadModule(name=name).apply(ports, {})
+            LoadModule(name=name).apply(host, {})
     except StepError as error:
         return error.message
     return ""
 
 
-def condition(ports: Host, container: str, *, check: bool = False) -> Condition:
+def condition(host: Host, container: str, *, check: bool = False) -> Condition:
     """How a container is, with `check` now; what an administrator stopped is let alone."""
     unit = f"{container}.service"
-    if ports.systemd.known(unit) and not ports.systemd.active(unit):
-        return "failed" if ports.systemd.failed(unit) else "stopped"
-    found = containers.state_of(ports, container)
+    if host.systemd.known(unit) and not host.systemd.active(unit):
+        return "failed" if host.systemd.failed(unit) else "stopped"
+    found = containers.state_of(host, container)
     if found is None or found.status != "running":
         return "stopped"
     if check and found.health is not None:
         # Docker counts only the checks that it makes itself.
-        return "healthy" if ports.engine.probe(container) else "unhealthy"
+        return "healthy" if host.engine.probe(container) else "unhealthy"
     return "healthy" if found.health is None else found.health
 
 

@@ -48,11 +48,11 @@ def refused_addresses(log: str) -> frozenset[str]:
     return frozenset(_REFUSAL.findall(log))
 
 
-def connected(ports: Host) -> tuple[str, ...]:
+def connected(host: Host) -> tuple[str, ...]:
     """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
     # occtl lists every open connection, also before and after a sign-in that is refused.
     return tuple(
-        str(row.get("Remote IP", "")) for row in ask(ports, "users") if row.get("State") == "connected"
+        str(row.get("Remote IP", "")) for row in ask(host, "users") if row.get("State") == "connected"
     )
 
 
@@ -81,18 +81,18 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
     return found
 
 
-def _count(ports: Host) -> int:
+def _count(host: Host) -> int:
     """How many devices are connected; a gateway that does not answer just now has none yet."""
     with suppress(EngineError):
-        return len(connected(ports))
+        return len(connected(host))
     return 0
 
 
-def _log(ports: Host) -> str:
+def _log(host: Host) -> str:
     """The log of the container that runs now; empty when the engine does not keep one."""
-    command = ports.engine.logs_command(paths.SERVER, LogOptions())
+    command = host.engine.logs_command(paths.SERVER, LogOptions())
     with suppress(SetupError):
-        done = ports.processes.run(command, timeout=_SECONDS, check=False)
+        done = host.processes.run(command, timeout=_SECONDS, check=False)
         return done.output + done.error
     return ""
 
@@ -145,15 +145,15 @@ def drain(context: Context, port: int, minutes: int) -> None:
 
     A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
     """
-    ports, say = context.host, context.prompter.say
-    end = ports.clock.monotonic() + 60 * minutes
+    host, say = context.host, context.prompter.say
+    end = host.clock.monotonic() + 60 * minutes
     match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
     try:
         # The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are.
-        _add(ports, "table", *_TABLE)
-        _add(ports, "chain", *_TABLE, "input", "{ type filter hook input priority filter; }")
-        _add(ports, "rule", *_TABLE, "input", *match, "reject", "with", "tcp", "reset")
-        left = len(connected(ports))
+        _add(host, "table", *_TABLE)
+        _add(host, "chain", *_TABLE, "input", "{ type filter hook input priority filter; }")
+        _add(host, "rule", *_TABLE, "input", *match, "reject", "with", "tcp", "reset")
+        left = len(connected(host))
         if left:
             say(
                 text(
@@ -163,15 +163,15 @@ def drain(context: Context, port: int, minutes: int) -> None:
                     minutes=minutes,
                 )
             )
-        while left and ports.clock.monotonic() < end:
-            ports.clock.sleep(_DRAIN_PAUSE)
-            left = len(connected(ports))
+        while left and host.clock.monotonic() < end:
+            host.clock.sleep(_DRAIN_PAUSE)
+            left = len(connected(host))
     except SetupError as error:
         say(text("Not waiting for sessions: {message}.", message=error.message))
 
 
-def _add(ports: Host, *words: str) -> None:
-    finished = ports.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
+def _add(host: Host, *words: str) -> None:
+    finished = host.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip()
         raise EngineError(
@@ -179,6 +179,6 @@ def _add(ports: Host, *words: str) -> None:
         )
 
 
-def reopen(ports: Host) -> None:
+def reopen(host: Host) -> None:
     """Let devices in again, where the container was not replaced after all."""
-    ports.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
+    host.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
