@@ -59,25 +59,6 @@ done
 echo up
 exec cat
 """
-_SERVER = """
-import socket, socketserver, sys, threading
-class Answer(socketserver.BaseRequestHandler):
-    def handle(self):
-        self.request.sendall(b"reached")
-class Server(socketserver.ThreadingTCPServer):
-    address_family, allow_reuse_address = socketserver.socket.AF_INET6, True
-for port in map(int, sys.argv[1:]):
-    threading.Thread(target=Server(("::", port), Answer).serve_forever).start()
-print("up", flush=True)
-"""
-_CLIENT = """
-import socket, sys
-try:
-    with socket.create_connection((sys.argv[1], int(sys.argv[2])), 0.5) as made:
-        print(made.recv(99).decode())
-except OSError as error:
-    print(error)
-"""
 # Keeps what it gets.
 _DATAGRAMS = """
 import socket, sys
@@ -104,11 +85,11 @@ class Network(Namespaces):
     def __init__(self, opened: ExitStack) -> None:
         super().__init__(_TOPOLOGY, opened)
         for name in ("host", "agent", "server", "internal"):
-            self.start(name, "python3", "-c", _SERVER, "53", str(PROXY), str(SERVICE))
+            self.serve(name, 53, PROXY, SERVICE)
         self.start("host", "python3", "-c", _DATAGRAMS, str(SERVICE))
 
     def get(self, source: str, target: str, port: int = SERVICE) -> str:
-        return self.run(source, "python3", "-c", _CLIENT, target, str(port)).strip()
+        return self.connect(source, target, port, timeout=0.5)
 
     def received(self, source: str) -> set[str]:
         """Which of `TO_MANY` a datagram of `source` reached."""

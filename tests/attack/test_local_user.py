@@ -40,16 +40,6 @@ ROOT = Path(__file__).parents[2]
 _TIOCSTI = Path("/proc/sys/dev/tty/legacy_tiocsti")
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that the attacker can reach, with nothing of root's tests above it that keeps it out."""
-    directory = Path("/run") / f"attack-{os.getpid()}"
-    directory.mkdir()
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
-
-
 def become(uid: int) -> None:
     os.setgroups([])
     os.setgid(uid)
@@ -183,10 +173,10 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def library(place: Path, unpacked: Path) -> Path:
+def library(reachable: Path, unpacked: Path) -> Path:
     """A copy of it that another user can reach."""
-    shutil.copytree(unpacked, place / "lib")
-    return place / "lib"
+    shutil.copytree(unpacked, reachable / "lib")
+    return reachable / "lib"
 
 
 def started(library: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -255,8 +245,10 @@ def test_root_runs_no_code_that_another_user_can_change(
     )
 
 
-def test_no_hint_runs_a_program_of_the_account_as_root(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = place / "mstunnel-setup"
+def test_no_hint_runs_a_program_of_the_account_as_root(
+    reachable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = reachable / "mstunnel-setup"
     own.write_text("#!/bin/sh\n")
     os.chown(own, UID, UID)
     monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(own))
@@ -275,9 +267,9 @@ def test_no_hint_runs_a_program_of_the_account_as_root(place: Path, monkeypatch:
 
 @pytest.mark.parametrize(("owner", "mode"), [(UID - 1, 0o755), (UID, 0o757)])
 def test_sudo_runs_no_program_that_another_user_can_change(
-    place: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int
+    reachable: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int
 ) -> None:
-    own = place / "mstunnel-setup"
+    own = reachable / "mstunnel-setup"
     own.write_text("#!/bin/sh\n")
     own.chmod(mode)
     os.chown(own, owner, owner)
@@ -295,14 +287,14 @@ def test_sudo_runs_no_program_that_another_user_can_change(
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
-def test_nothing_is_written_where_the_attacker_can_plant_links(place: Path, mode: int) -> None:
-    treasure, shared = place / "treasure", place / "shared"
+def test_nothing_is_written_where_the_attacker_can_plant_links(reachable: Path, mode: int) -> None:
+    treasure, shared = reachable / "treasure", reachable / "shared"
     treasure.write_text("root's")
     shared.mkdir()
     shared.chmod(mode)
     assert outcome_of(lambda: (shared / "name").symlink_to(treasure)) == ""
     assert outcome_of(lambda: (shared / "directory").symlink_to(treasure)) == ""
-    files = Files(place)
+    files = Files(reachable)
     writes: tuple[Callable[[], object], ...] = (
         lambda: files.write("/shared/name", b"x"),
         lambda: files.write("/shared/directory/name", b"x"),
@@ -327,17 +319,17 @@ def refused_or_without_effect() -> Iterator[None]:
             raise
 
 
-def test_the_lock_cannot_be_held_against_root(place: Path) -> None:
+def test_the_lock_cannot_be_held_against_root(reachable: Path) -> None:
     """Neither that of an active run, nor the one that a killed run left behind."""
     name = "/mstunnel-setup.lock"
-    left = place / name[1:]
+    left = reachable / name[1:]
 
     def hold() -> None:
         handle = os.open(left, os.O_RDONLY)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def killed() -> None:
-        with exclusive(Files(place), Clock(), name):
+        with exclusive(Files(reachable), Clock(), name):
             os.kill(os.getpid(), signal.SIGKILL)
 
     run = get_context("fork").Process(target=killed)
@@ -345,9 +337,9 @@ def test_the_lock_cannot_be_held_against_root(place: Path) -> None:
     run.join()
     assert run.exitcode == -signal.SIGKILL
     assert outcome_of(hold) == "PermissionError"
-    with exclusive(Files(place), Clock(), name):
+    with exclusive(Files(reachable), Clock(), name):
         assert outcome_of(hold) == "PermissionError"
-        with pytest.raises(LockedError) as caught, exclusive(Files(place), Clock(), name):
+        with pytest.raises(LockedError) as caught, exclusive(Files(reachable), Clock(), name):
             pass
         assert f"process {os.getpid()}," in caught.value.message
     record(ATTACKER, "hold the lock, also the one of a killed run", "PermissionError; root continues")
@@ -368,14 +360,14 @@ def racing(directory: Path, treasure: Path) -> None:
                 kinds[turn % len(kinds)](path)
 
 
-def test_a_race_for_temporary_files_is_lost(place: Path) -> None:
+def test_a_race_for_temporary_files_is_lost(reachable: Path) -> None:
     """In a directory of the agent, the only one that root writes into and another user can change."""
-    directory, treasure = place / "agent", place / "treasure"
+    directory, treasure = reachable / "agent", reachable / "treasure"
     directory.mkdir()
     treasure.write_text("root's")
     treasure.chmod(0o600)
     os.chown(directory, paths.AGENT_USER, 0)
-    files, written = Files(place), 0
+    files, written = Files(reachable), 0
     with attacker(lambda: racing(directory, treasure), paths.AGENT_USER):
         end = time.monotonic() + 3
         while time.monotonic() < end:

@@ -61,24 +61,6 @@ RULES
 echo up
 exec cat
 """
-_SERVER = """
-import socketserver
-class Answer(socketserver.BaseRequestHandler):
-    def handle(self):
-        self.request.sendall(b"reached")
-class Server(socketserver.ThreadingTCPServer):
-    address_family, allow_reuse_address = socketserver.socket.AF_INET6, True
-print("up", flush=True)
-Server(("::", 443), Answer).serve_forever()
-"""
-_CLIENT = """
-import socket, sys
-try:
-    with socket.create_connection((sys.argv[1], 443), 1) as made:
-        print(made.recv(99).decode())
-except OSError as error:
-    print(error)
-"""
 
 
 class Network(Namespaces):
@@ -87,10 +69,10 @@ class Network(Namespaces):
     def __init__(self, opened: ExitStack) -> None:
         super().__init__(_TOPOLOGY, opened)
         for name in ("internal", "gateway"):
-            self.start(name, "python3", "-c", _SERVER)
+            self.serve(name, 443)
 
     def get(self, source: str, target: str) -> str:
-        return self.run(source, "python3", "-c", _CLIENT, target).strip()
+        return self.connect(source, target, 443)
 
     def switch(self, value: int) -> None:
         """Have the host forward, or not, without any rule of ours."""

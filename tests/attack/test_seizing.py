@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Self
 
@@ -151,23 +150,13 @@ class Racer:
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that the attacker can reach."""
-    directory = Path("/run") / f"attack-{os.getpid()}"
-    directory.mkdir()
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
-
-
-@pytest.fixture
-def one_file(place: Path) -> list[str]:
+def one_file(reachable: Path) -> list[str]:
     """The interpreter and the program of the one file, unpacked as root unpacks it."""
-    file = place / "mst-cli"
+    file = reachable / "mst-cli"
     shutil.copy(dist.one_file(), file)
     with dist.payload_of(file) as packed:
-        packed.extractall(place / "tree", filter="fully_trusted")
-    return [str(place / "tree/bin/python"), str(file)]
+        packed.extractall(reachable / "tree", filter="fully_trusted")
+    return [str(reachable / "tree/bin/python"), str(file)]
 
 
 def python_package() -> list[str]:

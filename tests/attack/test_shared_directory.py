@@ -8,14 +8,12 @@ import pytest
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from tests.attack.record import record
-from tests.attack.test_local_user import ATTACKER, outcome_of, place
-
-__all__ = ["place"]
+from tests.attack.test_local_user import ATTACKER, outcome_of
 
 
-def test_a_directory_below_tmp_is_written_to_only_where_it_is_roots(place: Path) -> None:
+def test_a_directory_below_tmp_is_written_to_only_where_it_is_roots(reachable: Path) -> None:
     """In a sticky directory the attacker can add entries, and move none of root's."""
-    shared, treasure = place / "shared", place / "treasure"
+    shared, treasure = reachable / "shared", reachable / "treasure"
     (shared / "roots").mkdir(parents=True)
     shared.chmod(0o1777)
     treasure.write_text("root's")
@@ -29,7 +27,7 @@ def test_a_directory_below_tmp_is_written_to_only_where_it_is_roots(place: Path)
     assert outcome_of((shared / "theirs").mkdir) == ""
     assert outcome_of(planting("theirs")) == ""
     assert outcome_of(move) == outcome_of(planting("roots")) == "PermissionError"
-    files = Files(place)
+    files = Files(reachable)
     with pytest.raises(FileError) as caught:
         files.write("/shared/theirs/name", b"x")
     assert caught.value.code == "path-unsafe"
