@@ -184,7 +184,7 @@ OBJECTS = {
 
 
 @pytest.mark.parametrize("attack", OBJECTS)
-def test_whatever_lies_in_its_directories_ends_no_work_of_the_monitor(hostile: Hostile, attack: str) -> None:
+def test_files_of_the_agent_never_stop_the_monitor(hostile: Hostile, attack: str) -> None:
     hostile.run(f"places = [handed, request]\n[clear(p) for p in places]\n{OBJECTS[attack]}")
     before = hostile.monitor.descriptors()
     time.sleep(2 * LOOK)

@@ -137,7 +137,7 @@ def test_any_other_token_is_refused_by_its_rule(gateway: Gateway, forger: Forger
     assert gateway.users() == []
 
 
-def test_what_an_application_gets_for_itself_from_the_tenant_is_refused(gateway: Gateway) -> None:
+def test_token_of_an_application_is_refused(gateway: Gateway) -> None:
     lab, (client_id, secret) = gateway.testbed.lab, AUTOMATION
     form = {"client_id": client_id, "client_secret": secret, "scope": f"{GATEWAY}/.default"}
     form |= {"grant_type": "client_credentials"}
@@ -193,7 +193,7 @@ def examine_service(gateway: Gateway) -> None:
     gateway.server.shell(f"for i in $(seq 50); do [ -e /proc/{process} ] || exit 0; sleep 0.1; done; exit 1")
 
 
-def test_a_worker_that_was_taken_over_reaches_neither_key_nor_command(gateway: Gateway) -> None:
+def test_taken_over_worker_reaches_neither_key_nor_command(gateway: Gateway) -> None:
     examine_worker(gateway, "Podman")
     examine_service(gateway)
     assert f"OCSERV_TELEMETRY,connect,{CLIENT_OUTSIDE}" in gateway.logged()
@@ -202,7 +202,7 @@ def test_a_worker_that_was_taken_over_reaches_neither_key_nor_command(gateway: G
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", [kinds.PODMAN_ROOTLESS, kinds.DOCKER], ids=lambda kind: kind.name)
-def test_neither_worker_nor_main_process_reaches_more_with_other_engines(kind: kinds.Kind) -> None:
+def test_gateway_processes_reach_no_more_with_other_engines(kind: kinds.Kind) -> None:
     with Gateway.installed(kind) as other:
         examine_neighbour(other, kind.name)
         examine_worker(other, kind.name)
@@ -235,14 +235,14 @@ UNSOUND: Mapping[str, Mapping[str, object]] = {
 
 
 @pytest.mark.parametrize("name", UNSOUND)
-def test_the_gateway_does_not_start_with_a_rule_that_it_cannot_keep(gateway: Gateway, name: str) -> None:
+def test_gateway_refuses_to_start_with_an_unknown_token_rule(gateway: Gateway, name: str) -> None:
     rules = json.loads(gateway.server.read("/etc/mstunnel/oidc.json"))
     started = start_second_server(gateway, json.dumps({**rules, **UNSOUND[name]}))
     assert started.code != STILL_RUNNING, started.describe()
     assert f"unknown or malformed rule: {next(iter(UNSOUND[name]))}" in started.stderr
 
 
-def test_the_gateway_does_not_start_with_a_rule_that_is_there_twice(gateway: Gateway) -> None:
+def test_gateway_refuses_to_start_with_a_repeated_token_rule(gateway: Gateway) -> None:
     text = gateway.server.read("/etc/mstunnel/oidc.json").rstrip().removesuffix("}")
     started = start_second_server(gateway, text + ', "forbidden_words": {"xms_idrel": ["9"]}}')
     assert started.code != STILL_RUNNING, started.describe()

@@ -387,7 +387,7 @@ def _vendor_host(root: Path, attack: Callable[[Path], None]) -> Files:
 @pytest.mark.parametrize(
     "name", sample(OF_VENDOR, kept=("1,500 nested directories", "a sparse file of 8 GiB"))
 )
-def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Path, name: str) -> None:
+def test_gateway_to_adopt_is_judged_before_its_files_are_read(tmp_path: Path, name: str) -> None:
     """Its directory may belong to the account of a gateway without root."""
     ports = SimpleNamespace(files=_vendor_host(tmp_path, OF_VENDOR[name]), processes=Processes())
     with _little_memory(), refused(CheckError, "vendor-files-unbounded") as caught:
@@ -436,7 +436,7 @@ def test_the_backup_of_a_gateway_to_take_over_is_bounded(tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize(("limit", "most"), [("LARGEST_TREE", 2999), ("MOST_FILES", 2)])
-def test_the_files_of_a_gateway_to_take_over_are_bounded_together(
+def test_files_of_a_gateway_to_adopt_have_a_total_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
     for number in range(3):
@@ -448,7 +448,7 @@ def test_the_files_of_a_gateway_to_take_over_are_bounded_together(
         list(vendor_tree(files, "/"))
 
 
-def test_the_backup_of_a_gateway_to_take_over_is_not_packed_in_memory(tmp_path: Path) -> None:
+def test_backup_of_a_gateway_to_adopt_is_not_packed_in_memory(tmp_path: Path) -> None:
     def large(top: Path) -> None:
         for number in range(12):
             (top / str(number)).write_bytes(bytes(8 * _MEGABYTE))

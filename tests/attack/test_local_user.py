@@ -416,7 +416,7 @@ def holder() -> Iterator[int]:
 
 @for_other_users
 @pytest.mark.parametrize("file", ["mem", "environ", "maps", "fd", "root", "auxv"])
-def test_the_memory_of_a_program_is_closed_to_other_programs_of_its_account(holder: int, file: str) -> None:
+def test_memory_is_closed_to_other_programs_of_the_account(holder: int, file: str) -> None:
     path = Path(f"/proc/{holder}/{file}")
     status = Path(f"/proc/{holder}/status").read_text()
     assert f"\nUid:\t{UID}\t{UID}\t" in status, "it is a program of the attacker's own account"

@@ -97,9 +97,7 @@ def network() -> Iterator[Network]:
         yield Network(opened)
 
 
-def test_a_host_that_forwarded_nothing_forwards_nothing_for_a_neighbour(
-    network: Network, machine: Machine
-) -> None:
+def test_host_forwards_nothing_for_a_neighbour(network: Network, machine: Machine) -> None:
     with_ipv6(machine, "eth0")
     network.switch(0)
     assert network.get("neighbour", INTERNAL) == TIMEOUT
@@ -125,9 +123,7 @@ def test_a_host_that_was_a_router_before_stays_one(network: Network, machine: Ma
     assert network.get("neighbour", INTERNAL) == "reached"
 
 
-def test_only_the_packets_that_the_host_did_not_forward_are_limited(
-    network: Network, machine: Machine
-) -> None:
+def test_forwarding_of_the_host_before_us_is_not_limited(network: Network, machine: Machine) -> None:
     """A router for IPv4 that gets IPv6 for its gateway."""
     with_ipv6(machine, "eth0")
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")

@@ -11,7 +11,7 @@ from tests.attack.record import record
 from tests.attack.test_local_user import ATTACKER, outcome_of
 
 
-def test_a_directory_below_tmp_is_written_to_only_where_it_is_roots(reachable: Path) -> None:
+def test_only_directories_of_root_below_tmp_are_written(reachable: Path) -> None:
     """In a sticky directory the attacker can add entries, and move none of root's."""
     shared, treasure = reachable / "shared", reachable / "treasure"
     (shared / "roots").mkdir(parents=True)

@@ -135,7 +135,7 @@ def attempt(browser: Pages, upn: str, password: str) -> tuple[int, str]:
     return page.status, alert[1] if alert else ""
 
 
-def test_passwords_cannot_be_guessed_and_names_cannot_be_found_out(lab: LabClient, browser: Pages) -> None:
+def test_passwords_and_names_cannot_be_guessed(lab: LabClient, browser: Pages) -> None:
     """What is said of a name that exists is said of one that does not, locked or not."""
     known = [attempt(browser, ADMIN, f"guess {n}") for n in range(12)]
     unknown = [attempt(browser, "stranger@lab.example", f"guess {n}") for n in range(12)]
@@ -151,7 +151,7 @@ def test_passwords_cannot_be_guessed_and_names_cannot_be_found_out(lab: LabClien
     record("tenant", "tell accounts that exist from others", "the same answers")
 
 
-def test_verification_codes_cannot_be_guessed_with_the_right_password(lab: LabClient, browser: Pages) -> None:
+def test_verification_codes_cannot_be_guessed(lab: LabClient, browser: Pages) -> None:
     """Signing in afresh does not give five more tries."""
     password, code = user(lab, CAREFUL)["password"], user(lab, CAREFUL)["mfa_code"]
     wrong = [f"{n:06}" for n in range(12) if f"{n:06}" != code][:5]

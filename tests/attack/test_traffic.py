@@ -123,7 +123,7 @@ def test_the_address_of_another_device(devices: TwoDevices) -> None:
     assert found == ["honest"]
 
 
-def test_devices_reach_each_other_when_the_administrator_wants_it(devices: TwoDevices) -> None:
+def test_devices_reach_each_other_if_configured(devices: TwoDevices) -> None:
     devices.installation.write_answers({"client_to_client": True})
     devices.installation.setup()
     devices.connect()

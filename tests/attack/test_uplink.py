@@ -193,7 +193,7 @@ _OF_THE_HOST = (uplink.HOST_END, "198.51.100.1", "198.51.100.255", "255.255.255.
 
 @for_other_users
 @pytest.mark.usefixtures("far")
-def test_the_account_reaches_no_service_of_the_host_through_the_uplink(host: Host) -> None:
+def test_uplink_gives_the_account_no_service_of_the_host(host: Host) -> None:
     host.run("ip", "link", "set", "lo", "up")
     host.run("ip", "route", "add", "local", "203.0.113.0/24", "dev", "lo")
     inside = ["nsenter", f"--net=/proc/{host.process.pid}/ns/net", sys.executable, "-c", _SERVICE]

@@ -108,7 +108,7 @@ def test_the_side_bar_is_short_and_names_each_page_once(site: Path, browser: Bro
     assert shown <= 50
 
 
-def test_an_address_from_when_all_errors_were_on_one_page_leads_on(site: Path, browser: Browser) -> None:
+def test_old_address_of_an_error_redirects(site: Path, browser: Browser) -> None:
     browser.open(f"{(site / 'docs/reference/errors.html').as_uri()}#throttled")
     browser.wait_for_heading("Errors: tenant")
 

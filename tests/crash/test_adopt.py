@@ -41,7 +41,7 @@ def statuses(host: VendorArena) -> dict[str, str]:
     return {name: item["status"] for name, item in containers(host).items()}
 
 
-def test_the_other_gateway_is_kept_stopped_and_ours_serves_its_certificate(host: VendorArena) -> None:
+def test_adopted_gateway_stays_stopped_and_its_certificate_serves(host: VendorArena) -> None:
     served = (host.root / "etc/mstunnel/certs/active.crt").read_text()
 
     host.install().checked()
@@ -80,7 +80,7 @@ def test_a_switch_needs_the_digest_of_a_plan_of_today(scene: Scene, host: Vendor
     assert differences(before, host.state()) == []
 
 
-def test_terms_that_are_not_accepted_stop_it_before_the_first_change(scene: Scene, host: VendorArena) -> None:
+def test_refused_terms_stop_it_before_the_first_change(scene: Scene, host: VendorArena) -> None:
     """Microsoft's marker of acceptance lies there, and is about other terms."""
     (host.root / "etc/mstunnel/EulaAccepted").touch()
     host.write_answers({"certificate": None, "eula": None})
@@ -117,9 +117,7 @@ def test_the_way_back_needs_no_administrator(scene: Scene, host: VendorArena) ->
     assert statuses(host) == dict.fromkeys(CONTAINERS, "running")
 
 
-def test_a_failure_before_the_other_gateway_is_stopped_leaves_it_serving(
-    scene: Scene, host: VendorArena
-) -> None:
+def test_early_failure_leaves_the_other_gateway_serving(scene: Scene, host: VendorArena) -> None:
     failed = host.install(fault=_REFUSED)
 
     assert failed.code not in (0, 1)
@@ -157,7 +155,7 @@ def test_a_finished_switch_goes_back_exactly(scene: Scene, host: VendorArena, wa
     assert differences(scene.before, host.state()) == []
 
 
-def test_after_a_commit_there_is_no_way_back_and_nothing_of_theirs_is_touched(host: VendorArena) -> None:
+def test_commit_is_final_and_touches_no_file_of_others(host: VendorArena) -> None:
     host.install().checked()
     host.commit().checked()
     kept = {path: text for path, text in host.tree().items() if ".vendor" in path}
@@ -207,7 +205,7 @@ def test_an_unfinished_switch_is_not_committed(host: VendorArena) -> None:
     assert (ended.code, ended.error) == (3, "adoption-not-verified")
 
 
-def test_a_later_failure_brings_nothing_back_that_was_replaced_well(scene: Scene, host: VendorArena) -> None:
+def test_later_failure_restores_nothing_that_was_replaced(scene: Scene, host: VendorArena) -> None:
     """Given once more on a finished switch: ours serves, whatever the tenant answers today."""
     host.install().checked()
     host.write_answers({"certificate": None, "site": "Nowhere"})
@@ -218,9 +216,7 @@ def test_a_later_failure_brings_nothing_back_that_was_replaced_well(scene: Scene
     assert containers(host)["mstunnel-server.vendor"]["status"] == "exited"
 
 
-def test_what_was_edited_since_the_switch_is_kept_beside_what_comes_back(
-    scene: Scene, host: VendorArena
-) -> None:
+def test_edits_since_the_switch_are_kept_beside_the_old_files(scene: Scene, host: VendorArena) -> None:
     host.install().checked()
     (host.root / "etc/mstunnel/env.sh").write_text("TRACE_SESSIONS=2\n")
 

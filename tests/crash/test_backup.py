@@ -80,7 +80,7 @@ def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> N
         assert not arena.place(path).exists()
 
 
-def test_roots_that_were_a_file_of_the_old_host_are_in_the_backup(
+def test_backup_holds_roots_that_were_a_file(
     arena: Arena, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, roots = private / "backup.tar.gz", private / "ca.pem"
@@ -117,9 +117,7 @@ def state(arena: Arena) -> dict[str, Any]:
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_a_restoration_killed_anywhere_is_brought_to_its_end_or_leaves_nothing(
-    arena: Arena, backup: Path, everything: bool
-) -> None:
+def test_killed_restore_continues_or_leaves_nothing(arena: Arena, backup: Path, everything: bool) -> None:
     arena.reset()
     before = arena.state()
     restore(arena, backup).checked()  # it imports what later ones find imported
@@ -146,7 +144,7 @@ def test_a_restoration_killed_anywhere_is_brought_to_its_end_or_leaves_nothing(
     assert not failed, "\n".join(failed)
 
 
-def test_a_key_that_a_killed_restoration_left_goes_with_the_next_run(arena: Arena, backup: Path) -> None:
+def test_key_left_by_a_killed_restore_goes_with_the_next_run(arena: Arena, backup: Path) -> None:
     arena.reset()
     number = next(
         number

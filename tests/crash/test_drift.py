@@ -45,7 +45,7 @@ def test_an_edit_of_env_sh_is_kept(fresh: Scene, arena: Arena) -> None:
     assert "MINE=1" in arena.place(paths.ENVIRONMENT).read_text()
 
 
-def test_a_file_edited_by_others_survives_the_uninstallation_and_is_named(arena: Arena) -> None:
+def test_edited_file_survives_the_uninstallation_and_is_named(arena: Arena) -> None:
     arena.install().checked()
     arena.place(paths.OIDC_JSON).write_text("theirs\n")
     removed = arena.uninstall().checked()
@@ -106,9 +106,7 @@ def test_a_link_that_was_changed_is_found(arena: Arena) -> None:
 
 
 @pytest.mark.parametrize("name", sample(["fresh", "systemd", "everything"], kept=["systemd"]))
-def test_a_file_in_the_place_of_any_link_of_ours_is_named_and_not_replaced(
-    variant: Callable[[str], Scene], name: str
-) -> None:
+def test_file_in_place_of_a_link_is_named_and_kept(variant: Callable[[str], Scene], name: str) -> None:
     """`sed -i` puts one there."""
     scene = variant(name)
     scene.reset()
@@ -176,9 +174,7 @@ def test_a_removed_container_is_made_again(fresh: Scene, arena: Arena, container
     assert differences(fresh.golden, arena.state()) == []
 
 
-def test_a_removed_configuration_directory_does_not_stop_the_uninstallation(
-    fresh: Scene, arena: Arena
-) -> None:
+def test_uninstallation_works_without_the_configuration(fresh: Scene, arena: Arena) -> None:
     arena.install().checked()
     shutil.rmtree(arena.place(paths.CONFIGURATION))
     arena.uninstall().checked()

@@ -115,7 +115,7 @@ def test_a_directory_that_others_may_write_to_is_refused(arena: Arena, path: str
     assert path.rpartition("/")[2] in ended.message
 
 
-def test_a_directory_swapped_for_a_link_during_the_run_leads_nowhere(arena: Arena, treasure: Path) -> None:
+def test_directory_swapped_for_a_link_leads_nowhere(arena: Arena, treasure: Path) -> None:
     arena.daemon.hold = 2.0
     configuration = made(arena, paths.CONFIGURATION)
 

@@ -5,7 +5,7 @@ from tests.crash.arena import Arena
 from tests.testbed.paths import JOURNAL
 
 
-def test_settings_and_certificate_stay_and_serve_the_next_installation(arena: Arena) -> None:
+def test_kept_data_serves_the_next_installation(arena: Arena) -> None:
     before = arena.tenant.ours()
     arena.install()
     settings, certificate = (

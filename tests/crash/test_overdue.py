@@ -49,7 +49,7 @@ def test_it_is_taken_when_its_time_has_passed_and_not_before(arena: Arena) -> No
     assert "certificate" not in arena.monitor(days_wrong=DAYS + 1).stderr
 
 
-def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena) -> None:
+def test_refused_import_is_retried_hourly_and_stays_listed(arena: Arena) -> None:
     first = in_use(arena)
     for directory in arena.place(paths.GENERATIONS).iterdir():
         if directory.name != first.name:

@@ -218,9 +218,7 @@ def test_a_switch_of_the_certificate(workshop: Workshop, memory: Path) -> None:
     assert check(history, memory, recover, outcome(memory), "certificate switch") > 50
 
 
-def test_a_first_installation_that_is_undone_after_the_power_failure(
-    workshop: Workshop, memory: Path
-) -> None:
+def test_first_installation_is_undone_after_a_power_failure(workshop: Workshop, memory: Path) -> None:
     history = recorded(memory, nothing, partial(workshop.run, which=0))
     wanted: disk.Picture = {
         path.lstrip("/"): value for path, value in history.before.items() if path.startswith("/etc/")

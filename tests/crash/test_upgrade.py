@@ -108,9 +108,7 @@ def rehearsed(upgrading: Upgrading, run: Callable[[], Ended]) -> tuple[str, ...]
 
 
 @pytest.mark.timeout(7200)
-def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
-    upgrading: Upgrading, everything: bool
-) -> None:
+def test_upgrade_killed_anywhere_ends_on_a_serving_release(upgrading: Upgrading, everything: bool) -> None:
     points = rehearsed(upgrading, upgrading.apply)
     assert len(points) > 100
     failed = []
@@ -142,9 +140,7 @@ def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, eve
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
-    upgrading: Upgrading, everything: bool
-) -> None:
+def test_monitor_killed_while_it_serves_the_agent(upgrading: Upgrading, everything: bool) -> None:
     upgrading.drain_minutes = 1
     points = rehearsed(upgrading, upgrading.asked)
     failed = []

@@ -62,7 +62,7 @@ def gateway_says(installation: Installation, words: str) -> bool:
     return eventually(lambda: words in installation.server.shell(logs).stdout, 15)
 
 
-def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
+def test_changed_configuration_reaches_the_next_session(
     installed: Installation,
 ) -> None:
     # From a full tunnel to rules the pool of IPv6 goes, which takes a restart of ocserv.

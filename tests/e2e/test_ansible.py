@@ -57,7 +57,7 @@ def test_one_server_from_bare_to_serving_and_back(fleet: Fleet) -> None:
 
 
 @pytest.mark.long
-def test_a_server_that_waits_for_its_certificate_is_no_failure_and_goes_on_later(fleet: Fleet) -> None:
+def test_server_waiting_for_its_certificate_is_no_failure(fleet: Fleet) -> None:
     answers = {**fleet.variables["mstunnel_gateway_answers"], "certificate": {}}
     waits = fleet.play("install", hosts={"server": {"mstunnel_gateway_answers": answers}})
     assert recap(waits)["server"].failed == 0

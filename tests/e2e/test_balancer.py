@@ -97,7 +97,7 @@ def test_a_plain_get_is_answered_with_a_page_that_tells_nothing(site: Site) -> N
         assert "ocserv" not in headers
 
 
-def test_a_probe_that_connects_and_closes_costs_nothing_however_often_it_comes(site: Site) -> None:
+def test_frequent_probes_cost_nothing(site: Site) -> None:
     """Another machine than the one that probes would not notice a ban."""
     site.devices["device1"].run(["python3", "-c", KNOCK, address_of("plain"), "300"])
     # Each of them is a process of ocserv, which a busy machine ends after a while.
@@ -113,7 +113,7 @@ def test_a_gateway_behind_a_balancer_takes_nobody_elses_word(site: Site) -> None
     assert get(site, "balancer", address_of("gw1"), "--haproxy-protocol").stdout.endswith("\n200")
 
 
-def test_each_device_is_known_by_its_own_address_and_its_channels_meet(visited: Site) -> None:
+def test_each_device_keeps_its_address_and_both_channels(visited: Site) -> None:
     """A DTLS session shows that UDP came to the server that has the TCP session."""
     for device in visited.devices:
         visited.connect(device)
@@ -125,7 +125,7 @@ def test_each_device_is_known_by_its_own_address_and_its_channels_meet(visited: 
         assert f"{NETWORKS['outside']}.{number}" in visited.gateways[name].logs()
 
 
-def test_all_packets_of_a_device_come_to_the_server_from_one_port(visited: Site) -> None:
+def test_packets_of_a_device_reach_the_server_from_one_port(visited: Site) -> None:
     """From another one a server drops them: behind a balancer, the address alone says nothing."""
     before = senders(visited)
     for device in visited.devices:
@@ -155,7 +155,7 @@ def test_haproxy_names_the_device_too(visited: Site) -> None:
 
 
 @pytest.mark.long
-def test_no_device_is_lost_when_the_servers_are_replaced_one_at_a_time(visited: Site) -> None:
+def test_no_device_is_lost_when_servers_are_replaced_in_turn(visited: Site) -> None:
     for device in visited.devices:
         visited.keep_connected(device)
     await_all(visited)
@@ -176,7 +176,7 @@ def test_no_device_is_lost_when_the_servers_are_replaced_one_at_a_time(visited: 
 
 
 @pytest.mark.long
-def test_an_installed_gateway_takes_its_balancers_from_the_answers(site: Site, host: Installation) -> None:
+def test_answers_name_the_load_balancers(site: Site, host: Installation) -> None:
     """The host's own checks and the monitor, which renders what the tenant wants, know of them too."""
     host.write_answers({"proxy_protocol_from": [address_of("balancer")]})
     host.setup()

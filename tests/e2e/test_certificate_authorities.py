@@ -110,9 +110,7 @@ def agent_asks_again(gateway: Installation) -> None:
 
 
 @pytest.mark.long
-def test_revocation_is_asked_through_the_proxy_at_import_and_by_the_agent(
-    gateway: Installation, online: Online
-) -> None:
+def test_revocation_is_checked_through_the_proxy(gateway: Installation, online: Online) -> None:
     ocsp = f"http://pki.{DOMAIN}:{online.authority.ocsp_port}/"
     leaf = online.place(gateway, "good")
     gateway.cli("import_cert", *FILES)

@@ -73,7 +73,7 @@ def pinging(gateway: Installation) -> Iterator[list[str]]:
         summary.extend((process.communicate(timeout=20)[0] or "").splitlines()[-2:])
 
 
-def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seconds(
+def test_session_survives_a_certificate_import(
     gateway: Installation,
 ) -> None:
     gateway.connect()
@@ -94,7 +94,7 @@ def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seco
     gateway.check_page()
 
 
-def test_a_restart_after_an_import_serves_the_new_certificate_as_before(gateway: Installation) -> None:
+def test_restart_after_an_import_serves_the_new_certificate(gateway: Installation) -> None:
     leaf = place_new(gateway)
     gateway.cli("import_cert", *FILES)
     assert served(gateway) == leaf
@@ -113,7 +113,7 @@ def test_a_restart_after_an_import_serves_the_new_certificate_as_before(gateway:
         pytest.param("key", "key-mismatch", marks=pytest.mark.long),
     ],
 )
-def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
+def test_bad_certificate_is_refused_and_the_old_one_serves(
     gateway: Installation, fault: str, code: str
 ) -> None:
     before, tree = served(gateway), gateway.server.read(JOURNAL)
@@ -133,7 +133,7 @@ def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
     ]
 
 
-def test_a_certificate_that_the_gateway_does_not_accept_is_rolled_back(gateway: Installation) -> None:
+def test_certificate_refused_by_the_gateway_is_rolled_back(gateway: Installation) -> None:
     before, link = served(gateway), gateway.server.run(["readlink", ACTIVE]).stdout
     place_new(gateway)
     # The program that follows the files is stopped; ocserv itself goes on.
@@ -269,7 +269,7 @@ def test_one_that_ends_earlier_is_refused_without_asking(gateway: Installation) 
     assert served(gateway) == earlier
 
 
-def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Installation) -> None:
+def test_both_containers_trust_a_root_until_it_is_removed(gateway: Installation) -> None:
     root = gateway.authority.pem.decode()
     body = root.splitlines()[1]
     trusted = ["podman", "exec", "mstunnel-server", "grep", "-c", body, "/etc/ssl/certs/ca-certificates.crt"]

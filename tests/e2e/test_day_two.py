@@ -38,7 +38,7 @@ def cli(host: Installation, *words: str, code: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_a_capture_of_a_client_holds_its_page_and_then_the_client_is_disconnected(
+def test_client_is_captured_and_disconnected(
     gateway: Installation,
 ) -> None:
     gateway.connect()
@@ -65,9 +65,7 @@ def test_a_capture_of_a_client_holds_its_page_and_then_the_client_is_disconnecte
 
 
 @pytest.mark.parametrize("output", sample(["text", "json"], kept=["json"]))
-def test_events_are_shown_until_they_are_stopped_and_nothing_goes_on_in_the_container(
-    gateway: Installation, output: str
-) -> None:
+def test_stopped_event_view_leaves_no_process_behind(gateway: Installation, output: str) -> None:
     gateway.wait_until_healthy()
     watch = f"exec mst-cli server show events --output {output} </dev/null >/root/events"
     gateway.server.start(["sh", "-c", watch])
@@ -99,7 +97,7 @@ def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
     assert "\nlog-level = 0\n" in gateway.server.read("/etc/mstunnel/ocserv.conf")
 
 
-def test_the_vendor_s_verbose_setting_is_read_by_gateway_and_agent_after_a_restart_of_the_server(
+def test_verbose_setting_of_the_vendor_works_after_a_restart(
     gateway: Installation,
 ) -> None:
     assert cli(gateway, "env", "set", "mst_verbose_log", "true")["status"] == "changed"
@@ -112,7 +110,7 @@ def test_the_vendor_s_verbose_setting_is_read_by_gateway_and_agent_after_a_resta
     assert succeeds(gateway, "grep -qx 'log-level = 0' /etc/mstunnel/ocserv.conf")
 
 
-def test_a_wrong_env_sh_is_refused_before_the_gateway_stops_and_named_where_it_fell(
+def test_wrong_env_sh_is_refused_before_the_gateway_stops(
     gateway: Installation,
 ) -> None:
     gateway.wait_until_healthy()
@@ -276,7 +274,7 @@ def monitor_process(gateway: Installation) -> tuple[str, str]:
 
 
 @pytest.mark.long
-def test_the_monitor_goes_on_with_the_program_that_replaced_its_own(gateway: Installation) -> None:
+def test_monitor_restarts_with_a_replaced_program(gateway: Installation) -> None:
     with cache.writing():
         other = repacked(dist.one_file().read_bytes())
     process, program = monitor_process(gateway)

@@ -54,7 +54,7 @@ def users(host: Installation) -> str:
     return host.server.run(["mst-cli", "server", "show", "users"]).stdout
 
 
-def test_a_device_connects_with_its_certificate_and_is_known_by_its_name(installed: Installation) -> None:
+def test_device_connects_with_its_certificate(installed: Installation) -> None:
     connect(installed, ADA).checked()
     installed.check_page()
     assert "ada" in users(installed)

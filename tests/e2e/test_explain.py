@@ -37,7 +37,7 @@ def results(rows: Mapping[str, dict[str, str]], *names: str) -> list[str]:
     return [rows[name]["result"] for name in names]
 
 
-def test_a_connected_client_a_refused_one_and_an_address_outside_the_routes(gateway: Installation) -> None:
+def test_explain_tells_connected_refused_and_unrouted_apart(gateway: Installation) -> None:
     gateway.connect()
     user, address = gateway.token_user(), gateway.client_address()
     for subject in (user, address, CLIENT_OUTSIDE):
@@ -63,7 +63,7 @@ def test_a_connected_client_a_refused_one_and_an_address_outside_the_routes(gate
     assert results(rows, "routes", "session") == ["problem", "unknown"], rows
 
 
-def test_a_destination_is_judged_by_the_rules_of_the_running_gateway(gateway: Installation) -> None:
+def test_destination_is_judged_by_the_rules_in_force(gateway: Installation) -> None:
     assert results(explain(gateway, INTRANET), "routes", "firewall") == ["ok", "ok"]
     rows = explain(gateway, SERVER_INSIDE)
     assert results(rows, "routes", "firewall") == ["ok", "problem"], rows

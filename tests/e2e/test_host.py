@@ -73,9 +73,7 @@ def findings(envelope: Mapping[str, Any]) -> dict[str, str]:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("wall")
-def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
-    host: Installation, proxy: Machine
-) -> None:
+def test_all_traffic_follows_the_proxy_when_it_changes(host: Installation, proxy: Machine) -> None:
     before = host_tree(host)
     host.write_answers({"environment": {"https_proxy": OLD, "no_proxy": "localhost"}, "bridge": BRIDGE})
     # It is the first start of the one file, which unpacks itself: on a busy machine that takes a minute.
@@ -154,7 +152,7 @@ def test_a_proxy_that_was_set_and_removed_is_gone_from_the_agent(host: Installat
     assert eventually(lambda: host.cli("status", check=False).code == 0, 60)
 
 
-def test_images_that_were_pruned_are_named_and_loaded_again_from_their_archive(host: Installation) -> None:
+def test_pruned_images_are_named_and_loaded_again(host: Installation) -> None:
     archives = [f"/root/{image}.tar" for image in ("gateway", "agent")]
     for image, archive in zip(("gateway", "agent"), archives, strict=True):
         reference = host.references[image]
@@ -192,7 +190,7 @@ def test_images_that_were_pruned_are_named_and_loaded_again_from_their_archive(h
     assert host.cli("install", "--unattended").envelope["status"] == "unchanged"
 
 
-def test_a_client_pool_that_is_taken_is_refused_before_the_server_is_registered(host: Installation) -> None:
+def test_taken_client_pool_is_refused_before_registration(host: Installation) -> None:
     """It is known with the site; what came before stays for the next run, and uninstall takes it back."""
     before = host_tree(host)
     host.server.run(["ip", "route", "add", "169.254.128.0/24", "dev", "eth1"])
@@ -267,7 +265,7 @@ def probed(host: Installation, wait: int) -> tuple[dict[str, str], dict[str, str
     return findings(json.loads(waited)), findings(answered.envelope)
 
 
-def test_what_devices_send_arrives_or_the_protocol_that_does_not_is_named(host: Installation) -> None:
+def test_traffic_arrives_or_the_lost_protocol_is_named(host: Installation) -> None:
     both = {"inbound-tcp": "pass", "inbound-udp": "pass"}
     assert probed(host, wait=20) == (both, both)
     rule = "add table inet shut; add chain inet shut input { type filter hook input priority 0; };"

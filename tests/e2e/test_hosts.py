@@ -127,7 +127,7 @@ def test_day_two(host: Host) -> None:
 
 
 @pytest.mark.long
-def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) -> None:
+def test_new_certificate_and_root_need_no_restart(host: Host) -> None:
     host.server.write("/run/root.pem", host.authority.pem)
     host.server.run(["mst-cli", "ca-trust", "add", "/run/root.pem"], timeout=90)
     started = host.started().splitlines()[0]
@@ -165,7 +165,7 @@ def test_after_a_reboot_the_gateway_serves_again(host: Host) -> None:
 
 
 @pytest.mark.long
-def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) -> None:
+def test_docker_verifies_loaded_images_and_reports_failed_pulls(host: Host) -> None:
     if host.kind is not kinds.DOCKER:
         pytest.skip("about Docker")
     host.server.copy([Path(__file__).parents[1] / "testbed/docker_cases.py"], "/root")
@@ -227,7 +227,7 @@ def test_the_monitor_tells_systemd_what_it_does(host: Host) -> None:
 
 
 @pytest.mark.long
-def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host) -> None:
+def test_monitor_carries_out_an_upgrade_for_the_agent(host: Host) -> None:
     """Shut in as it is, it fetches images, writes units and has systemd start them."""
     wanted = {name: host.digest(f"{image}-next") for name, image in IMAGES.items()}
     host.offer("gateway-next", "agent-next")

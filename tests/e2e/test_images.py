@@ -60,9 +60,7 @@ def test_the_gateway_can_install_unpack_and_compile_nothing(built: ImageSet) -> 
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_the_sbom_lists_what_is_in_the_file_system_and_nothing_else(
-    name: str, built: ImageSet, tmp_path: Path
-) -> None:
+def test_sbom_lists_exactly_the_file_system(name: str, built: ImageSet, tmp_path: Path) -> None:
     with cache.writing():
         release.write(built, tmp_path, debian.architecture())
     archive = exported(built[name].reference, tmp_path)
@@ -91,9 +89,7 @@ def test_the_sbom_lists_what_is_in_the_file_system_and_nothing_else(
             assert (root / "usr/share/doc" / part["name"] / "copyright").is_file(), part["name"]
 
 
-def test_the_gateway_has_nothing_of_the_machine_or_the_day_that_built_it(
-    built: ImageSet, tmp_path: Path
-) -> None:
+def test_gateway_image_depends_on_neither_machine_nor_day(built: ImageSet, tmp_path: Path) -> None:
     with tarfile.open(exported(built["gateway"].reference, tmp_path)) as archive:
         names = set(archive.getnames())
         texts = {}
@@ -106,9 +102,7 @@ def test_the_gateway_has_nothing_of_the_machine_or_the_day_that_built_it(
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_a_health_check_of_one_word_finds_the_shell_that_engines_run_it_in(
-    name: str, built: ImageSet
-) -> None:
+def test_image_has_a_shell_for_its_health_check(name: str, built: ImageSet) -> None:
     """Docker runs every check in a shell, Podman turns a list of one word into a shell's command."""
     command = '["/usr/libexec/mstunnel/healthcheck"]'
     with cache.writing():
@@ -119,7 +113,7 @@ def test_a_health_check_of_one_word_finds_the_shell_that_engines_run_it_in(
         assert (check, builder(*shell, "-c", "echo ran").stdout) == ("CMD-SHELL", "ran\n")
 
 
-def test_the_agent_has_nothing_beside_the_program_but_a_shell_for_its_health_check(built: ImageSet) -> None:
+def test_agent_image_has_only_the_program_and_a_shell(built: ImageSet) -> None:
     script = "find / -xdev -perm /6000 -type f; find /bin /usr/bin /usr/sbin /sbin 2>/dev/null"
     run = ("run", "--rm", "--network=none", "--entrypoint=sh", built["agent"].reference, "-c", script)
     with cache.writing():
@@ -159,7 +153,7 @@ def test_one_archive_has_both_under_the_digests_that_are_loaded(
     assert archive.read_bytes() == first
 
 
-def test_the_images_of_all_architectures_are_one_image_to_a_registry(tmp_path: Path) -> None:
+def test_registry_holds_all_architectures_as_one_image(tmp_path: Path) -> None:
     ids = {name: tiny_archive(name, tmp_path) for name in debian.ARCHITECTURES}
     image_index.write(tmp_path, int(dist.EPOCH))
     both = tmp_path / f"mstunnel-images-{__version__}.tar"

@@ -47,7 +47,7 @@ def ending_as_undisturbed(host: Installation, golden: dict[str, Entry]) -> Itera
 
 
 @pytest.mark.core
-def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(host: Installation) -> None:
+def test_device_reaches_the_network_and_uninstall_leaves_nothing(host: Installation) -> None:
     before, tenant = tree_of_any_run(host), host.tenant()
     assert host.fetch_internal_page(check=False).code != 0
     planned = host.setup("plan").envelope["data"]["plan"]
@@ -75,7 +75,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
 
 
-def test_a_run_reports_its_actions_and_a_second_one_changes_nothing(host: Installation) -> None:
+def test_second_run_changes_nothing(host: Installation) -> None:
     done = actions(host.setup())
     assert done[0] == "remember accepted-eula"
     assert any(action.startswith("start services mstunnel-server") for action in done)
@@ -135,7 +135,7 @@ def test_what_an_administrator_changed_in_the_settings_survives(host: Installati
     assert {"TRACE_SESSIONS=2", "DEBUG_LEVEL=1", "# mine", "mine=1"} <= set(lines)
 
 
-def test_the_gateway_follows_a_new_certificate_and_the_commands_of_day_two(host: Installation) -> None:
+def test_gateway_follows_a_new_certificate_and_commands(host: Installation) -> None:
     host.setup()
     started = host.started()
     host.connect()
@@ -162,7 +162,7 @@ def test_the_gateway_follows_a_new_certificate_and_the_commands_of_day_two(host:
     assert "online" in run(["mst-cli", "server", "show", "status"], timeout=90).stdout
 
 
-def test_after_a_kill_and_after_a_reboot_the_gateway_serves_again_and_the_client_is_back(
+def test_gateway_serves_again_after_a_kill_and_a_reboot(
     host: Installation,
 ) -> None:
     host.setup()
@@ -177,7 +177,7 @@ def test_after_a_kill_and_after_a_reboot_the_gateway_serves_again_and_the_client
     host.await_page()
 
 
-def test_several_changes_are_named_at_once_when_answers_are_missing(host: Installation) -> None:
+def test_missing_answers_are_all_named_at_once(host: Installation) -> None:
     host.write_answers({"eula": None, "site": None, "images": None})
     before = tree_of_any_run(host)
     failed = host.setup(check=False)

@@ -123,7 +123,7 @@ def test_a_second_run_changes_nothing(gateway: Installation) -> None:
     assert gateway.setup().envelope["status"] == "unchanged"
 
 
-def test_a_device_reaches_neither_the_host_nor_the_gateway_over_ipv6(gateway: Installation) -> None:
+def test_device_reaches_neither_host_nor_gateway_over_ipv6(gateway: Installation) -> None:
     connect(gateway)
     client = gateway.testbed.client
     serve(gateway.server, _WATCHED)

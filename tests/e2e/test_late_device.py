@@ -24,7 +24,7 @@ def opens(host: Installation) -> bool:
 
 
 @pytest.mark.timeout(600)
-def test_a_gateway_that_was_started_before_its_device_is_restarted_once(host: Installation) -> None:
+def test_gateway_started_before_its_device_is_restarted_once(host: Installation) -> None:
     server = host.server
     server.shell(EARLY)
     try:

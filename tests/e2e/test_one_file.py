@@ -61,7 +61,7 @@ def one_file(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("umask", "days"), [(0o027, 0), (0o077, 40)])
-def test_the_same_sources_give_the_same_bytes_for_any_umask_in_any_folder_on_any_day(
+def test_build_is_reproducible_for_any_umask_folder_and_day(
     umask: int, days: int, built: bytes, tmp_path: Path
 ) -> None:
     """Program and wheel from a second checkout; only what comes from elsewhere is shared with the first."""
@@ -256,7 +256,7 @@ def test_it_runs_on_every_release_of_debian(suite: str, built: bytes, tmp_path: 
 
 
 @pytest.mark.long
-def test_a_program_that_is_built_with_a_feed_fetches_releases_without_settings(
+def test_program_built_with_a_feed_fetches_its_releases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher = Publisher(tmp_path / "publisher")

@@ -91,7 +91,7 @@ def _graph(host: Installation, method: str, path: str, document: object = None) 
     host.server.run([*command, f"{host.lab['graph']}/beta/deviceManagement/{path}"])
 
 
-def test_reenroll_asks_about_a_record_in_the_way_before_it_removes_anything(gateway: Installation) -> None:
+def test_reenroll_asks_before_it_removes_anything(gateway: Installation) -> None:
     receipt = json.loads(gateway.server.read("/var/lib/mstunnel/receipt.json"))
     [key] = [item["key"] for item in receipt["objects"] if item["key"].startswith("server:")]
     site, _, name = key.removeprefix("server:").partition("/")

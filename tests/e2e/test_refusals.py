@@ -249,9 +249,7 @@ def rolled_back(host: Installation) -> Completed:
 
 
 @pytest.mark.parametrize("name", ["user without the role", "account without a licence"])
-def test_a_plan_ends_before_the_changes_that_this_account_could_not_make(
-    host: Installation, untouched: State, name: str
-) -> None:
+def test_plan_stops_where_the_account_lacks_rights(host: Installation, untouched: State, name: str) -> None:
     plan = ("mstunnel-setup", "plan", *SETUP[1:])
     envelope = refused(host, replace(BEFORE_ANY_STEP[name], command=plan))
     assert "plan" not in envelope["data"]

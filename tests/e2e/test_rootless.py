@@ -267,7 +267,7 @@ def test_root_and_the_account_see_the_same_gateway(host: Host) -> None:
     assert ready["errors"] == []
 
 
-def test_the_files_of_the_gateway_belong_to_an_account_without_privileges(host: Host) -> None:
+def test_gateway_files_belong_to_an_unprivileged_account(host: Host) -> None:
     """To it or to one of its subordinate ids, which the containers have; none is of root."""
     first, count = host.server.shell(f"grep ^{ACCOUNT}: /etc/subuid").stdout.strip().split(":")[1:]
     account = host.server.run(["id", "-u", ACCOUNT]).stdout.strip()
@@ -291,7 +291,7 @@ def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
     host.write_answers({})
 
 
-def test_another_host_takes_over_from_a_backup_once_root_has_prepared_it(host: Host) -> None:
+def test_backup_is_restored_on_a_host_that_root_prepared(host: Host) -> None:
     backup = f"/home/{ACCOUNT}/backup.tar.gz"
     restore = (
         *("env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", backup),
@@ -333,7 +333,7 @@ def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     assert json.loads(host.server.read(images)) == []
 
 
-def test_the_documented_command_works_in_the_home_of_a_user_with_sudo(host: Host) -> None:
+def test_documented_command_works_for_a_user_with_sudo(host: Host) -> None:
     """The user's own copy of the program, as it was downloaded: group-writable where umask is 002."""
     home, sudoers = f"/home/{ACCOUNT}", f"{ACCOUNT} ALL=(ALL) NOPASSWD: ALL\n"
     copy = f"install -m 775 -o {ACCOUNT} -g {ACCOUNT} /opt/copied/mstunnel-setup {home}/mstunnel-setup"

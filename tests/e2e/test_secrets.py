@@ -136,7 +136,7 @@ def test_no_secret_is_anywhere_but_in_its_place(evidence: Evidence) -> None:
 
 
 @pytest.mark.long
-def test_the_agent_signs_in_with_a_secret_that_stays_in_its_place(evidence: Evidence) -> None:
+def test_agent_signs_in_with_a_secret_that_stays_in_place(evidence: Evidence) -> None:
     host = evidence.host
     sign_in = {"method": "client-secret", "client_id": CLIENT_ID, "client_secret": "file:/root/client-secret"}
     answers(host, sign_in, identity={"credential": "secret"})

@@ -113,7 +113,7 @@ def install_old(host: Installation, number: str) -> None:
     host.check_page()
 
 
-def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(server: Installation) -> None:
+def test_newer_build_is_installed_and_taken_back_with_a_session(server: Installation) -> None:
     server.setup()
     server.connect()
     with replaced_while_serving(server) as before:
@@ -131,7 +131,7 @@ def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(se
     server.setup()
 
 
-def test_a_gateway_of_0_2_0_updates_itself_while_a_session_goes_on(server: Installation) -> None:
+def test_gateway_of_0_2_0_updates_itself_with_a_session(server: Installation) -> None:
     install_old(server, "0.2.0")
     with replaced_while_serving(server) as before:
         assert update(server) == {"before": "0.2.0", "installed": NEWER, "offered": NEWER}

@@ -65,7 +65,7 @@ def test_a_monitor_that_hangs_is_started_again_by_systemd(gateway: Installation)
     assert eventually(lambda: "mstunnel-agent: healthy" in shown(gateway, MONITOR, "StatusText"))
 
 
-def test_an_agent_that_hangs_is_ended_by_podman_and_started_again_by_systemd(gateway: Installation) -> None:
+def test_hung_agent_is_restarted(gateway: Installation) -> None:
     gateway.wait_until_healthy()
     with without_monitor(gateway):
         before = shown(gateway, AGENT, "NRestarts")
@@ -96,7 +96,7 @@ def test_a_gateway_that_hangs_is_restarted_by_the_monitor(gateway: Installation)
     assert gateway.started() != before
 
 
-def test_the_status_of_the_monitor_says_how_containers_and_server_are(gateway: Installation) -> None:
+def test_monitor_status_line_shows_containers_and_server(gateway: Installation) -> None:
     wanted = r"mstunnel-server: healthy; mstunnel-agent: healthy; server health: \w+.* \(\d\d:\d\d UTC\)"
     assert eventually(lambda: re.fullmatch(wanted, shown(gateway, MONITOR, "StatusText")) is not None, 180)
 
@@ -111,7 +111,7 @@ def test_the_journal_keeps_the_fields_apart(gateway: Installation) -> None:
     assert entry["MESSAGE"].endswith(entry["MSTUNNEL_HINT"])
 
 
-def test_prometheus_collects_the_metrics_that_the_example_unit_serves(gateway: Installation) -> None:
+def test_prometheus_scrapes_the_example_unit(gateway: Installation) -> None:
     server = gateway.server
     server.write("/etc/systemd/system/mstunnel-metrics.service", METRICS_UNIT.read_text())
     try:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.e2e
 KEPT = "/run/mst-admin"
 
 
-def test_commands_use_the_tenant_of_the_installation_and_one_sign_in(host: Installation) -> None:
+def test_commands_share_tenant_and_sign_in_of_the_installation(host: Installation) -> None:
     host.write_answers({"tenant": None, "sign_in": None})
     host.setup("--lab", host.lab["setup"].split()[-1])
     with Terminal(host.server, ("mst-admin", "site", "list"), {}) as terminal:

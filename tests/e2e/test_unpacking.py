@@ -87,7 +87,7 @@ def works(file: OneFile) -> None:
     assert not file.places[1].exists()
 
 
-def test_a_person_sees_how_far_the_unpacking_is_and_then_nothing_of_it(one_file: OneFile) -> None:
+def test_progress_of_unpacking_is_shown_and_cleared(one_file: OneFile) -> None:
     first, second = (at_a_terminal([str(one_file.path), "--version"]) for _ in range(2))
     *lines, last = first.split("\r")[:-1]
     shown = [
@@ -160,7 +160,7 @@ def test_several_at_once_all_answer(one_file: OneFile) -> None:
     works(one_file)
 
 
-def test_everything_is_on_the_disk_before_the_mark_and_the_name_comes_last(one_file: OneFile) -> None:
+def test_unpacked_files_are_synced_before_they_get_their_name(one_file: OneFile) -> None:
     log = one_file.path.with_name("calls")
     traced = "trace=syncfs,fsync,rename"
     run(["strace", "-f", "-y", "-e", traced, "-o", str(log), str(one_file.path), "--version"])
@@ -243,7 +243,7 @@ def test_a_full_disk_is_explained(one_file: OneFile) -> None:
 
 
 @pytest.mark.parametrize("option", ["ro", "noexec"])
-def test_where_nothing_can_be_kept_or_run_the_next_place_is_taken(option: str, one_file: OneFile) -> None:
+def test_unpacking_takes_the_next_place_if_one_is_unusable(option: str, one_file: OneFile) -> None:
     one_file.places[0].mkdir()
     finished = mounted(one_file.places[0], option, [str(one_file.path), "--version"])
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, ANSWER, "")
@@ -310,7 +310,7 @@ def test_an_account_runs_nothing_of_another_one(one_file: OneFile, home: Path) -
     assert f"{planted} belongs to another user" in finished.stderr
 
 
-def test_twenty_commands_beside_an_uninstallation_run_to_their_end(built: bytes, tmp_path: Path) -> None:
+def test_commands_finish_beside_an_uninstallation(built: bytes, tmp_path: Path) -> None:
     """None loses the program while it runs; the last uninstallation leaves nothing of it."""
     unpack_root("bookworm", tmp_path)
     program = tmp_path / "usr/sbin/mstunnel-setup"

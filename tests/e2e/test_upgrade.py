@@ -71,7 +71,7 @@ def serving_digest(host: Installation, container: str = "mstunnel-server") -> st
 HANDSHAKE = "timeout 1 openssl s_client -connect 127.0.0.1:443 </dev/null >/dev/null 2>&1"
 
 
-def test_a_good_release_serves_within_ten_seconds_and_can_be_rolled_back(installed: Installation) -> None:
+def test_good_release_serves_in_ten_seconds_and_rolls_back(installed: Installation) -> None:
     installed.offer("gateway-next", "agent-next")
     assert data(upgrade(installed, "check"))["upgrade_available"] is True
     outage = Outage(lambda: installed.server.shell(HANDSHAKE, check=False).code == 0)
@@ -103,9 +103,7 @@ def test_a_good_release_serves_within_ten_seconds_and_can_be_rolled_back(install
         pytest.param("gateway-isolated", marks=pytest.mark.long),
     ],
 )
-def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
-    installed: Installation, image: str
-) -> None:
+def test_bad_release_is_rolled_back_and_the_client_reconnects(installed: Installation, image: str) -> None:
     installed.keep_connected()
     installed.await_page()
     if image == "gateway-isolated":
@@ -121,7 +119,7 @@ def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
     assert installed.setup().envelope["status"] == "unchanged"
 
 
-def test_a_device_that_connects_while_the_container_is_replaced_gets_to_the_next_one(
+def test_device_connecting_during_an_upgrade_reaches_the_new_one(
     installed: Installation,
 ) -> None:
     """The rule that leads to a container outlives its network for a moment; here for as long as it takes."""
@@ -157,7 +155,7 @@ def test_a_release_that_refuses_every_device_is_gone_back_from(installed: Instal
 
 
 @pytest.mark.long
-def test_a_good_release_is_proved_by_a_session_and_a_device_that_sleeps_costs_it_nothing(
+def test_sleeping_device_does_not_fail_a_good_release(
     installed: Installation,
 ) -> None:
     installed.keep_connected()
@@ -176,7 +174,7 @@ def test_a_good_release_is_proved_by_a_session_and_a_device_that_sleeps_costs_it
 
 
 @pytest.mark.long
-def test_a_digest_that_the_registry_does_not_have_changes_nothing(installed: Installation) -> None:
+def test_digest_missing_in_the_registry_changes_nothing(installed: Installation) -> None:
     started = installed.started()
     installed.offer("gateway-next")
     wrong = installed.server.read(CATALOGUE).replace(installed.digest("gateway-next"), f"sha256:{'0' * 64}")
@@ -186,7 +184,7 @@ def test_a_digest_that_the_registry_does_not_have_changes_nothing(installed: Ins
     assert installed.started() == started
 
 
-def test_only_signed_images_are_taken_where_the_engine_wants_signatures(signed_only: Installation) -> None:
+def test_engine_with_a_signature_policy_takes_signed_images_only(signed_only: Installation) -> None:
     earlier = signed_only.digest("gateway")
     for image in ("gateway-unhealthy", "gateway-forged"):
         signed_only.offer(image, "agent-next")
@@ -212,7 +210,7 @@ def test_a_site_with_automatic_upgrades_upgrades(installed: Installation) -> Non
 
 
 @pytest.mark.long
-def test_a_release_missing_in_the_catalogue_is_refused_for_every_requester(installed: Installation) -> None:
+def test_release_missing_in_the_catalogue_is_refused(installed: Installation) -> None:
     """A request in the agent's own hand, for images that the registry has."""
     started = installed.started()
     installed.offer("gateway-next", "agent-next")

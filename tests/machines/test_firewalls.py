@@ -80,9 +80,7 @@ def host() -> Iterator[MachineInstallation]:
 
 
 @pytest.mark.parametrize("firewall", _FIREWALLS)
-def test_readiness_says_whether_a_closed_firewall_keeps_devices_out(
-    host: MachineInstallation, firewall: str
-) -> None:
+def test_readiness_reports_a_closed_firewall(host: MachineInstallation, firewall: str) -> None:
     host.go_back(_INSTALLED)
     host.server.run(["sh", "-ec", _FIREWALLS[firewall]])
     complaints = agree(host, _with_root)
@@ -93,7 +91,7 @@ def test_readiness_says_whether_a_closed_firewall_keeps_devices_out(
 
 
 @pytest.mark.parametrize("firewall", _FIREWALLS)
-def test_a_port_without_root_is_opened_by_the_fix_and_closed_by_an_uninstallation(
+def test_rootless_port_is_opened_by_fix_and_closed_by_uninstall(
     host: MachineInstallation, firewall: str
 ) -> None:
     host.go_back(_INSTALLED)

@@ -42,9 +42,7 @@ def host(release: OldRelease) -> Iterator[MachineInstallation]:
         yield installation
 
 
-def test_an_installation_of_an_old_release_is_upgraded_and_removed(
-    host: MachineInstallation, release: OldRelease
-) -> None:
+def test_old_release_is_upgraded_and_removed(host: MachineInstallation, release: OldRelease) -> None:
     host.setup()
     host.wait_until_healthy()
     host.await_verdict()

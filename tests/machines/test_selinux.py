@@ -72,7 +72,7 @@ def host() -> Iterator[MachineInstallation]:
         yield installation
 
 
-def test_nothing_of_ours_is_denied_and_labels_are_those_of_the_policy(host: MachineInstallation) -> None:
+def test_selinux_denies_nothing_and_labels_follow_the_policy(host: MachineInstallation) -> None:
     complaints: list[str] = []
 
     def judge(when: str, *, serves: bool = True) -> None:

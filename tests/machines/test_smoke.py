@@ -20,7 +20,7 @@ _HALFWAY = Cut(record=20)
 
 @pytest.mark.e2e
 @pytest.mark.long
-def test_a_gateway_is_installed_rebooted_and_removed_across_a_power_cut() -> None:
+def test_gateway_survives_reboot_and_power_cut() -> None:
     with booted() as trixie:
         before = tree(trixie)
         done = trixie.setup()

@@ -47,7 +47,7 @@ def test_the_tests_that_a_change_touches(files: Sequence[str], tests: Sequence[s
     assert check.tests_for(files, TESTS) == [f"tests/unit/{name}" for name in tests]
 
 
-def test_a_module_that_most_tests_import_runs_those_of_its_package() -> None:
+def test_widely_imported_module_runs_the_tests_of_its_package() -> None:
     many = {f"tests/unit/cli/test_{n}.py": "import mstunnel_setup.io.files\n" for n in range(check.MOST)}
     found = check.tests_for(["mstunnel_setup/io/files.py"], {**TESTS, **many})
     assert found == ["tests/unit/io/test_clock.py", "tests/unit/io/test_files.py"]
@@ -103,7 +103,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_names_what_differs_from_the_last_commit_is_checked(repository: Path) -> None:
+def test_changes_since_the_last_commit_are_checked_by_default(repository: Path) -> None:
     assert check.changed() == []
     assert check.main([]) == 0
     (repository / "edited").write_text("two\n")

@@ -61,7 +61,7 @@ def test_the_labels_for_loki_are_fields_of_our_entries() -> None:
     assert "MSTUNNEL_CODE" in journal_fields(RESTART(container="a", condition="unhealthy"))
 
 
-def test_the_rule_for_sentinel_is_json_with_a_destination_for_its_flow() -> None:
+def test_sentinel_rule_is_json_with_a_destination() -> None:
     properties = json.loads(text("sentinel-dcr.json"))["properties"]
     (flow,) = properties["dataFlows"]
     assert flow["destinations"] == [item["name"] for item in properties["destinations"]["logAnalytics"]]

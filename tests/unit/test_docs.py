@@ -59,7 +59,7 @@ def test_every_directory_or_file_that_a_page_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_a_directory_of_tests_has_a_short_page_and_a_place_in_the_architecture(name: str) -> None:
+def test_each_directory_of_tests_is_explained(name: str) -> None:
     assert f"`tests/{name}`" in (ROOT / "ARCHITECTURE.md").read_text()
     if name != "unit":
         assert 5 <= len((ROOT / "tests" / name / "README.md").read_text().splitlines()) <= 26
@@ -99,7 +99,7 @@ def test_no_help_is_wider_than_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("program", command_tree.PROGRAMS)
-def test_every_option_is_described_with_its_command_or_in_a_set_that_the_command_takes(program: str) -> None:
+def test_every_option_of_a_command_is_described(program: str) -> None:
     text = "\n".join(below("commands"))
     sections = dict(re.findall(r"(?ms)^##? `?([^`\n]+?)`?\n(.*?)(?=^##? |\Z)", text))
     for command in command_tree.program(program).walk():

@@ -23,9 +23,7 @@ def set_format(root: Path, value: str) -> None:
     (root / paths.ENVIRONMENT.lstrip("/")).write_text(f"LOG_FORMAT={value}\n")
 
 
-def test_the_agent_writes_json_from_the_line_on_that_env_sh_wants_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_agent_logs_json_once_env_sh_asks_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tell = log_of(Files(tmp_path))
     tell(CHECKED_IN())
     set_format(tmp_path, "json")

@@ -57,7 +57,7 @@ def test_cloud_init_can_refuse(tmp_path: Path) -> None:
     assert schema(broken).returncode != 0
 
 
-def test_the_answers_in_it_are_answers_and_its_script_ends_at_the_first_failure(tmp_path: Path) -> None:
+def test_cloud_init_has_valid_answers_and_stops_at_a_failure(tmp_path: Path) -> None:
     answers = tmp_path / "gateway.yaml"
     answers.write_text(written("/root/gateway.yaml"))
     assert load(answers)
@@ -66,7 +66,7 @@ def test_the_answers_in_it_are_answers_and_its_script_ends_at_the_first_failure(
     assert "\nset -eu\n" in script
 
 
-def test_its_script_fetches_program_and_images_and_runs_nothing_that_is_changed(tmp_path: Path) -> None:
+def test_cloud_init_runs_nothing_that_was_changed(tmp_path: Path) -> None:
     images = image_index.archive_of("amd64")
     (tmp_path / "program").write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/ran\n')
     (tmp_path / images).write_text("the images")
@@ -110,7 +110,7 @@ def test_the_template_for_packer_uses_each_of_its_variables(template: dict[str, 
     assert [*template["source"][0]] == ['"qemu"']
 
 
-def test_the_commands_of_the_template_are_clean_shell_and_leave_no_identity(template: dict[str, Any]) -> None:
+def test_template_is_clean_shell_and_leaves_no_identity(template: dict[str, Any]) -> None:
     (shell,) = (each['"shell"'] for each in template["build"][0]["provisioner"] if '"shell"' in each)
     commands = [json.loads(line) for line in shell["inline"] if line.startswith('"')]
     assert shellcheck("\n".join(commands)) == ""
@@ -120,15 +120,13 @@ def test_the_commands_of_the_template_are_clean_shell_and_leave_no_identity(temp
     assert any("/etc/ssh/ssh_host_*" in command for command in commands)
 
 
-def test_the_template_installs_what_podman_needs_and_only_recommends() -> None:
+def test_template_installs_packages_that_podman_only_recommends() -> None:
     """netavark makes the rules of a network with `nft`."""
     (install,) = re.findall(r"apt-get install .* --no-install-recommends ([a-z -]+)", PACKER.read_text())
     assert {"ca-certificates", "nftables", "podman"} == {*install.split()}
 
 
-def test_the_template_puts_the_images_where_the_program_finds_them(
-    template: dict[str, Any], tmp_path: Path
-) -> None:
+def test_template_puts_images_where_the_program_looks(template: dict[str, Any], tmp_path: Path) -> None:
     name = image_index.archive_of("amd64")
     (described,) = (each['"images"'] for each in template["variable"] if '"images"' in each)
     assert f"dist/{name.replace(__version__, 'VERSION')}" in described["description"]

@@ -90,7 +90,7 @@ def test_change_notes_have_the_usual_headings() -> None:
     assert [kind["directory"] for kind in types] == [name.lower() for name in HEADINGS]
 
 
-def test_every_change_fragment_has_a_type_that_the_release_notes_know() -> None:
+def test_every_change_fragment_has_a_known_type() -> None:
     """`towncrier build` leaves out a fragment whose type it does not know, without an error."""
     fragments = [path for path in (ROOT / "changelog.d").iterdir() if path.name != ".gitignore"]
     types = "|".join(name.lower() for name in HEADINGS)
@@ -140,7 +140,7 @@ def test_the_linter_of_workflows_finds_nothing() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_only_stored_secret_is_the_key_of_the_feed_in_the_environment_of_its_workflow() -> None:
+def test_the_feed_key_is_the_only_stored_secret() -> None:
     """The key of the checksums is with a maintainer, that of the feed's root offline."""
     used = {path.stem: re.findall(r"secrets\.\w+", path.read_text()) for path in WORKFLOWS}
     assert {name: secrets for name, secrets in used.items() if secrets} == {"feed": ["secrets.FEED_KEY"]}
@@ -163,7 +163,7 @@ def test_nothing_is_built_of_a_tag_before_its_tests_have_passed() -> None:
     assert needs == ["test", "images", "test", ["build", "documentation"]]
 
 
-def test_the_feed_offers_the_programs_of_the_release_that_it_lists() -> None:
+def test_feed_offers_the_programs_of_its_release() -> None:
     fetched = (ROOT / ".github/workflows/feed.yml").read_text()
     wanted = {f"mstunnel-setup{each.suffix}" for each in ARCHITECTURES.values()}
     assert wanted < set(re.findall(r"--pattern (\S+)", fetched))

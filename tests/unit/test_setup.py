@@ -91,7 +91,7 @@ def packages() -> dict[str, str]:
 
 
 @pytest.mark.timeout(400)
-def test_a_linked_environment_of_another_clone_is_replaced_and_not_emptied(clone: Clone) -> None:
+def test_environment_linked_from_another_clone_is_replaced(clone: Clone) -> None:
     """The new one is for other users too, whatever the umask."""
     other = clone.path / "other"
     (clone.path / ".venv").rename(other)
@@ -144,7 +144,7 @@ def test_every_package_says_what_needs_it() -> None:
     assert set(packages().values()) == {"base", "demo", "docs", "lint", "test"}
 
 
-def test_apt_says_one_line_when_it_succeeds_and_everything_when_it_fails(clone: Clone) -> None:
+def test_apt_is_quiet_unless_it_fails(clone: Clone) -> None:
     (line,) = clone.setup("demo", installed="podman git").stderr.splitlines()
     assert line.startswith("setup: installing aardvark-dns ")
     assert " podman" not in line

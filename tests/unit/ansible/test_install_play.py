@@ -66,7 +66,7 @@ def test_the_images_lie_beside_the_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "directory", "file"), [({}, "700", "600"), ({"mode": "rootless"}, "755", "644")]
 )
-def test_the_images_lie_where_a_package_looks_and_an_account_can_read_them(
+def test_images_are_where_the_package_looks_and_readable(
     tmp_path: Path, answers: dict[str, str], directory: str, file: str
 ) -> None:
     assert copied(tmp_path, mstunnel_gateway_answers=answers) == {

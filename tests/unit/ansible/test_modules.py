@@ -68,7 +68,7 @@ def server(tmp_path: Path) -> Server:
 
 
 @needs_root
-def test_an_installation_gets_answers_in_a_file_and_secrets_in_the_environment(server: Server) -> None:
+def test_answers_go_into_a_file_and_secrets_into_variables(server: Server) -> None:
     server.prints("changed", data={"actions": 3})
     done = server.module(
         "mstunnel_gateway",
@@ -145,7 +145,7 @@ def test_only_a_gateway_that_is_there_is_removed(
 
 
 @needs_root
-def test_what_an_unfinished_run_left_is_removed_with_the_program_that_was_copied(server: Server) -> None:
+def test_unfinished_run_is_removed_with_the_copied_program(server: Server) -> None:
     server.prints("changed")
     (server.directory / "bin/mst-cli").unlink()
     assert server.module("mstunnel_gateway", state="absent", directory=f"{server.directory}/bin")["changed"]
@@ -164,7 +164,7 @@ def test_without_any_program_there_is_nothing_to_remove(server: Server) -> None:
 
 
 @needs_root
-def test_a_removal_that_waits_has_changed_nothing_and_says_for_what(server: Server) -> None:
+def test_waiting_removal_changes_nothing_and_says_why(server: Server) -> None:
     server.prints("error", code=11, errors=[{**AWAITED, "code": "consent-missing"}])
     done = server.module("mstunnel_gateway", state="absent")
     assert (done["changed"], done["waiting"], "diff" in done) == (False, True, False)

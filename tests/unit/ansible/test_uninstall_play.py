@@ -66,7 +66,7 @@ def test_what_was_copied_goes_with_the_gateway(tmp_path: Path) -> None:
     assert not (tmp_path / "opt").exists()
 
 
-def test_the_images_that_were_copied_for_a_package_go_and_others_stay(tmp_path: Path) -> None:
+def test_only_images_copied_for_a_package_are_removed(tmp_path: Path) -> None:
     (tmp_path / "archives").mkdir()
     for name in ("images-1.0.tar", "images-2.0.tar"):
         (tmp_path / "archives" / name).touch()

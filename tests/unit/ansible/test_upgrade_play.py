@@ -89,7 +89,7 @@ def site(tmp_path: Path) -> Site:
     return made
 
 
-def test_servers_take_turns_and_each_is_looked_at_after_its_upgrade(site: Site) -> None:
+def test_servers_upgrade_in_turn_and_each_is_checked(site: Site) -> None:
     done = site.upgrade()
     assert {name: (server.changed, server.failed) for name, server in done.items()} == dict.fromkeys(
         NAMES, (1, 0)
@@ -119,7 +119,7 @@ def test_check_mode_upgrades_none_and_names_those_it_would(site: Site) -> None:
     assert site.upgraded() == []
 
 
-def test_check_mode_asks_no_server_that_has_another_list_and_says_so(site: Site) -> None:
+def test_check_mode_skips_servers_with_another_list(site: Site) -> None:
     """It writes no list, so what the server would answer is about the one that it has."""
     listed = json.dumps({"mstunnel_gateway_releases": "# another list\n"})
     done = site.upgrade("--check", f"--extra-vars={listed}")

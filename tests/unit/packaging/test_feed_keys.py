@@ -60,7 +60,7 @@ def test_the_end_of_a_root_is_announced(
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["another", "none"])
-def test_nothing_is_signed_with_a_key_that_the_root_does_not_name(
+def test_key_that_the_root_does_not_name_signs_nothing(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     other = tmp_path / "other"
@@ -86,7 +86,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_first_feed_of_a_clone_has_an_empty_list_in_a_directory_that_is_made(
+def test_first_feed_is_an_empty_list_in_a_new_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue, dist = tmp_path / "site/releases.toml", tmp_path / "dist"
@@ -98,13 +98,13 @@ def test_the_first_feed_of_a_clone_has_an_empty_list_in_a_directory_that_is_made
     assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["release.pem", "root.pem"]
 
 
-def test_git_takes_neither_the_keys_nor_the_feed_that_make_feed_writes() -> None:
+def test_git_ignores_keys_and_feed() -> None:
     written = ["keys/root.pem", "keys/release.pem", "site/releases.toml", "site/feed.tar"]
     shown = run("git", "check-ignore", *written, directory=ROOT)
     assert shown.stdout.split() == written
 
 
 @pytest.mark.parametrize("directory", ["site/feed", "site/feed/"])
-def test_make_finds_the_list_beside_the_directory_however_that_is_written(directory: str) -> None:
+def test_make_finds_the_list_for_any_spelling_of_the_directory(directory: str) -> None:
     shown = run("make", "--dry-run", "feed", f"FEED_DIR={directory}", "KEYS=keys", directory=ROOT)
     assert " --catalogue site/releases.toml " in shown.stdout

@@ -136,7 +136,7 @@ def test_another_release_with_its_signature_is_not_this_one(page: Path, tmp_path
     assert f"the checksums of the release are not those of version {__version__}" in refused.stderr
 
 
-def test_without_minisign_the_checksum_is_compared_unless_a_key_is_given(page: Path, tmp_path: Path) -> None:
+def test_without_minisign_the_checksum_is_compared(page: Path, tmp_path: Path) -> None:
     path = without(tmp_path, "minisign")
     done = installed(tmp_path, PATH=path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -87,7 +87,7 @@ def test_an_installer_without_the_key_is_refused(known: Path) -> None:
 
 
 @pytest.mark.parametrize("name", publisher.READMES, ids=str)
-def test_a_readme_that_fetches_the_installer_from_nowhere_is_refused(known: Path, name: Path) -> None:
+def test_readme_without_an_address_of_the_installer_is_refused(known: Path, name: Path) -> None:
     line = "curl -fLO {}/releases/latest/download/install.sh\nless install.sh\n"
     assert line.format(GIVEN["HOMEPAGE"]) in name.read_text()
     shutil.copy(ROOT / name, known)

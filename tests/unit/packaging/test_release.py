@@ -136,7 +136,7 @@ def test_nothing_is_signed_without_a_key_or_with_wrong_checksums(made: Path, key
     assert not (made / "SHA256SUMS.minisig").exists()
 
 
-def test_the_signature_of_another_key_than_the_publishers_is_refused(made: Path, keys: Path) -> None:
+def test_signature_of_a_foreign_key_is_refused(made: Path, keys: Path) -> None:
     assert "signed with another key" in signed(made, "other.key").stderr
 
 
@@ -180,7 +180,7 @@ def test_the_program_gets_the_site_of_its_release(monkeypatch: pytest.MonkeyPatc
         ("", "1.root.json"),
     ],
 )
-def test_no_program_is_built_with_half_a_feed_or_an_untrusted_root(
+def test_build_refuses_half_a_feed_and_an_untrusted_root(
     root: Path, address: str, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsigned = {**json.loads(root.read_text()), "signatures": []}
@@ -260,7 +260,7 @@ def image(directory: Path, **more: str) -> Path:
     return archive
 
 
-def test_the_sbom_of_an_image_has_its_packages_with_licences_needs_and_every_file(tmp_path: Path) -> None:
+def test_image_sbom_has_packages_licences_and_files(tmp_path: Path) -> None:
     parts, files = sbom.of_image(image(tmp_path))
     made = json.loads(sbom.document("mstunnel-gateway", "container", parts, files))
     found = {each["name"]: each for each in made["components"]}
@@ -288,7 +288,7 @@ def test_the_sbom_of_an_image_has_its_packages_with_licences_needs_and_every_fil
     assert len(references) == len({*references})
 
 
-def test_an_sbom_is_refused_where_the_image_lacks_a_file_of_a_package(tmp_path: Path) -> None:
+def test_sbom_needs_every_file_of_each_package(tmp_path: Path) -> None:
     sums = "0  usr/lib/not-there.so\n"
     with pytest.raises(KeyError, match=r"usr/lib/not-there\.so"):
         sbom.of_image(image(tmp_path, **{"var/lib/dpkg/status.d/libone.md5sums": sums}))
@@ -357,9 +357,7 @@ def test_a_release_is_listed_once(built: Path, tmp_path: Path) -> None:
     assert catalogue.read_text() == raised
 
 
-def test_a_release_that_changes_the_image_of_the_agent_alone_is_listed_too(
-    built: Path, tmp_path: Path
-) -> None:
+def test_release_of_the_agent_image_alone_is_listed(built: Path, tmp_path: Path) -> None:
     catalogue, recorded = tmp_path / "releases.toml", built / "images-amd64.json"
     (built / "images-arm64.json").unlink()
     feed.add_release(catalogue, built, date(2026, 1, 5))

@@ -64,9 +64,7 @@ def test_the_source_is_that_which_the_package_was_built_from() -> None:
         ("", True),
     ],
 )
-def test_source_is_owed_unless_every_licence_is_known_and_permissive(
-    copyright_file: str, *, owed: bool
-) -> None:
+def test_source_is_owed_unless_all_licences_are_permissive(copyright_file: str, *, owed: bool) -> None:
     assert sources.wanted([written(CONTROL, copyright_file)]) == {("one", "1.0-2"): owed}
 
 
@@ -111,7 +109,7 @@ def test_a_file_that_is_not_that_of_the_index_is_refused(mirror: Path, tmp_path:
     assert not (tmp_path / "debian/one_1.0-2/one_1.0.orig.tar.xz").exists()
 
 
-def test_the_archive_has_sources_patches_and_the_recipe_of_the_build(
+def test_archive_has_sources_patches_and_build_recipe(
     mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "dist"

@@ -51,14 +51,12 @@ def test_a_folder_of_another_name_removes_no_version(place: Path) -> None:
     assert tidy(place, "copy") == {OWN, OLDER, NEWER, "copy"}
 
 
-def test_a_version_that_another_start_removes_meanwhile_stops_nothing(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_version_removed_meanwhile_stops_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "listdir", lambda _place: ["1.0.0-0123456789ab", OLDER, OWN])
     assert tidy(place) == {OWN, NEWER}
 
 
-def test_what_an_interrupted_run_left_is_removed_and_what_one_at_work_needs_stays(place: Path) -> None:
+def test_leftovers_are_removed_and_files_in_use_stay(place: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     left = {f".{OLDER}.{gone.pid}", f".{OWN}.{gone.pid}.damaged"}
