@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import gc
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ import typer.main
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from mstunnel_setup.base.text import Text
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, Text, Verbatim
 from mstunnel_setup.io import own_process
-from scripts import package_data
+from scripts import package_data, texts
 from tests.places import HOME
 
 # The collected tests stay to the end: looking for garbage among them doubles the time to collect them.
@@ -35,6 +37,31 @@ def _no_translation(template: Text, _specification: str) -> str:
 
 # On a real host such a text is shown in English only.
 Text.__format__ = _no_translation  # type: ignore[method-assign,assignment]
+
+# Two words of a sentence side by side, the second one of those that no value of a table has.
+_SENTENCE = re.compile(
+    r"[a-z]{3,},? (?:is|are|was|of|to|in|on|the|no|not|with|which|and|for|from|has|cannot|until|at|by|or)\b"
+)
+_make_result = Result.__init__
+
+
+def _only_templates(self: Result[Any], *arguments: Any, **named: Any) -> None:
+    _make_result(self, *arguments, **named)
+    shown = self.text
+    lines = (lambda: map(_template, shown())) if callable(shown) else [*map(_template, shown)]
+    object.__setattr__(self, "text", lines)
+
+
+def _template(line: str) -> str:
+    cells = line.cells if isinstance(line, Line) else (line,)
+    for cell in cells:
+        if not isinstance(cell, Text | Verbatim) and _SENTENCE.search(cell):
+            assert cell.strip() in texts.texts(), f"{cell!r} has no template: make it with text()"
+    return line
+
+
+# What a command shows is made of templates and values: another language has nothing to look a sentence up by.
+Result.__init__ = _only_templates  # type: ignore[method-assign]
 
 # A machine that is busy with other tests is no failure. Each run has other examples, and fifty of a property
 # are enough in one; a test that needs more says so.

@@ -121,41 +121,56 @@ def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate
     """What counts here as well; `replaced` are variables that the answers give, in lower case."""
     certificate = inventory.certificate
     if certificate.fingerprint and not has_certificate:
-        detail = f"{certificate.subject}, valid until {certificate.not_after}, from {certificate.chain}"
-        yield Item("carried", "certificate", detail)
+        detail = text(
+            "{subject}, valid until {end}, from {chain}",
+            subject=certificate.subject,
+            end=certificate.not_after,
+            chain=certificate.chain,
+        )
+        yield Item("carried", text("certificate"), detail)
     if site := inventory.tenant.get("SiteId"):
-        yield Item("carried", "site", site)
+        yield Item("carried", text("site"), site)
     if network := inventory.configuration.get("Network"):
-        detail = f"clients in {network}, port {inventory.configuration.get('ListenPort')}; read from the site"
+        port = inventory.configuration.get("ListenPort")
+        detail = text("clients in {network}, port {port}; read from the site", network=network, port=port)
         yield Item("carried", text("server configuration"), detail)
     for name in _carried_variables(inventory):
         if name.lower() not in replaced:
-            yield Item("carried", f"{name} in env.sh", inventory.environment[name])
+            yield Item("carried", text("{name} in env.sh", name=name), inventory.environment[name])
     yield from (Item("carried", text("trusted root"), path) for path in carried_roots(inventory))
 
 
 def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
     if has_certificate:
-        yield Item("changed", "certificate", "the one in the answers is served")
+        yield Item("changed", text("certificate"), text("the one in the answers is served"))
     for name in _carried_variables(inventory):
         if name.lower() in replaced:
-            yield Item("changed", f"{name} in env.sh", "the value in the answers counts")
+            subject = text("{name} in env.sh", name=name)
+            yield Item("changed", subject, text("the value in the answers counts"))
     for name in (name for name in _OWN_OF_OCSERV if name in inventory.gateway):
-        detail = f"{inventory.gateway[name]} today; the site's server configuration decides"
-        yield Item("changed", f"{name} in ocserv.conf", detail)
+        value = inventory.gateway[name]
+        detail = text("{value} today; the site's server configuration decides", value=value)
+        yield Item("changed", text("{name} in ocserv.conf", name=name), detail)
     for path, line in inventory.cron:
-        yield Item("changed", f"cron job in {path}", f"calls the mst-cli of this program: {line}")
+        detail = text("calls the mst-cli of this program: {line}", line=line)
+        yield Item("changed", text("cron job in {path}", path=path), detail)
     for item in inventory.containers:
-        detail = f"stopped and kept as {beside(item.name)}; restart policy today: {item.restart_policy}"
-        yield Item("changed", f"{item.engine} container {item.name}", detail)
-    yield from (Item("changed", path, f"moved to {beside(path)}") for path in set_aside(inventory))
+        detail = text(
+            "stopped and kept as {kept}; restart policy today: {policy}",
+            kept=beside(item.name),
+            policy=item.restart_policy,
+        )
+        subject = text("{engine} container {name}", engine=item.engine, name=item.name)
+        yield Item("changed", subject, detail)
+    for path in set_aside(inventory):
+        yield Item("changed", path, text("moved to {kept}", kept=beside(path)))
 
 
 def _lost(inventory: Inventory) -> Iterator[Item]:
     for name, value in inventory.environment.items():
         if name not in _carried_variables(inventory):
             reason = text("it holds a password") if STARS in value else text("unknown to this gateway")
-            yield Item("lost", f"{name} in env.sh", reason)
+            yield Item("lost", text("{name} in env.sh", name=name), reason)
     for path in inventory.roots:
         if path not in carried_roots(inventory):
             yield Item("lost", path, text("not copied: its name does not end in .crt"))

@@ -138,7 +138,7 @@ def host(
         steps = [step for step in steps if step is not proxy.SYSTEM]
     outcome = run_steps(operator, request, Scope.HOST, steps, port=port)
     return installed(
-        outcome.report, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."
+        outcome.report, text("The host part is done. Continue as the account: `mstunnel-setup --rootless`.")
     )
 
 

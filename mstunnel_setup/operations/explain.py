@@ -192,7 +192,7 @@ def lease(facts: ConnectionFacts) -> Row:
     pool = facts.served.pools[0]
     free = max(0, pool.num_addresses - 3 - len(facts.sessions))
     seen = text("{free} addresses free in {pool}", free=free, pool=pool)
-    hint = "" if free else "Use a larger network: `mst-admin config update NAME --network CIDR`."
+    hint = "" if free else text("Use a larger network: `mst-admin config update NAME --network CIDR`.")
     return Row("lease", "ok" if free else "problem", seen, hint)
 
 
@@ -274,7 +274,8 @@ def _name(facts: ConnectionFacts, served: TunnelSettings) -> Row:
     if not facts.destinations:
         hint = text("Query the devices' DNS servers directly: the gateway uses those of its host.")
         return Row("dns", "warning", text("{name} does not resolve on the gateway", name=name), hint)
-    return Row("dns", "ok", f"{name} is {', '.join(map(str, facts.destinations))} on the gateway")
+    addresses = ", ".join(map(str, facts.destinations))
+    return Row("dns", "ok", text("{name} is {addresses} on the gateway", name=name, addresses=addresses))
 
 
 def firewall(facts: ConnectionFacts) -> Row:
@@ -288,7 +289,8 @@ def firewall(facts: ConnectionFacts) -> Row:
             hint = text(
                 "To allow it: `mst-cli env set CLIENT_TO_CLIENT true`, then `mst-cli server restart`."
             )
-            return Row("firewall", "problem", f"{address} belongs to devices, which are kept apart", hint)
+            seen = text("{address} belongs to devices, which are kept apart", address=address)
+            return Row("firewall", "problem", seen, hint)
         if address in facts.protected:
             seen = text(
                 "{address} belongs to the gateway's host or to a service of the cloud: devices may not "
@@ -300,7 +302,8 @@ def firewall(facts: ConnectionFacts) -> Row:
             )
         if address in facts.unroutable:
             hint = text("Add the route on this host, see `ip route`.")
-            return Row("firewall", "problem", f"the gateway has no route to {address}", hint)
+            seen = text("the gateway has no route to {address}", address=address)
+            return Row("firewall", "problem", seen, hint)
     hint = text(
         "Firewalls behind the gateway: record with `mst-cli server capture eth0 FILE` while a device tries."
     )

@@ -8,7 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from mstunnel_setup.base import documentation
 from mstunnel_setup.base.result import Day, Report, Result
-from mstunnel_setup.base.text import fold, fold_all, folded, text
+from mstunnel_setup.base.text import Line, fold, fold_all, folded, text
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Platform, Platforms, PossibleFinding, possible_findings
@@ -201,7 +201,8 @@ def platform_lines(table: Platforms) -> Iterator[str]:
         elif row.last_listed:
             support = text("ended, last listed {last_listed}", last_listed=row.last_listed)
         engine = text("{engine} {version} or later", engine=row.engine, version=table.least_engine(row))
-        yield f"  {f'{row.distribution} {row.version}':14} {engine!s:24} {support!s}".rstrip()
+        platform = f"{row.distribution} {row.version}"
+        yield Line(f"  {platform:14} {engine!s:24} {support!s}".rstrip(), platform, engine, support)
     for name, known in table.engines.items():
         least = known.least_rootless
         yield text(

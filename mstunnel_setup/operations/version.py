@@ -211,7 +211,7 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
                 digest=digest,
                 sums=sums,
             )
-        lines.append(f"The release is signed with the key in {key}.")
+        lines.append(text("The release is signed with the key in {key}.", key=key))
     report = ProgramCheck(file=file, sha256=found, folder=str(directory), signed=key is not None)
     return Result("ok", report, text=lines)
 

@@ -259,7 +259,13 @@ def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | No
         apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
         serving = activation.prove(run.context, activation.serving_port(run.context))
     lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
-    lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {place}.")
+    lines.append(
+        text(
+            "In use is the certificate of {title} from {place}.",
+            title=title(chosen.identity.leaf),
+            place=place,
+        )
+    )
     report = CertificateRepair(serving=serving, generation=name, source=place)
     return Result("changed", report, text=fold_all(lines))
 

@@ -143,7 +143,7 @@ def check(operator: Operator) -> Result[UpgradeCheck]:
         *(_decision_lines(found, upgrades=report.upgrade_available) if found else ()),
     ]
     if report.upgrade_available:
-        lines.append("Upgrade with `mst-cli upgrade apply`.")
+        lines.append(text("Upgrade with `mst-cli upgrade apply`."))
     return Result("warning" if notices else "ok", report, notices, text=lines)
 
 

@@ -208,7 +208,7 @@ def test_the_table_fits_80_columns_and_begins_with_the_most_traffic(reported: Re
         [
             ended(ADA, many, client="203.0.113.113"),
             ended(BOB, client="2001:db8:1234:5678:9abc:def0:1234:5678"),
-            begun("ada of the accounting department of Contoso", "10.8.0.9"),
+            begun("ada.lovelace.accounting.department.contoso", "10.8.0.9"),
         ]
     )
     assert [row["user"] for row in rows_of(result, "users")][:2] == [ADA, BOB]
