@@ -1,9 +1,9 @@
-"""`mst-cli reenroll|site`: the identity of this server, and the site it belongs to."""
+"""`mst-cli reenroll|site`: register this server again, in its site or in another one."""
 
 from collections.abc import Collection
 
 from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.agent_identity import CreateAgentSecret
+from mstunnel_setup.actions.agent_sign_in import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, require_free_name
 from mstunnel_setup.base import paths
