@@ -212,7 +212,7 @@ def test_another_variant_drops_the_settings_of_the_weaker_one(
     assert found.keys() - earlier.keys() <= {f"{section}.client_id"}
 
 
-def test_the_strongest_source_chooses_between_those_of_one_weaker_source() -> None:
+def test_stronger_source_chooses_between_contradictory_answers() -> None:
     earlier = {
         f"identity.{key}": value for key, value in {**IDENTITIES["certificate"], "pfx": "/a.pfx"}.items()
     }
@@ -230,11 +230,29 @@ def test_the_key_of_a_replaced_certificate_is_not_used() -> None:
     assert found.record() == {"certificate.chain": ["/both.pem"]}
 
 
-def test_every_setting_that_excludes_another_exists() -> None:
-    variants = [
-        choice.variants.values() if isinstance(choice, Selected) else choice.variants for choice in CHOICES
-    ]
-    assert {path for one in variants for paths in one for path in paths} <= BY_PATH.keys()
+EXCLUSIVE = {
+    path
+    for choice in CHOICES
+    for paths in (choice.variants.values() if isinstance(choice, Selected) else choice.variants)
+    for path in paths
+}
+
+
+def test_every_setting_that_excludes_another_is_tried() -> None:
+    tried = {
+        f"{section}.{key}"
+        for section, variants in VARIANTS.items()
+        for variant in variants
+        for key in variant
+    }
+    assert tried | DEVICES.keys() | BOTH.keys() >= EXCLUSIVE
+    assert BY_PATH.keys() >= EXCLUSIVE
+
+
+@every("section", ["sign_in", "identity", "certificate", "devices"])
+def test_every_setting_of_a_choice_belongs_to_a_variant(section: str) -> None:
+    settings = {path for path in BY_PATH if path.startswith(f"{section}.")}
+    assert settings - EXCLUSIVE <= {"sign_in.method", "sign_in.client_id"}
 
 
 TWO_IDENTITIES = {

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter
 from mstunnel_setup.answers import variables
 from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness.facts import parse
+from mstunnel_setup.readiness.facts import firewall, parse
 from mstunnel_setup.readiness.facts.cloud import bypassed
 from mstunnel_setup.readiness.facts.parse import Bridge, Route
 from tests.cases import every
@@ -35,21 +35,22 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-
-
-TEXTS = st.text() | st.recursive(st.none() | st.text(), st.lists, max_leaves=5).map(str)
+TEXTS = (
+    st.text() | JSON.map(json.dumps) | st.recursive(st.none() | st.text(), st.lists, max_leaves=5).map(str)
+)
 ARGUMENTS: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,
     str | bytes: TEXTS,
     Mapping[str, str]: TEXTS.map(parse.assignments),
     Any: JSON,
 }
-# A reader that is added to the module is tried without being listed here.
+# A reader that is added to one of these modules is tried without being listed here.
 READERS = [
     *(
         reader
-        for name, reader in getmembers(parse, isfunction)
-        if reader.__module__ == parse.__name__ and not name.startswith("_")
+        for module in (parse, firewall)
+        for name, reader in getmembers(module, isfunction)
+        if reader.__module__ == module.__name__ and not name.startswith("_")
     ),
     json_object,
     release,
@@ -67,7 +68,9 @@ def test_no_text_makes_a_reader_crash(reader: Callable[..., object], data: st.Da
     found = data.draw(
         st.builds(reader, **{name: ARGUMENTS.get(kind, st.from_type(kind)) for name, kind in types.items()})
     )
-    TypeAdapter(returned, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(found, strict=True)
+    # In a tuple, as a model takes no configuration.
+    adapter = TypeAdapter(tuple[returned], config=ConfigDict(arbitrary_types_allowed=True))  # type: ignore[valid-type]
+    adapter.validate_python((found,), strict=True)
 
 
 @given(JSON)
