@@ -564,9 +564,9 @@ def change_site(
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
 ) -> Work:
     """Leave the site for another one; certificate and identity stay."""
-    from mstunnel_setup.operations import registration as site_work
+    from mstunnel_setup.operations import registration
 
-    return lambda operator: site_work.change(operator, sign_in.settings(), site)
+    return lambda operator: registration.change(operator, sign_in.settings(), site)
 
 
 @command(journal_app, "repair")
