@@ -18,10 +18,10 @@ from mstunnel_setup.base.errors import CertificateError, ExitCode, SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.agent_credential import (
+from mstunnel_setup.certificates.agent_certificate import (
     CREDENTIAL_DAYS,
-    new_agent_credential,
-    read_agent_credential,
+    new_agent_certificate,
+    read_agent_certificate,
 )
 from mstunnel_setup.certificates.device_authority import lists_pem, read_lists
 from mstunnel_setup.certificates.errors import CERTIFICATE_SOURCE_CHANGED
@@ -224,7 +224,7 @@ class CreateAgentCredential(FileAction):
         if hashlib.sha256(content).hexdigest() == tested.get(TESTED_SHA256):
             return datetime.fromisoformat(str(tested["not_after"])) > host.clock.now()
         try:
-            return read_agent_credential(content).not_valid_after_utc > host.clock.now()
+            return read_agent_certificate(content).not_valid_after_utc > host.clock.now()
         except SetupError:
             return False
 
@@ -232,10 +232,10 @@ class CreateAgentCredential(FileAction):
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Create it, unless an interrupted run has done so."""
         if not self.satisfied(host, outputs):
-            pfx, _ = new_agent_credential(self.common_name, host.clock.now(), CREDENTIAL_DAYS)
+            pfx, _ = new_agent_certificate(self.common_name, host.clock.now(), CREDENTIAL_DAYS)
             host.files.write(self.path, pfx, _PRIVATE)
         content = host.files.read(self.path) or b""
-        credential = read_agent_credential(content)
+        credential = read_agent_certificate(content)
         return {
             TESTED_SHA256: hashlib.sha256(content).hexdigest(),
             "not_after": credential.not_valid_after_utc.isoformat(),

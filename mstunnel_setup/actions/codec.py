@@ -2,7 +2,7 @@
 
 from mstunnel_setup.actions import (
     accounts,
-    agent_identity,
+    agent_sign_in,
     certificates,
     containers,
     files,
@@ -20,7 +20,7 @@ from mstunnel_setup.containers import choice
 from mstunnel_setup.transaction.action import Action, Codec
 
 _MODULES = (
-    *(accounts, agent_identity, certificates, choice, containers, files, firewall, gateway_configuration),
+    *(accounts, agent_sign_in, certificates, choice, containers, files, firewall, gateway_configuration),
     *(kernel, store_answer, tenant_objects, tunnel_device, units, uplink, vendor_gateway),
 )
 

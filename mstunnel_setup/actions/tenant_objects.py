@@ -8,7 +8,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError, declare
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.client_credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.roles import ACCESS_DENIED
 from mstunnel_setup.tenant.wire import (

@@ -25,7 +25,7 @@ from mstunnel_setup.base.redaction import without_likely
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.certificates.certificate import title
-from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.load import fingerprint, load_identity
 from mstunnel_setup.containers.vendor import VendorContainer, vendor_containers
 from mstunnel_setup.gateway import env_file

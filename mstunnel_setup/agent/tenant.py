@@ -15,15 +15,20 @@ from mstunnel_setup.answers.variables import PROXIES, in_both_cases
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, SignInError
 from mstunnel_setup.base.log_line import Tell
-from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS, new_agent_credential
+from mstunnel_setup.certificates.agent_certificate import CREDENTIAL_DAYS, new_agent_certificate
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.exchange.agent_settings import read_agent_info, read_agent_settings, read_proxies
 from mstunnel_setup.exchange.log_lines import IDENTITY_NOT_RENEWED, IDENTITY_RENEWED
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.tenant.client_credential import (
+    Credential,
+    own_credential,
+    proof_of_possession,
+    read_credential,
+)
 from mstunnel_setup.tenant.clouds import cloud
-from mstunnel_setup.tenant.credential import Credential, own_credential, proof_of_possession, read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 
@@ -177,7 +182,7 @@ class Renewal:
         names = credential.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         name = str(names[0].value) if names else "mstunnel-agent"
         if self.files.read(CANDIDATE) is None:
-            pfx, _ = new_agent_credential(name, self.clock.now(), CREDENTIAL_DAYS)
+            pfx, _ = new_agent_certificate(name, self.clock.now(), CREDENTIAL_DAYS)
             self.files.make_directories(paths.AGENT_STATE)
             self.files.write(CANDIDATE, pfx, 0o600)
         wanted = read_credential(self.files, CANDIDATE).key_credential(name)

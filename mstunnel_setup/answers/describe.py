@@ -7,8 +7,9 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from mstunnel_setup.answers.merge import Answers, OriginKind, flat
+from mstunnel_setup.answers.merge import Answers, OriginKind
 from mstunnel_setup.answers.model import VERSION, AnswerFile
+from mstunnel_setup.answers.settings import flat
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.values import JsonObject
 

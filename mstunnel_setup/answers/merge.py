@@ -1,16 +1,16 @@
 """Merging: option, environment, answer file, earlier answer, backup, default; each value keeps its origin."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
+from mstunnel_setup.answers.choices import SIGN_IN, overruled
 from mstunnel_setup.answers.document import KeyProblem
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
-from mstunnel_setup.answers.rules import foreign_keys
-from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
+from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting, flat
 from mstunnel_setup.answers.values import Key
 from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.text import Text, joined, quoted, text
@@ -126,7 +126,7 @@ def merge(
         **_implied(of_options),
     }
     withdrawn = {path: given for path, given in chosen.items() if given.value is None}
-    chosen = _without_beaten({path: given for path, given in chosen.items() if path not in withdrawn})
+    chosen = _without_overruled({path: given for path, given in chosen.items() if path not in withdrawn})
     raw: dict[str, Any] = {"version": VERSION}
     for path, item in chosen.items():
         section, dot, key = path.partition(".")
@@ -210,11 +210,11 @@ def _truth(variable: str, value: str) -> bool:
 
 
 def _implied(layer: _Layer) -> _Layer:
-    """The layer; a key that only one sign-in method uses chooses that method, unless one was named."""
-    for key, method in foreign_keys("device-code").items():
-        given = layer.get(f"sign_in.{key}")
-        if given is not None:
-            return {"sign_in.method": _Given(method, given.origin), **layer}
+    """Return the layer; a key that only one sign-in method uses chooses that method, unless one was named."""
+    for method, paths in SIGN_IN.variants.items():
+        for path in paths:
+            if path in layer:
+                return {"sign_in.method": _Given(method, layer[path].origin), **layer}
     return layer
 
 
@@ -223,57 +223,13 @@ def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
 
 
-def flat(answers: JsonObject) -> JsonObject:
-    """Nested answers by setting path."""
-    found: JsonObject = {}
-    for name, value in answers.items():
-        if name in BY_PATH:
-            found[name] = value
-        elif isinstance(value, dict):
-            found |= {f"{name}.{key}": item for key, item in value.items()}
-    return found
-
-
-def _without_beaten(chosen: _Layer) -> _Layer:
-    """Leave out values of a weaker source that only made sense with what a stronger source replaced."""
-    beaten = {
-        path
-        for selectors, members in _alternatives(chosen)
-        for path in members
-        if path in chosen
-        if any(chosen[selector].rank < chosen[path].rank for selector in selectors if selector in chosen)
-    }
-    return {path: given for path, given in chosen.items() if path not in beaten}
-
-
-def _alternatives(chosen: _Layer) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Settings that choose something, and those that do not go with the choice."""
-    values = {path: given.value for path, given in chosen.items()}
-    if values.get("tenant.cloud", "custom") != "custom":
-        yield ("tenant.cloud",), ("tenant.authority", "tenant.graph")
-    if "sign_in.method" in values:
-        foreign = foreign_keys(str(values["sign_in.method"]))
-        yield ("sign_in.method",), tuple(f"sign_in.{key}" for key in foreign)
-    # How devices authenticate.
-    ways = ("authentication", "authentication_also")
-    if "certificate" not in map(values.get, ways):
-        yield ways, ("devices.ca_file", "devices.crl_file")
-    if values.get(ways[0]) == "certificate":
-        yield ways[:1], ways[1:]
-    # An application created in advance, with a certificate or a secret, or one that a run creates.
-    created, secret = ("identity.credential",), ("identity.client_secret",)
-    certificate = tuple(f"identity.{key}" for key in ("certificate", "key", "pfx", "passphrase"))
-    application = ("identity.client_id", *secret, *certificate)
-    file, pem = ("tenant.ca_file",), ("tenant.ca_pem",)
-    for one, other in ((secret, certificate), (created, application), (file, pem)):
-        yield one, other
-        yield other, one
-    # Certificate and key, or a PFX; the passphrase alone is for the site's PFX at its usual place.
-    for section, leaf in (("certificate", "chain"), ("sign_in", "certificate"), ("identity", "certificate")):
-        pair = (f"{section}.{leaf}", f"{section}.key")
-        pfx = (f"{section}.pfx", f"{section}.passphrase")
-        yield pair, pfx
-        yield (pfx if section == "certificate" else pfx[:1]), pair
+def _without_overruled(layer: _Layer) -> _Layer:
+    """Return the layer without what does not go with the choice of a stronger source."""
+    beaten = overruled(
+        {path: given.value for path, given in layer.items()},
+        {path: given.rank for path, given in layer.items()},
+    )
+    return {path: given for path, given in layer.items() if path not in beaten}
 
 
 def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:

@@ -1,12 +1,15 @@
-"""Rules between the keys of a section. They look at what is written, so they hold for any mixture of sources.
+"""Rules between settings: what a choice needs to be complete, and which values fit together.
 
-The model has judged each value for itself; `judge` in load.py applies both.
+They look at what is written, so they hold for any mixture of sources. The model has judged each value for
+itself; `judge` in load.py applies both. The settings that exclude one another are in choices.py.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from mstunnel_setup.answers.choices import exclusions
+from mstunnel_setup.answers.settings import flat
 from mstunnel_setup.answers.values import Key
 from mstunnel_setup.answers.variables import refuse_wrong
 from mstunnel_setup.base.errors import UsageError
@@ -18,12 +21,6 @@ Advice: TypeAlias = tuple[str, str]
 Located: TypeAlias = tuple[tuple[str, ...], str]
 """The keys that lead to it, and what to do about it."""
 
-_SIGN_IN_KEYS = {
-    "device-code": (),
-    "client-secret": ("client_secret",),
-    "client-certificate": ("certificate", "key", "pfx", "passphrase"),
-    "token-file": ("token_file",),
-}
 # What a method cannot do without; a certificate may also be in a PFX.
 _NEEDED_KEYS = {
     "client-secret": ("client_id", "client_secret"),
@@ -55,19 +52,12 @@ _NO_TENANT = {
 
 
 def _tenant(section: Section) -> Iterator[Advice]:
-    """`authority` and `graph` belong to the cloud `custom`, which needs both; an issuer is of this tenant."""
-    custom = section.get("cloud", "public") == "custom"
-    for key in ("authority", "graph"):
-        if custom and key not in section:
-            yield "cloud", text("`cloud: custom` needs `{key}`: add its https address", key=Key(key))
-        elif not custom and key in section:
-            advice = text(
-                "`{key}` is for `cloud: custom` only: set that cloud or remove `{key}`", key=Key(key)
-            )
-            yield key, advice
-    if "ca_file" in section and "ca_pem" in section:
-        keys = {"one": Key("ca_file"), "other": Key("ca_pem")}
-        yield "ca_pem", text("use either `{one}` or `{other}`: remove one of them", **keys)
+    """Yield what the cloud `custom` needs; an issuer must be of this tenant."""
+    if section.get("cloud") == "custom":
+        for key in ("authority", "graph"):
+            if key not in section:
+                advice = text("`cloud: custom` needs `{key}`: add its https address", key=Key(key))
+                yield "cloud", advice
     issuer, tenant_id = str(section.get("issuer", "")).lower(), str(section.get("id", "")).lower()
     named = _GUID.search(issuer)
     if named and _GUID.fullmatch(tenant_id) and named[0] != tenant_id:
@@ -119,16 +109,8 @@ def _token(section: Section) -> Iterator[Advice]:
 
 
 def _sign_in(section: Section) -> Iterator[Advice]:
-    """Every method has its own keys, and an application needs its id."""
+    """Yield what the method needs: an application its id, and each its own keys."""
     method = str(section.get("method", "device-code"))
-    for key, other in foreign_keys(method).items():
-        if key in section:
-            advice = text(
-                "`{key}` is for `method: {other}`: set that method or remove `{key}`",
-                key=Key(key),
-                other=other,
-            )
-            yield key, advice
     for key in _NEEDED_KEYS.get(method, ()):
         if key not in section:
             advice = text("`method: {method}` needs `{key}`: add it", method=method, key=Key(key))
@@ -140,7 +122,7 @@ def _sign_in(section: Section) -> Iterator[Advice]:
                 )
             yield "method", advice
     if method == "client-certificate":
-        yield from _pair_or_pfx(section, "certificate", "method")
+        yield from _incomplete(section, "certificate", "method")
 
 
 def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, ...]:
@@ -150,39 +132,20 @@ def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, .
     return tuple(f"sign_in.{key}" for key in (*keys, *pair))
 
 
-def foreign_keys(method: str) -> Mapping[str, str]:
-    """The keys of `sign_in` that belong to other methods than `method`, each with its method."""
-    return {key: other for other, keys in _SIGN_IN_KEYS.items() if other != method for key in keys}
-
-
 def _identity(section: Section) -> Iterator[Advice]:
-    """An application created in advance signs in with a certificate or a secret."""
+    """Yield what an application created in advance needs: its id, and a certificate or a secret."""
     own = [key for key in section if key != "credential"]
-    if not own:
-        return
-    if "credential" in section:
-        advice = text(
-            "`{key}` is for an application that the installation creates: remove it", key=Key("credential")
-        )
-        yield "credential", advice
-    if "client_id" not in section:
+    if own and "client_id" not in section:
         yield own[0], text("`identity` needs `{key}`: add the id of the application", key=Key("client_id"))
-    if "client_secret" not in section:
-        yield from _pair_or_pfx(section, "certificate", "client_id")
-        return
-    for key in ("certificate", "key", "pfx", "passphrase"):
-        if key in section:
-            secret = Key("client_secret")
-            yield key, text("use either a certificate or `{key}`: remove one of them", key=secret)
+    if own and "client_secret" not in section:
+        yield from _incomplete(section, "certificate", "client_id")
 
 
 def _certificate(section: Section) -> Iterator[Advice]:
-    """Chain and key, in one file or two, or a PFX; at its usual place that needs only a passphrase."""
+    """Yield what a chain or a key lacks: both may be in one file. A PFX at its usual place needs no path."""
     chain = section.get("chain")
-    if "pfx" in section:
-        yield from _pair_or_pfx(section, "chain", "")
-    elif chain or section.get("key"):
-        yield from _pair_or_pfx({"key": chain, **section}, "chain", "")
+    if chain or section.get("key"):
+        yield from _incomplete({"key": chain, **section}, "chain", "")
 
 
 def _environment(section: Section) -> Iterator[Advice]:
@@ -194,20 +157,20 @@ def _environment(section: Section) -> Iterator[Advice]:
             yield name, text("{message}. {hint}", message=error.message, hint=error.hint)
 
 
-def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Advice]:
+def _incomplete(section: Section, leaf: str, otherwise: str) -> Iterator[Advice]:
+    """Yield what a certificate lacks; without one the advice is at the key `otherwise`."""
     keys = {"leaf": Key(leaf), "key": Key("key"), "pfx": Key("pfx"), "passphrase": Key("passphrase")}
     pair = [key for key in (leaf, "key") if section.get(key)]
-    if "pfx" in section:
-        for key in pair:
-            yield key, text("use either `{leaf}` and `{key}`, or `{pfx}`: remove one of them", **keys)
+    missing = [key for key in (leaf, "key") if key not in pair]
+    if "pfx" in section or not missing:
         return
-    if "passphrase" in section:
+    if pair:
+        advice = text("`{key}` requires `{missing}`: add it", key=Key(pair[0]), missing=Key(missing[0]))
+        yield pair[0], advice
+    elif "passphrase" in section:
         advice = text("`{passphrase}` is for `{pfx}` only: add `{pfx}` or remove `{passphrase}`", **keys)
         yield "passphrase", advice
-    if len(pair) == 1:
-        missing = Key("key" if pair == [leaf] else leaf)
-        yield pair[0], text("`{key}` requires `{missing}`: add it", key=Key(pair[0]), missing=missing)
-    elif not pair and otherwise:
+    else:
         yield otherwise, text("add `{leaf}` and `{key}`, or `{pfx}`", **keys)
 
 
@@ -226,15 +189,8 @@ def findings_of_rules(answers: Section) -> Iterator[Located]:
     for name, rule in _RULES.items():
         for key, advice in rule(_section(answers, name)):
             yield (name, key), advice
-    # A second way to authenticate is another one; what is about certificates needs devices that have some.
-    ways = [answers.get("authentication", "oidc"), answers.get("authentication_also", "none")]
-    if ways == ["certificate", "certificate"]:
-        yield ("authentication_also",), text("`authentication` is `certificate` already: remove it")
-    if "certificate" not in ways:
-        setting = "`authentication: certificate` or `authentication_also: certificate`"
-        for key in map(str, _section(answers, "devices")):
-            advice = text("`{key}` is for {setting}: set that, or remove it", key=Key(key), setting=setting)
-            yield ("devices", key), advice
+    for path, advice in exclusions(flat(answers)):
+        yield tuple(path.split(".")), advice
     # An issuer of Microsoft's says which version its tokens have.
     issuer = str(_section(answers, "tenant").get("issuer", ""))
     version = str(_section(answers, "token").get("version", ""))

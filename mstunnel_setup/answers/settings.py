@@ -9,18 +9,24 @@ from pydantic import BaseModel
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.values import Option
 from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
 
 
 @dataclass(frozen=True)
 class Setting(Option):
     """One setting and its option: `path` is its place in the answer file, such as `tenant.ca_file`.
 
-    `kind` is the type of its value; an `optional` one has none by default.
+    `kind` is the type of its value.
     """
 
     path: str = ""
     kind: Any = str
-    optional: bool = False
+    default: object = None
+
+    @property
+    def optional(self) -> bool:
+        """Whether it has no value by default."""
+        return self.default is None
 
     @property
     def section(self) -> bool:
@@ -51,8 +57,19 @@ def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
             yield from _settings(kind, f"{name}.")
         elif name != "version" or prefix:
             option = next((item for item in info.metadata if isinstance(item, Option)), Option())
-            yield Setting(**vars(option), path=f"{prefix}{name}", kind=kind, optional=info.default is None)
+            yield Setting(**vars(option), path=f"{prefix}{name}", kind=kind, default=info.default)
 
 
 SETTINGS = tuple(_settings(AnswerFile))
 BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}
+
+
+def flat(answers: Mapping[str, Any]) -> JsonObject:
+    """Return nested answers by setting path."""
+    found: JsonObject = {}
+    for name, value in answers.items():
+        if name in BY_PATH:
+            found[name] = value
+        elif isinstance(value, Mapping):
+            found |= {f"{name}.{key}": item for key, item in value.items()}
+    return found

@@ -2,6 +2,9 @@
 
 The library has one error for a wrong passphrase, a damaged file and an unknown algorithm. So the outer
 structure is parsed first, then the algorithms are checked, then the passphrase by the MAC.
+
+asn1crypto (1.5.1) would not make this shorter: it knows neither PBMAC1 nor scrypt, computes no MAC, and works
+for more than ten seconds on an identifier of 400 kB.
 """
 
 import hashlib

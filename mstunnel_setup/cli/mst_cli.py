@@ -215,9 +215,9 @@ def uninstall(
 @command(app, section=_ENROLMENT)
 def reenroll(options: SignInOptions, yes: Yes = False) -> Work:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
-    from mstunnel_setup.operations import enrolment
+    from mstunnel_setup.operations import registration
 
-    return lambda operator: enrolment.reenroll(operator, options.settings(), yes=yes)
+    return lambda operator: registration.reenroll(operator, options.settings(), yes=yes)
 
 
 @command(app, section=_STATUS)
@@ -555,7 +555,7 @@ def log_level(
     return lambda operator: settings.log_level_command(operator, level)
 
 
-simple_command(site_app, "show", "Show the site this server belongs to.", "operations.enrolment:show")
+simple_command(site_app, "show", "Show the site this server belongs to.", "operations.registration:show")
 
 
 @command(site_app, "change")
@@ -564,9 +564,9 @@ def change_site(
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
 ) -> Work:
     """Leave the site for another one; certificate and identity stay."""
-    from mstunnel_setup.operations import enrolment as site_work
+    from mstunnel_setup.operations import registration
 
-    return lambda operator: site_work.change(operator, sign_in.settings(), site)
+    return lambda operator: registration.change(operator, sign_in.settings(), site)
 
 
 @command(journal_app, "repair")

@@ -12,7 +12,7 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.judge import days_left
+from mstunnel_setup.certificates.chain_findings import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context

@@ -11,8 +11,8 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.io.operator import Prompter
+from mstunnel_setup.tenant.client_credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import TokenSource, token_file
 

@@ -32,7 +32,7 @@ from mstunnel_setup.install.session import installed_run
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.certificate.activation import reload_gateway
+from mstunnel_setup.operations.certificate.generation_switch import reload_gateway
 from mstunnel_setup.operations.environment_check import (
     environment_text,
     unknown_setting,

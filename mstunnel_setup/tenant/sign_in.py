@@ -18,8 +18,8 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
+from mstunnel_setup.tenant.client_credential import ClientSecret, Credential, client_assertion
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
-from mstunnel_setup.tenant.credential import ClientSecret, Credential, client_assertion
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.transport import json_object

@@ -18,8 +18,8 @@ from mst_admin.objects.app_configuration import DEFENDER, TUNNEL_KEYS, PresentAp
 from mst_admin.objects.mam import TUNNEL
 from mstunnel_setup.base.errors import SetupError, TenantError
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.tenant.client_credential import ClientSecret
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, AdminGraph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn

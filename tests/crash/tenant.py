@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_lab.graph.credentials import KeyCredentialBody, stored_credentials
-from mstunnel_setup.certificates.agent_credential import new_agent_credential
+from mstunnel_setup.certificates.agent_certificate import new_agent_certificate
 
 CERTIFICATE_DAYS = 90
 # The applications of the seed: an installer with a secret, and one that was created in advance.
@@ -94,7 +94,7 @@ class Tenant:
 
     def _prepare_identity(self) -> None:
         """Give the seeded application a certificate, as its administrator does in the portal."""
-        pfx, certificate = new_agent_credential("prepared", datetime.now(UTC), CERTIFICATE_DAYS)
+        pfx, certificate = new_agent_certificate("prepared", datetime.now(UTC), CERTIFICATE_DAYS)
         (self._directory / "prepared.pfx").write_bytes(pfx)
         (self._directory / "prepared.pfx").chmod(0o600)
         given = {"type": "AsymmetricX509Cert", "usage": "Verify", "key": b64encode(certificate).decode()}

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from mstunnel_setup.actions import certificates as actions
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import rendering
-from mstunnel_setup.certificates import agent_credential, ca_trust
+from mstunnel_setup.certificates import agent_certificate, ca_trust
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction import action
 
@@ -47,8 +47,8 @@ class _OneKey:
 
 def up(apps: Iterable[typer.Typer]) -> None:
     """Prepare this process, whose forks run one of `apps`."""
-    agent_credential.rsa = _OneKey()  # type: ignore[attr-defined,assignment]
-    actions.new_agent_credential = _credential(agent_credential.new_agent_credential)  # type: ignore[attr-defined]
+    agent_certificate.rsa = _OneKey()  # type: ignore[attr-defined,assignment]
+    actions.new_agent_certificate = _credential(agent_certificate.new_agent_certificate)  # type: ignore[attr-defined]
     pkcs12.load_pkcs12 = cache(pkcs12.load_pkcs12)
     pkcs12.load_key_and_certificates = cache(pkcs12.load_key_and_certificates)  # type: ignore[assignment]
     typer.main.get_command = cache(typer.main.get_command)
@@ -82,7 +82,7 @@ def adopt(out: str) -> None:
         key, value = pickle.loads(made.read_bytes())
         made.unlink()
         _credentials[key] = value
-        agent_credential.read_agent_credential(value[0])
+        agent_certificate.read_agent_certificate(value[0])
         pkcs12.load_key_and_certificates(value[0], None)
 
 

@@ -314,7 +314,7 @@ UPWARD = (
     ("mstunnel_setup/transaction/runner.py", "mstunnel_setup.io.http"),
     ("mstunnel_setup/transaction/runner.py", "mstunnel_setup.io.process"),
     ("mstunnel_setup/tenant/graph.py", "mstunnel_setup.cli.framework.render"),
-    ("mstunnel_setup/certificates/judge.py", "mstunnel_setup.tenant.graph"),
+    ("mstunnel_setup/certificates/chain_findings.py", "mstunnel_setup.tenant.graph"),
     ("mstunnel_setup/gateway/oidc.py", "mstunnel_setup.containers.spec"),
     ("mstunnel_setup/agent/loop.py", "mstunnel_setup.install.context"),
     ("mstunnel_setup/operations/monitor/rounds.py", "mstunnel_setup.agent.watch"),

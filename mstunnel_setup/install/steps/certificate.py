@@ -24,8 +24,8 @@ from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
-from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
 from mstunnel_setup.certificates.revocation import RevocationStatus, revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from mstunnel_setup.actions.agent_identity import (
+from mstunnel_setup.actions.agent_sign_in import (
     CreateAgentSecret,
     CredentialSource,
     PlaceAgentCredential,
@@ -34,12 +34,12 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import output
-from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
+from mstunnel_setup.certificates.agent_certificate import CREDENTIAL_DAYS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
+from mstunnel_setup.tenant.client_credential import ClientSecret
 from mstunnel_setup.tenant.clouds import Cloud
-from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.wire import Application, DeploymentMode, TunnelServer
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step

@@ -5,7 +5,7 @@ Commands that reach the tenant later sign in as an administrator or as an applic
 
 from collections.abc import Sequence
 
-from mstunnel_setup.actions.agent_identity import UseAppIdentity
+from mstunnel_setup.actions.agent_sign_in import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
@@ -17,7 +17,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
+from mstunnel_setup.tenant.client_credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.graph import Graph, has_intune
 from mstunnel_setup.tenant.sign_in import (
     PREPARED_PERMISSIONS,

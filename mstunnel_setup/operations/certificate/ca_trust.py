@@ -17,12 +17,12 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, root_findings
 from mstunnel_setup.certificates.certificate import extension, is_ca, title
-from mstunnel_setup.certificates.judge import days_left
+from mstunnel_setup.certificates.chain_findings import days_left
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate import activation
+from mstunnel_setup.operations.certificate import generation_switch
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _LONGEST_NAME = 40
@@ -187,8 +187,8 @@ def _name(certificate: x509.Certificate) -> str:
 def _reload_containers(run: Run) -> None:
     """A gateway that runs reloads and keeps its sessions; an agent that runs, and has none, is restarted."""
     host = run.context.host
-    if activation.serving_port(run.context) is not None:
-        activation.reload_gateway(run.context)
+    if generation_switch.serving_port(run.context) is not None:
+        generation_switch.reload_gateway(run.context)
     agent = host.engine.inspect(paths.AGENT) if host.files.live else None
     if agent is not None and agent.status == "running":
         containers.restart(host, paths.AGENT)

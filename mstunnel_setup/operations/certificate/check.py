@@ -20,9 +20,9 @@ from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
+from mstunnel_setup.certificates.chain_findings import CertificateFinding, days_left
 from mstunnel_setup.certificates.errors import KEY_MODE, PAGE
-from mstunnel_setup.certificates.judge import CertificateFinding, days_left
-from mstunnel_setup.certificates.judge_leaf import shown_names
+from mstunnel_setup.certificates.leaf_findings import shown_names
 from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
@@ -34,7 +34,7 @@ from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import Kind
-from mstunnel_setup.operations.certificate import activation
+from mstunnel_setup.operations.certificate import generation_switch
 
 _finding = partial(declare, error, page=PAGE)
 _REPAIR = "Repair it with `mst-cli cert repair`."
@@ -109,7 +109,7 @@ def show(operator: Operator) -> Result[CertificateReport]:
             sha256=leaf.fingerprint(hashes.SHA256()).hex(),
             chain=tuple(title(certificate) for certificate in identity.chain),
             generation=generation,
-            previous=activation.previous(run, str(generation)),
+            previous=generation_switch.previous(run, str(generation)),
         )
     valid = text(
         "{not_before} to {not_after}, {days_left} days left",
@@ -178,7 +178,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
         certificate.keep_revocation(context, identity, asked)
         yield from revocation_findings(asked)
     try:
-        port = activation.serving_port(context)
+        port = generation_switch.serving_port(context)
         if port is not None and leaf_in_service(files, port) != identity.leaf.public_bytes(Encoding.DER):
             yield NOT_SERVED(
                 reason=text("port {port} serves another certificate", port=port),
@@ -257,7 +257,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | No
         apply_actions(run, "Place the certificate", certificate.placing(chosen))
         _clear_way(run.files)
         apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
-        serving = activation.prove(run.context, activation.serving_port(run.context))
+        serving = generation_switch.prove(run.context, generation_switch.serving_port(run.context))
     lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
     lines.append(
         text(

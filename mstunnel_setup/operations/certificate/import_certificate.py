@@ -1,72 +1,32 @@
 """`mst-cli import_cert`: a new certificate for the gateway, now or at a time to come."""
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from cryptography import x509
 from pydantic import Field
 
-from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
-from mstunnel_setup.actions.files import MakeDirectory
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
-from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
-from mstunnel_setup.base.problem import warning
+from mstunnel_setup.actions.certificates import pending_imports
+from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import fold_all, text, with_hint
-from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
-from mstunnel_setup.certificates.judge import CertificateFinding, days_left
+from mstunnel_setup.certificates.chain_findings import CertificateFinding, days_left
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
 from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.certificate import activation
-from mstunnel_setup.operations.certificate.activation import Activation
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.operations.certificate import delayed_import, generation_switch
+from mstunnel_setup.operations.certificate.delayed_import import CancelledImport, DelayedImports
+from mstunnel_setup.operations.certificate.generation_switch import Activation
 
 # Ten years; more is a typo.
 _LONGEST_MINUTES = 5_256_000
 # Seconds. An upgrade holds the lock for many minutes, and a renewal hook is not called again.
 _HOOK_PATIENCE = 3600.0
-_NAME_DIGITS = 12
-# The timer's own run may wait for the lock.
-_GRACE = timedelta(minutes=5)
-# One that is refused is refused again; where cron runs the monitor, only the journal remembers.
-_PAUSE = timedelta(hours=1)
-_TRIED = "imports-tried"
-
-
-class DelayedImport(Report):
-    """A certificate that is taken into use later."""
-
-    name: str
-    at: Moment
-    fingerprint: str
-
-    @classmethod
-    def of(cls, pending: ScheduleImport) -> "DelayedImport":
-        """What the journal has of it."""
-        return cls(name=pending.name, at=pending.due.isoformat(), fingerprint=pending.fingerprint)
-
-
-class DelayedImports(Report):
-    """Delayed imports (`--delay`, `--at`, `--list`)."""
-
-    pending: tuple[DelayedImport, ...]
-
-
-class CancelledImport(Report):
-    """A delayed import that is cancelled (`--cancel`)."""
-
-    cancelled: str = Field(description="Its name.")
 
 
 class ImportPreview(Report):
@@ -153,11 +113,11 @@ def import_certificate(
         operator, settings, exclusively=exclusively, despite_damage=True, patience=patience
     ) as run:
         if how.list_pending:
-            return list_pending(run)
+            return delayed_import.list_pending(run)
         if how.cancel is not None:
-            return cancel_pending(run, how.cancel)
+            return delayed_import.cancel_pending(run, how.cancel)
         if how.activate is not None:
-            return take_pending(run, how.activate)
+            return delayed_import.take_pending(run, how.activate)
         return _import(run, certificate.find(run.context), how, due)
 
 
@@ -174,8 +134,8 @@ def _import(
         switching = certificate.switching(found.fingerprint)
         apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
         if not how.if_changed:
-            activation.prove(run.context, activation.serving_port(run.context))
-        activation.finish_switch(run, found.fingerprint, found.copies)
+            generation_switch.prove(run.context, generation_switch.serving_port(run.context))
+        generation_switch.finish_switch(run, found.fingerprint, found.copies)
         run.runner.take_back(delayed)
         lines = [] if how.if_changed else [text("This certificate is in use already.")]
         return Result("unchanged", text=lines)
@@ -187,9 +147,9 @@ def _import(
     asked = certificate.ask_authorities(run.context, found.identity)
     certificate.tell(run.context, [*revocation_findings(asked)])
     if due is not None:
-        return schedule(run, found, due)
+        return delayed_import.schedule(run, found, due)
     apply_actions(run, "Place the certificate", certificate.placing(found))
-    done = activation.activate(run, found.fingerprint, found.copies)
+    done = generation_switch.activate(run, found.fingerprint, found.copies)
     certificate.keep_revocation(run.context, found.identity, asked)
     run.runner.take_back(delayed)
     content = text("The new certificate is in place. {words}", words=done.text)
@@ -259,141 +219,3 @@ def _would_import(
         for item in judged
     ]
     return Result("ok", report, text=fold_all([head, *lines]))
-
-
-def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImports]:
-    """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
-
-    Raises CheckError.
-    """
-    if not run.files.live:
-        raise CheckError(
-            "delay-needs-host",
-            "a delayed import cannot be combined with --root",
-            hint="Run `mst-cli import_cert` on the host itself.",
-        )
-    timer = run.context.host.systemd.running()
-    pending = ScheduleImport(
-        name=found.fingerprint[:_NAME_DIGITS],
-        at=due.isoformat(),
-        fingerprint=found.fingerprint,
-        program=str(Path(sys.argv[0]).absolute()),
-        copied=bool(found.copies),
-        instead_of=_newer_in_use(run.files, found.identity.leaf),
-        engine=run.context.engine_name,
-        timer=timer,
-    )
-    run.runner.take_back([pending.key])
-    apply_actions(run, "Place the certificate", certificate.placing(found))
-    apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
-    content = text(
-        "The certificate is checked and kept; it will be used from {pending} on ({name}).",
-        pending=_local_time(pending),
-        name=pending.name,
-    )
-    no_timer = warning(
-        "delay-needs-monitor",
-        "systemd does not run here, so the monitor activates the certificate",
-        hint="Check that the monitor runs: see `mst-cli help without-systemd`.",
-    )
-    warnings = () if timer else (no_timer,)
-    report = DelayedImports(pending=(DelayedImport.of(pending),))
-    return Result("changed", report, warnings, text=fold_all([content]))
-
-
-def list_pending(run: Run) -> Result[DelayedImports]:
-    """The delayed imports, the earliest first."""
-    now = run.context.host.clock.now()
-    found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
-    lines = [
-        text(
-            "{name}  {pending}{more}",
-            name=pending.name,
-            pending=_local_time(pending),
-            more="  overdue" if pending.due < now else "",
-        )
-        for pending in found
-    ]
-    report = DelayedImports(pending=tuple(map(DelayedImport.of, found)))
-    return Result("ok", report, text=lines or [text("No import is pending.")])
-
-
-def cancel_pending(run: Run, name: str) -> Result[CancelledImport]:
-    """Take the timer back, and the certificate it was for. Raises UsageError."""
-    pending = _named(run, name)
-    # Killed in between, it is still listed and can be cancelled again.
-    activation.drop(run, pending.fingerprint)
-    run.runner.take_back([pending.key])
-    content = text("The import {name} is cancelled.", name=name)
-    return Result("changed", CancelledImport(cancelled=name), text=[content])
-
-
-def take_pending(run: Run, name: str) -> Result[Activation]:
-    """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
-    pending = _named(run, name)
-    directory = generations.directory(pending.fingerprint)
-    identity = generations.read(run.files, directory)
-    if _newer_in_use(run.files, identity.leaf) not in ("", pending.instead_of):
-        raise CertificateError(
-            "import-older",
-            "the delayed certificate {name} is older than the one that is now in use, or ends earlier",
-            hint="Cancel it: `mst-cli import_cert --cancel {name}`.",
-            name=name,
-        )
-    certificate.examine(run.context, identity, certificate.address(run.context))
-    asked = certificate.ask_authorities(run.context, identity)
-    certificate.tell(run.context, [*revocation_findings(asked)])
-    # What came from elsewhere goes to the usual places as PEM.
-    source = generations.source(run.files, directory)
-    copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
-    done = activation.activate(run, pending.fingerprint, copies)
-    certificate.keep_revocation(run.context, identity, asked)
-    run.runner.take_back([pending.key])
-    content = text("The certificate {name} is in use. {words}", name=name, words=done.text)
-    return Result("changed", done, text=fold_all([content]))
-
-
-def _newer_in_use(files: Files, leaf: x509.Certificate) -> str:
-    """The generation in use where `leaf` would be a step back from it; else empty."""
-    current = generations.leaf_in_use(files)
-    return str(generations.linked(files)) if current and generations.is_step_back(leaf, current) else ""
-
-
-def _named(run: Run, name: str) -> ScheduleImport:
-    for pending in pending_imports(run.context.receipt):
-        if pending.name == name:
-            return pending
-    raise UsageError(
-        "import-unknown",
-        "there is no pending import {name}",
-        hint="List them with `mst-cli import_cert --list`.",
-        name=name,
-    )
-
-
-def _local_time(pending: ScheduleImport) -> str:
-    return f"{pending.due.astimezone():%Y-%m-%d %H:%M %Z}"
-
-
-def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
-    """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
-    late = now - _GRACE if timers else now
-    tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
-    # A time to come is one of a clock that was ahead.
-    recent = {name for name, at in tried.items() if timedelta() <= now - at < _PAUSE}
-    return [item for item in pending_imports(receipt) if item.due <= late and item.name not in recent]
-
-
-def take(run: Run, pending: ScheduleImport) -> Result[Activation]:
-    """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
-    now = run.context.host.clock.now().isoformat()
-    tried = {**_tried(run.context.receipt), pending.name: now}
-    apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
-    return take_pending(run, pending.name)
-
-
-def _tried(receipt: Receipt) -> dict[str, str]:
-    """When each import that is still pending was tried last, by its name; the next try forgets the others."""
-    waiting = {pending.name for pending in pending_imports(receipt)}
-    found = as_object(remembered(receipt, _TRIED))
-    return {name: str(at) for name, at in found.items() if name in waiting}

@@ -11,8 +11,8 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Day, Moment, Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation
+from mstunnel_setup.certificates.chain_findings import days_left
 from mstunnel_setup.certificates.expiry import Expiry, expiry_of
-from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.transaction.receipt import Receipt
 

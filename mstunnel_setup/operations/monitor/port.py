@@ -12,7 +12,7 @@ from mstunnel_setup.install.serving import serves
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch
 from mstunnel_setup.install.steps.launch import PORT_IN_USE
-from mstunnel_setup.operations.certificate.activation import reload_gateway
+from mstunnel_setup.operations.certificate.generation_switch import reload_gateway
 
 _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.5

@@ -332,13 +332,13 @@ class GatewayMonitor:
         if not pending_imports(receipt):
             return
         from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
-        from mstunnel_setup.operations.certificate import import_certificate  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.certificate import delayed_import  # noqa: PLC0415 (see above)
 
         timers = self._host.systemd.running()
-        for pending in import_certificate.overdue(receipt, self._host.clock.now(), timers=timers):
+        for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
             with session.installed_run(self.operator, {}, despite_damage=True) as run:
                 self.tell(log_lines.CERTIFICATE(name=pending.name))
-                import_certificate.take(run, pending)
+                delayed_import.take(run, pending)
 
     def _port(self) -> None:
         """Move to the port that the tenant wants, at most every ten minutes, whether it works or not.

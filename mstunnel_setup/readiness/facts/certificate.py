@@ -14,8 +14,8 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.chain_findings import days_left, judge
 from mstunnel_setup.certificates.expiry import Expiry, expiry_of
-from mstunnel_setup.certificates.judge import days_left, judge
 from mstunnel_setup.certificates.load import IdentitySource, Passphrases, usual_sources
 from mstunnel_setup.certificates.revocation import ask, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation_answers import RevocationState

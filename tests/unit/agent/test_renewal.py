@@ -13,8 +13,8 @@ from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import CANDIDATE, Enrolment, Renewal, enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError, TenantError
-from mstunnel_setup.certificates.agent_credential import new_agent_credential
-from mstunnel_setup.tenant.credential import Credential, proof_of_possession, read_credential
+from mstunnel_setup.certificates.agent_certificate import new_agent_certificate
+from mstunnel_setup.tenant.client_credential import Credential, proof_of_possession, read_credential
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
 from tests.unit.clocks import FakeClock
 from tests.unit.present import present
@@ -39,7 +39,7 @@ class Soon(FakeClock):
 
 def age(server: Installed, days: int) -> None:
     """Give the agent a credential that ends in so many days; the tenant knows no other."""
-    pfx, _ = new_agent_credential("agent of gw1", datetime.now(UTC), days)
+    pfx, _ = new_agent_certificate("agent of gw1", datetime.now(UTC), days)
     server.files.write(paths.AGENT_CREDENTIAL, pfx, 0o600)
     server.graph.set_credential(server.object_id, credential(server).key_credential("agent"))
 
@@ -72,7 +72,7 @@ def known_keys(ageing: Installed) -> int:
 
 
 def candidate(ageing: Installed, days: int = 365) -> bytes:
-    pfx, _ = new_agent_credential("agent of gw1", datetime.now(UTC), days)
+    pfx, _ = new_agent_certificate("agent of gw1", datetime.now(UTC), days)
     ageing.files.write(CANDIDATE, pfx, 0o600)
     return pfx
 

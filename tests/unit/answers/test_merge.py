@@ -1,17 +1,19 @@
 """Merging: who wins, where a value came from, and what the losers may not leave behind."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from pydantic import Field, ValidationError
 
+from mstunnel_setup.answers.choices import CHOICES, Selected
 from mstunnel_setup.answers.describe import lines, new_file, schema, show
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, parse
 from mstunnel_setup.answers.merge import Answers, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
-from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.answers.settings import BY_PATH, SETTINGS
 from mstunnel_setup.answers.values import Part
 from mstunnel_setup.base.errors import UsageError
 from tests.cases import every
@@ -169,22 +171,88 @@ def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
     assert answers.sign_in.client_secret is None
 
 
-IDENTITIES: Mapping[str, Mapping[str, str]] = {
+IDENTITIES: Mapping[str, Mapping[str, object]] = {
     "secret": {"client_id": APPLICATION, "client_secret": "file:/secret"},
     "PFX": {"client_id": APPLICATION, "pfx": "/agent.pfx", "passphrase": "file:/passphrase"},
     "certificate": {"client_id": APPLICATION, "certificate": "/agent.pem", "key": "/agent.key"},
     "created": {"credential": "secret"},
 }
+VARIANTS: Mapping[str, Sequence[Mapping[str, object]]] = {
+    "identity": [*IDENTITIES.values()],
+    "sign_in": [
+        {"method": "device-code"},
+        {"method": "token-file", "token_file": "/token"},
+        {"method": "client-secret", **IDENTITIES["secret"]},
+        *({"method": "client-certificate", **IDENTITIES[form]} for form in ("PFX", "certificate")),
+    ],
+    "certificate": [
+        {"chain": ["/c.pem"], "key": "/k.pem"},
+        {"pfx": "/s.pfx", "passphrase": "file:/p"},
+    ],
+    "tenant": [
+        {"cloud": "custom", "authority": "https://a.example", "graph": "https://g.example", "ca_pem": PEM},
+        {"cloud": "gcc-high", "ca_file": "/ca.pem"},
+    ],
+}
 
 
-@every("stronger", IDENTITIES)
-@every("weaker", IDENTITIES)
-def test_another_identity_drops_what_belonged_to_the_old_one(weaker: str, stronger: str) -> None:
-    new = IDENTITIES[stronger]
-    earlier = {f"identity.{key}": value for key, value in IDENTITIES[weaker].items()}
-    file = _file("identity: {" + ", ".join(f'{key}: "{value}"' for key, value in new.items()) + "}\n")
-    answers = merge({}, {}, file, earlier)
-    assert answers.identity.model_dump(mode="json", exclude_defaults=True) == new
+@pytest.mark.parametrize(
+    ("section", "weaker", "stronger"),
+    [(name, *pair) for name, variants in VARIANTS.items() for pair in permutations(variants, 2)],
+)
+def test_another_variant_drops_the_settings_of_the_weaker_one(
+    section: str, weaker: Mapping[str, object], stronger: Mapping[str, object]
+) -> None:
+    earlier, backup = (
+        {f"{section}.{key}": value for key, value in variant.items()} for variant in (stronger, weaker)
+    )
+    found = merge({}, {}, earlier=earlier, backup=backup).record()
+    assert earlier.items() <= found.items()
+    # The client id is that of an application, however it signs in.
+    assert found.keys() - earlier.keys() <= {f"{section}.client_id"}
+
+
+def test_stronger_source_chooses_between_contradictory_answers() -> None:
+    earlier = {
+        f"identity.{key}": value for key, value in {**IDENTITIES["certificate"], "pfx": "/a.pfx"}.items()
+    }
+    found = merge({"identity.passphrase": "file:/p"}, {}, earlier=earlier)
+    assert found.record() == {
+        "identity.client_id": APPLICATION,
+        "identity.pfx": "/a.pfx",
+        "identity.passphrase": "file:/p",
+    }
+
+
+def test_the_key_of_a_replaced_certificate_is_not_used() -> None:
+    earlier, backup = {"certificate.pfx": "/s.pfx"}, {"certificate.key": "/k.pem"}
+    found = merge({"certificate.chain": "/both.pem"}, {}, earlier=earlier, backup=backup)
+    assert found.record() == {"certificate.chain": ["/both.pem"]}
+
+
+EXCLUSIVE = {
+    path
+    for choice in CHOICES
+    for paths in (choice.variants.values() if isinstance(choice, Selected) else choice.variants)
+    for path in paths
+}
+
+
+def test_every_setting_that_excludes_another_is_tried() -> None:
+    tried = {
+        f"{section}.{key}"
+        for section, variants in VARIANTS.items()
+        for variant in variants
+        for key in variant
+    }
+    assert tried | DEVICES.keys() | BOTH.keys() >= EXCLUSIVE
+    assert BY_PATH.keys() >= EXCLUSIVE
+
+
+@every("section", ["sign_in", "identity", "certificate", "devices"])
+def test_every_setting_of_a_choice_belongs_to_a_variant(section: str) -> None:
+    settings = {path for path in BY_PATH if path.startswith(f"{section}.")}
+    assert settings - EXCLUSIVE <= {"sign_in.method", "sign_in.client_id"}
 
 
 TWO_IDENTITIES = {
@@ -195,8 +263,8 @@ TWO_IDENTITIES = {
 @pytest.mark.parametrize(
     ("options", "earlier", "message"),
     [
-        ({}, TWO_IDENTITIES, "use either a certificate or `client_secret`"),
-        ({**PAIR, "certificate.pfx": "/s"}, {}, "use either `--cert` and `--key`, or `--pfx`"),
+        ({}, TWO_IDENTITIES, "use either `client_secret` or `pfx`"),
+        ({**PAIR, "certificate.pfx": "/s"}, {}, "use either `--pfx` or `--cert`"),
         ({**CA_PEM, "tenant.ca_file": "/a.pem"}, {}, "use either"),
     ],
 )
@@ -338,10 +406,7 @@ def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
         (
             {"certificate.chain": "/c", "certificate.passphrase": "file:/p"},
             {},
-            (
-                "option --passphrase-file: `--passphrase-file` is for `--pfx` only: "
-                "add `--pfx` or remove `--passphrase-file`"
-            ),
+            ("option --passphrase-file: use either `--passphrase-file` or `--cert`: remove one of them"),
         ),
         (
             {},

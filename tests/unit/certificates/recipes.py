@@ -23,7 +23,7 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates import der, load
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import prefer_trusted
-from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.pfx import outline
 from tests.unit.certificates.pki import NOW, Pki, key_bytes, openssl, private_key
 

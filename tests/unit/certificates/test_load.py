@@ -23,7 +23,7 @@ from mstunnel_setup.base.errors import CertificateError, ExitCode
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.certificates.certificate import Material
 from mstunnel_setup.certificates.chain_building import prefer_trusted
-from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.load import (
     IdentitySource,
     chain_pem,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.load import load_identity
 from tests.serving import Answer, answering
 from tests.unit.certificates.pki import NOW, Pki, Spec, key_bytes

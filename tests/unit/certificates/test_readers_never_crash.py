@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.certificates import der
-from mstunnel_setup.certificates.agent_credential import read_agent_credential
+from mstunnel_setup.certificates.agent_certificate import read_agent_certificate
 from mstunnel_setup.certificates.certificate import Identity
-from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
@@ -99,9 +99,9 @@ def test_any_pfx(pfx: bytes, passphrase: bytes | None) -> None:
 
 @tried("credential")
 @given(st.binary(max_size=200) | mutated())
-def test_any_agent_credential(pfx: bytes) -> None:
+def test_any_agent_certificate(pfx: bytes) -> None:
     with suppress(SetupError):
-        assert read_agent_credential(pfx).tbs_certificate_bytes
+        assert read_agent_certificate(pfx).tbs_certificate_bytes
 
 
 @tried("address")
@@ -135,7 +135,7 @@ def test_a_number_of_any_size_is_an_error_at_once(size: int) -> None:
     content = element(der.SEQUENCE, kind + element(der.EXPLICIT_0, b""))
     unknown = element(der.SEQUENCE, number(3) + content)
     for pfx in (unknown, with_mac_rounds(SAMPLES[5], 1 << 8 * size)):
-        for read in (read_material, load_identity_pfx, read_agent_credential):
+        for read in (read_material, load_identity_pfx, read_agent_certificate):
             with pytest.raises(SetupError):
                 read(pfx)
 

@@ -8,8 +8,8 @@ import pytest
 
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.certificates.certificate import Identity, Material
+from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.der import DerError
-from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.pfx import read_pfx
 from mstunnel_setup.certificates.read import PemError, read_material
 from mstunnel_setup.certificates.revocation_answers import Answer, read_crl, read_ocsp

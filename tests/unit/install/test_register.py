@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.agent_identity import (
+from mstunnel_setup.actions.agent_sign_in import (
     CreateAgentSecret,
     PlaceAgentCredential,
     PlaceAgentSecret,
@@ -24,8 +24,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, WaitingError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import register, sign_in
+from mstunnel_setup.tenant.client_credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.clouds import CLOUDS
-from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.wire import Application, DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.refusals import refused

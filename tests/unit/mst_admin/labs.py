@@ -18,8 +18,8 @@ from mst_admin.cli import app
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.tenant.client_credential import ClientSecret
 from mstunnel_setup.tenant.clouds import cloud
-from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.running_lab import running_lab

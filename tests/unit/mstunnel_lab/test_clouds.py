@@ -9,8 +9,8 @@ import pytest
 
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.tenant.client_credential import ClientSecret
 from mstunnel_setup.tenant.clouds import cloud
-from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.mstunnel_lab.conftest import APPS, SECRETS, SEED, agent_form, trusting_session

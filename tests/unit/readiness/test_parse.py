@@ -1,18 +1,20 @@
 """The small file formats: what is read from good files, and that nothing ever crashes on bad ones."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import getmembers, isfunction
 from ipaddress import IPv4Network, ip_network
-from typing import Any
+from typing import Any, get_type_hints
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from packaging.version import Version
+from pydantic import ConfigDict, TypeAdapter
 
 from mstunnel_setup.answers import variables
 from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness.facts import parse
+from mstunnel_setup.readiness.facts import firewall, parse
 from mstunnel_setup.readiness.facts.cloud import bypassed
 from mstunnel_setup.readiness.facts.parse import Bridge, Route
 from tests.cases import every
@@ -23,38 +25,6 @@ NETWORKS = st.builds(
     st.integers(min_value=0, max_value=2**32 - 1),
     st.integers(min_value=1, max_value=32),
 )
-# What each yields, whatever it is given.
-READERS: list[tuple[Any, Callable[[str], object]]] = [
-    (dict, parse.assignments),
-    (frozenset, lambda data: parse.modules(data, data, data)),
-    (frozenset, parse.module_lines),
-    (dict, parse.sysctl_lines),
-    (tuple, parse.routes),
-    (str, parse.default_device),
-    (tuple, parse.advertised_devices),
-    (str, parse.default_device_6),
-    (tuple, parse.resolvers),
-    (dict, parse.unit_environment),
-    (tuple, lambda data: parse.proxy_places("here", parse.assignments(data))),
-    (int, lambda data: parse.subordinate_ids(data, "mstunnel", 1001)),
-    (tuple | None, lambda data: parse.account_line(data, "mstunnel")),
-    (dict, json_object),
-    (tuple, lambda data: parse.docker_bridges(data, "here")),
-    (tuple, lambda data: parse.netavark_bridges(data, "here")),
-    (tuple, lambda data: parse.podman_subnet(data, "here")),
-    (tuple, lambda data: parse.cni_bridges(data, "here")),
-    (Version | None, release),
-    (tuple | None, variables.proxy_place),
-    (bool, lambda data: bypassed("host", 443, data)),
-]
-
-
-@given(st.text() | st.recursive(st.none() | st.text(), st.lists, max_leaves=5).map(str))
-def test_no_text_makes_a_reader_crash(data: str) -> None:
-    for kind, reader in READERS:
-        assert isinstance(reader(data), kind)
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("10.0.0.0/8"),
     lambda inner: (
@@ -65,6 +35,42 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
+TEXTS = (
+    st.text() | JSON.map(json.dumps) | st.recursive(st.none() | st.text(), st.lists, max_leaves=5).map(str)
+)
+ARGUMENTS: dict[Any, st.SearchStrategy[Any]] = {
+    str: TEXTS,
+    str | bytes: TEXTS,
+    Mapping[str, str]: TEXTS.map(parse.assignments),
+    Any: JSON,
+}
+# A reader that is added to one of these modules is tried without being listed here.
+READERS = [
+    *(
+        reader
+        for module in (parse, firewall)
+        for name, reader in getmembers(module, isfunction)
+        if reader.__module__ == module.__name__ and not name.startswith("_")
+    ),
+    json_object,
+    release,
+    variables.proxy_place,
+    bypassed,
+]
+
+
+@pytest.mark.parametrize("reader", READERS)
+@settings(max_examples=50)
+@given(st.data())
+def test_no_text_makes_a_reader_crash(reader: Callable[..., object], data: st.DataObject) -> None:
+    types = get_type_hints(reader)
+    returned = types.pop("return")
+    found = data.draw(
+        st.builds(reader, **{name: ARGUMENTS.get(kind, st.from_type(kind)) for name, kind in types.items()})
+    )
+    # In a tuple, as a model takes no configuration.
+    adapter = TypeAdapter(tuple[returned], config=ConfigDict(arbitrary_types_allowed=True))  # type: ignore[valid-type]
+    adapter.validate_python((found,), strict=True)
 
 
 @given(JSON)

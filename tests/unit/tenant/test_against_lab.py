@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mstunnel_lab import remote
-from mstunnel_setup.actions.agent_identity import CreateAgentSecret
+from mstunnel_setup.actions.agent_sign_in import CreateAgentSecret
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
@@ -23,8 +23,8 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.http_port import HttpPort
+from mstunnel_setup.tenant.client_credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.graph import Graph, has_intune
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import TokenSource

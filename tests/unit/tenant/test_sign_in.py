@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from mstunnel_setup.answers.values import GRAPH_COMMAND_LINE_TOOLS
 from mstunnel_setup.base.errors import ExitCode, NetworkError, SetupError, SignInError, WaitingError
 from mstunnel_setup.tenant import sign_in_errors
+from mstunnel_setup.tenant.client_credential import ClientSecret
 from mstunnel_setup.tenant.clouds import CLIENT_ALIASES, cloud
-from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
 from tests.cases import every

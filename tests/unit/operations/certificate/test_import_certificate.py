@@ -23,15 +23,14 @@ from mstunnel_setup.cli.mst_cli import ImportOptions
 from mstunnel_setup.install.session import Run, apply_actions, installed_run, open_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.operations.certificate.import_certificate import (
-    ImportRequest,
+from mstunnel_setup.operations.certificate.delayed_import import (
     cancel_pending,
-    import_certificate,
     overdue,
     schedule,
     take,
     take_pending,
 )
+from mstunnel_setup.operations.certificate.import_certificate import ImportRequest, import_certificate
 from mstunnel_setup.transaction.lock import exclusive
 from tests.refusals import refused
 from tests.unit.certificates.authority import Authority

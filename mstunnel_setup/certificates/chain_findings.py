@@ -1,4 +1,4 @@
-"""Judge an identity: is this the certificate that devices will accept at this address, now and for a while?
+"""Judge a certificate with its chain: will devices accept it at this address, now and for a while?
 
 Everything here is pure. Limits come from `docs/reference` (TLS certificate): 2048 bits, 730 days for private
 authorities, names as whole labels; those of public authorities and of the time left are in `expiry.py`.
@@ -29,7 +29,7 @@ from mstunnel_setup.certificates.certificate import (
 )
 from mstunnel_setup.certificates.chain_building import Path, best_path, forbidden_name, paths
 from mstunnel_setup.certificates.expiry import Expiry, expiry_of, longest_public
-from mstunnel_setup.certificates.judge_leaf import (
+from mstunnel_setup.certificates.leaf_findings import (
     LEAF,
     key_findings,
     leaf_findings,

@@ -1,4 +1,4 @@
-"""The leaf alone: key, signature, what it may be used for."""
+"""Findings about the leaf alone: its key, signature, purpose and names."""
 
 import ipaddress
 import re

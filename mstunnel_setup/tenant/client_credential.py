@@ -1,4 +1,4 @@
-"""What an application signs in with: a certificate (PKCS#12 or PEM), or a secret; and what its key signs.
+"""The credential of an application: read a certificate (PKCS#12 or PEM) or a secret, and sign assertions.
 
 Sources: RFC 7523, section 2.2; Microsoft identity platform, application authentication certificate
 credentials; Microsoft Graph, application: addKey, "Generate proof of possession tokens for rolling keys".

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.client_credential import read_credential
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.certificates.recipes import pfx_bytes, with_mac_rounds

@@ -1,4 +1,4 @@
-"""The agent's identity: a given credential, an application created in advance, or a secret."""
+"""Actions that place what the agent signs in with: a given certificate, or a secret of its application."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import SetupError, SignInError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.tenant.client_credential import Credential, read_credential
 from mstunnel_setup.transaction.action import RecordAction, Undo, Undone, UndoRecord
 
 

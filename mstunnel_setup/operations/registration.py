@@ -1,9 +1,9 @@
-"""`mst-cli reenroll|site`: the identity of this server, and the site it belongs to."""
+"""`mst-cli reenroll|site`: register this server again, in its site or in another one."""
 
 from collections.abc import Collection
 
 from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.agent_identity import CreateAgentSecret
+from mstunnel_setup.actions.agent_sign_in import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, require_free_name
 from mstunnel_setup.base import paths
@@ -28,10 +28,10 @@ def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
     return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
 
 
-def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
-    """Run the steps `first`, then those from the registration on; the agent starts with what is new then.
+def register_again(run: Run, *, first: Collection[str] = ()) -> bool:
+    """Run the steps `first`, then those from the registration on, and restart the agent.
 
-    Returns whether there was anything to do.
+    Returns whether a step had anything to do.
     """
     steps = [step_named(name) for name in ("sign-in", *first, "register", "configure", "launch")]
     done = run.runner.run(steps, run.context)
@@ -56,7 +56,7 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[Rem
         sign_in.as_registrar(run.context)
         register.require_possible(run.context)
         removals = take_back(run, _IDENTITY)
-        enrol(run)
+        register_again(run)
     lines = [text("Registered again, in the same site and with the same certificate.")]
     return Result("changed", RemovalReport.of(removals), kept(removals), text=lines)
 
@@ -97,7 +97,7 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result[SiteMe
             require_free_name(graph, chosen.id, name, removable=removable)
             take_back(run, {RegisterServer.kind})
             run.runner.take_back(["answer:joined-site"])
-        changed = enrol(run, first=("site",))
+        changed = register_again(run, first=("site",))
         after = _joined(run)
     report = SiteMembership(site=after)
     if changed:

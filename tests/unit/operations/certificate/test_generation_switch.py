@@ -15,7 +15,7 @@ from mstunnel_setup.install.session import Run, apply_actions
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed
-from mstunnel_setup.operations.certificate.activation import activate
+from mstunnel_setup.operations.certificate.generation_switch import activate
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, Scene

@@ -12,16 +12,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from mstunnel_setup.actions import certificates as actions
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.base.errors import CertificateError
-from mstunnel_setup.certificates.agent_credential import new_agent_credential, read_agent_credential
+from mstunnel_setup.certificates.agent_certificate import new_agent_certificate, read_agent_certificate
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.client_credential import read_credential
 from tests.refusals import refused
 from tests.unit.certificates.pki import NOW, Pki
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
 
-PFX, DER = new_agent_credential("tunnel-agent", NOW, 365)
+PFX, DER = new_agent_certificate("tunnel-agent", NOW, 365)
 
 
 def test_certificate_is_self_signed_for_clients() -> None:
@@ -55,12 +55,12 @@ def test_two_parts_of_a_run_open_the_same_file_once(monkeypatch: pytest.MonkeyPa
         return real(data, passphrase)
 
     monkeypatch.setattr(pkcs12, "load_pkcs12", count)
-    pfx, _ = new_agent_credential("tunnel-agent", NOW, 365)
+    pfx, _ = new_agent_certificate("tunnel-agent", NOW, 365)
     (tmp_path / "credential.pfx").write_bytes(pfx)
     read_credential(Files(tmp_path), "/credential.pfx", unencrypted=True)
-    read_agent_credential(pfx)
+    read_agent_certificate(pfx)
     assert opened == [pfx]
-    read_agent_credential(PFX)
+    read_agent_certificate(PFX)
     assert opened == [pfx, PFX]
 
 
@@ -71,21 +71,21 @@ def test_what_was_made_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.M
     action = CreateAgentCredential(path="/agent.p12", common_name="tunnel-agent")
     outputs = {action.key: action.apply(ports, {})}
     with monkeypatch.context() as closed:
-        closed.setattr(actions, "read_agent_credential", None)
+        closed.setattr(actions, "read_agent_certificate", None)
         assert action.satisfied(ports, outputs)
         clock.sleep(366 * 86400)
         assert not action.satisfied(ports, outputs)
-    ports.files.write("/agent.p12", new_agent_credential("tunnel-agent", clock.now(), 365)[0])
+    ports.files.write("/agent.p12", new_agent_certificate("tunnel-agent", clock.now(), 365)[0])
     assert action.satisfied(ports, outputs)
     ports.files.write("/agent.p12", b"anything")
     assert not action.satisfied(ports, outputs)
 
 
 def test_read_back_gives_the_certificate() -> None:
-    assert read_agent_credential(PFX) == x509.load_der_x509_certificate(DER)
+    assert read_agent_certificate(PFX) == x509.load_der_x509_certificate(DER)
 
 
 def test_a_damaged_credential_is_named_and_one_in_which_something_may_hide_is_damaged() -> None:
     for pfx in (PFX[:100], pfx_bytes({"passphrase": "", "cipher": "mac-sha384"}, Pki())):
         with refused(CertificateError, "pfx-damaged"):
-            read_agent_credential(pfx)
+            read_agent_certificate(pfx)

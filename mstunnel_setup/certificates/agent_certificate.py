@@ -1,4 +1,4 @@
-"""The agent's own credential: the certificate that proves the app identity to the tenant."""
+"""The certificate that the agent signs in to the tenant with: make it, and read it from its PFX."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ _KEY_BITS = 3072
 _BACKDATED = timedelta(minutes=5)
 
 
-def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
+def new_agent_certificate(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
     """Make a key and a self-signed certificate for client authentication, valid from `now` for `days`.
 
     Returns a PFX with an empty passphrase (write it with mode 0600) and the certificate alone as DER.
@@ -51,7 +51,7 @@ def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[by
     return pfx, certificate.public_bytes(Encoding.DER)
 
 
-def read_agent_credential(pfx: bytes) -> x509.Certificate:
+def read_agent_certificate(pfx: bytes) -> x509.Certificate:
     """The certificate of such a PFX; raises CertificateError as `load_identity_pfx` does.
 
     The agent may have replaced it: an encrypted part, in which a key that takes hours to decrypt may hide, is
