@@ -273,6 +273,7 @@ def test_text_of_the_agent_cannot_control_the_terminal(files: Files, check: Chec
 
 
 def test_it_names_the_rule_of_the_host_that_stops_the_agent(files: Files, check: Check) -> None:
+    list_releases(files)
     files.write(RULES, b"approved = []\n")
     result = check()
     reason = f"release 3.0 is not in `approved` of {RULES} on this host"
