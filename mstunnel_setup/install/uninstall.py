@@ -30,6 +30,7 @@ from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.steps.sign_in import result
+from mstunnel_setup.io import podman_home
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.files import Files
@@ -275,6 +276,7 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_tree(PROGRAM_UPDATES)
         for path in (journal.receipt_path, *_REMAINS):
             files.remove(path)
+    podman_home.remove_store(files, journal.made_directories)
     # The monitor was stopped, maybe while it held the lock.
     files.remove(paths.FEED_LOCK)
     files.remove(paths.RESOLVER)
