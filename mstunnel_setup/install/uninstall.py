@@ -82,6 +82,7 @@ def uninstall(
                 raise UsageError(
                     "uninstall-declined", "nothing was removed", hint="Run the command again and answer yes."
                 )
+            made, systemd = run.journal.made_directories, run.context.host.systemd
             try:
                 counted = _uncounted if operator.verbose else operator.counted
                 removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
@@ -89,6 +90,7 @@ def uninstall(
                 raise NetworkError(
                     error.code, error.message, joined(filter(None, (error.hint, _WAY_OUT)))
                 ) from error
+        podman_home.tidy(operator.files, made, systemd)
         where = text("this server and from the tenant") if everywhere else text("this server")
         return removed(removals, text("Removed from {where}.", where=where))
 
@@ -276,7 +278,6 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_tree(PROGRAM_UPDATES)
         for path in (journal.receipt_path, *_REMAINS):
             files.remove(path)
-    podman_home.remove_store(files, journal.made_directories)
     # The monitor was stopped, maybe while it held the lock.
     files.remove(paths.FEED_LOCK)
     files.remove(paths.RESOLVER)
@@ -322,7 +323,9 @@ def rollback(operator: Operator) -> Result[RemovalReport | None]:
                     "the installation is complete; there is nothing to roll back",
                     hint="To remove it, run `mst-cli uninstall`.",
                 )
+            made, systemd = run.journal.made_directories, run.context.host.systemd
             removals = remove_installation(run)
+        podman_home.tidy(operator.files, made, systemd)
         return removed(removals, text("The unfinished installation was rolled back."))
 
     return take_back(operator, own)

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.systemd import Systemd
 
 # What Podman keeps of itself: its database, the backend it has chosen, locks, and lists without an element.
 _OWN_FILES = frozenset({"db.sql", "db.sql-journal", "bolt_state.db", "defaultNetworkBackend"})
 _OWN_SUFFIXES = (".lock", ".has-mount-program")
+_SERVICE = "podman.service"
 # What Podman has learnt of registries.
 _CACHE = f"{paths.CONTAINER_STORE}/cache"
 
@@ -26,20 +28,21 @@ def absent(files: Files) -> Sequence[str]:
     return tuple(dict.fromkeys(directory for place in paths.OF_PODMAN for directory in files.missing(place)))
 
 
-def tidy(files: Files, made: Sequence[str]) -> None:
-    """Remove what was absent before this command, unless an installation has begun: its journal has it."""
+def tidy(files: Files, made: Sequence[str], systemd: Systemd | None = None) -> None:
+    """Remove what was absent before this command, unless an installation has begun: its journal has it.
+
+    Podman's service writes into the store once more when it ends: it must have ended. One that `systemd`
+    manages is stopped.
+    """
     if not made or files.state(f"{paths.STATE}/journal.jsonl") is not None:
         return
-    with suppress(FileError):
-        remove_store(files, made)
+    with suppress(SetupError):
+        if systemd is not None and paths.CONTAINER_STORE in made and systemd.active(_SERVICE):
+            systemd.stop(_SERVICE)
+        if paths.CONTAINER_STORE in made and not any(_used(files, paths.CONTAINER_STORE)):
+            files.remove_tree(paths.CONTAINER_STORE)
         for directory in reversed(made):
             files.remove_directory(directory)
-
-
-def remove_store(files: Files, made: Sequence[str]) -> None:
-    """Remove the store of images and containers if Podman has `made` it for us and holds nothing in it."""
-    if paths.CONTAINER_STORE in made and not any(_used(files, paths.CONTAINER_STORE)):
-        files.remove_tree(paths.CONTAINER_STORE)
 
 
 def _used(files: Files, directory: str) -> Iterator[str]:
