@@ -42,7 +42,7 @@ def test_nothing_is_created_before_the_first_record(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_directories_that_podman_made_are_removed_with_the_journal(tmp_path: Path) -> None:
+def test_directories_of_podman_go_with_the_journal(tmp_path: Path) -> None:
     files, absent = Files(tmp_path), ("/home", "/home/.config")
     Journal(files, Clock(), _DIRECTORY, above=absent).begin_installation()
     files.make_directories(absent[-1])
