@@ -108,7 +108,15 @@ if [ "$(id -u)" = 0 ]; then
 else
     own="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/PROGRAM"
     if [ -e "$own" ] && [ ! -O "$own" ]; then fail "$own belongs to another user: remove it, or set XDG_CACHE_HOME."; fi
-    if ready "$own" || unpack "$own"; then start "$own" "$@"; fi
+    above="${own%/*}"
+    made=''
+    if [ ! -e "$above" ]; then made=yes; fi
+    if ready "$own"; then start "$own" "$@"; fi
+    if unpack "$own"; then
+        # An uninstallation removes the directory above, too.
+        if [ -n "$made" ]; then true >"$own/.made-above"; fi
+        start "$own" "$@"
+    fi
 fi
 fail "cannot be unpacked:$reasons
 Make SIZE MB free in one of these, on a file system that is not mounted noexec. The processor must be MACHINE."

@@ -28,6 +28,7 @@ from mstunnel_setup.cli.framework.translation import DOMAIN, LANGUAGES, LOCALE
 from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import platforms
+from mstunnel_setup.readiness.model import Group
 from scripts import ROOT
 from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import declarations
@@ -44,6 +45,7 @@ _OTHERS: Final = (
     *("error", "warning", "stopped", "waiting", "undone", "kept", "done", "next", "open", "ok"),
     *("pass", "FAIL", "warn", "skip", "problem", "note", "info", "none", "absent", "recommended"),
     *("{message}.", "{message}. {hint}", "{title}: {seen}. {hint}"),
+    *(group.value for group in Group),
     *("Server", "Agent", "healthy", "unhealthy", "unknown", "offline", "running"),
     # What could not be done with a file (`io/files.py`), and why.
     *(

@@ -11,7 +11,8 @@ from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.log_lines import UPGRADE_REQUESTED
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Release, running_images
-from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, UpgradePolicy, Window, decide
+from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, UpgradePolicy, decide
+from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import Graph
@@ -54,8 +55,12 @@ def ask(
         automatic = bool(site.upgrade_automatically)
         policy = UpgradePolicy(automatic, approved, window(site, files), approval_shown)
         failed = {reply.images} if reply is not None and reply.state in ("failed", "refused") else ()
-        held = mailbox.read_summary(files).held
-        decision = decide(policy, server_id, present, others, target, failed=failed, held=held, now=now)
+        summary = mailbox.read_summary(files)
+        decision = decide(
+            policy, server_id, present, others, target, failed=failed, held=summary.held, now=now
+        )
+        if decision.begin and summary.objection:
+            decision = UpgradeDecision("refused-by-host", summary.objection)
     pending = files.state(UPGRADE.request) is not None
     if decision.begin and pending:
         reason = text("the host's monitor has not picked up the agent's request yet")

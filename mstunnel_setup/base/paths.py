@@ -141,6 +141,12 @@ QUADLET_DRAFTS = _run("mstunnel-quadlet")
 PODMAN_SOCKET = _run("podman/podman.sock")
 # Of Podman: images and containers.
 CONTAINER_STORE = _place("/var/lib/containers", "XDG_DATA_HOME", f"{_HOME}/.local/share", "containers")
+# What Podman makes for an account at its first call, whatever that call is.
+OF_PODMAN = (
+    _settings("", "containers"),
+    _place("", "XDG_CACHE_HOME", f"{_HOME}/.cache", "containers"),
+    CONTAINER_STORE,
+)
 QUADLETS = _settings("/etc/containers/systemd", "containers/systemd")
 UNITS = _settings("/etc/systemd/system", "systemd/user")
 TIMER_STAMPS = _place("/var/lib/systemd/timers", "XDG_DATA_HOME", f"{_HOME}/.local/share", "systemd/timers")

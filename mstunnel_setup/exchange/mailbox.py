@@ -214,13 +214,15 @@ class Summary(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The site's time zone (IANA), if the list names it; how many releases are newer than the running one.
 
     `behind` is None when the running images are not in the list; `held`: an administrator chose another
-    release than the newest. A newer monitor may add fields.
+    release than the newest; `objection`: why the rules of the host refuse a request for the offered release
+    now, empty when they do not. A newer monitor may add fields.
     """
 
     version: Literal[1] = 1
     time_zone: str | None = None
     behind: Annotated[int, Field(ge=0)] | None = None
     held: bool = False
+    objection: str = ""
 
 
 def read_summary(files: Files) -> Summary:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files as resources
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
@@ -73,8 +73,12 @@ def _time_zone(name: str) -> str:
     return name
 
 
+TimeZone: TypeAlias = Annotated[str, AfterValidator(_time_zone)]
+"""An IANA time zone that this system knows."""
+
+
 class _CatalogueFile(BaseModel, extra="forbid", defer_build=True):
-    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    time_zone: TimeZone | None = None
     drain_minutes: Annotated[int, Field(ge=0, le=MOST_DRAIN_MINUTES)] = 0
     release: list[Release] = []
 

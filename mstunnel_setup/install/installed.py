@@ -110,6 +110,7 @@ def journal_of(scope: Scope, operator: Operator, *, despite_damage: bool = False
         operator.clock,
         directory,
         beside=(paths.LOG,),
+        above=() if host else operator.absent,
         readable=host,
         despite_damage=despite_damage,
     )

@@ -30,6 +30,7 @@ from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.steps.sign_in import result
+from mstunnel_setup.io import podman_home
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.files import Files
@@ -81,6 +82,7 @@ def uninstall(
                 raise UsageError(
                     "uninstall-declined", "nothing was removed", hint="Run the command again and answer yes."
                 )
+            made, systemd = run.journal.made_directories, run.context.host.systemd
             try:
                 counted = _uncounted if operator.verbose else operator.counted
                 removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
@@ -88,6 +90,7 @@ def uninstall(
                 raise NetworkError(
                     error.code, error.message, joined(filter(None, (error.hint, _WAY_OUT)))
                 ) from error
+        podman_home.tidy(operator.files, made, systemd)
         where = text("this server and from the tenant") if everywhere else text("this server")
         return removed(removals, text("Removed from {where}.", where=where))
 
@@ -320,7 +323,9 @@ def rollback(operator: Operator) -> Result[RemovalReport | None]:
                     "the installation is complete; there is nothing to roll back",
                     hint="To remove it, run `mst-cli uninstall`.",
                 )
+            made, systemd = run.journal.made_directories, run.context.host.systemd
             removals = remove_installation(run)
+        podman_home.tidy(operator.files, made, systemd)
         return removed(removals, text("The unfinished installation was rolled back."))
 
     return take_back(operator, own)

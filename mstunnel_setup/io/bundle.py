@@ -153,6 +153,8 @@ def intact() -> bool:
 def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
     """Remove `directory`; returns the processes that still run from it, for which it is kept.
 
+    If boot.sh has made the directory above it as well, and nothing else is in there, that is removed, too.
+
     The caller may run from it itself, and so may those that wait for the caller. Where another process is
     removing it already this returns at once, so that neither waits for the other.
     """
@@ -171,7 +173,10 @@ def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
                 return using
             unused = 0 if using else unused + 1
             clock.sleep(_PAUSE)
+        made_above = files.state(f"{directory}/.made-above") is not None
         files.remove_tree(directory)
+        if made_above:
+            files.remove_directory(directory.rpartition("/")[0])
     except BlockingIOError:
         pass
     finally:

@@ -95,6 +95,7 @@ class Operator:
     the ports of the host that is meant: each process builds them once, here. `answers` is the answer file.
     `json` and `verbose` are how results are wanted; `download` gets the bytes fetched and the bytes expected,
     `counted` the changes made and their number; either number is 0 when the others will not follow.
+    `absent` are the directories that Podman would make for this account, topmost first.
     """
 
     console: Prompter
@@ -108,3 +109,4 @@ class Operator:
     verbose: bool = False
     download: Callable[[int, int], None] = lambda _fetched, _known: None
     counted: Callable[[int, int], None] = lambda _made, _total: None
+    absent: Sequence[str] = ()

@@ -35,6 +35,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     read_history,
     render_history,
 )
+from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
@@ -63,7 +64,7 @@ FILES = {
     DEVICE_REVOCATIONS: (DEVICE_REVOCATIONS,),
     paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
     # What may be taken by an upgrade is root's to say, also for a rootless gateway.
-    **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, feed.SETTINGS, feed.ROOT)}),
+    **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, RULES, feed.SETTINGS, feed.ROOT)}),
 }
 
 UPGRADES = f"{paths.HOST_STATE}/upgrades.json"

@@ -98,9 +98,10 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
     Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.
     """
     with existing_container(operator, container) as host:
-        command = host.engine.logs_command(container, options)
+        command, from_journal = host.engine.logs_command(container, options), False
         if host.engine.inspect(container) is None and host.systemd.running():
             # Its service removed it when it ended.
+            from_journal = True
             command = host.systemd.log_command(
                 f"{container}.service",
                 lines=_JOURNAL_LINES if options.lines is None else options.lines,
@@ -109,6 +110,9 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
                 timestamps=options.timestamps,
             )
     lines = operator.processes.lines(command)
+    if from_journal:
+        # Podman's conmon(8) keeps the line feed in the message, so that journalctl prints a blank line.
+        lines = filter(str.strip, lines)
     if operator.json and not options.follow:
         return Result(report=LogReport(lines=tuple(lines)))
     operator.sinks.stream(lines)

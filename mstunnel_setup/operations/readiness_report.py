@@ -230,7 +230,7 @@ def explain(name: str) -> Result[CheckExplanation]:
         "{id}: {title} ({group}, {severity})",
         id=item.id,
         title=text(item.title),
-        group=item.group,
+        group=text(item.group.value),
         severity=text(item.severity.value),
     )
     lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]

@@ -21,6 +21,7 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.io.operator import Prompter
 
@@ -68,6 +69,8 @@ def _from_files(files: Mapping[str, bytes]) -> Iterator[str]:
         )
     if (listed := files.get(CATALOGUE)) is not None:
         yield text("list of releases: SHA-256 {digest}", digest=hashlib.sha256(listed).hexdigest())
+    if (rules := files.get(RULES)) is not None:
+        yield text("rules for upgrades: SHA-256 {digest}", digest=hashlib.sha256(rules).hexdigest())
     for path, content in sorted(files.items()):
         if path == DEVICE_AUTHORITY:
             yield from _authorities(text("authority of devices"), content)

@@ -38,7 +38,8 @@ class Journal:
 
     From then on the file stays open until `close`: a record costs one write and one sync. The writer must
     hold the lock of the run. A `readable` journal can be read by all users, so it must get no secret. The
-    first record names the missing parents of `directory` and of the `beside` directories.
+    first record names the missing parents of `directory` and of the `beside` directories, and `above`: other
+    directories that were missing before this installation began.
 
     Raises JournalError `journal-damaged`; with `despite_damage` the error is kept in `damage`, and the
     records are those that are intact. Records written then follow the last one of these.
@@ -51,6 +52,7 @@ class Journal:
         directory: str,
         *,
         beside: Sequence[str] = (),
+        above: Sequence[str] = (),
         readable: bool = False,
         despite_damage: bool = False,
     ) -> None:
@@ -72,7 +74,7 @@ class Journal:
                 raise
             self.damage = error
             self._read_intact()
-        self._above = self._directories_above(directory, *beside)
+        self._above = self._directories_above(directory, *beside, others=above)
 
     @property
     def records(self) -> tuple[JsonObject, ...]:
@@ -93,6 +95,11 @@ class Journal:
     def installation_id(self) -> str | None:
         """The id of this installation, from the first record."""
         return str(self._records[0].get("installation")) if self._records else None
+
+    @property
+    def made_directories(self) -> Sequence[str]:
+        """The directories that were missing before this installation began, topmost first."""
+        return self._above
 
     def _read(self, content: bytes) -> None:
         """Take the records of an intact journal; the copy shows whether lines are missing at its end."""
@@ -183,13 +190,14 @@ class Journal:
             self._appender.open_to_all()
         return self._appender
 
-    def _directories_above(self, *places: str) -> list[str]:
-        """The parents of these directories that were missing before the first record, topmost first."""
+    def _directories_above(self, *places: str, others: Sequence[str]) -> list[str]:
+        """The parents of these directories and the `others` that were missing at first, topmost first."""
         if self._records:
             recorded = self._records[0].get("folders")
             return [str(directory) for directory in recorded] if isinstance(recorded, list) else []
         above = [str(PurePosixPath(place).parent) for place in places]
-        return list(dict.fromkeys(directory for place in above for directory in self._files.missing(place)))
+        missing = (directory for place in above for directory in self._files.missing(place))
+        return list(dict.fromkeys((*others, *missing)))
 
     def close(self) -> None:
         """Close the file; a later record opens it again."""

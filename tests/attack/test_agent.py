@@ -4,10 +4,13 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_rules import RULES
 from tests.attack.monitor import LOOK, Monitor
 from tests.attack.record import record
 from tests.testbed.installation import Installation
@@ -246,6 +249,47 @@ def test_it_cannot_make_the_gateway_restart_at_will(hostile: Hostile) -> None:
     hostile.installation.setup()
     server.run(["kill", "-STOP", hostile.installation.processes()[1]])
     hostile.configuration = server.read("/etc/mstunnel/ocserv.conf")
+
+
+@pytest.mark.parametrize(
+    ("rules", "attack"),
+    [
+        ("approved = []", "request an offered release that the host does not approve"),
+        ('window = "{shut}"', "request an offered release outside of the host's window"),
+    ],
+)
+def test_it_begins_no_upgrade_that_the_host_does_not_allow(hostile: Hostile, rules: str, attack: str) -> None:
+    server = hostile.installation.server
+    before, since = hostile.installation.started(), server.run(["date", "+%s"]).stdout.strip()
+    now = datetime.fromtimestamp(int(since), UTC)
+    shut = f"{now + timedelta(hours=2):%H:%M}-{now + timedelta(hours=3):%H:%M}"
+    digest = f"sha256:{7:064x}"
+    offer = f'[[release]]\nlabel = "99"\npublished = 2099-01-01\nserver = "{digest}"\nagent = "{digest}"\n'
+    try:
+        server.write(CATALOGUE, offer)
+        server.write(RULES, rules.format(shut=shut))
+        # The monitor takes one request a minute.
+        assert eventually(lambda: _requested(hostile, digest, since), 150)
+        log = _said_since(hostile, since)
+        assert "upgrade-begun" not in log
+        assert RULES in log
+    finally:
+        server.run(["rm", "-f", CATALOGUE, RULES])
+    assert hostile.installation.started() == before
+    record("agent", attack, "`upgrade-refused`; nothing is fetched or restarted")
+
+
+def _requested(hostile: Hostile, digest: str, since: str) -> bool:
+    """Request it again, as a hostile agent would; whether the monitor has judged a request."""
+    wish = {"serverImageDigest": digest, "agentImageDigest": digest}
+    hostile.run(f"replace(request, {json.dumps(wish).encode()!r})")
+    time.sleep(LOOK)
+    return any(code in _said_since(hostile, since) for code in ("upgrade-refused", "upgrade-begun"))
+
+
+def _said_since(hostile: Hostile, since: str) -> str:
+    command = ["journalctl", "--no-pager", f"--since=@{since}", "--identifier=mstunnel_monitor"]
+    return hostile.installation.server.run(command).stdout
 
 
 def test_uninstall_leaves_nothing_of_what_it_put_there(taken: Hostile) -> None:

@@ -16,6 +16,7 @@ from tests.crash.arena import Arena, Ended, Kept, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.variants import VARIANTS
 from tests.parameters import sample
+from tests.testbed.paths import JOURNAL
 from tests.unit.actions.test_killed_host_half import OF_ROOT
 
 # Within the validity of the certificate.
@@ -59,13 +60,31 @@ def left_record(arena: Arena) -> Sequence[str]:
     return ("env", "get")
 
 
+def damaged_journal(arena: Arena) -> Sequence[str]:
+    """A byte in the middle of the journal has changed, as on a bad disk."""
+    place = arena.place(JOURNAL)
+    content = bytearray(place.read_bytes())
+    content[len(content) // 2] ^= 4
+    place.write_bytes(content)
+    return ("env", "get")
+
+
+def repaired(_arena: Arena) -> Sequence[str]:
+    """The journal is restored from its copy."""
+    return ("journal", "repair", "--yes")
+
+
 @dataclass(frozen=True)
 class Command:
-    """What is run; `before` comes first. Given once more after its end it may end with the error `over`."""
+    """What is run; `before` comes first, and `before_removal` before each uninstallation.
+
+    Given once more after its end it may end with the error `over`.
+    """
 
     arguments: Arguments
     before: Arguments | None = None
     over: str = ""
+    before_removal: Arguments | None = None
 
 
 COMMANDS = {
@@ -87,6 +106,8 @@ COMMANDS = {
     ),
     "identity": Command(signed_in("reenroll")),
     "configuration": Command(signed_in("config", "pull")),
+    # An uninstallation refuses a damaged journal, and names this command.
+    "journal repair": Command(repaired, damaged_journal, before_removal=repaired),
 }
 
 # The others take the same ways: another time, another file.
@@ -112,12 +133,12 @@ class Rehearsed:
         if self.command.before is not None:
             arena.run("mst-cli", *self.command.before(arena)).checked()
         self.kept, self.arguments = arena.keep(), self.command.arguments(arena)
-        arena.uninstall().checked()
+        self.uninstall().checked()
         self.untouched = arena.state()
         for _ in range(2):  # the first run imports what later ones find imported
             self.points = self.run().checked().points
             self.golden = self.state()
-        arena.uninstall().checked()
+        self.uninstall().checked()
         # A setting of the administrator is kept, and the file with it.
         self.removed = arena.state()
         return self
@@ -127,6 +148,12 @@ class Rehearsed:
         assert self.kept is not None
         self.scene.arena.bring_back(self.kept)
         return self.scene.arena.run("mst-cli", *self.arguments, **options)
+
+    def uninstall(self) -> Ended:
+        """Remove the gateway, in whatever state the command has left it."""
+        if self.command.before_removal is not None:
+            self.scene.arena.run("mst-cli", *self.command.before_removal(self.scene.arena)).checked()
+        return self.scene.arena.uninstall()
 
     def fails(self, number: int) -> list[str]:
         """What is wrong after a kill at `number` and the same command; and after an uninstallation."""
@@ -138,7 +165,7 @@ class Rehearsed:
             complaints.append(f"given once more: exit {again.code}: {again.stdout[-400:]}")
         complaints += differences(self.golden, self.state())
         self.run(kill_at=number)
-        removed = arena.uninstall()
+        removed = self.uninstall()
         complaints += [f"uninstall: exit {removed.code}: {removed.stdout[-400:]}"] if removed.code else []
         return [*complaints, *self._left()]
 

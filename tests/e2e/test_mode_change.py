@@ -33,7 +33,8 @@ def test_a_gateway_changes_from_root_to_rootless(rooted: Installation) -> None:
     assert left["servers"] == []
     assert not [name for name in left["applications"] if name.startswith("mstunnel-gateway ")]
     given = "/srv/mstunnel/gw1.yaml"
-    rooted.program("mstunnel-setup", "host", "--account", "mstunnel", "--unattended", "--accept-eula")
+    of_root = ("mstunnel-setup", "host", "--account", "mstunnel", "--answers", SAVED)
+    rooted.program(*of_root, "--unattended", "--accept-eula")
     rooted.server.run(["install", "-D", "-o", "mstunnel", "-m", "600", SAVED, given])
     command = ("mstunnel-setup", "--answers", given, "--rootless", "--unattended", "--output", "json")
     rooted.program("env", "MSTUNNEL_SERVER_NAME=gw1", *command)

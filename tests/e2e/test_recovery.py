@@ -82,6 +82,38 @@ def test_a_person_repairs_the_journal_where_it_is_needed(gateway: Installation, 
     gateway.cli("env", "unset", "TRACE_SESSIONS", "--unattended")
 
 
+def test_the_way_out_of_an_incomplete_journal_helps(gateway: Installation) -> None:
+    """The commands that `mst-cli help recovery` names, as the hint says."""
+    server, tenant = gateway.server, gateway.tenant()
+    broken = server.read(JOURNAL).splitlines(keepends=True)
+    del broken[len(broken) // 2]
+    for path in (JOURNAL, JOURNAL.replace("journal.jsonl", "journal-copy.jsonl")):
+        server.write(path, "".join(broken).encode(), 0o600)
+    done = gateway.cli("journal", "repair", "--yes", "--unattended", check=False)
+    [error] = done.envelope["errors"]
+    assert error["code"] == "journal-incomplete"
+    assert "`mst-cli help recovery`" in error["hint"]
+    assert server.read(JOURNAL) == "".join(broken)
+
+    text = server.run(["mst-cli", "help", "recovery"]).stdout
+    way = text.partition("(journal-incomplete)")[2].split("\n\n")[1]
+    backup, aside, restore = (line.split() for line in way.splitlines())
+    server.run(backup)
+    server.run(aside)
+    agreed = ("--answers", gateway.path("answers.yaml"), "--trust-backup", "--unattended")
+    gateway.program(*restore, *agreed, "--output", "json")
+
+    gateway.wait_until_healthy()
+    gateway.connect()
+    gateway.await_page()
+    gateway.disconnect()
+    assert gateway.cli("journal", "repair", "--yes", "--unattended").envelope["status"] == "unchanged"
+    assert gateway.setup().envelope["data"]["actions"] == 0
+    found = gateway.tenant()
+    assert {kind: len(rows) for kind, rows in found.items()} == {k: len(rows) for k, rows in tenant.items()}
+    server.run(["rm", "-rf", aside[-1], backup[-1]])
+
+
 def _graph(host: Installation, method: str, path: str, document: object = None) -> None:
     """Change the tenant as an administrator with Graph does."""
     token = host.on_the_lab("graph.py", LAB, ADMINISTRATOR).strip()

@@ -39,6 +39,7 @@ class Host(Installation):
     """A host with an account that wants a gateway, and what the host was like before."""
 
     before: dict[str, Entry]
+    home_before: set[str]
     tenant_before: dict[str, list[str]]
 
     def place_certificate(self, chain: bytes, key: bytes) -> None:
@@ -70,15 +71,18 @@ def host() -> Iterator[Host]:
         made.server.run(["useradd", "--create-home", ACCOUNT])
         made.prepare()
         made.server.write(made.path("kill_at.py"), Path(steps.__file__).with_name("kill_at.py").read_text())
-        made.before, made.tenant_before = tree(made), made.tenant()
+        made.before, made.tenant_before, made.home_before = tree(made), made.tenant(), home(made)
         yield made
 
 
 def tree(host: Host) -> dict[str, Entry]:
-    """The server as it is, without the directory that Podman makes for every account that asks it."""
-    found = host_tree(host)
-    found.pop(f"/home/{ACCOUNT}/.config", None)
-    return found
+    """The server as it is."""
+    return host_tree(host)
+
+
+def home(host: Host) -> set[str]:
+    """All paths in the home of the account."""
+    return set(host.server.run(["find", f"/home/{ACCOUNT}"]).stdout.splitlines())
 
 
 @pytest.mark.parametrize("account", ["root", ACCOUNT])
@@ -328,9 +332,7 @@ def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
         "nft list tables; ip -oneline link; ls -d /run/mstunnel-uplink /run/user/*/mstunnel*", check=False
     )
     assert "mstunnel" not in left.stdout
-    # Without linger there is no place where Podman could run for the account; its list is a file.
-    images = f"/home/{ACCOUNT}/.local/share/containers/storage/overlay-images/images.json"
-    assert json.loads(host.server.read(images)) == []
+    assert home(host) == host.home_before
 
 
 def test_documented_command_works_for_a_user_with_sudo(host: Host) -> None:

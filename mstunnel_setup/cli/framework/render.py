@@ -51,6 +51,7 @@ from mstunnel_setup.cli.framework.streams import (
     write_error,
 )
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
+from mstunnel_setup.io import podman_home
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import log_requests
@@ -179,6 +180,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
         verbose=common.verbose,
         download=transfer_bar(quiet=common.quiet, color=color),
         counted=count_bar(quiet=common.quiet, color=color),
+        absent=podman_home.absent(files),
     )
 
     def show_request(text: str) -> None:
@@ -188,6 +190,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
 
     with interruptible(), log_requests(show_request) if common.verbose else nullcontext():
         result = _attempt(lambda: function(operator), log, redactor, common.verbose)
+        podman_home.tidy(files, operator.absent)
     if log.failure is not None:
         notice = warning(
             "log-unwritable",

@@ -181,6 +181,8 @@ class GatewayMonitor:
             self.service.alive(_HANG_SECONDS)
             self._do(self._configurations.keep_level)
             self._do(self._addresses, _MINUTE)
+            # The window of this host may have opened.
+            self._do(self._offer)
             self._do(self._reports.look)
             if self._failing or silent(self._files, self._clock.now()) or self.program.is_another():
                 return

@@ -15,6 +15,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, Summar
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Release, ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.upgrade_history import read_history
+from mstunnel_setup.exchange.upgrade_rules import read_rules
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import RateLimiter
 
@@ -36,6 +37,7 @@ def show_offer(files: Files, now: datetime) -> None:
         time_zone=catalogue.time_zone,
         behind=catalogue.behind(present) if present else None,
         held=offer is not None and offer.digests in read_history(files).held,
+        objection=objection(files, catalogue, offer, now) if offer is not None else "",
     )
     # Without a list there is nothing to say, and nothing appears that no run has made.
     _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
@@ -60,6 +62,14 @@ def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
     return catalogue.newest_for(site, present)
 
 
+def objection(files: Files, catalogue: ReleaseCatalogue, release: Release, now: datetime) -> str:
+    """Why the rules of this host let the agent not begin this release now; empty when they do.
+
+    Raises UsageError `upgrades-invalid`.
+    """
+    return read_rules(files).objection(catalogue.named(release.digests), now)
+
+
 def take(files: Files) -> AgentRequest | None:
     """The agent's request, which is removed; None when it was withdrawn meanwhile.
 
@@ -77,8 +87,9 @@ def take(files: Files) -> AgentRequest | None:
 def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now: datetime) -> None:
     """Record one more upgrade that the agent requested.
 
-    Raises StepError: the request is old, comes after too many others, or is for what is not offered now; then
-    the agent may request it again later. What is refused for good the agent gets as the reply.
+    Raises StepError: the request is old, comes after too many others, or is for what is not offered or not
+    allowed now; then the agent may request it again later. What is refused for good the agent gets as the
+    reply. Raises UsageError `upgrades-invalid`.
     """
     # A time after `now` is from before the clock was set back.
     if abs(now.timestamp() - request.at) > _LIFE.total_seconds():
@@ -96,6 +107,8 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
     elif offer is None or images != offer.digests:
         # That may be another one tomorrow, or this one again.
         reason = text("it is not the newest release that is offered to this site")
+    elif objected := objection(files, catalogue, offer, now):
+        reason = objected
     else:
         # Only once: a compromised agent cannot end sessions with it repeatedly.
         history = read_history(files)

@@ -20,6 +20,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     UpgradePhase,
     read_history,
 )
+from mstunnel_setup.exchange.upgrade_rules import read_rules
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_to
@@ -72,6 +73,10 @@ class UpgradeCheck(Report):
     newest: str | None
     behind: int | None = Field(json_schema_extra={"minimum": 0})
     upgrade_available: bool
+    refused_by_host: str = Field(
+        description="Why the rules of this host refuse the agent's request for the newest release now; empty "
+        "when they do not."
+    )
     decision: DecisionReport | None
 
 
@@ -123,16 +128,19 @@ def check(operator: Operator) -> Result[UpgradeCheck]:
     now = operator.clock.now()
     with open_run(operator, {}, exclusively=False, despite_damage=True) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
-        feed = read_feed_record(run.files)
+        feed, rules = read_feed_record(run.files), read_rules(run.files)
     behind, newest = catalogue.behind(images.digests), catalogue.newest
     names = release_names(catalogue, images.digests)
+    upgrade_available = newest is not None and newest.digests != images.digests
+    refused = rules.objection(catalogue.named(newest.digests), now) if newest and upgrade_available else ""
     report = UpgradeCheck(
         running=tuple(names),
         server=images.server,
         agent=images.agent,
         newest=newest.name if newest else None,
         behind=behind,
-        upgrade_available=newest is not None and newest.digests != images.digests,
+        upgrade_available=upgrade_available,
+        refused_by_host=refused,
         decision=DecisionReport(**found.model_dump(exclude={"version"})) if found else None,
     )
     notices = tuple(_notices(catalogue, behind, feed, now))
@@ -142,6 +150,8 @@ def check(operator: Operator) -> Result[UpgradeCheck]:
         text("Newest:  {offer}", offer=offer),
         *(_decision_lines(found, upgrades=report.upgrade_available) if found else ()),
     ]
+    if refused:
+        lines.append(text("Host:    the agent may not upgrade now: {reason}", reason=refused))
     if report.upgrade_available:
         lines.append(text("Upgrade with `mst-cli upgrade apply`."))
     return Result("warning" if notices else "ok", report, notices, text=lines)

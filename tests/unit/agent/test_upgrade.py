@@ -90,6 +90,13 @@ def test_a_request_is_withdrawn_once_it_is_answered_and_not_made_again(
 def test_a_release_that_an_administrator_passed_over_is_not_asked_for(files: Files) -> None:
     files.write(mailbox.SUMMARY, mailbox.Summary(held=True).model_dump_json().encode())
     assert ask(files) == "held"
+
+
+def test_agent_does_not_ask_for_what_the_host_would_refuse(files: Files) -> None:
+    summary = mailbox.Summary(objection="release 2.0 is not approved")
+    files.write(mailbox.SUMMARY, summary.model_dump_json().encode())
+    assert ask(files) == "refused-by-host"
+    assert files.read(UPGRADE.request) is None
     assert files.state(UPGRADE.request) is None
     files.remove(mailbox.SUMMARY)
     assert ask(files) == "begin"

@@ -97,3 +97,8 @@ def test_screens_of_an_installation_are_templates(catalogue: Path, tmp_path: Pat
         stage.close()
     del shown["configuration"]
     assert {name: lines for name, lines in shown.items() if lines} == {}
+
+
+def test_an_explanation_names_the_group_in_the_language(rewriting: None) -> None:
+    shown = readiness_shows("ja", ("explain", "ip-forward"))
+    assert f"({rewritten('utils')}, {rewritten('required')})" in shown

@@ -17,12 +17,12 @@ from mstunnel_setup.exchange.upgrade_decision import (
     STANDING,
     UpgradeDecision,
     UpgradePolicy,
-    Window,
     decide,
     read_standing,
     standing,
     write_standing,
 )
+from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
 from tests.cases import every

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mst_admin.objects.site import WindowObject, utc_offset
-from mstunnel_setup.exchange.upgrade_decision import Window
+from mstunnel_setup.exchange.window import Window
 
 ZONES = sorted(available_timezones())
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timedelta(minutes=minutes))

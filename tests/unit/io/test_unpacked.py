@@ -91,3 +91,17 @@ def test_a_second_removal_leaves_it_to_the_first(tmp_path: Path, version: Path) 
         assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
         os.close(handle)
     assert version.exists()
+
+
+@pytest.mark.parametrize(("made", "other", "left"), [(True, "", False), (True, "x", True), (False, "", True)])
+def test_the_directory_above_goes_if_the_program_made_it(
+    tmp_path: Path, version: Path, other: str, *, made: bool, left: bool
+) -> None:
+    above = version.parents[1]
+    if made:
+        # As scripts/boot.sh writes it.
+        (version.parent / ".made-above").touch()
+    if other:
+        (above / other).touch()
+    assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
+    assert above.exists() == left

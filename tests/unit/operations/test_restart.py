@@ -130,6 +130,14 @@ def test_what_is_stopped_is_started_all_the_same(
     assert words in result.warnings[0].message
 
 
+def test_the_log_of_a_container_that_is_gone_has_no_blank_lines(host: Callable[..., Service]) -> None:
+    """Podman's messages in the journal end with a line feed, which journalctl prints with its own."""
+    service = host(words="first line\n\nsecond line\n\n")
+    service.engine.containers.clear()
+    result = component.logs(operator_of(Path("/nowhere"), json=True), paths.SERVER, LogOptions())
+    assert list_of(result, "lines") == ["first line", "second line"]
+
+
 def test_a_start_that_fails_names_the_proxy(host: Callable[..., Service]) -> None:
     host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
     with refused(EngineError, "container-failed") as caught:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,6 +19,7 @@ from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, UpgradePhase, write_history
+from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import port, rounds
@@ -190,6 +193,53 @@ def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(asking:
     assert asking.codes[-1] == "upgrade-refused"
     assert "it is not the newest release that is offered to this site" in asking.said[-1]
     assert asking.upgraded == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "allowed", "reason"),
+    [
+        ("", True, ""),
+        ('window = "{open}"', True, ""),
+        ('window = "{shut}"', False, "the window of /etc/mstunnel-setup/upgrades.toml on this host opens at"),
+        ('approved = ["c"]', True, ""),
+        ('approved = ["b"]', False, "release c is not in `approved` of /etc/mstunnel-setup/upgrades.toml"),
+        ("approved = []", False, "release c is not in `approved` of /etc/mstunnel-setup/upgrades.toml"),
+        ('approved = ["c"]\nwindow = "{shut}"', False, "on this host opens at"),
+        ('window = "sometimes"', False, "'sometimes' is not a window such as 22:00-04:00"),
+        ('window = "22:00-22:00"', False, "'22:00-22:00' is not a window such as 22:00-04:00"),
+        ('approved = "c"', False, "approved"),
+        ('approve = ["c"]', False, "approve"),
+    ],
+)
+def test_the_host_checks_window_and_approval(
+    asking: Asking, rules: str, reason: str, *, allowed: bool
+) -> None:
+    now = asking.clock.now()
+    times = {
+        "open": f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=1):%H:%M}",
+        "shut": f"{now + timedelta(hours=1):%H:%M}-{now + timedelta(hours=2):%H:%M}",
+    }
+    asking.files.write(RULES, rules.format(**times).encode())
+    assert asking.ask("c") is None, "it may ask again"
+    assert asking.upgraded == ([images("c").digests] if allowed else [])
+    assert any(reason in line for line in asking.said)
+
+
+def test_window_of_the_host_is_in_its_time_zone(asking: Asking) -> None:
+    now = asking.clock.now().astimezone(ZoneInfo("Asia/Tokyo"))
+    window = f"{now:%H:%M}-{now + timedelta(hours=1):%H:%M}"
+    asking.files.write(RULES, f'window = "{window}"\ntime_zone = "Asia/Tokyo"\n'.encode())
+    asking.ask("c")
+    assert asking.upgraded == [images("c").digests]
+
+
+def test_the_agent_learns_why_the_host_would_refuse(asking: Asking) -> None:
+    asking.files.write(RULES, b"approved = []\n")
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files).objection.startswith("release c is not in `approved`")
+    asking.files.remove(RULES)
+    asking.monitor.round()
+    assert mailbox.read_summary(asking.files).objection == ""
 
 
 def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: Asking) -> None:

@@ -17,11 +17,12 @@ from mstunnel_setup.exchange.upgrade_decision import (
     HIDDEN_BY_GRAPH,
     LastDecision,
     UpgradeDecision,
-    Window,
     standing,
     write_standing,
 )
 from mstunnel_setup.exchange.upgrade_history import HISTORY, Upgrade, UpgradeOutcome, write_history
+from mstunnel_setup.exchange.upgrade_rules import RULES
+from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
@@ -269,6 +270,16 @@ def test_it_says_what_the_agent_decided_and_what_the_upgrade_waits_for(
 def test_text_of_the_agent_cannot_control_the_terminal(files: Files, check: Check) -> None:
     write_standing(files, decided("turn", "\x1b[2Jgw1\n comes first"))
     assert "\x1b" not in "".join(lines_of(check()))
+
+
+def test_it_names_the_rule_of_the_host_that_stops_the_agent(files: Files, check: Check) -> None:
+    list_releases(files)
+    files.write(RULES, b"approved = []\n")
+    result = check()
+    reason = f"release 3.0 is not in `approved` of {RULES} on this host"
+    assert result.data["refused_by_host"] == reason
+    assert f"Host:    the agent may not upgrade now: {reason}" in lines_of(result)
+    assert check("c").data["refused_by_host"] == "", "it runs already"
 
 
 def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(files: Files, check: Check) -> None:
