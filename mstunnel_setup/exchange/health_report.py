@@ -217,7 +217,7 @@ class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, 
 
 
 def write_health(files: Files, report: HealthReport) -> None:
-    """Replace the report."""
+    """Replace the report, with the templates of its texts."""
     texts = {}
     for row in report.rows:
         # A text that the host would not accept is sent in English only.

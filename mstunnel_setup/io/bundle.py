@@ -191,7 +191,7 @@ def _holders(place: Path) -> Iterator[int]:
     try:
         locks = Path("/proc/locks").read_text()
     except OSError:
-        # In a root without /proc.
+        # /proc is not mounted in this root.
         return
     for line in locks.splitlines():
         # 1: FLOCK ADVISORY READ 4711 08:01:1234 0 EOF; a lock that is waited for has -> after the number.

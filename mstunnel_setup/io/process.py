@@ -39,7 +39,7 @@ class Completed:
 
 
 class Processes:
-    """Starts programs."""
+    """Starts programs, each with a time limit or under the caller's control."""
 
     def find(self, program: str) -> str | None:
         """Return the full path of `program`, or None if it is not installed."""

@@ -330,7 +330,7 @@ class AppRoleAssignment(WireModel):
 
 
 class Organization(WireModel):
-    """The tenant itself."""
+    """The tenant, from `/organization`."""
 
     id: str = ""
     display_name: str = ""

@@ -30,7 +30,7 @@ class Undo(StrEnum):
 
 @dataclass(frozen=True)
 class Undone:
-    """The outcome of an undo; `reason` says why something was kept."""
+    """The outcome of an undo; `reason` is why something was kept."""
 
     outcome: Undo
     reason: str = ""
@@ -62,7 +62,7 @@ class Action(ABC):
         return self.key_template.format_map(self._named_in(self.key_template))
 
     def describe(self) -> str:
-        """Return a line for people that says what the action does."""
+        """Return a line for people that describes the action."""
         return sentence(self.description, self._named_in(self.description))
 
     def _named_in(self, template: str) -> dict[str, Any]:
