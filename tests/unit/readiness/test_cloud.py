@@ -38,7 +38,7 @@ def server(authority: trustme.CA) -> Iterator[int]:
 
 @pytest.fixture
 def public(authority: trustme.CA) -> Trust:
-    """The authority is a public one."""
+    """Return trust in the authority as a public one."""
     return Trust(public_roots=authority.cert_pem.bytes().decode())
 
 
