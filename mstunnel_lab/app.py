@@ -1,4 +1,4 @@
-"""The lab's web application: routes of Graph, sign-in and pages, the layers in front, error handlers."""
+"""The lab's web application: routes of Graph, sign-in and pages, middleware, error handlers."""
 
 import asyncio
 import uuid
@@ -30,7 +30,7 @@ _BYTES: Final = 1 << 20
 
 
 def with_faults(app: ASGIApp, faults: list[Fault], throttle: Throttle) -> ASGIApp:
-    """The application, which asks `faults` and `throttle` about each request but those of control paths."""
+    """Wrap the application with `faults` and `throttle` for all requests except those to control paths."""
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         fault = None
@@ -53,7 +53,7 @@ def with_faults(app: ASGIApp, faults: list[Fault], throttle: Throttle) -> ASGIAp
 
 
 def with_request_ids(app: ASGIApp) -> ASGIApp:
-    """The application, which names each request in its answer, as Graph and Entra do."""
+    """Wrap the application so that each response has a request id, as Graph's and Entra's do."""
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         name = "request-id" if scope.get("path", "").startswith(("/beta/", "/v1.0/")) else "x-ms-request-id"
@@ -69,9 +69,9 @@ def with_request_ids(app: ASGIApp) -> ASGIApp:
 
 
 def with_limit(app: ASGIApp) -> ASGIApp:
-    """The application, for which a body ends at 1 MiB, at 32 MiB where a server uploads its logs.
+    """Wrap the application so that a body is limited to 1 MiB, or 32 MiB for uploaded logs.
 
-    Reading on raises `GraphError` 413 in the handler, which refuses the request as it does others.
+    Reading further raises `GraphError` 413 in the handler, which refuses the request as it does others.
     """
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +92,7 @@ def with_limit(app: ASGIApp) -> ASGIApp:
 
 
 async def _home(_request: Request) -> Response:
-    """The admin center begins with its servers, as Intune's does."""
+    """Redirect to the servers, with which Intune's admin center begins, too."""
     return go_to("/admin/servers")
 
 
@@ -137,7 +137,7 @@ def make_app(labs: Labs) -> Starlette:
             GraphError: graph_error,
             OAuthError: oauth.oauth_error,
             HTTPException: http_error,
-            # The client went away while it sent its request: no one reads this.
+            # The client disconnected while it sent its request, so nobody reads this response.
             ClientDisconnect: lambda _request, _error: Response(status_code=400),
         },
     )

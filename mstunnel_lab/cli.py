@@ -31,7 +31,7 @@ _DEFAULT_DIRECTORY: Final = Path("lab")
 
 
 class LabEnd(Report):
-    """The end of a lab; it comes when the lab is stopped."""
+    """The result of a lab that was stopped."""
 
     dir: str
 
@@ -50,13 +50,13 @@ class TokenFile(Report):
 
 
 class PendingFaults(Report):
-    """The faults that wait for requests."""
+    """The pending faults."""
 
     faults: tuple[Fault, ...]
 
 
 class UserReport(Report):
-    """How a user is let in; `refused_with` is 0, `mfa_code` empty where there is none."""
+    """A user's sign-in settings; `refused_with` 0 and an empty `mfa_code` stand for unset."""
 
     upn: str
     refused_with: int
@@ -65,14 +65,14 @@ class UserReport(Report):
 
 
 class ValidKeys(Report):
-    """The ids of the keys whose signatures are good, the one that signs among them."""
+    """The ids of all valid keys, including the one that signs."""
 
     keys: tuple[str, ...]
 
 
 @contextmanager
 def _extra() -> Iterator[None]:
-    """Raise `UsageError` where the block imports what only the missing extra `lab` brings."""
+    """Raise `UsageError` if the block imports a package of the missing extra `lab`."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -168,7 +168,7 @@ def _for_running_lab(name: str | None = None) -> Callable[[Callable[..., Result]
 
             return work
 
-        # The command line takes a dataclass in an annotation for options.
+        # The command line accepts a dataclass in an annotation as a group of options.
         deferred.__annotations__ = {**function.__annotations__, "return": Work}
         command(app, name)(deferred)
 

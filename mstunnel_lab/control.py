@@ -1,7 +1,7 @@
-"""The lab's own paths, of which Graph and Entra have none (docs/reference/lab.md).
+"""The lab's own paths, which Graph and Entra do not have (docs/reference/lab.md).
 
 `mstunnel-setup --lab` fetches the lab's root certificate, whose fingerprint it knows, and the tenant's
-addresses. The control paths are for tests, demonstrations and trainings; the key in lab.json opens them.
+addresses. The control paths are for tests, demonstrations and training; they require the key in lab.json.
 """
 
 import hmac
@@ -57,7 +57,7 @@ async def _read(request: Request, kind: type[B]) -> B:
 
 
 async def faults(request: Request) -> Response:
-    """List the faults that wait, add some, or clear them."""
+    """List the pending faults, add some, or clear them."""
     labs = _opened(request)
     if request.method == "POST":
         labs.faults.extend((await _read(request, _FaultsBody)).faults)
@@ -67,7 +67,7 @@ async def faults(request: Request) -> Response:
 
 
 async def limit(request: Request) -> Response:
-    """Show how many changes Graph takes in a while, set that, or lift it; `refused` counts the excess."""
+    """Show, set or lift Graph's limit on changes; `refused` counts the excess."""
     throttle = _opened(request).throttle
     if request.method == "POST":
         throttle.set(await _read(request, WriteLimit))
@@ -78,7 +78,7 @@ async def limit(request: Request) -> Response:
 
 
 async def keys(request: Request) -> Response:
-    """Name the signing keys; POST makes a new one, DELETE retires the older ones."""
+    """Return the ids of the signing keys; POST creates a new one, DELETE retires the older ones."""
     labs = _opened(request)
     if request.method == "POST":
         labs.keys.rotate()
@@ -90,7 +90,7 @@ async def keys(request: Request) -> Response:
 
 
 async def user(request: Request) -> Response:
-    """Change how a user is let in; wrong passwords and codes are forgotten."""
+    """Change a user's sign-in; reset the counts of wrong passwords and codes."""
     labs = _opened(request)
     owner = labs.of_user(request.path_params["upn"])
     if owner is None:
@@ -113,7 +113,7 @@ async def user(request: Request) -> Response:
 
 
 async def site(request: Request) -> Response:
-    """Say whether there is an upgrade for the servers of a site."""
+    """Set whether an upgrade is available for the servers of a site."""
     labs = _opened(request)
     wanted = await _read(request, _SiteBody)
     for lab in labs.tenants:
@@ -126,12 +126,12 @@ async def site(request: Request) -> Response:
 
 
 async def root(request: Request) -> Response:
-    """The root certificate."""
+    """Return the root certificate."""
     return FileResponse(labs_of(request).authority.certificate_path, media_type="application/x-pem-file")
 
 
 async def connection(request: Request) -> Response:
-    """The addresses of the home tenant."""
+    """Return the addresses of the home tenant."""
     home = labs_of(request).home
     addresses = {"authority": home.urls.authority, "graph": home.urls.graph}
     return JSONResponse({**addresses, "client_id": home.application_for("setup")})

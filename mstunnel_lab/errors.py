@@ -1,7 +1,7 @@
-"""Refusals of the lab in the two dialects that Entra and Graph speak, and the errors of its command line.
+"""Refusals of the lab in the formats of Entra and Graph, and the errors of its command line.
 
-Numbers: Microsoft Entra authentication and authorization error codes. That the browser shows them and the
-waiting device gets them as these OAuth codes is the lab's reading: no public source says it in full.
+Numbers: Microsoft Entra authentication and authorization error codes. No public source fully documents that
+the browser shows them and the waiting device gets these OAuth codes: this is the lab's interpretation.
 """
 
 import sqlite3
@@ -23,7 +23,7 @@ CONFLICT: Final = 409
 class OAuthError(Exception):
     """A refusal of the token or device code endpoint.
 
-    `error` is the OAuth 2.0 code (RFC 6749, RFC 8628), `number` Entra's AADSTS number or 0 where none is
+    `error` is the OAuth 2.0 code (RFC 6749, RFC 8628), `number` Entra's AADSTS number or 0 if none is
     publicly known.
     """
 
@@ -38,7 +38,7 @@ class OAuthError(Exception):
 class GraphError(Exception):
     """A refusal of Graph: HTTP status, code of the error envelope, message.
 
-    `inner_code` says more exactly what was refused: the code of a rule of mst-admin.
+    `inner_code` is more specific: the code of a rule of mst-admin.
     """
 
     def __init__(self, status: int, code: str, message: str, inner_code: str = "") -> None:
@@ -50,12 +50,12 @@ class GraphError(Exception):
 
 
 def bad_request(message: str, code: str = "BadRequest", inner_code: str = "") -> GraphError:
-    """Return the refusal for a wrong query, body or value in it."""
+    """Return the refusal for an invalid query, body or value in it."""
     return GraphError(BAD_REQUEST, code, message, inner_code)
 
 
 def conflict(message: str) -> GraphError:
-    """Return the refusal for what the state of other entities forbids."""
+    """Return the refusal for a request that the state of other entities forbids."""
     return GraphError(CONFLICT, "Conflict", message)
 
 
@@ -66,7 +66,7 @@ def not_found(kind: str, identifier: str) -> GraphError:
 
 
 def directory_bad_request(message: str) -> GraphError:
-    """Return the refusal for a body or a reference that is wrong, in Graph's directory."""
+    """Return the refusal of Graph's directory for an invalid body or reference."""
     return bad_request(message, "Request_BadRequest")
 
 
@@ -102,7 +102,7 @@ REFUSALS: Final = {
 
 
 def refused(number: int) -> OAuthError:
-    """Return the refusal as the token endpoint tells it."""
+    """Return the refusal of the token endpoint."""
     error, message = REFUSALS[number]
     return OAuthError(error, number, message)
 
@@ -129,7 +129,7 @@ LAB_TOKEN_FILE = declare(
 
 @contextmanager
 def using(path: Path) -> Iterator[None]:
-    """Raise UsageError `lab-directory` for a file at `path` that the block cannot read, parse or write."""
+    """Raise UsageError `lab-directory` if the block cannot read, parse or write a file at `path`."""
     try:
         yield
     except OSError as error:

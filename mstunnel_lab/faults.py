@@ -1,4 +1,4 @@
-"""What the lab answers instead of the truth: faults on demand, and the limit of Graph on changes.
+"""Simulated failures: faults on demand, and Graph's limit on changes.
 
 Faults exist so that clients can be tested against them.
 """
@@ -23,10 +23,10 @@ def _known_refusal(number: int | None) -> int | None:
 
 
 class Fault(BaseModel, frozen=True, extra="forbid"):
-    """One fault: requests it is for, and what they get.
+    """One fault: the requests that it matches, and their responses.
 
-    `path` is a glob over the path of the address. `status` 0 lets the request through after `delay` seconds.
-    `times` counts down; None lasts until it is cleared. `body` "html" is what a captive portal sends.
+    `path` is a glob over the path of the address. `status` 0 forwards the request after `delay` seconds.
+    `times` counts down; None lasts until it is cleared. `body` "html" is the page of a captive portal.
     """
 
     path: str = "*"
@@ -60,7 +60,7 @@ class Fault(BaseModel, frozen=True, extra="forbid"):
 
 
 def take(waiting: list[Fault], method: str, path: str) -> Fault | None:
-    """Return the first of the faults that wait for a request like this, and count it; None without one."""
+    """Return the first fault that matches a request, and count it; None without one."""
     for position, fault in enumerate(waiting):
         if fault.method in {None, method} and fnmatch.fnmatchcase(path, fault.path):
             if fault.times == 1:
@@ -72,14 +72,14 @@ def take(waiting: list[Fault], method: str, path: str) -> Fault | None:
 
 
 class WriteLimit(BaseModel, frozen=True, extra="forbid"):
-    """So many requests that change something may reach Graph within `seconds`."""
+    """The number of changing requests that Graph accepts within `seconds`."""
 
     requests: Annotated[int, Field(ge=1, le=100_000)]
     seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
 class Throttle:
-    """Counts what changes a tenant, and refuses what exceeds the limit; there is none until one is set."""
+    """Counts a tenant's changes, and refuses any above the limit; initially there is no limit."""
 
     def __init__(self) -> None:
         self.limit: WriteLimit | None = None
@@ -87,12 +87,12 @@ class Throttle:
         self._taken: dict[str, deque[float]] = {}
 
     def set(self, limit: WriteLimit | None) -> None:
-        """Use this limit from now on, None: no limit."""
+        """Set the limit; None removes it."""
         self.limit, self.refused = limit, 0
         self._taken.clear()
 
     def wait(self, method: str, path: str, tenant: str) -> int | None:
-        """Return after how many whole seconds this request may come again; None when it is taken."""
+        """Return the whole seconds after which to repeat this request; None if it is accepted."""
         if self.limit is None or method in {"GET", "HEAD"} or not path.startswith(("/beta/", "/v1.0/")):
             return None
         now, taken = time.monotonic(), self._taken.setdefault(tenant, deque())

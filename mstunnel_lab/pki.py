@@ -1,4 +1,4 @@
-"""The lab's own certificate authority and the keys it makes: private files are 0600 from birth."""
+"""The lab's own certificate authority and its keys; private files have mode 0600 from their creation."""
 
 import ipaddress
 import os
@@ -23,7 +23,7 @@ _PUBLIC: Final = 0o644
 
 
 def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file, by default one that only its owner can read, whole or not at all."""
+    """Write a file completely or not at all; by default only its owner can read it."""
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -35,7 +35,7 @@ def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def signing_key(path: Path) -> rsa.RSAPrivateKey:
-    """Return the token signing key kept at `path`, made there the first time. Raises UsageError."""
+    """Return the token signing key at `path`, created if missing. Raises UsageError."""
     with using(path):
         if not path.exists():
             write_private(path, _key_pem(rsa.generate_private_key(65537, 2048)))
@@ -46,7 +46,7 @@ def signing_key(path: Path) -> rsa.RSAPrivateKey:
 
 
 class Authority:
-    """A certificate authority in a directory: ca.pem, ca.key. Raises UsageError when it cannot be used."""
+    """A certificate authority in a directory: ca.pem, ca.key. Raises UsageError if it cannot be used."""
 
     def __init__(self, directory: Path) -> None:
         self.certificate_path, key_path = directory / "ca.pem", directory / "ca.key"
@@ -75,8 +75,8 @@ class Authority:
     def server_certificate(self, directory: Path, names: Iterable[str]) -> tuple[Path, Path]:
         """Return paths of chain and key of a server certificate for `names` (DNS names, IP addresses).
 
-        The certificate there is kept while it covers the names, comes from this authority and is not
-        about to expire. Raises UsageError when the files cannot be read or written.
+        An existing certificate is kept while it covers the names, comes from this authority and does not
+        expire soon. Raises UsageError if the files cannot be read or written.
         """
         chain, key_path = directory / "server.pem", directory / "server.key"
         wanted = {str(_general_name(name).value) for name in names}
@@ -112,7 +112,7 @@ class Authority:
 
 
 def self_signed(key: rsa.RSAPrivateKey, name: str) -> bytes:
-    """Return a self-signed certificate (DER) around a token signing key, for `x5c` of the key set."""
+    """Return a self-signed certificate (DER) for a token signing key, for `x5c` of the key set."""
     subject = _name(name)
     return (
         _builder(subject, subject, key.public_key(), _CA_DAYS)
@@ -152,7 +152,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
-    """To sign certificates and revocations, or to prove that one is the server."""
+    """Return the key usage of an authority, or of a server."""
     return x509.KeyUsage(
         digital_signature=not is_authority,
         content_commitment=False,

@@ -1,4 +1,4 @@
-"""What the lab stores: Graph's entities with what the lab knows beyond them, and the sign-in state."""
+"""The lab's stored records: Graph's entities with internal fields, and the sign-in state."""
 
 import hashlib
 from enum import StrEnum
@@ -19,11 +19,11 @@ ROLE_TEMPLATES: Final = {
     "Conditional Access Administrator": "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9",
     "Security Administrator": "194ae4cb-b126-40b2-bd5b-6091b380977d",
 }
-"""Entra's built-in roles that the lab knows, with their role template ids (Entra documentation)."""
+"""Entra's built-in roles that the lab supports, with their role template ids (Entra documentation)."""
 
 
 class TunnelRight(StrEnum):
-    """A right of the permission group Microsoft Tunnel Gateway, which custom roles of Intune have."""
+    """A right of the permission group Microsoft Tunnel Gateway, for custom roles of Intune."""
 
     READ = "read"
     CREATE = "create"
@@ -32,21 +32,21 @@ class TunnelRight(StrEnum):
 
 
 def digest(secret: str) -> str:
-    """Return the SHA-256 of a code or token, which is all the lab keeps of it."""
+    """Return the SHA-256 of a code or token; the lab stores nothing else of it."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class LabRecord(BaseModel):
-    """Base of the lab's own entities: frozen."""
+    """The frozen base of the lab's own entities."""
 
-    # A lab directory of an earlier version stores fields that no longer exist.
+    # A lab directory of an earlier version contains fields that no longer exist.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
 
 
 class TenantRecord(LabRecord):
-    """The tenant; times in seconds. There is one, its id is the tenant id.
+    """The tenant, of which there is one; its id is the tenant id; times are in seconds.
 
     Without `extensions` it offers only what Microsoft Graph offers.
     """
@@ -74,11 +74,11 @@ class CustomRoleRecord(LabRecord):
 
 
 class UserRecord(LabRecord):
-    """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
+    """A user. Password and code are stored in clear: lab accounts are fictitious, and lab.json lists them.
 
-    `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
-    number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant;
-    `custom_roles` are the names of the user's roles of Intune, which no token lists.
+    `mfa_code` is the code after the password, "" if none is needed; `refused_with` the AADSTS number that
+    refuses the user nevertheless, or 0. A `guest` is an account of another tenant; `custom_roles` are the
+    names of the user's roles of Intune, which no token lists.
     """
 
     upn: str
@@ -93,7 +93,7 @@ class UserRecord(LabRecord):
 
 
 class DeviceCodeStatus(StrEnum):
-    """Where a device sign-in stands."""
+    """The state of a device sign-in."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -105,7 +105,7 @@ class DeviceCodeStatus(StrEnum):
 class DeviceCodeRecord(LabRecord):
     """One device sign-in (RFC 8628). The id is the digest of the device code; times are Unix times.
 
-    With `any_tenant`, users of every tenant may sign in: `tenant_id` is the one of the user who did.
+    With `any_tenant`, users of every tenant may sign in: `tenant_id` is that of the signed-in user.
     `refused_with` is the AADSTS number that refused the user, or 0.
     """
 
@@ -139,21 +139,21 @@ class RefreshTokenRecord(LabRecord):
 
 
 class AssertionRecord(LabRecord):
-    """A client assertion that was used; the id is client id and digest of `jti`: no other may carry it."""
+    """A used client assertion; the id is client id and digest of `jti`, which must not be reused."""
 
     assertion_digest: str
 
 
 class _HidingRecord(WireModel):
-    """A Graph entity with fields that stay inside the lab: those that its record declares."""
+    """A Graph entity whose record declares fields that stay inside the lab."""
 
     def public(self) -> JsonObject:
-        """Return the JSON object that Graph would answer."""
+        """Return the entity as Graph shows it in JSON."""
         return self.model_dump(mode="json", by_alias=True, exclude=set(get_annotations(type(self))))
 
 
 class ApplicationRecord(Application, _HidingRecord):
-    """An application with its owners, secrets and the delegated permissions it was granted.
+    """An application with its owners, secrets and granted delegated permissions.
 
     `secrets` maps the digest of a secret to the id of its password credential; `secret_digests` are secrets
     of the seed, which Graph does not show.
@@ -168,13 +168,13 @@ class ApplicationRecord(Application, _HidingRecord):
     gateway_access: bool = False
 
     def public(self) -> JsonObject:
-        """Return the application; like Graph, never the key of a credential."""
+        """Return the application as Graph shows it, without the keys of credentials."""
         keyless = tuple(item.model_copy(update={"key": None}) for item in self.key_credentials)
         return {**super().public(), "keyCredentials": [item.document() for item in keyless]}
 
 
 class SiteRecord(TunnelSite, _HidingRecord):
-    """A site and the id of its server configuration, which is shown where a query expands it."""
+    """A site and the id of its server configuration, which is shown if a query expands it."""
 
     configuration_id: str = ""
     microsoft_tunnel_configuration: TunnelConfiguration | None = None

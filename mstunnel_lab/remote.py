@@ -1,4 +1,4 @@
-"""What the command line does with a running lab: over the wire, like a person or a device would."""
+"""Access of the command line to a running lab: over HTTP, as a person or a device."""
 
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,7 +26,7 @@ class LabUser(BaseModel, frozen=True, extra="allow"):
 
 
 class LabControl(BaseModel, frozen=True, extra="allow"):
-    """Where the control paths are and what opens them."""
+    """The address of the control paths, and their key."""
 
     address: str
     key: str
@@ -43,7 +43,7 @@ class LabFile(BaseModel, frozen=True, extra="allow"):
     users: tuple[LabUser, ...]
 
     def user(self, upn: str) -> LabUser:
-        """Return a user; raises `UsageError` that names those there are."""
+        """Return a user; raises `UsageError` that lists the existing ones."""
         found = next((user for user in self.users if user.upn == upn.lower()), None)
         if found is None:
             raise UsageError(
@@ -110,17 +110,17 @@ class _Page(HTMLParser):
 
 
 class _Connection:
-    """A session with a running lab that trusts the lab's own authority and nothing else."""
+    """A session with a running lab that trusts only the lab's own authority."""
 
     def __init__(self, lab: LabFile) -> None:
         self._lab = lab
         self._session = requests.Session()
-        # Without this the environment's REQUESTS_CA_BUNDLE would win over `verify`.
+        # Without this the environment's REQUESTS_CA_BUNDLE would override `verify`.
         self._session.trust_env = False
         self._session.verify = lab.ca_file
 
     def request(self, method: str, address: str, **content: Any) -> requests.Response:
-        """Return the answer, whatever its status; raises `NetworkError`."""
+        """Return the response, whatever its status; raises `NetworkError`."""
         try:
             return self._session.request(method, address, timeout=_TIMEOUT_SECONDS, **content)
         except requests.RequestException as error:
@@ -135,7 +135,7 @@ class _Connection:
             ) from error
 
     def sign_in_page(self, path: str = "", form: dict[str, str] | None = None) -> _Page:
-        """Open a page of the device sign-in, or send a form there; raises `SignInError`."""
+        """Open a page of the device sign-in, or submit a form there; raises `SignInError`."""
         address = self._lab.device_login + path
         answer = self.request("POST" if form else "GET", address, data=form)
         page = _Page(answer.text)
@@ -163,7 +163,7 @@ def _json(answer: requests.Response) -> JsonObject:
 
 
 def approve(directory: Path, user_code: str, upn: str) -> None:
-    """Complete a device sign-in as a user of the lab, by its pages; raises `SetupError`."""
+    """Complete a device sign-in as a user of the lab, through its pages; raises `SetupError`."""
     lab = read_lab_file(directory)
     user, connection = lab.user(upn), _Connection(lab)
     page = connection.sign_in_page()
@@ -176,7 +176,7 @@ def approve(directory: Path, user_code: str, upn: str) -> None:
 
 
 def control(directory: Path, method: str, path: str, document: object = None) -> JsonObject:
-    """Use a control path of a running lab; raises `SetupError`."""
+    """Send a request to a control path of a running lab; raises `SetupError`."""
     lab = read_lab_file(directory)
     headers = {"Authorization": f"Bearer {lab.control.key}"}
     address = f"{lab.control.address}/{path}"

@@ -61,7 +61,7 @@ class _Part(BaseModel):
 
 
 class SeedTenant(_Part):
-    """Name, domain and, where it must be known in advance, id of the tenant."""
+    """Name and domain of the tenant, and optionally its id."""
 
     name: Name
     domain: Name
@@ -84,9 +84,9 @@ class SeedCustomRole(_Part):
 
 
 class SeedUser(_Part):
-    """A user; without a password one is made.
+    """A user; a missing password is generated.
 
-    `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in; a
+    `mfa` requires a code after the password; `refused_with` is an AADSTS number that ends each sign-in; a
     `guest` is an account of another tenant; `custom_roles` are names of custom roles.
     """
 
@@ -103,14 +103,14 @@ class SeedUser(_Part):
 
 
 class SeedTrustedIssuer(_Part):
-    """Another OpenID provider whose tokens Graph takes; `key_set` is a file with its JSON Web Key Set."""
+    """Another OpenID provider whose tokens Graph accepts; `key_set` is a file with its JSON Web Key Set."""
 
     issuer: Annotated[str, Field(pattern=r"^https://\S+$")]
     key_set: str
 
 
 class SeedConfiguration(_Part):
-    """A server configuration; its values are judged like a POST to Graph."""
+    """A server configuration; its values are validated like a POST to Graph."""
 
     name: Name
     network: str
@@ -126,7 +126,7 @@ class SeedConfiguration(_Part):
 
 
 class SeedSite(_Part):
-    """A site; `configuration` is the name of one."""
+    """A site; `configuration` is the name of its server configuration."""
 
     name: Name
     configuration: Name
@@ -136,7 +136,7 @@ class SeedSite(_Part):
 
 
 class SeedApplication(_Part):
-    """An application with its service principal; `use` tells which one lab.json names."""
+    """An application with its service principal; `use` selects it for a purpose in lab.json."""
 
     name: Name
     app_id: UUID | None = None
@@ -201,7 +201,7 @@ def default_seed() -> str:
 
 
 def read_seed(path: Path | None) -> str:
-    """Return the text of a seed file, of the package's own for None. Raises `UsageError`."""
+    """Return the text of a seed file, or of the package's own for None. Raises `UsageError`."""
     if path is None:
         return default_seed()
     try:
@@ -218,7 +218,7 @@ def read_seed(path: Path | None) -> str:
 
 
 def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
-    """Read a seed; raises `UsageError` whose message starts with NAME:LINE:COLUMN for each mistake."""
+    """Parse a seed; raises `UsageError` whose message has NAME:LINE:COLUMN for each error."""
     try:
         document: object = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
@@ -251,10 +251,10 @@ def _position(node: object, location: tuple[int | str, ...]) -> tuple[int, int]:
 
 
 def open_tenant(store: Store, text: str, name: str, *, seed_given: bool) -> TenantRecord:
-    """Return the tenant in the store, planted from the seed text the first time.
+    """Return the tenant in the store, created from the seed text the first time.
 
-    `name` is the seed's name in messages. Raises `UsageError` for a bad seed, and when a seed is given that
-    is not the one the tenant was made from.
+    `name` is the seed's name in messages. Raises `UsageError` for an invalid seed, and for a given seed from
+    which the tenant was not created.
     """
     text_digest = hashlib.sha256(text.encode()).hexdigest()
     for tenant in store.each(TenantRecord):
@@ -328,7 +328,7 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
 
 
 def _plant_sites(store: Store, seed: Seed) -> None:
-    """Add the server configurations and sites, judged like a POST to Graph."""
+    """Add the server configurations and sites, validated like a POST to Graph."""
 
     def document(item: SeedConfiguration | SeedSite) -> JsonObject:
         values = item.model_dump(exclude={"name", "configuration"}, exclude_none=True)

@@ -1,4 +1,4 @@
-"""Run the lab: one process, TLS, files in one directory, lab.json when it is ready."""
+"""Serving the lab: one process, TLS, files in one directory, lab.json when it is ready."""
 
 import asyncio
 import contextlib
@@ -30,15 +30,15 @@ from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
 _HTTPS: Final = 443
 Announce: TypeAlias = Callable[[Mapping[str, object]], None]
-"""Takes the content of lab.json once the lab is ready."""
+"""Called with the content of lab.json once the lab is ready."""
 
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """How to serve. `port` 0 takes a free one; the first of `names` is the one in addresses.
+    """The server's settings. `port` 0 selects a free one; addresses use the first of `names`.
 
-    `seeds` has one file per tenant, the home tenant first. With `cloud` the addresses are those of a cloud of
-    Microsoft's, for hosts that resolve them to the lab.
+    `seeds` has one file per tenant, the home tenant first. With `cloud` the addresses are those of a
+    Microsoft cloud, for hosts that resolve them to the lab.
     """
 
     directory: Path
@@ -58,7 +58,7 @@ class ServeSettings:
 
     @property
     def certificate_names(self) -> tuple[str, ...]:
-        """What the server certificate covers."""
+        """The names in the server certificate."""
         cloud = (CLOUD_NAMES[self.cloud].graph,) if self.cloud else ()
         return (self.public_name, *cloud, *self.names, "localhost", "127.0.0.1")
 
@@ -78,7 +78,7 @@ class ServeSettings:
 
 @contextlib.contextmanager
 def open_labs(settings: ServeSettings, port: int) -> Iterator[Labs]:
-    """Open the tenants kept in the directory, made there the first time; raises `UsageError`."""
+    """Open the tenants in the directory, created there the first time; raises `UsageError`."""
     names = ["lab.sqlite", *(f"lab-{number}.sqlite" for number in range(2, 100))]
     present = sum((settings.directory / name).exists() for name in names)
     seeds = settings.seeds or (None,) * (present or 1)
@@ -148,7 +148,7 @@ def _describe_tenant(lab: Lab) -> JsonObject:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that leaves signals to us and calls `ready` once it listens."""
+    """uvicorn with our own signal handlers, which calls `ready` once it listens."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -156,17 +156,17 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Let the caller's handlers stay in place."""
+        """Keep the caller's signal handlers."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
+        """Listen, then call `ready`."""
         await super().startup(sockets)
         if self.started:
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drop connections without a request at once: an idle client never answers a TLS farewell."""
+        """Drop idle connections at once: an idle client never responds to a TLS close_notify."""
         for connection in list(self.server_state.connections):
             if isinstance(connection, H11Protocol):
                 is_idle = connection.cycle is None or connection.cycle.response_complete
@@ -178,8 +178,8 @@ class _Server(uvicorn.Server):
 def serve(settings: ServeSettings, announce: Announce) -> ExitCode:
     """Serve until SIGTERM (DONE) or SIGINT (INTERRUPTED); `announce` is called when the lab is ready.
 
-    Raises `UsageError` (directory, port, seed), `NetworkError` (port in use), `LockedError` (another lab
-    runs in the directory).
+    Raises `UsageError` (directory, port, seed), `NetworkError` (port in use), `LockedError` (another lab runs
+    in the directory).
     """
     with using(settings.directory):
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -222,7 +222,7 @@ def _locked(directory: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer takes 40 ms.
+    # asyncio disables Nagle's algorithm only if the protocol is named; otherwise each response takes 40 ms.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -243,7 +243,7 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 async def _run(
     settings: ServeSettings, labs: Labs, listener: socket.socket, ready: Callable[[], None]
 ) -> int | None:
-    """Serve until a signal asks to stop; returns its number."""
+    """Serve until a signal requests a stop; return its number."""
     chain, key = labs.authority.server_certificate(settings.directory, settings.certificate_names)
     config = uvicorn.Config(
         make_app(labs),

@@ -1,4 +1,4 @@
-"""State that every handler of the lab uses: the tenants, limits on guessing, keys that sign for browsers."""
+"""State shared by all handlers of the lab: tenants, limits on guessing, signing keys for browsers."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ class Lab:
     uploads: Path
 
     def application_for(self, use: str) -> str:
-        """Return the client id of the application that is made for a use: `setup` or `device`."""
+        """Return the client id of the application for a use: `setup` or `device`."""
         return next(iter(self.store.each(ApplicationRecord, parent=use))).app_id
 
     def user(self, upn: str) -> UserRecord | None:
@@ -42,7 +42,7 @@ class Lab:
 
 @dataclass
 class FailedAttempts:
-    """Wrong tries by name: `most` of them within `seconds` refuse the name until the first is that old.
+    """Failed attempts by name: `most` of them within `seconds` lock the name until the first is that old.
 
     Names must be few: ids of accounts, or digests cut to a few digits.
     """
@@ -53,25 +53,25 @@ class FailedAttempts:
     _wrong: dict[str, list[float]] = field(default_factory=dict, init=False)
 
     def exhausted(self, name: str) -> bool:
-        """Whether there were too many wrong tries lately; then a right one must be refused as well."""
+        """Return whether the name is locked; then even a correct attempt must be refused."""
         oldest = self.clock.monotonic() - self.seconds
         return sum(at > oldest for at in self._wrong.get(name, ())) >= self.most
 
     def count(self, name: str) -> None:
-        """Count a wrong try."""
+        """Count a failed attempt."""
         self._wrong[name] = [*self._wrong.get(name, ()), self.clock.monotonic()][-self.most :]
 
     def forget(self, name: str) -> None:
-        """Begin to count from nothing: the right secret was given, or an administrator unlocks the name."""
+        """Reset the count: the right secret was given, or an administrator unlocks the name."""
         self._wrong.pop(name, None)
 
 
 Purpose = Literal["form", "password", "logs"]
-"""What a signature is for: the token of a form, the proof of a password, the address of collected logs."""
+"""The purpose of a signature: form token, proof of a password, or address of collected logs."""
 
 
 def _mac(key: bytes, *parts: str) -> bytes:
-    """HMAC-SHA-256 (RFC 2104). Parts carry their lengths: no two lists of parts are the same bytes."""
+    """Return an HMAC-SHA-256 (RFC 2104). Each part is prefixed with its length to prevent ambiguity."""
     encoded = [part.encode() for part in parts]
     framed = b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
     return hmac.digest(key, framed, hashlib.sha256)
@@ -81,9 +81,9 @@ def _mac(key: bytes, *parts: str) -> bytes:
 class Labs:
     """All tenants of one server, the home tenant first.
 
-    `faults` are those that wait for their requests. Wrong passwords and codes (second factor) are counted by
-    account, user codes by the browser's address. From `secret` come the keys that sign what this run of the
-    server hands out to browsers, one for each purpose; `control_key` opens its control paths.
+    `faults` are pending. Wrong passwords and codes (second factor) are counted by account, user codes by the
+    browser's address. The signing keys for browsers, one for each purpose, are derived from `secret`, which
+    is new for each run of the server; `control_key` opens its control paths.
     """
 
     tenants: tuple[Lab, ...]
@@ -99,12 +99,12 @@ class Labs:
 
     @property
     def home(self) -> Lab:
-        """The tenant that is meant where none is named."""
+        """The tenant of requests that name none."""
         return self.tenants[0]
 
     @property
     def setup_option(self) -> str:
-        """The value of `mstunnel-setup --lab`: it leads to the home tenant."""
+        """The value of `mstunnel-setup --lab`, which leads to the home tenant."""
         return f"{self.home.urls.base}#{self.authority.fingerprint}"
 
     def sign(self, purpose: Purpose, *parts: str) -> str:
@@ -112,7 +112,7 @@ class Labs:
         return _mac(_mac(self.secret, purpose), *parts).hex()
 
     def verify(self, purpose: Purpose, signature: str, *parts: str) -> bool:
-        """Tell, in constant time, whether this is the signature of the parts."""
+        """Return, in constant time, whether this is the signature of the parts."""
         return hmac.compare_digest(self.sign(purpose, *parts).encode(), signature.encode())
 
     def named(self, name: str) -> Lab | None:
@@ -125,18 +125,18 @@ class Labs:
         )
 
     def of_user(self, upn: str) -> tuple[Lab, UserRecord] | None:
-        """Return the tenant that has this user, and the user."""
+        """Return the tenant with this user, and the user."""
         return next(((lab, user) for lab in self.tenants if (user := lab.user(upn))), None)
 
 
 def labs_of(request: Request) -> Labs:
-    """Return the tenants of the server that serves a request."""
+    """Return the tenants of the server that handles a request."""
     labs: Labs = request.app.state.labs
     return labs
 
 
 def lab_of(request: Request) -> Lab:
-    """Return the tenant that a request is for: that of its session, path or token, else home."""
+    """Return the tenant of a request: that of its session, path or token, or else home."""
     labs = labs_of(request)
     if len(labs.tenants) == 1:
         return labs.home
@@ -147,7 +147,7 @@ def lab_of(request: Request) -> Lab:
 
 
 def tenant_of_token(request: Request) -> str:
-    """Return the `tid` claim of a bearer token that is not verified yet, or ""."""
+    """Return the `tid` claim of an unverified bearer token, or ""."""
     try:
         _, payload, _ = request.headers.get("authorization", "").partition(" ")[2].split(".")
         claims = json_value(base64.urlsafe_b64decode(payload + "=="))

@@ -1,7 +1,7 @@
-"""The lab's memory: one SQLite file that survives a power cut (WAL, synchronous FULL).
+"""The lab's storage: one SQLite file that survives a power cut (WAL, synchronous FULL).
 
-Entities are pydantic models kept as JSON, found by their kind (the class) and id. The lab's handlers run in
-one event loop and never wait between two calls, so one connection is enough.
+Entities are pydantic models stored as JSON, by kind (the class) and id. The lab's handlers run in one event
+loop and never await between two calls, so one connection is enough.
 """
 
 import json
@@ -44,11 +44,11 @@ class Point(NamedTuple):
 
 
 class Entity(Protocol):
-    """What can be stored: a pydantic model with an id."""
+    """An entity that can be stored: a pydantic model with an id."""
 
     @property
     def id(self) -> str:
-        """Unique among the entities of one kind."""
+        """Its id, unique among the entities of one kind."""
         ...
 
     def model_dump_json(self, *, by_alias: bool | None = None) -> str:
@@ -83,9 +83,9 @@ class Store:
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Do not wait for the disk: for what the next minute writes again.
+        """Commit without waiting for the disk, for data that the next minute overwrites.
 
-        A killed lab loses nothing of it, only a machine without power; the file stays whole in any case.
+        A killed lab loses none of it, only a machine without power does; the file stays intact in any case.
         """
         self._connection.execute("PRAGMA synchronous = NORMAL")
         try:
@@ -96,7 +96,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make everything inside happen at once or not at all, also inside another one."""
+        """Run the block as one transaction, even inside another one."""
         if self._connection.in_transaction:
             yield
             return
@@ -110,7 +110,7 @@ class Store:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Undo everything inside: it shows whether it would be refused."""
+        """Roll back everything in the block, which shows whether it would be refused."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -118,9 +118,9 @@ class Store:
             self._connection.execute("ROLLBACK")
 
     def add(self, entity: Entity, parent: str = "", expires: float | None = None) -> None:
-        """Store a new entity; `expires` is a Unix time after which it may be forgotten.
+        """Store a new entity; `expires` is a Unix time after which it may be removed.
 
-        Raises `sqlite3.IntegrityError` when the id is taken.
+        Raises `sqlite3.IntegrityError` if the id is taken.
         """
         self._connection.execute(
             "INSERT INTO entity (kind, id, parent, expires, body) VALUES (?, ?, ?, ?, ?)",
@@ -134,7 +134,7 @@ class Store:
         return self._first(kind, "id = ? AND parent = ?", identifier, parent)
 
     def with_app_id(self, kind: type[E], app_id: str) -> E | None:
-        """Return the first entity of a kind whose property `appId` is this, or None."""
+        """Return the first entity of a kind with this `appId`, or None."""
         return self._first(kind, "json_extract(body, '$.appId') = ?", app_id)
 
     def _first(self, kind: type[E], condition: str, *values: str) -> E | None:
@@ -143,11 +143,11 @@ class Store:
         return kind.model_validate_json(row[0]) if row else None
 
     def each(self, kind: type[E], parent: str | None = None) -> "Rows[E]":
-        """Return all entities of a kind in the order they were added, or those below one parent."""
+        """Return all entities of a kind in insertion order, or those below one parent."""
         return Rows(self._connection, kind, parent)
 
     def replace(self, entity: Entity) -> None:
-        """Store the new state of an entity that exists."""
+        """Store the new state of an existing entity."""
         self._connection.execute(
             "UPDATE entity SET body = ? WHERE kind = ? AND id = ?",
             (entity.model_dump_json(by_alias=True), type(entity).__name__, entity.id),
@@ -162,11 +162,11 @@ class Store:
         self._connection.execute("DELETE FROM entity WHERE kind = ? AND parent = ?", (kind.__name__, parent))
 
     def forget_expired(self, now: float) -> None:
-        """Remove what expired before `now` (Unix time)."""
+        """Remove entities that expired before `now` (Unix time)."""
         self._connection.execute("DELETE FROM entity WHERE expires < ?", (now,))
 
     def add_trend(self, server: str, metrics: Mapping[str, int], at: float, block: int) -> None:
-        """Add what a server reported at a Unix time to the averages of its block of `block` seconds."""
+        """Add a server's report at a Unix time to the averages of its block of `block` seconds."""
         begin = int(at // block) * block
         present = self._trend(server, begin, begin)
         sums = json.loads(present[begin]) if present else {}
@@ -188,7 +188,7 @@ class Store:
         return tuple(Point(begin, found[0] / found[1]) for begin, found in sums if found)
 
     def forget_trends(self, server: str) -> None:
-        """Remove everything a server reported."""
+        """Remove all trends of a server."""
         self._connection.execute("DELETE FROM trend WHERE server = ?", (server,))
 
     def _trend(self, server: str, start: float, end: float) -> dict[int, str]:
@@ -197,12 +197,12 @@ class Store:
 
 
 class Rows(Sequence[E], Generic[E]):
-    """All entities of a kind, or those below one parent, as they are when they are read: all, or a slice."""
+    """All entities of a kind, or those below one parent, read on access: all, or a slice."""
 
     def __init__(self, connection: sqlite3.Connection, kind: type[E], parent: str | None) -> None:
         self._connection = connection
         self._kind = kind
-        # A condition that an index answers.
+        # An index covers this condition.
         self._where = "kind = ?" if parent is None else "kind = ? AND parent = ?"
         self._values = (kind.__name__,) if parent is None else (kind.__name__, parent)
 

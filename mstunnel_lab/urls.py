@@ -1,4 +1,4 @@
-"""The addresses of a lab tenant, and the host names of the clouds that a lab can stand in for."""
+"""The addresses of a lab tenant, and the host names of the clouds that a lab can simulate."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -25,8 +25,8 @@ CLOUD_NAMES: Final = {
 class Urls:
     """Addresses below `base` (https://HOST:PORT) for one tenant.
 
-    `graph_base` is empty where Graph answers on the same host; `resource` is what tokens for Graph name as
-    audience, as in the cloud the lab stands in for.
+    `graph_base` is empty if Graph has the same host; `resource` is the audience of tokens for Graph, as in
+    the simulated cloud.
     """
 
     base: str
@@ -36,7 +36,7 @@ class Urls:
 
     @property
     def authority(self) -> str:
-        """What MSAL takes as authority."""
+        """The authority for MSAL."""
         return f"{self.base}/{self.tenant_id}"
 
     @property
@@ -46,16 +46,16 @@ class Urls:
 
     @property
     def graph(self) -> str:
-        """What plays https://graph.microsoft.com."""
+        """The replacement for https://graph.microsoft.com."""
         return self.graph_base or self.base
 
     @property
     def device_login(self) -> str:
-        """Where a user types the code of a device sign-in."""
+        """The page on which a user enters the code of a device sign-in."""
         return f"{self.base}/devicelogin"
 
     def issuer(self, version: int) -> str:
-        """Return the `iss` claim of v1 or v2 tokens; in the lab both live on one host."""
+        """Return the `iss` claim of v1 or v2 tokens; in the lab both are on one host."""
         return f"{self.authority}/v2.0" if version == 2 else f"{self.authority}/"  # noqa: PLR2004
 
     def openid_configuration(self, version: int) -> str:

@@ -1,4 +1,4 @@
-"""Forms of the admin center: the fields of `forms.toml`, what was typed, problems beside their fields."""
+"""Forms of the admin center: the fields of `forms.toml`, their input, and problems next to the fields."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from mstunnel_setup.base.text import with_hint
 
 Values = Mapping[str, str]
 Problems = dict[str, list[str]]
-"""What is wrong, by the name of the field."""
+"""Messages by field name."""
 
 
 class Field(BaseModel, frozen=True, extra="forbid"):
     """One field.
 
     `kind`: text, number, time, lines (one value each), pairs (name=value on each line), check, or select (of
-    `choices`: value and name). A new object begins with `default`.
+    `choices`: value and name). A new object starts with `default`.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Field(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def is_long(self) -> bool:
-        """Whether its value has lines."""
+        """True if the value has several lines."""
         return self.kind in {"lines", "pairs"}
 
     def value(self, text: str) -> object:
-        """Return what was typed as a value; None for nothing."""
+        """Convert the input to a value; None for no input."""
         match self.kind:
             case "check":
                 return bool(text)
@@ -56,7 +56,7 @@ class Field(BaseModel, frozen=True, extra="forbid"):
                 return text if text or self.required else None
 
     def chosen(self, value: str) -> str:
-        """Return the name of a choice, "" for none."""
+        """Return the name of the choice with this value, or ""."""
         return dict(self.choices).get(value, "")
 
 
@@ -88,7 +88,7 @@ def groups_of(form: str, **choices: Iterable[tuple[str, str]]) -> tuple[FieldGro
 
 @dataclass(frozen=True)
 class Form:
-    """A form as it is shown."""
+    """A form with values and problems, ready to be shown."""
 
     groups: tuple[FieldGroup, ...]
     values: Values
@@ -96,12 +96,12 @@ class Form:
 
     @property
     def fields(self) -> list[Field]:
-        """All fields."""
+        """The fields of all groups."""
         return fields_of(self.groups)
 
     @property
     def listed(self) -> list[tuple[Field, str]]:
-        """All problems with their fields, in the order of the form, for the summary on top."""
+        """All problems with their fields, in the order of the form, for the summary at the top."""
         return [(item, problem) for item in self.fields for problem in self.problems.get(item.name, ())]
 
     @property
@@ -117,13 +117,13 @@ def fields_of(groups: Iterable[FieldGroup]) -> list[Field]:
 
 
 def read(form: FormData, groups: Sequence[FieldGroup]) -> Values:
-    """Return what was typed; a box that is not ticked is ""."""
+    """Return the input by field; an unchecked box is ""."""
     names = [item.name for item in fields_of(groups)]
     return {name: render.field(form, name).replace("\r\n", "\n").strip() for name in names}
 
 
 def initial(groups: Iterable[FieldGroup]) -> Values:
-    """Return what the form of a new object begins with; where one choice is required and possible, that."""
+    """Return the initial values of a new object; the only choice of a required field is selected."""
     begin = {item.name: item.default for item in fields_of(groups)}
     for item in fields_of(groups):
         if item.kind == "select" and item.required and len(item.choices) == 1:
@@ -132,13 +132,13 @@ def initial(groups: Iterable[FieldGroup]) -> Values:
 
 
 def typed(groups: Iterable[FieldGroup], values: Values) -> dict[str, Any]:
-    """Return what was typed, by key of the declared object, whose default stands for an empty field."""
+    """Convert the input to properties of a declared object, without empty fields, which take its defaults."""
     found = {item.name: item.value(values.get(item.name, "")) for item in fields_of(groups)}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def shown(groups: Iterable[FieldGroup], found: object) -> dict[str, str]:
-    """Return the values of a declared object as they would be typed."""
+    """Return the values of a declared object in the form of input."""
     return {item.name: _as_typed(getattr(found, item.name, None)) for item in fields_of(groups)}
 
 
@@ -168,7 +168,7 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def problems_of(findings: Iterable[Finding]) -> Problems:
-    """Return what is fatal among findings, by field."""
+    """Return the fatal findings, by field."""
     found: Problems = {}
     for finding in findings:
         if finding.fatal:
@@ -177,7 +177,7 @@ def problems_of(findings: Iterable[Finding]) -> Problems:
 
 
 def problems_in(error: ValidationError) -> Problems:
-    """Return what a declared object says about the types of its values, by field."""
+    """Return the type errors of a declared object, by field."""
     found: Problems = {}
     for item in error.errors(include_url=False, include_input=False):
         text = problem_of(item)

@@ -1,4 +1,4 @@
-"""Admin center: the VPN profiles for Microsoft Tunnel, to look at; `mst-admin profile` writes them."""
+"""Admin center: the VPN profiles for Microsoft Tunnel, read only; `mst-admin profile` writes them."""
 
 from io import StringIO
 from typing import Final
@@ -24,7 +24,7 @@ _TITLES: Final = {
     ProfilePlatform.ANDROID_WORK_PROFILE: "Android Enterprise: personally-owned work profile (VPN)",
     ProfilePlatform.IOS: "iOS/iPadOS (VPN)",
 }
-"""Platform and profile type, as the admin center of Intune calls them."""
+"""Platform and profile type, as Intune's admin center names them."""
 _PLATFORMS: Final = {name: platform for platform, name in profile_wire.TYPES.items()}
 _COLUMNS: Final = (
     Column[DeviceConfiguration]("name", "Name", lambda item: item.display_name),
@@ -42,7 +42,7 @@ async def profiles(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def profile(request: Request, lab: Lab) -> Response:
-    """Show one as the file that `mst-admin profile create` takes."""
+    """Show a profile as a file for `mst-admin profile create`."""
     found = PROFILES.find(lab, request.path_params["id"])
     if not profile_wire.is_tunnel_profile(found):
         raise not_found(PROFILES.name, found.id)

@@ -1,7 +1,7 @@
-"""Pages: templates, headers, and the tokens that tell our forms from those of other sites.
+"""Pages: templates, headers, and the tokens that prove that a form is ours.
 
-Forms carry a token bound to a cookie and to the session (double submit, signed per run of the server). The
-cookies are the caller's to choose, so the key of these tokens signs nothing else.
+Forms carry a token bound to a cookie and to the session (double submit, signed per run of the server).
+Clients can choose the cookies, so the key of these tokens signs nothing else.
 """
 
 import re
@@ -28,11 +28,11 @@ HEADERS: Final = {
 }
 EXPIRED_FORM: Final = "This form has expired. Please try again."
 _PATH: Final = re.compile(r"/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[A-Za-z0-9_.=&%:/-]*)?")
-"""Paths that a page may lead back to: below this server, never an address of another one."""
+"""Valid return paths: below this server, never an address of another one."""
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
-    """Render a template; each page sets the cookie that its forms are bound to."""
+    """Render a template; each page sets the cookie to which its forms are bound."""
     cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
     context = {
         "tenant": lab_of(request).tenant.name,
@@ -47,29 +47,29 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 
 
 def message(request: Request, title: str, text: str, status: int = 200) -> Response:
-    """Render a page that says one thing."""
+    """Render a page with one message."""
     return page(request, "message.html", status, title=title, text=text)
 
 
 def own_path(text: str) -> str:
-    """Return a path of ours to go on with, the admin center for anything else."""
+    """Return a path of ours for a redirect, or the admin center's for anything else."""
     return text if _PATH.fullmatch(text) else "/admin"
 
 
 def go_to(path: str) -> Response:
-    """Send the browser to another page with GET."""
+    """Redirect the browser to another page with GET."""
     return RedirectResponse(path, 303, HEADERS)
 
 
 def is_own_form(request: Request, form: FormData) -> bool:
-    """Return whether the form came from a page of ours in this browser."""
+    """Return whether the form came from one of our pages in this browser."""
     cookie = request.cookies.get(FORM_COOKIE, "")
     session, given = request.cookies.get(SESSION_COOKIE, ""), field(form, "form_token")
     return bool(cookie) and labs_of(request).verify("form", given, cookie, session)
 
 
 def field(form: FormData, name: str) -> str:
-    """Return a text field of a form, "" where it is missing."""
+    """Return a text field of a form, or "" if it is missing."""
     value = form.get(name, "")
     return value if isinstance(value, str) else ""
 
@@ -81,6 +81,6 @@ def attachment(name: str, text: str, media_type: str) -> Response:
 
 
 async def style(_request: Request) -> Response:
-    """The style sheet."""
+    """Return the style sheet."""
     text = rendering.render("lab/lab.css")
     return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})

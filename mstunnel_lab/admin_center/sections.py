@@ -1,7 +1,7 @@
 """Sections of the admin center: the list, the details and the forms of one kind of object.
 
-What was typed is judged by the rules of mst-admin, then by Graph's own; it is reviewed, then stored. What
-keeps it from that goes back to the form, to its field.
+Input is checked by the rules of mst-admin, then by Graph's own; it is reviewed, then stored. Problems return
+to the form, next to their fields.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class Listed(Protocol):
 
     @property
     def id(self) -> str:
-        """Its id, the end of the address of that page."""
+        """Its id, the end of its page's address."""
         ...
 
 
@@ -65,7 +65,7 @@ class Column(Generic[Item]):
 
 
 class ListRow(NamedTuple):
-    """One line: what to show in the columns, and the id of the page that the first of them leads to."""
+    """One row: the cells, and the id of the page to which the first one links."""
 
     id: str
     cells: tuple[str, ...]
@@ -73,7 +73,7 @@ class ListRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list; numbers count from 1. `total` is how many were found."""
+    """One page of a list; numbers count from 1. `total` is the number of matches."""
 
     columns: tuple[Column[Any], ...]
     rows: tuple[ListRow, ...]
@@ -85,7 +85,7 @@ class Listing:
     descending: bool
 
     def link(self, number: int = 1, sort: str = "", search: str | None = None) -> str:
-        """The query of another page, or of the list sorted by a column: down where it is sorted already."""
+        """Return the query for another page, or for sorting by a column; a second click sorts descending."""
         down = self.descending if not sort else sort == self.sort and not self.descending
         wanted = {
             "q": self.search if search is None else search,
@@ -97,9 +97,10 @@ class Listing:
 
 
 def listing(request: Request, everything: Sequence[Item], columns: Sequence[Column[Item]]) -> Listing:
-    """Return the page of a list that the query asks for by `q`, `sort`, `order` and `page`.
+    """Return the page of a list for the query parameters `q`, `sort`, `order` and `page`.
 
-    Where there is no such page, it is the nearest. Without search and order, no more than it is read.
+    A missing page is replaced by the nearest one. Without search and order, only the items of this page are
+    read.
     """
     query = request.query_params
     search = query.get("q", "").strip()[:200]
@@ -112,7 +113,7 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
     if by:
 
         def natural(item: Item) -> list[tuple[int, str]]:
-            """A key by which gw10 comes after gw9."""
+            """Return a key that sorts gw10 after gw9."""
             parts = _NUMBERS.split(by.text(item).casefold())
             return [(0, part) if (n := whole_number(part, 18)) is None else (n, "") for part in parts]
 
@@ -127,18 +128,18 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
 
 
 class ObjectForm(ABC, Generic[Found]):
-    """The form of an object: a new one, or one that is there (`found`).
+    """The form of a new or an existing object (`found`).
 
-    Of one that is there, `present` is the object as mst-admin declares it, `begin` its values in the form.
-    `details` is what the page of the object shows besides.
+    For an existing one, `present` is the object as mst-admin declares it, `begin` its values in the form.
+    `details` are additional values for the object's page.
     """
 
     entities: Entities[Any]
-    """The collection of Graph that the object belongs to."""
+    """The Graph collection of the object."""
     field_of: ClassVar[Mapping[str, str]] = {}
-    """The field at which a problem with something else is shown."""
+    """The field that shows a problem with something else."""
     reviewed: ClassVar[bool] = True
-    """Whether values are shown again before they are stored."""
+    """True if values are shown for review before they are stored."""
 
     groups: tuple[FieldGroup, ...]
     present: Any = None
@@ -153,7 +154,7 @@ class ObjectForm(ABC, Generic[Found]):
 
     @abstractmethod
     def declared(self, values: Values) -> tuple[Any, tuple[Finding, ...]]:
-        """Return what was typed as an object of mst-admin, and what the rules of mst-admin find.
+        """Return the input as an object of mst-admin, and the findings of mst-admin's rules.
 
         Raises `pydantic.ValidationError`.
         """
@@ -163,7 +164,7 @@ class ObjectForm(ABC, Generic[Found]):
         """Return Graph's body of an object without fatal findings."""
 
     def store(self, body: JsonObject) -> Found:
-        """Create or change the object; raises `GraphError`. Scope tags stay: the forms do not show them."""
+        """Create or change the object; raises `GraphError`. Keep scope tags, which the forms do not show."""
         kept: Found
         with self.lab.store.transaction():
             if self.found is None:
@@ -233,9 +234,9 @@ class AdminSection(Generic[Item]):
         return go_to(self._place)
 
     async def _answer(self, request: Request, edited: ObjectForm[Any]) -> Response:
-        """Show a form, or answer it when it was sent: store it, show it again, or its review.
+        """Show a form, or handle a submitted one: store it, or show it again, or show its review.
 
-        The review stores what was typed as well, and keeps nothing.
+        The review stores the input as a rehearsal, and rolls it back.
         """
         if request.method == "GET":
             return self._form_page(request, edited, edited.begin if edited.found else initial(edited.groups))
@@ -271,7 +272,7 @@ class AdminSection(Generic[Item]):
         values: Values,
         problems: Problems | None = None,
     ) -> Response:
-        """Show the form."""
+        """Show the form with its problems."""
         by_field = {edited.field_of.get(name, name): said for name, said in (problems or {}).items()}
         form = Form(edited.groups, values, by_field)
         status = 400 if form.problems else 200
@@ -300,5 +301,5 @@ def delete_page(
 
 
 def _version(found: BaseModel) -> str:
-    """Return a digest of an entity, which a form carries to notice other changes."""
+    """Return a digest of an entity, by which a form detects other changes."""
     return hashlib.sha256(found.model_dump_json().encode()).hexdigest()

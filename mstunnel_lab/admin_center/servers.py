@@ -1,7 +1,7 @@
-"""Admin center: servers, their health status; health check, trends and logs of one; thresholds.
+"""Admin center: servers and their health; health check, trends and logs of one; thresholds.
 
 Rows of the health check are those of the agent's own table (docs/reference/health.md): names of Intune's
-metrics are not public. Charts are SVG: coordinates computed here, drawn by a template, no script.
+metrics are not public. Charts are SVG: coordinates computed here, drawn by a template, without scripts.
 """
 
 import time
@@ -71,9 +71,9 @@ async def servers(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def create(request: Request, lab: Lab) -> Response:
-    """Show how a server is added, or download the answers about this tenant or the installation script.
+    """Show how to add a server, or download the answers for this tenant or the installation script.
 
-    The script joins the home tenant, as `--lab` leads there.
+    The script joins the home tenant, to which `--lab` connects.
     """
     labs = labs_of(request)
     is_home = lab.tenant.id == labs.home.tenant.id
@@ -94,7 +94,7 @@ async def create(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def server(request: Request, lab: Lab) -> Response:
-    """Show one, or change its name."""
+    """Show a server, or change its name."""
     found = SERVERS.find(lab, request.path_params["id"])
     problem = ""
     if request.method == "POST":
@@ -119,7 +119,7 @@ async def server(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def delete(request: Request, lab: Lab) -> Response:
-    """Remove one, after a question."""
+    """Remove a server after a confirmation."""
     found = SERVERS.find(lab, request.path_params["id"])
     if request.method == "GET":
         return delete_page(
@@ -135,7 +135,7 @@ async def delete(request: Request, lab: Lab) -> Response:
 
 
 class Mark(NamedTuple):
-    """A label at a place of an axis."""
+    """A label at a position on an axis."""
 
     at: float
     text: str
@@ -143,7 +143,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Chart:
-    """One line over time, with the values as rows for those who do not see it."""
+    """One line over time, with the values as rows for screen readers."""
 
     name: str
     title: str
@@ -211,7 +211,7 @@ def health_checks(
     thresholds: Mapping[str, HealthThreshold],
     now: datetime,
 ) -> tuple[HealthLine, ...]:
-    """Judge what a server reported: figures by the tenant's thresholds, the rest as the server does."""
+    """Rate a server's report: figures by the tenant's thresholds, other rows as the server does."""
     fresh = last_checkin is not None and now - last_checkin <= timedelta(minutes=5)
     seen = last_checkin.strftime("%Y-%m-%d %H:%M:%S UTC") if last_checkin else "never"
     rows = [HealthLine("Last check-in", seen, HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY)]
@@ -231,7 +231,7 @@ def health_checks(
 
 
 def threshold_status(value: float, threshold: HealthThreshold | None) -> HealthStatus | None:
-    """Compare a value with the tenant's two bounds."""
+    """Return the status of a value by the tenant's two thresholds; None without both."""
     if threshold is None or threshold.healthy_threshold is None or threshold.unhealthy_threshold is None:
         return None
     kind = kind_of(threshold.id)
@@ -251,7 +251,7 @@ async def overview(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def check(request: Request, lab: Lab) -> Response:
-    """Show what one server reported, judged."""
+    """Show one server's report with states."""
     found = SERVERS.find(lab, request.path_params["id"])
     present = {item.id: item for item in lab.store.each(HealthThreshold)}
     lines = health_checks(found.lab_health, found.last_checkin_date_time, present, datetime.now(UTC))
@@ -260,7 +260,7 @@ async def check(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def trend(request: Request, lab: Lab) -> Response:
-    """Show what one server reported over time."""
+    """Show the trends of one server."""
     found = SERVERS.find(lab, request.path_params["id"])
     span = request.query_params.get("span", "")
     span = span if span in _SPANS else "day"
@@ -280,7 +280,7 @@ async def trend(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def logs(request: Request, lab: Lab) -> Response:
-    """Show the logs that were asked of one server, or ask for some."""
+    """Show the logs requested from one server, or request some."""
     found = SERVERS.find(lab, request.path_params["id"])
     if request.method == "POST":
         now = datetime.now(UTC)
@@ -336,7 +336,7 @@ async def thresholds(request: Request, lab: Lab) -> Response:
 
 
 def _change(lab: Lab, typed: Values, present: Sequence[HealthThreshold]) -> Problems:
-    """Store all thresholds or none; returns what is wrong by metric."""
+    """Store all thresholds or none; return the problems by metric."""
     wanted: list[tuple[HealthThreshold, JsonObject]] = []
     problems: Problems = {}
     for item in present:

@@ -1,6 +1,6 @@
-"""The admin center's sessions: sign-in, sign-out, who may come in; and admin consent.
+"""The admin center's sessions: sign-in, sign-out, access; and admin consent.
 
-By consent, an administrator lets an application have the permissions that it asks for.
+With consent, an administrator grants an application the permissions that it declares.
 """
 
 import functools
@@ -33,7 +33,7 @@ Handler = Callable[[Request, Lab], Awaitable[Response]]
 
 
 def current(request: Request) -> Lab | None:
-    """Return the tenant of the browser's session, or None; tenant and user are noted in the request."""
+    """Return the tenant of the browser's session, or None; store tenant and user in the request."""
     secret = request.cookies.get(SESSION_COOKIE, "")
     for lab in labs_of(request).tenants if secret else ():
         session = lab.store.get(BrowserSession, digest(secret))
@@ -45,7 +45,7 @@ def current(request: Request) -> Lab | None:
 
 
 def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Let administrators reach a page; others are sent to sign in. Forms must be ours."""
+    """Admit administrators to a page, and redirect others to the sign-in. Forms must be ours."""
 
     @functools.wraps(handler)
     async def guarded(request: Request) -> Response:
@@ -70,13 +70,13 @@ def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 
 def to_sign_in(request: Request) -> Response:
-    """Let the browser sign in and come back to the page it asked for."""
+    """Redirect the browser to the sign-in, which leads back to the requested page."""
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return go_to(f"{_SIGN_IN}?{urlencode({'next': wanted})}")
 
 
 async def sign_in(request: Request) -> Response:
-    """Take account and password of an administrator."""
+    """Sign in an administrator with account and password."""
 
     def form_page(status: int = 200, asked: WrongCredentials | CodeRequest | None = None) -> Response:
         hidden = {"next": own_path(request.query_params.get("next", ""))}
@@ -106,7 +106,7 @@ async def sign_in(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session."""
+    """End the session and remove its cookie."""
     if not render.is_own_form(request, await request.form()):
         return message(request, "Try again", EXPIRED_FORM, 403)
     if lab := current(request):
@@ -125,7 +125,7 @@ _NEEDS_ADMINISTRATOR: Final = (
 
 
 def wanted_roles(application: ApplicationRecord) -> tuple[str, ...]:
-    """Return the ids of Graph's app roles that an application declares and the lab knows."""
+    """Return the ids of Graph's app roles that an application declares and the lab supports."""
     declared = _DECLARED.validate_python(application.document().get("requiredResourceAccess") or ())
     of_graph = [one.resource_access for one in declared if one.resource_app_id == wire.GRAPH_APP_ID]
     wanted = itertools.chain.from_iterable(of_graph)
@@ -133,7 +133,7 @@ def wanted_roles(application: ApplicationRecord) -> tuple[str, ...]:
 
 
 def grant(lab: Lab, application: ApplicationRecord) -> None:
-    """Grant the application what it declares and does not have yet."""
+    """Grant the application the permissions that it declares and does not have yet."""
     resource = lab.store.with_app_id(wire.ServicePrincipal, wire.GRAPH_APP_ID)
     if resource is None:
         raise LookupError("the tenant has no service principal of Microsoft Graph")
@@ -149,7 +149,7 @@ def grant(lab: Lab, application: ApplicationRecord) -> None:
 
 
 async def consent(request: Request) -> Response:
-    """Show what an application asks for, and take the decision."""
+    """Show the permissions that an application declares, and handle the decision."""
     lab = current(request)
     if lab is None:
         return to_sign_in(request)

@@ -34,8 +34,6 @@ _OFFSET: Final = re.compile(r"UTC(?:([+-])([0-9]{1,2})(?::([0-9]{2}))?)?")
 
 
 class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
-    """The form of a server configuration."""
-
     entities: Entities[Any] = CONFIGURATIONS
     groups = groups_of("configuration")
 
@@ -60,7 +58,7 @@ class _SiteForm(ObjectForm[SiteRecord]):
     """The form of a site: as in Intune, it is stored without a review."""
 
     entities: Entities[Any] = SITES
-    # A finding about the window as a whole is shown at the field where it begins.
+    # A finding about the whole window is shown at the field with its start.
     field_of: ClassVar[Mapping[str, str]] = {"upgrade_window": "window_start"}
     reviewed: ClassVar[bool] = False
 
@@ -93,7 +91,7 @@ class _SiteForm(ObjectForm[SiteRecord]):
         }
 
     def declared(self, values: Values) -> tuple[SiteObject, tuple[Finding, ...]]:
-        """Return what was typed as a site; a time zone is a name, or an offset such as UTC+05:30."""
+        """Return the input as a site; a time zone is a name, or an offset such as UTC+05:30."""
         given = typed(self.groups, values)
         given = {name: value for name, value in given.items() if not name.startswith("window_")}
         if values["window_limited"]:
@@ -117,7 +115,7 @@ class _SiteForm(ObjectForm[SiteRecord]):
 
 
 def sorted_configurations(lab: Lab) -> list[TunnelConfiguration]:
-    """Return all server configurations by their names."""
+    """Return all server configurations, sorted by name."""
     return sorted(lab.store.each(TunnelConfiguration), key=lambda item: item.display_name.casefold())
 
 
@@ -138,7 +136,7 @@ def _site_columns(lab: Lab) -> Sequence[Column[SiteRecord]]:
 
 @signed_in
 async def upgrade(request: Request, lab: Lab) -> Response:
-    """Ask the servers of a site to upgrade."""
+    """Request an upgrade of a site's servers."""
     found = SITES.find(lab, request.path_params["id"])
     request_upgrade(lab, found)
     return go_to(f"/admin/sites/{found.id}")

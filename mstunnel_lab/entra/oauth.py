@@ -1,6 +1,6 @@
 """Entra's endpoints: OpenID discovery, key set, device code, and the token endpoint with its grants.
 
-Who asks, how clients prove themselves (RFC 7523), what they may have.
+They authenticate users and clients (RFC 7523), and determine the granted permissions.
 """
 
 import base64
@@ -49,11 +49,11 @@ class _Claims(BaseModel):
 def check_assertion(
     assertion: str, client_id: str, audience: str, credentials: tuple[KeyCredential, ...]
 ) -> tuple[str, float]:
-    """Judge a client assertion against the application's certificates; returns its `jti` and its end.
+    """Check a client assertion against the application's certificates; return its `jti` and its end.
 
-    From that end on (Unix time) it is refused as expired; until then, `jti` must not be used again.
-    The header's thumbprint (`x5t` SHA-1 or `x5t#S256`) must be that of one certificate; signature, `aud`
-    (the token endpoint), `iss` and `sub` (the client id), `exp` (in ten minutes at most) and `jti` must hold.
+    After that end (Unix time) it is refused as expired; until then, `jti` must not be used again. The
+    header's thumbprint (`x5t` SHA-1 or `x5t#S256`) must be that of one certificate; signature, `aud` (the
+    token endpoint), `iss` and `sub` (the client id), `exp` (in ten minutes at most) and `jti` must be valid.
     Raises `OAuthError`.
     """
     try:
@@ -97,7 +97,7 @@ def check_assertion(
 
 
 def _named_certificate(header: JsonObject, credentials: tuple[KeyCredential, ...]) -> x509.Certificate:
-    # MSAL for Python pads the thumbprints, which RFC 7515 does not; Entra takes both.
+    # MSAL for Python pads the thumbprints, which RFC 7515 does not; Entra accepts both.
     named = {str(header[name]).rstrip("=") for name in ("x5t", "x5t#S256") if header.get(name)}
     if not named:
         message = "Invalid JWT token: the header names no certificate (x5t, x5t#S256)."
@@ -117,7 +117,7 @@ def _invalid_client(number: int, message: str) -> OAuthError:
 
 
 def _parameter(form: Form, name: str) -> str:
-    """Return a form parameter; raises `OAuthError` when it is missing or empty."""
+    """Return a form parameter; raises `OAuthError` if it is missing or empty."""
     value = form.get(name, "")
     if not value:
         message = f"The request body must contain the following parameter: '{name}'."
@@ -126,7 +126,7 @@ def _parameter(form: Form, name: str) -> str:
 
 
 def _client(lab: Lab, form: Form) -> ApplicationRecord:
-    """Return the application that `client_id` names; raises `OAuthError`."""
+    """Return the application with `client_id`; raises `OAuthError`."""
     client_id = _parameter(form, "client_id")
     found = lab.store.with_app_id(ApplicationRecord, client_id)
     if found is None:
@@ -139,7 +139,7 @@ def _client(lab: Lab, form: Form) -> ApplicationRecord:
 
 
 def _public_client(lab: Lab, form: Form) -> ApplicationRecord:
-    """Return the public client that `client_id` names; raises `OAuthError` for a confidential one."""
+    """Return the public client with `client_id`; raises `OAuthError` for a confidential one."""
     client = _client(lab, form)
     if not client.public_client:
         raise _invalid_client(
@@ -175,7 +175,7 @@ def _password(lab: Lab, form: Form, labs: Labs) -> JsonObject:
 
 def _refresh_token(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     token = digest(_parameter(form, "refresh_token"))
-    # A sign-in for any tenant is continued at the tenant of the user who signed in.
+    # A sign-in for any tenant continues at the tenant of the signed-in user.
     owner = next((item for item in labs.tenants if item.store.get(RefreshTokenRecord, token)), lab)
     client = _public_client(owner, form)
     known = owner.store.get(RefreshTokenRecord, token)
@@ -300,7 +300,7 @@ _GRANTS: Final[Mapping[str, Callable[[Lab, Form, Labs], JsonObject]]] = {
 
 
 def oauth_error(request: Request, error: Exception) -> Response:
-    """Render an `OAuthError` in Entra's shape."""
+    """Render an `OAuthError` in Entra's format."""
     if not isinstance(error, OAuthError):
         raise error
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
@@ -318,7 +318,7 @@ def oauth_error(request: Request, error: Exception) -> Response:
 
 
 def _named_lab(request: Request) -> Lab:
-    """Return the lab when the path names its tenant; raises `OAuthError`."""
+    """Return the lab of the tenant in the path; raises `OAuthError`."""
     tenant = request.path_params["tenant"]
     lab = labs_of(request).named(tenant)
     if lab is None:
@@ -327,7 +327,7 @@ def _named_lab(request: Request) -> Lab:
 
 
 async def discovery(request: Request) -> Response:
-    """OpenID discovery with the issuer of v1 or v2; under an alias of all tenants the addresses keep it."""
+    """Return the OpenID discovery document of v1 or v2; addresses keep an alias for all tenants."""
     lab, name = _named_lab(request), request.path_params["tenant"]
     issuer = lab.urls.issuer(2 if "/v2.0/" in request.url.path else 1)
     is_alias = name in TENANT_ALIASES
@@ -352,12 +352,12 @@ async def discovery(request: Request) -> Response:
 
 
 async def keys(request: Request) -> Response:
-    """The key set that signs tokens."""
+    """Return the keys that sign tokens."""
     return JSONResponse(_named_lab(request).tokens.key_set())
 
 
 async def device_code(request: Request) -> Response:
-    """Begin a device sign-in."""
+    """Start a device sign-in."""
     lab, form = _named_lab(request), await _form(request)
     client = _public_client(lab, form)
     scope = _parameter(form, "scope")
@@ -368,7 +368,7 @@ async def device_code(request: Request) -> Response:
 
 
 async def token(request: Request) -> Response:
-    """Give out tokens."""
+    """Issue tokens for one of the supported grants."""
     lab, form = _named_lab(request), await _form(request)
     grant_type = _parameter(form, "grant_type")
     grant = _GRANTS.get(grant_type)

@@ -1,4 +1,4 @@
-"""Who may do what: permissions of Microsoft Graph, Entra roles, and the `scope` that asks for them."""
+"""Authorization: permissions of Microsoft Graph, Entra roles, and the `scope` that requests them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ APP_ROLE_IDS: Final = {
     "Application.Read.All": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
     "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
-"""Application permissions of Microsoft Graph that the lab knows (Graph permissions reference)."""
+"""Application permissions of Microsoft Graph that the lab supports (Graph permissions reference)."""
 
 DELEGATED_SCOPES: Final = ("User.Read", *(name for name in APP_ROLE_IDS if name != wire.APPLICATION_OWNED_BY))
-"""Delegated permissions of Microsoft Graph that the lab knows."""
+"""Delegated permissions of Microsoft Graph that the lab supports."""
 
 _GLOBAL: Final = "Global Administrator"
 _INTUNE_ROLES: Final = frozenset({"Intune Administrator", _GLOBAL})
@@ -34,10 +34,10 @@ _GRANTING_ROLES: Final = frozenset({"Privileged Role Administrator", _GLOBAL})
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls Graph: a user through an application, or an application for itself (`user` is None).
+    """A caller of Graph: a user through an application, or an application for itself (`user` is None).
 
-    `object_id` is the id of the user, or of the application's service principal. `tunnel_rights` are those
-    that the custom roles of the user give.
+    `object_id` is the id of the user, or of the application's service principal. `tunnel_rights` come from
+    the custom roles of the user.
     """
 
     app_id: str
@@ -47,12 +47,12 @@ class Caller:
     tunnel_rights: frozenset[TunnelRight] = frozenset()
 
     def has_role(self, roles: frozenset[str]) -> bool:
-        """Return whether the user holds one of the Entra roles; an application needs none."""
+        """Return whether the user has one of the Entra roles; an application needs none."""
         return self.user is None or not roles.isdisjoint(self.user.roles)
 
 
 class _Area(NamedTuple):
-    """How a part of Graph refuses: its error code, and what it says where a role is missing."""
+    """The refusals of a part of Graph: its error code, and the message for a missing role."""
 
     code: str
     role_missing: str
@@ -63,15 +63,15 @@ _DIRECTORY: Final = _Area("Authorization_RequestDenied", "Insufficient privilege
 
 
 AccessRule: TypeAlias = Callable[[Caller], None]
-"""Raises `GraphError` 403 for a caller without what a call takes."""
+"""Raises `GraphError` 403 for a caller without the necessary permissions."""
 
 
 def _rule(
     area: _Area, *permissions: set[str], roles: frozenset[str] = frozenset(), right: TunnelRight | None = None
 ) -> AccessRule:
-    """What calls of a kind take: one permission of each set, and of a user one of the roles, if any.
+    """Return a rule that requires one permission of each set, and for a user one of the roles, if any.
 
-    In place of a role does a custom role with the `right`, if there is one.
+    A custom role with the `right`, if given, replaces a role.
     """
 
     def require(caller: Caller) -> None:
@@ -100,14 +100,14 @@ may_delete_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_RO
 may_read_directory: Final = _rule(
     _DIRECTORY, {"Application.Read.All", wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
 )
-# Every user may create applications by Entra's default.
+# By Entra's default every user may create applications.
 may_create_application: Final = _rule(_DIRECTORY, {wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY})
 may_grant_app_role: Final = _rule(_DIRECTORY, {wire.APP_ROLE_ASSIGNMENT_READ_WRITE}, roles=_GRANTING_ROLES)
 may_read_organization: Final = _rule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
 
 
 def may_register_server(caller: Caller) -> None:
-    """Refuse (403) unless the caller may create and, being a user, has an Intune licence."""
+    """Refuse (403) unless the caller may create and, if it is a user, has an Intune licence."""
     may_create_tunnel(caller)
     if caller.user is not None and not caller.user.licensed:
         message = "The user has no Intune licence, which registering a server takes."
@@ -115,13 +115,13 @@ def may_register_server(caller: Caller) -> None:
 
 
 def may_change_server(caller: Caller, server: ServerRecord) -> None:
-    """Refuse (403) unless the caller may update; an application only where no other one checks in."""
+    """Refuse (403) unless the caller may update; an application may not update another one's server."""
     may_update_tunnel(caller)
     _require_own(caller, server)
 
 
 def may_remove_server(caller: Caller, server: ServerRecord) -> None:
-    """Refuse (403) unless the caller may delete; an application only its own server, or one it registered."""
+    """Refuse (403) unless the caller may delete; an application only its own or registered servers."""
     may_delete_tunnel(caller)
     if caller.app_id != server.registrar_app_id:
         _require_own(caller, server)
@@ -142,7 +142,7 @@ def may_change_application(caller: Caller, application: ApplicationRecord | None
 
 
 def may_read_me(caller: Caller) -> None:
-    """Refuse (403) unless the caller may read the user that it calls for."""
+    """Refuse (403) unless the caller may read the user on whose behalf it calls."""
     if "User.Read" not in caller.permissions:
         raise GraphError(FORBIDDEN, *_DIRECTORY)
 
@@ -162,19 +162,19 @@ DEFAULT: Final = ".default"
 
 
 class Resource(NamedTuple):
-    """What a token is for: its application, and the audience as it was asked for."""
+    """The target of a token: its application, and the audience as requested."""
 
     app_id: str
     audience: str
 
     @property
     def is_gateway(self) -> bool:
-        """Return whether the tokens are for the VPN gateway."""
+        """True if the tokens are for the VPN gateway."""
         return self.app_id == GATEWAY_APP_ID
 
 
 class ScopeRequest(NamedTuple):
-    """A scope parameter, read: `names` are permissions of `resource`, `openid` those of OpenID Connect."""
+    """A parsed scope: `names` are permissions of `resource`, `openid` those of OpenID Connect."""
 
     resource: Resource
     names: tuple[str, ...]
@@ -182,12 +182,12 @@ class ScopeRequest(NamedTuple):
 
 
 def graph_audiences(urls: Urls) -> tuple[str, ...]:
-    """Return all `aud` values that mean Graph in this lab."""
+    """Return all `aud` values of Graph in this lab."""
     return (urls.resource, urls.graph, GRAPH_APP_ID)
 
 
 def parse_scope(text: str, urls: Urls) -> ScopeRequest:
-    """Read a scope parameter.
+    """Parse a scope parameter.
 
     Raises `OAuthError`: no scope at all, an unknown resource, more than one resource, `.default` together
     with names, a permission that the resource does not have.
@@ -227,9 +227,9 @@ def _split(word: str, urls: Urls) -> tuple[Resource, str]:
 
 
 def granted_scopes(application: ApplicationRecord, request: ScopeRequest) -> tuple[str, ...]:
-    """Return the permissions that a user's token for this application carries.
+    """Return the permissions in a user's token for this application.
 
-    Raises `OAuthError` (consent required) for what the application was not granted. Asking for names gives
+    Raises `OAuthError` (consent required) for a permission that was not granted. A request by name returns
     everything granted for the resource, as Entra does.
     """
     gateway = (GATEWAY_SCOPE,) if application.gateway_access else ()

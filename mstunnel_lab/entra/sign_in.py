@@ -1,6 +1,6 @@
 """Sign-in in a browser: account, password and second factor; and device sign-in (RFC 8628).
 
-Codes, the answer to a waiting device, and the pages where the user decides.
+This includes user codes, responses to waiting devices, and the pages for the user's decision.
 """
 
 import hmac
@@ -29,7 +29,7 @@ _PROOF: Final = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<signature>[0-9a-f]{64})
 
 @dataclass(frozen=True)
 class UserSignIn:
-    """The user has shown everything that was asked for."""
+    """A user who has passed all authentication steps."""
 
     lab: Lab
     user: UserRecord
@@ -37,7 +37,7 @@ class UserSignIn:
 
 @dataclass(frozen=True)
 class CodeRequest:
-    """The password is right, a verification code is still missing; `problem` is what was wrong with one."""
+    """The password is right, a verification code is still missing; `problem` is why one was refused."""
 
     upn: str
     proof: str
@@ -54,13 +54,13 @@ class WrongCredentials:
 
 @dataclass(frozen=True)
 class SignInRefusal:
-    """The password is right and the user is refused all the same."""
+    """The password is right, but the user is refused."""
 
     number: int
 
     @property
     def text(self) -> str:
-        """What the page says."""
+        """The text of the page."""
         return text("AADSTS{number}: {message}", number=self.number, message=text(REFUSALS[self.number][1]))
 
 
@@ -68,9 +68,9 @@ Outcome = UserSignIn | CodeRequest | WrongCredentials | SignInRefusal
 
 
 def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
-    """Return the user with this name and password, or None; raises `OAuthError` 50053 after too many tries.
+    """Return the user with this name and password, or None; raises `OAuthError` 50053 after many attempts.
 
-    Names without an account are counted too, so that no answer tells them from the others.
+    Unknown names are counted too, so that no response reveals which names exist.
     """
     user, tries = lab.user(upn), labs.wrong_passwords
     name = user.id if user else digest(upn.strip().lower())[:4]
@@ -85,7 +85,7 @@ def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
 
 
 def authenticate(request: Request, form: FormData) -> Outcome:
-    """Judge the fields upn, password, proof and verification_code of a form."""
+    """Authenticate with the fields upn, password, proof and verification_code of a form."""
     labs, upn = labs_of(request), field(form, "upn")
     owner = labs.of_user(upn)
     if field(form, "proof"):
@@ -98,7 +98,7 @@ def authenticate(request: Request, form: FormData) -> Outcome:
     if user is None:
         return WrongCredentials(upn)
     if user.mfa_code:
-        # Sign that this browser has shown the user's password, for five minutes.
+        # The signature proves for five minutes that this browser has given the user's password.
         cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
         signature = labs.sign("password", cookie, user.id, until)
         return CodeRequest(user.upn, f"{until}.{signature}")
@@ -107,7 +107,7 @@ def authenticate(request: Request, form: FormData) -> Outcome:
 
 def _second_factor(request: Request, form: FormData, owner: tuple[Lab, UserRecord] | None) -> Outcome:
     upn, proof, tries = field(form, "upn"), field(form, "proof"), labs_of(request).wrong_codes
-    # Without a second factor there is no code that could be right.
+    # Without a second factor no code can be right.
     if owner is None or not owner[1].mfa_code or not _is_proven(request, owner[1], proof):
         return WrongCredentials(upn, "Please sign in again.")
     lab, user = owner
@@ -122,7 +122,7 @@ def _second_factor(request: Request, form: FormData, owner: tuple[Lab, UserRecor
 
 
 def _is_proven(request: Request, user: UserRecord, proof: str) -> bool:
-    """Whether this browser has shown the user's password."""
+    """Return whether this browser has given the user's password."""
     parts, cookie = _PROOF.fullmatch(proof), request.cookies.get(FORM_COOKIE, "")
     if parts is None:
         return False
@@ -142,7 +142,7 @@ _NOT_IN_TENANT: Final = (
 
 
 def start(lab: Lab, client_id: str, scope: str, *, any_tenant: bool) -> dict[str, str | int]:
-    """Begin a device sign-in and return the answer of the device code endpoint.
+    """Start a device sign-in and return the response of the device code endpoint.
 
     With `any_tenant` users of the server's other tenants may sign in too.
     """
@@ -171,7 +171,7 @@ def start(lab: Lab, client_id: str, scope: str, *, any_tenant: bool) -> dict[str
 
 
 def redeem(lab: Lab, device_code: str, client_id: str) -> DeviceCodeRecord:
-    """Return the approved sign-in of a device code, once; raises `OAuthError` while there is none."""
+    """Return the approved sign-in of a device code, once; raises `OAuthError` without one."""
     now = time.time()
     code = lab.store.get(DeviceCodeRecord, digest(device_code))
     if code is None or code.client_id != client_id:
@@ -185,7 +185,7 @@ def redeem(lab: Lab, device_code: str, client_id: str) -> DeviceCodeRecord:
 
 
 def judge_poll(code: DeviceCodeRecord, now: float, interval: int) -> OAuthError | None:
-    """The error for a device that polls at `now` (Unix time); None means: its tokens."""
+    """Return the error for a device that polls at `now` (Unix time); None if it gets its tokens."""
     error: OAuthError | None = None
     if code.status is DeviceCodeStatus.REDEEMED:
         error = OAuthError("invalid_grant", 54005, "OAuth2 device code was already redeemed.")
@@ -212,7 +212,7 @@ def _code_page(request: Request, status: int = 200, code: str = "", problem: str
 
 
 def _waiting(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] | Response:
-    """Return the sign-in that waits for the code in the form, and its tenant, or the page that refuses it.
+    """Return tenant and sign-in for the code in the form, or the page that refuses it.
 
     Wrong codes are counted by the browser's address (RFC 8628 section 5.1).
     """
@@ -264,7 +264,7 @@ def _account_page(
 
 
 async def code(request: Request) -> Response:
-    """Take the code that the device shows."""
+    """Ask for the code on the device."""
     if request.method == "GET":
         return _code_page(request, code=request.query_params.get("otc", ""))
     found = _waiting(request, await request.form())
@@ -272,7 +272,7 @@ async def code(request: Request) -> Response:
 
 
 async def account(request: Request) -> Response:
-    """Take account and password, or the user's refusal; after five wrong passwords it is declined."""
+    """Sign in with account and password, or cancel; five wrong passwords decline the sign-in."""
     form = await request.form()
     found = _waiting(request, form)
     if isinstance(found, Response):

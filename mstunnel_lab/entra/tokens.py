@@ -1,4 +1,4 @@
-"""Tokens of the lab tenant: the keys that sign them, RS256 JWTs, and the check that Graph makes of them."""
+"""Tokens of the lab tenant: the signing keys, RS256 JWTs, and their check by Graph."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ _FILE: Final = re.compile(r"token-signing(?:-([0-9]+))?\.key")
 
 
 def base64url(data: bytes) -> str:
-    """Return base64url without padding (RFC 7515 section 2)."""
+    """Encode as base64url without padding (RFC 7515 section 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -38,7 +38,7 @@ def thumbprints(certificate: bytes) -> tuple[str, str]:
 
 
 class SigningKey:
-    """The private key at `path`, made there the first time, its certificate (DER), its id in key sets."""
+    """The private key at `path`, created if missing, its certificate (DER), and its id in key sets."""
 
     def __init__(self, path: Path) -> None:
         self.private = signing_key(path)
@@ -88,12 +88,12 @@ class KeyRing:
         return tuple(self._keys[number] for number in sorted(self._keys, reverse=True))
 
     def rotate(self) -> None:
-        """Sign with a new key from now on."""
+        """Create a new key, which signs from now on."""
         number = max(self._keys) + 1
         self._keys[number] = SigningKey(self._path(number))
 
     def retire(self) -> None:
-        """Forget all keys but the one that signs."""
+        """Remove all keys except the one that signs."""
         for number in sorted(self._keys)[:-1]:
             self._path(number).unlink()
             del self._keys[number]
@@ -103,7 +103,7 @@ class KeyRing:
 
 
 class TrustedIssuer(NamedTuple):
-    """An issuer and its keys by their names in the key set."""
+    """An issuer and its keys by key id."""
 
     issuer: str
     keys: Mapping[str, jwt.PyJWK]
@@ -128,12 +128,12 @@ def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
 _GRAPH_TOKEN_VERSION: Final = 1
 _LEEWAY_SECONDS: Final = 60
 _REMEMBERED: Final = 50_000
-# The tenant that guests come from.
+# The home tenant of guests.
 _HOME_OF_GUESTS: Final = "https://sts.windows.net/2f7c4b1e-0d4e-4a44-9a8e-6d4f6f6c1b77/"
 
 
 class Claims(BaseModel, frozen=True):
-    """What Graph reads of an access token: who calls, through which application, with which permissions."""
+    """The claims of an access token that Graph reads: caller, application, and permissions."""
 
     oid: str
     appid: str
@@ -146,7 +146,7 @@ class Claims(BaseModel, frozen=True):
 class TokenService:
     """Signs and checks the tokens of one tenant. Times are Unix times in seconds.
 
-    `trusted` is another issuer whose tokens Graph takes too.
+    `trusted` is another issuer whose tokens Graph accepts too.
     """
 
     def __init__(
@@ -206,10 +206,10 @@ class TokenService:
     def _access_token(
         self, claims: Mapping[str, object], app_id: str, resource: Resource, lifetime: int, client: str
     ) -> str:
-        """Return a token of the resource's version; `client` says how the application proved itself."""
+        """Return a token of the resource's version; `client` is the application's authentication method."""
         version = self._gateway_version if resource.is_gateway else _GRAPH_TOKEN_VERSION
         common = {"iss": self._urls.issuer(version), "ver": f"{version}.0"}
-        # The audience as it was asked for is one of version 1, as are the names of the application's claims.
+        # In version 1 the audience is the requested one, and the application's claims have other names.
         of_version = (
             {"aud": resource.audience, "appid": app_id, "appidacr": client}
             if version == 1
@@ -227,7 +227,7 @@ class TokenService:
     def check_graph_token(self, token: str) -> Claims:
         """Return the claims of an access token for Graph; raises `GraphError` 401 for any other.
 
-        A token that was good once is not verified again: thousands of servers call with theirs each minute.
+        A valid token is not verified again: thousands of servers send theirs every minute.
         """
         name = hashlib.sha256(token.encode()).digest()
         known = self._checked.get(name)
@@ -262,13 +262,13 @@ class TokenService:
         return claims
 
     def forget_checked(self) -> None:
-        """Verify every token again: a key has been retired."""
+        """Verify every token again, because a key has been retired."""
         self._checked.clear()
 
     def _key(self, token: str) -> tuple[jwt.PyJWK | rsa.RSAPublicKey, list[str]]:
-        """Return the key that the header names and the issuers it speaks for; raises `jwt.PyJWTError`."""
+        """Return the key named in the header and the issuers it signs for; raises `jwt.PyJWTError`."""
         try:
-            # jwt would decode the whole token for it.
+            # jwt would decode the whole token to get its header.
             header = json_value(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
         except ValueError:
             header = None
@@ -282,5 +282,5 @@ class TokenService:
 
 
 def _pairwise(user_id: str, app_id: str) -> str:
-    """Return a `sub` that differs per application, as Entra's does."""
+    """Return a `sub` that differs for each application, as Entra's does."""
     return base64url(hashlib.sha256(f"{user_id}/{app_id}".encode()).digest())

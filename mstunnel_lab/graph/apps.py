@@ -1,7 +1,7 @@
 """Graph below /deviceAppManagement: apps and app configurations; and the apps of managed Google Play.
 
-Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab knows the properties
-that Microsoft Tunnel uses.
+Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab supports the
+properties that Microsoft Tunnel uses.
 """
 
 import base64
@@ -55,7 +55,7 @@ class _AppConfigurationBody(bodies.NamedBody, entity=MobileAppConfiguration):
 
 
 class IosAppConfigurationBody(_AppConfigurationBody, name="iosMobileAppConfiguration"):
-    """iosMobileAppConfiguration."""
+    """The body of an iosMobileAppConfiguration."""
 
     settings: tuple[_AppConfigurationSettingItem, ...] | None = None
     encoded_setting_xml: StrictStr | None = None
@@ -81,7 +81,7 @@ def _payload(value: str) -> str:
 
 
 class AndroidAppConfigurationBody(_AppConfigurationBody, name="androidManagedStoreAppConfiguration"):
-    """androidManagedStoreAppConfiguration."""
+    """The body of an androidManagedStoreAppConfiguration."""
 
     package_id: PackageId
     payload_json: Annotated[StrictStr, AfterValidator(_payload)]
@@ -91,7 +91,7 @@ class AndroidAppConfigurationBody(_AppConfigurationBody, name="androidManagedSto
 
 
 class _MobileAppIdentifier(bodies.BodyPart):
-    """Of Android or of iOS."""
+    """The app identifier for Android or iOS."""
 
     odata_type: Literal[
         "#microsoft.graph.androidMobileAppIdentifier", "#microsoft.graph.iosMobileAppIdentifier"
@@ -115,7 +115,7 @@ AppGroup = Literal["selectedPublicApps", "allCoreMicrosoftApps", "allMicrosoftAp
 
 
 class TargetAppsBody(bodies.Body, entity=TargetedManagedAppConfiguration, name="managedMobileApp"):
-    """Body of the action targetApps."""
+    """The body of the action targetApps."""
 
     apps: tuple[_ManagedMobileApp, ...]
     app_group_type: AppGroup = "selectedPublicApps"
@@ -150,7 +150,7 @@ class _IosDeviceType(bodies.TypedPart):
 
 
 class IosStoreAppBody(bodies.NamedBody, entity=MobileApp, name="iosStoreApp"):
-    """iosStoreApp."""
+    """The body of an iosStoreApp."""
 
     publisher: bodies.FilledText
     bundle_id: AppId | None = None
@@ -160,7 +160,7 @@ class IosStoreAppBody(bodies.NamedBody, entity=MobileApp, name="iosStoreApp"):
 
 
 class AppSettingsBody(bodies.BodyPart):
-    """mobileAppAssignmentSettings of a store; which of them is judged by the type of the app."""
+    """mobileAppAssignmentSettings of a store; the type of the app determines which."""
 
     odata_type: Literal[
         "#microsoft.graph.iosStoreAppAssignmentSettings",
@@ -178,27 +178,27 @@ class AppSettingsBody(bodies.BodyPart):
 
 
 class AppAssignmentBody(bodies.AssignmentBody):
-    """mobileAppAssignment."""
+    """An assignment of an app, with intent and settings."""
 
     intent: Literal["available", "required", "uninstall", "availableWithoutEnrollment"]
     settings: AppSettingsBody | None = None
 
 
 class AssignAppBody(bodies.AssignBody[AppAssignmentBody], entity=MobileApp, name="mobileAppAssignment"):
-    """Body of the action assign of an app."""
+    """The body of the action assign of an app."""
 
     assignments: Annotated[tuple[AppAssignmentBody, ...], Field(alias="mobileAppAssignments")]
 
 
 class ApproveBody(bodies.Body, entity=MobileApp, name="androidManagedStoreAccountEnterpriseSettings"):
-    """Body of the action approveApps."""
+    """The body of the action approveApps."""
 
     package_ids: Annotated[tuple[PackageId, ...], Field(min_length=1)]
     approve_all_permissions: StrictBool = False
 
 
 class ApprovedApp(MobileApp):
-    """An app that was approved in managed Google Play; the next synchronisation makes it an app."""
+    """An app approved in managed Google Play; the next synchronization creates it as an app."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         )
 
     def create(self, lab: Lab, document: object) -> Typed:
-        """Make a policy with its apps and assignments."""
+        """Create a policy with its apps and assignments."""
         own = dict(document) if isinstance(document, dict) else document
         given = own if isinstance(own, dict) else {}
         apps = bodies.judge(TargetAppsBody, {"apps": given.pop("apps", [])})
@@ -229,12 +229,12 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         return created
 
     def remove(self, lab: Lab, found: Typed) -> None:
-        """Remove a policy and what it is about."""
+        """Remove a policy and its list of apps."""
         lab.store.remove_below(ManagedMobileApp, found.id)
         super().remove(lab, found)
 
     async def _answer_apps(self, request: Request) -> Response:
-        """List the apps that a policy is about."""
+        """List the apps that a policy targets."""
         lab, _ = admitted(request, may_read_intune)
         identifier = self.named_in(request).id
         found = lab.store.each(ManagedMobileApp, parent=identifier)
@@ -242,7 +242,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         return collection(request, found, document, kind, f"{self.context()}('{identifier}')/apps")
 
     async def _answer_target_apps(self, request: Request) -> Response:
-        """Replace the apps that a policy is about."""
+        """Replace the apps that a policy targets."""
         lab, _ = admitted(request, may_write_intune)
         found = self.named_in(request)
         body = await read_body(request, TargetAppsBody)
@@ -251,7 +251,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         return Response(status_code=NO_CONTENT)
 
     def target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:
-        """Replace the apps that a policy is about by those of a body."""
+        """Replace the apps that a policy targets with those of a body."""
         lab.store.remove_below(ManagedMobileApp, identifier)
         for item in body.apps:
             wire = {name: value for name, value in item.mobile_app_identifier.document().items() if value}
@@ -261,7 +261,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
 @dataclass(frozen=True)
 class Apps(AssignedEntities[MobileApp]):
-    """Apps: the settings of their assignments are those of their store, and name VPN profiles that exist."""
+    """Apps, whose assignments have settings of their store and refer to existing VPN profiles."""
 
     def replace_assignments(self, lab: Lab, identifier: str, body: bodies.AssignBody[Any]) -> None:
         """Assign an app; raises `GraphError` 400."""
@@ -278,15 +278,15 @@ class Apps(AssignedEntities[MobileApp]):
 
 @dataclass(frozen=True)
 class DeviceAppConfigurations(AssignedEntities[MobileAppConfiguration]):
-    """App configurations of enrolled devices: each is for apps that the tenant has."""
+    """App configurations of enrolled devices, which refer to existing apps."""
 
     def create(self, lab: Lab, document: object) -> MobileAppConfiguration:
-        """Make one; raises `GraphError` 400 for an app that is not there."""
+        """Create one; raises `GraphError` 400 for a missing app."""
         _require_apps(lab, document)
         return super().create(lab, document)
 
     def change(self, lab: Lab, found: MobileAppConfiguration, document: object) -> MobileAppConfiguration:
-        """Change one; raises `GraphError` 400 for an app that is not there."""
+        """Change one; raises `GraphError` 400 for a missing app."""
         _require_apps(lab, document)
         return super().change(lab, found, document)
 
@@ -308,7 +308,7 @@ async def approve(request: Request) -> Response:
 
 
 async def synchronise(request: Request) -> Response:
-    """Make apps of those that were approved since the last synchronisation."""
+    """Create the apps that were approved since the last synchronization."""
     lab, _ = admitted(request, may_write_intune)
     for approved in lab.store.each(ApprovedApp):
         add_play_app(lab, approved.id.removeprefix("app:"))
@@ -316,7 +316,7 @@ async def synchronise(request: Request) -> Response:
 
 
 def add_play_app(lab: Lab, package: str) -> MobileApp:
-    """Return the app of managed Google Play with this package id, made unless it is there."""
+    """Return the app of managed Google Play with this package id, and create it if necessary."""
     for app in lab.store.each(MobileApp):
         if app.odata_type == PLAY_APP and app.identifier == package:
             return app

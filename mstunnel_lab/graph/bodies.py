@@ -1,4 +1,4 @@
-"""Request bodies of Graph: the strict base models, how mistakes are reported, and bodies of assignments."""
+"""Request bodies of Graph: strict base models, error messages, and bodies of assignments."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
@@ -27,7 +27,7 @@ def _property_name(name: str) -> str:
 
 
 class BodyPart(BaseModel):
-    """Base of objects inside bodies: wire names only, nothing unknown."""
+    """The base of objects inside bodies: wire names only, nothing unknown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_property_name)
 
@@ -37,16 +37,16 @@ class BodyPart(BaseModel):
 
 
 class ReferenceBody(BodyPart):
-    """A reference to an entity that exists: {"id": …}."""
+    """A reference to an existing entity: {"id": …}."""
 
     id: Guid
 
 
 class Body(BodyPart):
-    """Base of bodies.
+    """The base of bodies.
 
-    `entity` is the wire model it writes, `type_name` Graph's name of that, `code` the error code that this
-    part of Graph uses for a bad request.
+    `entity` is the wire model that it writes, `type_name` Graph's name of that, `code` the error code that
+    this part of Graph uses for a bad request.
     """
 
     entity: ClassVar[type[WireModel]]
@@ -54,7 +54,7 @@ class Body(BodyPart):
     code: ClassVar[str] = "BadRequest"
 
     def __init_subclass__(cls, entity: type[WireModel] | None = None, name: str = "") -> None:
-        """Take `entity` and the name of the type without its namespace, where they are not the base's."""
+        """Set `entity` and the type's name without its namespace, unless they are the base's."""
         super().__init_subclass__()
         if entity is not None:
             cls.entity = entity
@@ -63,16 +63,16 @@ class Body(BodyPart):
 
     @classmethod
     def superseded(cls, _changes: Mapping[str, object]) -> set[str]:
-        """Return the stored properties that lose their say when `changes` are made."""
+        """Return the stored properties that `changes` make obsolete."""
         return set()
 
     def findings(self) -> Iterable[Finding]:
-        """Return what the rules of mst-admin refuse of it; the first one is reported."""
+        """Return the findings of mst-admin's rules; the first one is reported."""
         return ()
 
 
 class NamedBody(Body):
-    """What all objects have that an administrator names."""
+    """The properties common to all objects that an administrator names."""
 
     display_name: Name
     description: Text | None = None
@@ -83,7 +83,7 @@ B = TypeVar("B", bound=Body)
 
 
 def judge(kind: type[B], document: object, stored: Mapping[str, object] | None = None) -> B:
-    """Read a body to create an entity, or to change the one whose properties are `stored`.
+    """Validate a body that creates an entity, or changes the one with the properties `stored`.
 
     Returns the whole new state of the writable properties; raises `GraphError` 400 for an unknown or
     read-only property, a wrong type or a wrong value.
@@ -123,12 +123,12 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
 
 
 def unknown_property(kind: type[Body], name: str) -> str:
-    """Return what Graph says of a property that the type does not have."""
+    """Return Graph's message for a property that the type does not have."""
     return f"Invalid property '{name}': it does not exist on type '{kind.type_name}'."
 
 
 class TypedPart(BodyPart):
-    """A part that may say of which type it is, as client libraries do."""
+    """A part that may state its type, as client libraries do."""
 
     odata_type: StrictStr | None = None
 
@@ -153,7 +153,7 @@ class _DeviceAndAppManagementAssignmentTarget(BodyPart):
 
 
 class AssignmentBody(TypedPart):
-    """One assignment."""
+    """One assignment of an object to a target."""
 
     target: _DeviceAndAppManagementAssignmentTarget
 
@@ -162,6 +162,6 @@ A = TypeVar("A", bound=AssignmentBody)
 
 
 class AssignBody(Body, Generic[A], entity=DeviceConfiguration, name="deviceConfigurationAssignment"):
-    """Body of the action assign."""
+    """The body of the action assign."""
 
     assignments: tuple[A, ...]

@@ -33,12 +33,12 @@ from mstunnel_setup.tenant.wire import Application, KeyCredential, PasswordCrede
 _MIN_KEY_BITS: Final = 2048
 _HINT_LENGTH: Final = 3
 _AUDIENCE: Final = "00000002-0000-0000-c000-000000000000"
-"""Of proofs of possession: Azure AD Graph."""
+"""The audience of proofs of possession: Azure AD Graph."""
 _LEEWAY_SECONDS: Final = 60
 
 
 class KeyCredentialBody(BodyPart):
-    """A certificate of an application; without `key` it refers to one the application has, by `keyId`."""
+    """A certificate of an application; without `key` it refers to an existing one by `keyId`."""
 
     key_id: Guid | None = None
     display_name: Text | None = None
@@ -51,7 +51,7 @@ class KeyCredentialBody(BodyPart):
 
     @property
     def certificate(self) -> x509.Certificate | None:
-        """The certificate in `key`; raises ValueError when it is none in base64 DER."""
+        """The certificate in `key`; raises ValueError for anything but base64 DER."""
         if self.key is None:
             return None
         try:
@@ -77,7 +77,7 @@ class KeyCredentialBody(BodyPart):
 
 
 class PasswordCredentialBody(BodyPart):
-    """What a caller may say of the secret that it wants; Entra chooses the text."""
+    """The requested properties of a secret; Entra chooses the text."""
 
     display_name: Text | None = None
     start_date_time: AwareDatetime | None = None
@@ -92,25 +92,25 @@ class PasswordCredentialBody(BodyPart):
 
 
 class DirectoryBody(Body):
-    """Base of the bodies of Graph's directory."""
+    """The base of the bodies of Graph's directory."""
 
     code = "Request_BadRequest"
 
 
 class AddPasswordBody(DirectoryBody, entity=Application, name="application"):
-    """Parameters of addPassword."""
+    """The parameters of the action addPassword."""
 
     password_credential: PasswordCredentialBody = PasswordCredentialBody()
 
 
 class KeyReferenceBody(DirectoryBody, entity=Application, name="application"):
-    """Parameters of removePassword."""
+    """The parameters of the action removePassword."""
 
     key_id: Guid
 
 
 class AddKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
-    """Parameters of addKey; a password only goes with a private key, which must not be sent."""
+    """The parameters of the action addKey; a password belongs to a private key, which must not be sent."""
 
     key_credential: KeyCredentialBody
     password_credential: None = None
@@ -118,14 +118,14 @@ class AddKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
 
 
 class RemoveKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
-    """Parameters of removeKey."""
+    """The parameters of the action removeKey."""
 
     key_id: Guid
     proof: FilledText
 
 
 def application_named(request: Request) -> ApplicationRecord:
-    """Return the application that the path names; raises `GraphError` 404."""
+    """Return the application in the path; raises `GraphError` 404."""
     found = lab_of(request).store.get(ApplicationRecord, request.path_params["id"])
     if found is None:
         raise directory_not_found(request.path_params["id"])
@@ -135,9 +135,9 @@ def application_named(request: Request) -> ApplicationRecord:
 def stored_credentials(
     bodies: tuple[KeyCredentialBody, ...], present: tuple[KeyCredential, ...]
 ) -> list[JsonObject]:
-    """Return the credentials after a write: new certificates get an id, those named by id are kept.
+    """Return the credentials after a write: new certificates get an id, existing ones are kept.
 
-    Raises `GraphError` 400 for an id that is not there and for a certificate given twice.
+    Raises `GraphError` 400 for an unknown id and for a certificate given twice.
     """
     known = {credential.key_id: credential for credential in present}
     result: list[JsonObject] = []
@@ -166,7 +166,7 @@ def stored_credentials(
 
 
 def managed_application(request: Request) -> tuple[Lab, ApplicationRecord]:
-    """Return the application, which the caller must be allowed to change."""
+    """Return the application that the caller must be allowed to change."""
     lab, caller = admitted(request, permissions.may_create_application)
     found = application_named(request)
     permissions.may_change_application(caller, found)
@@ -174,7 +174,7 @@ def managed_application(request: Request) -> tuple[Lab, ApplicationRecord]:
 
 
 async def add_password(request: Request) -> Response:
-    """Make a secret; it is shown in this answer only."""
+    """Create a secret; only this response shows it."""
     lab, found = managed_application(request)
     wanted = (await read_body(request, AddPasswordBody)).password_credential
     text = secrets.token_urlsafe(30)
@@ -208,7 +208,7 @@ async def remove_password(request: Request) -> Response:
 
 
 async def add_key(request: Request) -> Response:
-    """Give an application one more certificate."""
+    """Add a certificate to an application."""
     found = _own_application(request)
     body = await read_body(request, AddKeyBody)
     _require_proof(body.proof, found)
@@ -222,7 +222,7 @@ async def add_key(request: Request) -> Response:
 
 
 async def remove_key(request: Request) -> Response:
-    """Take a certificate from an application."""
+    """Remove a certificate from an application."""
     found = _own_application(request)
     body = await read_body(request, RemoveKeyBody)
     _require_proof(body.proof, found)
@@ -234,7 +234,7 @@ async def remove_key(request: Request) -> Response:
 
 
 def _own_application(request: Request) -> ApplicationRecord:
-    """Return the application, which the caller must be, or may manage."""
+    """Return the application that the caller must be, or may manage."""
     caller = caller_of(request)
     found = application_named(request)
     if caller.app_id != found.app_id or caller.user is not None:
@@ -248,7 +248,7 @@ def _replace_keys(request: Request, found: ApplicationRecord, credentials: list[
 
 
 def _require_proof(proof: str, found: ApplicationRecord) -> None:
-    """Refuse (403) unless one of the application's current keys signed the proof, for it, for ten minutes."""
+    """Refuse (403) unless a current key of the application signed the proof for it within ten minutes."""
     try:
         named = str(jwt.get_unverified_header(proof).get("x5t", "")).rstrip("=")
     except (jwt.PyJWTError, RecursionError):

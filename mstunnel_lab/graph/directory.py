@@ -36,14 +36,14 @@ class _ResourceAccess(BodyPart):
 
 
 class RequiredResourceAccessBody(BodyPart):
-    """The permissions of one resource, for the consent page."""
+    """The declared permissions of one resource, for the consent page."""
 
     resource_app_id: Guid
     resource_access: tuple[_ResourceAccess, ...]
 
 
 class ApplicationBody(DirectoryBody, entity=wire.Application, name="application"):
-    """application; passwords cannot be set here."""
+    """The body of an application; passwords cannot be set here."""
 
     display_name: Annotated[StrictStr, Field(min_length=1, max_length=256)]
     description: Text | None = None
@@ -60,7 +60,7 @@ class _ServicePrincipalBody(DirectoryBody, entity=wire.ServicePrincipal, name="s
 
 
 class AppRoleAssignmentBody(DirectoryBody, entity=wire.AppRoleAssignment, name="appRoleAssignment"):
-    """appRoleAssignment."""
+    """The body of an appRoleAssignment."""
 
     principal_id: Guid
     resource_id: Guid
@@ -79,12 +79,12 @@ class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
 # The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
 _INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
 FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
-"""Microsoft's applications that an administrator may give a service principal."""
+"""Microsoft's applications for which an administrator may create a service principal."""
 
 
 @dataclass(frozen=True)
 class DirectoryEntities(Entities[Found]):
-    """Collections that refuse in the words of Entra, and answer a change without the entity."""
+    """Collections that refuse with Entra's messages, and respond to a change without the entity."""
 
     root: str = ""
     may_read: AccessRule = permissions.may_read_directory
@@ -203,7 +203,7 @@ _ROLE_ASSIGNMENTS: Final = _RoleAssignments(
 
 
 async def add_owner(request: Request) -> Response:
-    """Make a user or a service principal owner of an application."""
+    """Make a user or a service principal an owner of an application."""
     lab, found = managed_application(request)
     owner_id = (await http.read_body(request, OwnerBody)).reference.rpartition("/")[2]
     if not (lab.store.get(UserRecord, owner_id) or lab.store.get(wire.ServicePrincipal, owner_id)):
@@ -240,7 +240,7 @@ def new_assignment(
 
 
 async def organization(request: Request) -> Response:
-    """Name the tenant."""
+    """Return the tenant's properties."""
     lab, _ = http.admitted(request, permissions.may_read_organization)
     domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
     facts = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
@@ -250,7 +250,7 @@ async def organization(request: Request) -> Response:
 
 
 def _signed_in(request: Request) -> UserRecord:
-    """Return the user who calls; raises `GraphError` for an application and without the permission."""
+    """Return the calling user; raises `GraphError` for an application or a missing permission."""
     caller = http.caller_of(request)
     if caller.user is None:
         raise directory_bad_request("/me request is only valid with delegated authentication flow.")
@@ -259,7 +259,7 @@ def _signed_in(request: Request) -> UserRecord:
 
 
 async def user(request: Request) -> Response:
-    """Name the signed-in user."""
+    """Return the signed-in user."""
     found = _signed_in(request)
     shown = wire.User.from_wire({"id": found.id, "displayName": found.name, "userPrincipalName": found.upn})
     return http.one(request, shown, _sent, http.EntityType("user", wire.User), "users/$entity")

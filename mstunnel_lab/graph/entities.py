@@ -1,4 +1,4 @@
-"""Collections of Graph: what it answers about their entities, how those change and are assigned."""
+"""Collections of Graph: reading, changing and assigning their entities."""
 
 import uuid
 from collections.abc import Awaitable, Callable
@@ -22,15 +22,15 @@ from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfiguration
 
 
 class WireEntity(Entity, Protocol):
-    """What can be stored and has a form on the wire."""
+    """An entity that can be stored and has a wire format."""
 
     def document(self) -> JsonObject:
-        """Return all properties under their names on the wire."""
+        """Return all properties under their wire names."""
         ...
 
     @classmethod
     def from_wire(cls, document: object) -> Self:
-        """Read the entity."""
+        """Return the entity in its wire format."""
         ...
 
 
@@ -41,12 +41,12 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Entities(Generic[Found]):
-    """The entities below `root`/`segment`, kept as `model`.
+    """The entities below `root`/`segment`, stored as `model`.
 
-    `bodies` write them, the first one an entity whose type is not named. `family` is what Graph calls their
-    type where that is not the one of the only body. Ids begin with `prefix`. They may be below those of
-    another collection, their `parent`. `methods` are those of one entity; the answer to a change has the
-    entity, unless it is `quiet`. To create one takes `may_create`, to delete one `may_delete`, by default
+    `bodies` write them, the first one an entity without a stated type. `family` is Graph's name of their type
+    unless it is that of the only body. Ids begin with `prefix`. They may be below those of another
+    collection, their `parent`. `methods` are those of one entity; the response to a change contains the
+    entity, unless it is `quiet`. Creating one requires `may_create`, deleting one `may_delete`, by default
     `may_write`. With `counted`, the collection has a `$count`.
     """
 
@@ -69,12 +69,12 @@ class Entities(Generic[Found]):
 
     @property
     def name(self) -> str:
-        """What Graph calls the type of the entities."""
+        """Graph's name of the entities' type."""
         return self.family or self.bodies[0].type_name.removeprefix("microsoft.graph.")
 
     @property
     def kind(self) -> http.EntityType:
-        """What query options may name."""
+        """The properties that query options may name."""
         return http.EntityType(self.name, self.bodies[0].entity, self.navigation, self.filterable)
 
     @property
@@ -83,7 +83,7 @@ class Entities(Generic[Found]):
         return f"{self.parent.path}/{{parent}}/{self.segment}" if self.parent else f"/{self.segment}"
 
     def context(self, parent: str | None = None) -> str:
-        """The path of the collection, as `@odata.context` has it."""
+        """Return the path of the collection in `@odata.context`."""
         if self.parent:
             return f"{self.parent.context()}('{parent}')/{self.segment}"
         return f"{self.root}/{self.segment}".lstrip("/")
@@ -109,7 +109,7 @@ class Entities(Generic[Found]):
         return found
 
     def named_in(self, request: Request) -> Found:
-        """Return the entity that a path names; raises `GraphError` 404."""
+        """Return the entity in a path; raises `GraphError` 404."""
         return self.find(lab_of(request), request.path_params["id"], self._parent_in(request))
 
     def document(self, _lab: Lab, found: Found, _expand: frozenset[str] = frozenset()) -> JsonObject:
@@ -120,7 +120,7 @@ class Entities(Generic[Found]):
         """Raise `GraphError` 403 for a caller who may not change (PATCH) or remove (DELETE) this entity."""
 
     def create_as(self, _caller: Caller, lab: Lab, document: object, _parent: str) -> Found:
-        """Make an entity for a caller, below its parent; raises `GraphError`."""
+        """Create an entity for a caller, below its parent; raises `GraphError`."""
         return self.create(lab, document)
 
     def change_as(self, _caller: Caller, lab: Lab, found: Found, document: object) -> Found:
@@ -128,7 +128,7 @@ class Entities(Generic[Found]):
         return self.change(lab, found, document)
 
     def create(self, lab: Lab, document: object) -> Found:
-        """Make an entity; raises `GraphError`."""
+        """Create an entity; raises `GraphError`."""
         body = judge(self.body_for(document), document)
         created = self.state(lab, body, {"id": f"{self.prefix}{uuid.uuid4()}"})
         lab.store.add(created)
@@ -150,7 +150,7 @@ class Entities(Generic[Found]):
         return self.bodies[0]
 
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> Found:
-        """Return the entity after a body was written; `known` is what it was."""
+        """Return the entity after a body was written; `known` is its previous state."""
         return self.model.from_wire(known | body.document())
 
     def _parent_in(self, request: Request) -> str | None:
@@ -178,7 +178,7 @@ class Entities(Generic[Found]):
         return PlainTextResponse(str(len(lab.store.each(self.model, self._parent_in(request)))))
 
     async def answer(self, request: Request, identifier: str = "") -> Response:
-        """Read, change or delete one entity, by default the one that the path names."""
+        """Read, change or delete one entity, by default the one in the path."""
         rules = {"GET": self.may_read, "DELETE": self.may_delete or self.may_write}
         lab, caller = http.admitted(request, rules.get(request.method, self.may_write))
         parent = self._parent_in(request)
@@ -198,9 +198,9 @@ class Entities(Generic[Found]):
 
 @dataclass(frozen=True)
 class AssignedEntities(Entities[Typed]):
-    """Entities of several types, each named by `@odata.type`, that are assigned to groups, users and devices.
+    """Entities of several types, named by `@odata.type`, with assignments to groups, users and devices.
 
-    `assignment` is how assignments are kept, `assign` the body that writes them.
+    `assignment` is the model of stored assignments, `assign` the body that writes them.
     """
 
     assignment: type[DeviceConfigurationAssignment | AppAssignment] = AppAssignment
@@ -217,7 +217,7 @@ class AssignedEntities(Entities[Typed]):
         )
 
     def change(self, lab: Lab, found: Typed, document: object) -> Typed:
-        """Change an entity of the same type."""
+        """Change an entity without changing its type."""
         if f"#{self.body_for(document).type_name}" != found.odata_type:
             raise bad_request(f"The type of a {self.name} cannot be changed.")
         return super().change(lab, found, document)
@@ -229,7 +229,7 @@ class AssignedEntities(Entities[Typed]):
             super().remove(lab, found)
 
     def body_for(self, document: object) -> type[Body]:
-        """Return the body of the type that a document names."""
+        """Return the body for the type in a document."""
         name = document.get(OWN_TYPE) if isinstance(document, dict) else None
         if name is None and len(self.bodies) == 1:
             return self.bodies[0]
@@ -240,7 +240,7 @@ class AssignedEntities(Entities[Typed]):
         return kind
 
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> Typed:
-        """The state after a body was written; numbered where the type has a whole number as its version."""
+        """Return the state after a body was written; increment an integer version."""
         now = datetime.now(UTC).isoformat()
         facts: JsonObject = {
             "createdDateTime": known.get("createdDateTime") or now,
@@ -252,7 +252,7 @@ class AssignedEntities(Entities[Typed]):
         return self.model.from_wire({OWN_TYPE: f"#{body.type_name}", **known, **body.document(), **facts})
 
     def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
-        """Assign an entity to what the body names; raises `GraphError` 400."""
+        """Assign an entity to the targets in the body; raises `GraphError` 400."""
         wanted: dict[str, DeviceConfigurationAssignment | AppAssignment] = {}
         for assignment in body.assignments:
             item = {name: value for name, value in assignment.document().items() if name != OWN_TYPE}
@@ -267,7 +267,7 @@ class AssignedEntities(Entities[Typed]):
             lab.store.add(made, parent=identifier)
 
     async def _answer_assignments(self, request: Request) -> Response:
-        """List the assignments of an entity, after they were replaced by those of a POST."""
+        """List the assignments of an entity; a POST replaces them first."""
         is_change = request.method == "POST"
         lab, _ = http.admitted(request, self.may_write if is_change else self.may_read)
         identifier = self.named_in(request).id

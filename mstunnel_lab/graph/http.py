@@ -1,4 +1,4 @@
-"""HTTP conventions of Graph: who calls, JSON bodies, query options (OData), answers and error envelope."""
+"""HTTP conventions of Graph: caller, JSON bodies, query options (OData), responses and errors."""
 
 import re
 import uuid
@@ -35,7 +35,7 @@ _COLLECTION_OPTIONS: Final = frozenset({"$filter", "$top", "$skip", "$skiptoken"
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who calls; raises `GraphError` 401 when the access token is missing or not good."""
+    """Return the caller; raises `GraphError` 401 if the access token is missing or invalid."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
@@ -55,7 +55,7 @@ def caller_of(request: Request) -> Caller:
 
 
 def admitted(request: Request, requirement: AccessRule) -> tuple[Lab, Caller]:
-    """Return the tenant and who calls; raises `GraphError` 401, and 403 without what the call takes."""
+    """Return tenant and caller; raises `GraphError` 401, or 403 without the required permission."""
     caller = caller_of(request)
     requirement(caller)
     return lab_of(request), caller
@@ -73,12 +73,12 @@ async def read_json(request: Request) -> object:
 
 
 async def read_body(request: Request, kind: type[B]) -> B:
-    """Return the body, judged by its model."""
+    """Return the body, validated by its model."""
     return judge(kind, await read_json(request))
 
 
 class EntityType:
-    """What query options may name: the properties of a wire model, and those that lead to other entities.
+    """The properties of a wire model, and those that lead to other entities, for query options.
 
     `name` is without its namespace. Collections are filtered by displayName, id and those in `filterable`.
     """
@@ -98,7 +98,7 @@ class EntityType:
 
 @dataclass(frozen=True)
 class Query:
-    """Options, read and found right. `skip` counts entities over all pages."""
+    """Validated query options. `skip` counts entities over all pages."""
 
     select: tuple[str, ...] = ()
     expand: frozenset[str] = frozenset()
@@ -110,7 +110,7 @@ class Query:
 
 
 def parse_query(options: Mapping[str, str], kind: EntityType, *, is_collection: bool = True) -> Query:
-    """Read the options of a request for a collection, or for one entity; raises `GraphError` 400."""
+    """Parse the options of a request for a collection, or for one entity; raises `GraphError` 400."""
     known = _ENTITY_OPTIONS | (_COLLECTION_OPTIONS if is_collection else frozenset())
     unknown = sorted(name for name in options if name.startswith("$") and name not in known)
     if unknown:
@@ -170,10 +170,10 @@ def page(
     *,
     size: int,
 ) -> JsonObject:
-    """Return the answer for a collection: what matches, one page as `show` renders it, where the next one is.
+    """Return one page of a collection's matches, as `show` renders them, with a link to the next page.
 
-    `address` is the URL without query, `size` the server's page size. `$top` is the client's page size, as
-    in Graph. Without filter and order, no more than the page is read.
+    `address` is the URL without query, `size` the server's page size. `$top` is the client's page size, as in
+    Graph. Without filter and order, only the items of the page are read.
     """
     matching = found
     if query.filter:
@@ -194,7 +194,7 @@ def page(
 
 
 def _selected(document: JsonObject, query: Query) -> JsonObject:
-    """Return the properties that `$select` names, and what was expanded, with its annotations."""
+    """Return the properties that `$select` names, and expanded ones, with their annotations."""
     if not query.select:
         return document
     wanted = {*query.select, *query.expand}
@@ -202,13 +202,13 @@ def _selected(document: JsonObject, query: Query) -> JsonObject:
 
 
 def entity(request: Request, document: JsonObject, context: str, status: int = 200) -> JSONResponse:
-    """Answer one entity; `context` is the part of `@odata.context` after the hash."""
+    """Return the response for one entity; `context` is the part of `@odata.context` after the hash."""
     address = f"{lab_of(request).urls.graph}/beta/$metadata#{context}"
     return JSONResponse({"@odata.context": address, **document}, status)
 
 
 def one(request: Request, item: Item, show: Show[Item], kind: EntityType, context: str) -> JSONResponse:
-    """Answer a GET for one entity with its query options; raises `GraphError`."""
+    """Return the response to a GET for one entity with its query options; raises `GraphError`."""
     query = parse_query(request.query_params, kind, is_collection=False)
     return entity(request, _selected(show(item, query.expand), query), context)
 
@@ -216,7 +216,7 @@ def one(request: Request, item: Item, show: Show[Item], kind: EntityType, contex
 def collection(
     request: Request, found: Sequence[Item], show: Show[Item], kind: EntityType, context: str
 ) -> JSONResponse:
-    """Answer a GET for a collection with its query options; raises `GraphError`."""
+    """Return the response to a GET for a collection with its query options; raises `GraphError`."""
     lab, options = lab_of(request), dict(request.query_params)
     query = parse_query(options, kind)
     address, size = f"{lab.urls.graph}{request.url.path}", lab.tenant.page_size
@@ -225,19 +225,19 @@ def collection(
 
 
 def document(found: WireModel, _expand: frozenset[str]) -> JsonObject:
-    """Return an entity that has no navigation properties."""
+    """Return the document of an entity without navigation properties."""
     return found.document()
 
 
 def graph_error(request: Request, error: Exception) -> Response:
-    """Render a `GraphError` in Graph's envelope."""
+    """Render a `GraphError` in Graph's error format."""
     if not isinstance(error, GraphError):
         raise error
     return _envelope(request, error.status, error.code, error.message, error.inner_code)
 
 
 def http_error(request: Request, error: Exception) -> Response:
-    """Render Starlette's own refusals (404, 405), in Graph's envelope below Graph's paths."""
+    """Render Starlette's own errors (404, 405); below Graph's paths in Graph's error format."""
     if not isinstance(error, HTTPException):
         raise error
     if not request.url.path.startswith(("/beta", "/v1.0")):
@@ -259,7 +259,7 @@ def _envelope(request: Request, status: int, code: str, message: str, inner_code
     headers = {"request-id": request_id}
     if status == UNAUTHORIZED:
         headers["WWW-Authenticate"] = f'Bearer authorization_uri="{lab_of(request).urls.authority}"'
-    # JSON may carry half a surrogate pair, which UTF-8 cannot.
+    # JSON may contain half a surrogate pair, UTF-8 cannot.
     text = message.encode("utf-8", "replace").decode()
     body = {"error": {"code": code, "message": text, "innerError": inner}}
     return JSONResponse(body, status, headers)

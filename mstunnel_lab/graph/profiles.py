@@ -1,7 +1,7 @@
 """Graph below /deviceManagement: device configurations (VPN profiles of three kinds, trusted roots).
 
-Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab knows the properties
-that Microsoft Tunnel uses.
+Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab supports the
+properties that Microsoft Tunnel uses.
 """
 
 import base64
@@ -97,7 +97,7 @@ class _AndroidWorkProfileBody(_AndroidBody, name="androidWorkProfileVpnConfigura
 
 
 class _AndroidDeviceOwnerBody(_AndroidBody, name="androidDeviceOwnerVpnConfiguration"):
-    """androidDeviceOwnerVpnConfiguration."""
+    """The body of an androidDeviceOwnerVpnConfiguration."""
 
 
 class _IosBody(_VpnBody, name="iosVpnConfiguration"):
@@ -131,15 +131,15 @@ class _RootBody(bodies.NamedBody, entity=DeviceConfiguration):
 
 
 class _AndroidWorkProfileRootBody(_RootBody, name="androidWorkProfileTrustedRootCertificate"):
-    """androidWorkProfileTrustedRootCertificate."""
+    """The body of an androidWorkProfileTrustedRootCertificate."""
 
 
 class _AndroidDeviceOwnerRootBody(_RootBody, name="androidDeviceOwnerTrustedRootCertificate"):
-    """androidDeviceOwnerTrustedRootCertificate."""
+    """The body of an androidDeviceOwnerTrustedRootCertificate."""
 
 
 class _IosRootBody(_RootBody, name="iosTrustedRootCertificate"):
-    """iosTrustedRootCertificate."""
+    """The body of an iosTrustedRootCertificate."""
 
 
 PROFILES: Final = AssignedEntities(

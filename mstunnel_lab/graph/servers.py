@@ -1,7 +1,7 @@
 """Graph below /deviceManagement: the servers of a site, their health and the collection of their logs.
 
-That a server uploads its logs with PUT on the record's `labContent` is an extension of the lab: how real
-servers do it is not public.
+Servers upload their logs with PUT on the record's `labContent`, which is an extension of the lab: the method
+of real servers is not public.
 """
 
 import time
@@ -35,7 +35,7 @@ _ADDRESS_LIFE: Final = 600
 
 
 def _known_member(value: StrEnum) -> StrEnum:
-    """Refuse what reading maps later members to: it cannot be written."""
+    """Refuse the member to which unknown values are mapped on reading: it cannot be written."""
     if value == "unknownFutureValue":
         raise ValueError("is not a member of the enumeration")
     return value
@@ -48,7 +48,7 @@ def _graph_metric(value: str) -> str:
 
 
 def metric_in_graph(name: str) -> HealthMetric | None:
-    """Return the metric that Graph calls so, or None."""
+    """Return the metric with this name in Graph, or None."""
     return next((metric for metric in METRICS if metric.graph_name == name), None)
 
 
@@ -64,7 +64,7 @@ class CheckBody(BodyPart):
 
 
 class HealthBody(BodyPart):
-    """What a server tells about itself: the lab's extension `labHealth`."""
+    """A server's report about itself: the lab's extension `labHealth`."""
 
     status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
     server_image_digest: Text | None = None
@@ -74,7 +74,7 @@ class HealthBody(BodyPart):
 
 
 class ServerBody(Body, entity=wire.TunnelServer, name=_NAME):
-    """microsoftTunnelServer."""
+    """The body of a microsoftTunnelServer."""
 
     display_name: Name
     deployment_mode: Annotated[wire.DeploymentMode, AfterValidator(_known_member)] = (
@@ -84,13 +84,13 @@ class ServerBody(Body, entity=wire.TunnelServer, name=_NAME):
 
 
 class MetricNamesBody(Body, entity=wire.TunnelServer, name=_NAME):
-    """Parameters of getHealthMetrics."""
+    """The parameters of the action getHealthMetrics."""
 
     metric_names: Annotated[tuple[GraphMetric, ...], Field(min_length=1, max_length=100)]
 
 
 class LogRequestBody(Body, entity=wire.TunnelServer, name=_NAME):
-    """Parameters of createServerLogCollectionRequest and generateServerLogCollectionRequest."""
+    """The parameters of createServerLogCollectionRequest and generateServerLogCollectionRequest."""
 
     start_date_time: AwareDatetime
     end_date_time: AwareDatetime
@@ -103,7 +103,7 @@ class LogRequestBody(Body, entity=wire.TunnelServer, name=_NAME):
 
 
 class TimeSeriesBody(LogRequestBody):
-    """Parameters of getHealthMetricTimeSeries."""
+    """The parameters of the action getHealthMetricTimeSeries."""
 
     metric_name: GraphMetric
 
@@ -132,7 +132,7 @@ class _Servers(TunnelEntities[ServerRecord]):
             permissions.may_change_server(caller, found)
 
     def create_as(self, caller: Caller, lab: Lab, document: object, parent: str) -> ServerRecord:
-        """The application that first reports or changes a server is that of its agent."""
+        """Create a server; an application that reports health is recorded as that of its agent."""
         body = _server_body(lab, document)
         registrar = caller.app_id if caller.user is None else ""
         reports = bool(registrar) and body.lab_health is not None
@@ -145,7 +145,7 @@ class _Servers(TunnelEntities[ServerRecord]):
         return created
 
     def change_as(self, caller: Caller, lab: Lab, found: ServerRecord, document: object) -> ServerRecord:
-        """When its own application changes a server, it checks in."""
+        """Change a server; a change by its own application is a check-in."""
         body = _server_body(lab, document, found.public())
         given = document if isinstance(document, dict) else {}
         if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
@@ -180,14 +180,14 @@ SERVERS: Final = _Servers(
 
 
 def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -> ServerBody:
-    """Read the body of a server; without extensions it has no health."""
+    """Read the body of a server; without extensions it must not contain health."""
     if not lab.tenant.extensions and isinstance(document, dict) and "labHealth" in document:
         raise bad_request(unknown_property(ServerBody, "labHealth"))
     return judge(ServerBody, document, stored)
 
 
 def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerRecord:
-    """Note a check-in by the server's own application, and what it says of its health."""
+    """Record a check-in by the server's own application, and its reported health."""
     now, health = datetime.now(UTC), server.lab_health
     update: dict[str, object] = {"last_checkin_date_time": now}
     if health is not None:
@@ -200,7 +200,7 @@ def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerReco
 
 
 def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> wire.LogCollection:
-    """Ask a server for its logs of a time."""
+    """Request a server's logs for a period."""
     now = datetime.now(UTC)
     made = wire.LogCollection(
         id=str(uuid.uuid4()),
@@ -234,7 +234,7 @@ _LOGS: Final = _Logs("microsoftTunnelServerLogCollectionResponses", wire.LogColl
 
 
 async def health_metrics(request: Request) -> Response:
-    """Return the last reported values of some metrics; those that were never reported are left out."""
+    """Return the last reported values of some metrics; unreported ones are left out."""
     http.admitted(request, permissions.may_read_tunnel)
     names = (await http.read_body(request, MetricNamesBody)).metric_names
     health = SERVERS.named_in(request).lab_health
@@ -265,7 +265,7 @@ async def health_time_series(request: Request) -> Response:
 
 
 async def answer_log_request(request: Request) -> Response:
-    """Ask a server for its logs of a time."""
+    """Request a server's logs for a period."""
     lab, _ = http.admitted(request, permissions.may_update_tunnel)
     wanted = await http.read_body(request, LogRequestBody)
     made = request_logs(lab, SERVERS.named_in(request), wanted.start_date_time, wanted.end_date_time)
@@ -273,7 +273,7 @@ async def answer_log_request(request: Request) -> Response:
 
 
 async def upload(request: Request) -> Response:
-    """Take the logs of a server, a file of any kind; this completes the collection."""
+    """Store the uploaded logs of a server, a file of any kind; this completes the collection."""
     lab, caller = http.admitted(request, permissions.may_update_tunnel)
     found = _LOGS.named_in(request)
     if not lab.tenant.extensions:
@@ -289,7 +289,7 @@ async def upload(request: Request) -> Response:
 
 
 async def download_address(request: Request) -> Response:
-    """Make an address that the logs can be fetched from for ten minutes, without a token."""
+    """Create an address from which to download the logs for ten minutes, without a token."""
     http.admitted(request, permissions.may_read_tunnel)
     found = _LOGS.named_in(request)
     if found.status is not wire.LogCollectionStatus.COMPLETED:
@@ -298,7 +298,7 @@ async def download_address(request: Request) -> Response:
 
 
 def signed_address(request: Request, identifier: str) -> str:
-    """Return the address of uploaded logs, with its end and its signature."""
+    """Return the address of uploaded logs, with its expiry and its signature."""
     lab, until = lab_of(request), int(time.time()) + _ADDRESS_LIFE
     signature = labs_of(request).sign("logs", lab.tenant.id, identifier, str(until))
     return f"{lab.urls.graph}/lab/logs/{lab.tenant.id}/{identifier}?until={until}&signature={signature}"

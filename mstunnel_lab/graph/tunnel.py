@@ -1,6 +1,6 @@
 """Graph below /deviceManagement: server configurations, sites, health thresholds.
 
-Bodies have types, and what only the wire knows; the values are judged by the rules of mst-admin.
+Bodies check types and the wire format; the rules of mst-admin check the values.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, TunnelConfiguration, TunnelSite
 
 _ROUTE_PAIRS: Final = (("routeIncludes", "routesInclude"), ("routeExcludes", "routesExclude"))
-# A rule of our gateways: Intune cannot know which settings they pass on to ocserv.
+# This rule is of our gateways: Intune cannot know which settings they pass on to ocserv.
 _OF_THE_GATEWAY: Final = "advanced-setting-invalid"
 DEFAULT_THRESHOLDS: Final = tuple(
     HealthThreshold(
@@ -53,9 +53,9 @@ DEFAULT_THRESHOLDS: Final = tuple(
         ("latency", 10, 20),
     )
 )
-"""Of a new tenant, as the vendor describes them: percent, percent, GB, milliseconds.
+"""The thresholds of a new tenant, from the vendor's description: percent, percent, GB, milliseconds.
 
-The names are the lab's own: no public source tells those of Intune.
+The names are the lab's own: no public source has those of Intune.
 """
 
 
@@ -66,7 +66,7 @@ def _unpadded(value: str) -> str:
 
 
 def _without_host_bits(value: str) -> str:
-    """Refuse an address within a network; what is no network at all is left for the rules to find."""
+    """Refuse an address within a network; the rules report anything that is not a network."""
     try:
         found = ip_interface(value)
     except ValueError:
@@ -82,7 +82,7 @@ MetricName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_
 
 
 class SettingBody(BodyPart):
-    """One advanced setting."""
+    """The name and value of an advanced setting."""
 
     name: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     value: Annotated[StrictStr, Field(min_length=1, pattern=r"^[^\r\n]*$")]
@@ -95,7 +95,7 @@ class SettingBody(BodyPart):
 
 
 class ConfigurationBody(Body, entity=TunnelConfiguration, name="microsoftTunnelConfiguration"):
-    """microsoftTunnelConfiguration."""
+    """The body of a microsoftTunnelConfiguration."""
 
     display_name: Name
     description: Text | None = None
@@ -115,7 +115,7 @@ class ConfigurationBody(Body, entity=TunnelConfiguration, name="microsoftTunnelC
 
     @classmethod
     def superseded(cls, changes: Mapping[str, object]) -> set[str]:
-        """The other name of a route property that is written."""
+        """Return the other name of a route property that is written."""
         return {name for pair in _ROUTE_PAIRS if not changes.keys().isdisjoint(pair) for name in pair}
 
     @model_validator(mode="before")
@@ -138,13 +138,13 @@ class ConfigurationBody(Body, entity=TunnelConfiguration, name="microsoftTunnelC
         return self
 
     def findings(self) -> Iterable[Finding]:
-        """Return what the rules for server configurations refuse."""
+        """Return the findings of the rules for server configurations."""
         written = configuration_object(TunnelConfiguration.from_wire(self.document()))
         return (item for item in judge_configuration(written) if item.fatal and item.code != _OF_THE_GATEWAY)
 
 
 class SiteBody(Body, entity=TunnelSite, name="microsoftTunnelSite"):
-    """microsoftTunnelSite; the configuration is referred to by a nested id or by `@odata.bind`."""
+    """The body of a microsoftTunnelSite; a nested id or `@odata.bind` refers to the configuration."""
 
     display_name: Name
     description: Text | None = None
@@ -166,7 +166,7 @@ class SiteBody(Body, entity=TunnelSite, name="microsoftTunnelSite"):
 
     @property
     def configuration_id(self) -> str:
-        """Id of the server configuration that the body refers to, or ""."""
+        """The id of the server configuration to which the body refers, or ""."""
         if self.microsoft_tunnel_configuration:
             return self.microsoft_tunnel_configuration.id
         return (self.configuration_bind or "").strip("')")[-36:]
@@ -178,7 +178,7 @@ class SiteBody(Body, entity=TunnelSite, name="microsoftTunnelSite"):
         return self
 
     def findings(self) -> Iterable[Finding]:
-        """Return what the rules for sites refuse."""
+        """Return the findings of the rules for sites."""
         written = site_object(TunnelSite.from_wire(self.document()))
         return (item for item in judge_site(written) if item.fatal)
 
@@ -189,14 +189,14 @@ class SiteBody(Body, entity=TunnelSite, name="microsoftTunnelSite"):
 
 
 class ThresholdBody(Body, entity=HealthThreshold, name="microsoftTunnelHealthThreshold"):
-    """microsoftTunnelHealthThreshold; `id` is the name of the metric and only given on creation."""
+    """The body of a microsoftTunnelHealthThreshold; only a new one has the metric's name as `id`."""
 
     id: MetricName | None = None
     healthy_threshold: Annotated[StrictInt, Field(ge=0)]
     unhealthy_threshold: Annotated[StrictInt, Field(ge=0)]
 
     def findings(self) -> Iterable[Finding]:
-        """Return what the rules for thresholds say, a metric without thresholds included."""
+        """Return the findings of the rules for thresholds, including an unknown metric."""
         if not self.id:
             return ()
         healthy, unhealthy = self.healthy_threshold, self.unhealthy_threshold
@@ -204,7 +204,7 @@ class ThresholdBody(Body, entity=HealthThreshold, name="microsoftTunnelHealthThr
 
 
 def server_document(lab: Lab, server: ServerRecord) -> JsonObject:
-    """Return a server as Graph shows it: offline when it has not checked in for long."""
+    """Return a server as Graph shows it: offline without a recent check-in."""
     document = server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
     if not lab.tenant.extensions:
         del document["labHealth"]
@@ -222,7 +222,7 @@ def status_of(lab: Lab, server: ServerRecord) -> HealthStatus:
 
 @dataclass(frozen=True)
 class TunnelEntities(Entities[Found]):
-    """Entities that the permission group Microsoft Tunnel Gateway of custom roles is about."""
+    """Entities in the permission group Microsoft Tunnel Gateway of custom roles."""
 
     may_read: AccessRule = may_read_tunnel
     may_write: AccessRule = may_update_tunnel
@@ -236,7 +236,7 @@ class _Configurations(TunnelEntities[TunnelConfiguration]):
         return new_configuration(body, str(known["id"]))
 
     def remove(self, lab: Lab, found: TunnelConfiguration) -> None:
-        """Remove a configuration that no site uses."""
+        """Remove a configuration; raises `GraphError` 409 if a site uses it."""
         for site in lab.store.each(SiteRecord):
             if site.configuration_id == found.id:
                 message = text(
@@ -255,7 +255,7 @@ def new_configuration(body: Body, identifier: str) -> TunnelConfiguration:
 @dataclass(frozen=True)
 class _Sites(TunnelEntities[SiteRecord]):
     def document(self, lab: Lab, found: SiteRecord, expand: frozenset[str] = frozenset()) -> JsonObject:
-        """Servers are expanded as one page, and where the next one is (OData JSON 4.5.5)."""
+        """Return a site; expanded servers are one page with a link to the next (OData JSON 4.5.5)."""
         shown = found.public()
         if "microsoftTunnelConfiguration" in expand:
             used = lab.store.get(TunnelConfiguration, found.configuration_id)
@@ -270,7 +270,7 @@ class _Sites(TunnelEntities[SiteRecord]):
         return shown
 
     def state(self, lab: Lab, body: Body, known: JsonObject) -> SiteRecord:
-        """The state after a body was written; raises `GraphError` 400 without a server configuration."""
+        """Return the state after a body was written; raises `GraphError` 400 without a configuration."""
         named = body.configuration_id if isinstance(body, SiteBody) else ""
         wanted = named or str(known.get("configurationId", ""))
         if not wanted or lab.store.get(TunnelConfiguration, wanted) is None:
@@ -279,14 +279,14 @@ class _Sites(TunnelEntities[SiteRecord]):
         return new_site(body, known, wanted)
 
     def remove(self, lab: Lab, found: SiteRecord) -> None:
-        """Remove a site without servers."""
+        """Remove a site; raises `GraphError` 409 if it has servers."""
         if lab.store.each(ServerRecord, parent=found.id):
             raise conflict("The site has servers; remove them first.")
         super().remove(lab, found)
 
 
 def new_site(body: Body, known: JsonObject, configuration_id: str) -> SiteRecord:
-    """Return the state of a site after a body was written; `known` is what it was."""
+    """Return the state of a site after a body was written; `known` is its previous state."""
     reference = {"configurationId": configuration_id}
     return SiteRecord.from_wire({"upgradeAvailable": False, **known, **body.document(), **reference})
 
@@ -321,13 +321,13 @@ THRESHOLDS: Final = _Thresholds("microsoftTunnelHealthThresholds", HealthThresho
 
 
 async def site_configuration(request: Request) -> Response:
-    """Read, change or delete the server configuration of a site, which all its other sites share."""
+    """Read, change or delete the server configuration of a site, which other sites may share."""
     caller_of(request)
     return await CONFIGURATIONS.answer(request, SITES.named_in(request).configuration_id)
 
 
 async def answer_upgrade(request: Request) -> Response:
-    """Ask the servers of a site to upgrade."""
+    """Request an upgrade of a site's servers."""
     lab, _ = admitted(request, may_update_tunnel)
     found = SITES.named_in(request)
     if await request.body():
@@ -337,7 +337,7 @@ async def answer_upgrade(request: Request) -> Response:
 
 
 def request_upgrade(lab: Lab, found: SiteRecord) -> None:
-    """Ask the servers of a site to upgrade; with extensions `labUpgradeRequestedDateTime` shows when."""
+    """Request an upgrade; with extensions `labUpgradeRequestedDateTime` shows the time."""
     if lab.tenant.extensions:
         moment = datetime.now(UTC).isoformat()
         lab.store.replace(found.model_copy(update={"labUpgradeRequestedDateTime": moment}))

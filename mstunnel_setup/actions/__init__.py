@@ -1,1 +1,1 @@
-"""Every reversible effect on the host and in the tenant, one module per kind of object."""
+"""The reversible effects on host and tenant, one module per kind of object."""

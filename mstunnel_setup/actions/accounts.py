@@ -32,7 +32,7 @@ IdKind: TypeAlias = Literal["subuid", "subgid"]
 IDS = 65536
 """Number of subordinate ids of each kind that containers need."""
 JOURNAL_GROUP = "systemd-journal"
-"""Its members can read the system's journal, which contains the logs of the containers."""
+"""Its members can read the system's journal, which contains the containers' logs."""
 LINGERING = "/var/lib/systemd/linger"
 
 _SECONDS = 300.0
@@ -43,17 +43,17 @@ _OWN_DIRECTORIES = frozenset({".cache", ".config", ".local"})
 
 
 def creation(name: str) -> tuple[str, ...]:
-    """The command that creates the account, without login (useradd(8))."""
+    """Return the command that creates the account, without login (useradd(8))."""
     return ("useradd", "--create-home", "--shell", "/usr/sbin/nologin", name)
 
 
 def id_range(name: str, kind: IdKind, first: int, verb: str = "add") -> tuple[str, ...]:
-    """The command that gives the account subordinate ids from `first` on, or removes them (usermod(8))."""
+    """Return the command that adds subordinate ids from `first` on, or removes them (usermod(8))."""
     return ("usermod", f"--{verb}-{kind}s", f"{first}-{first + IDS - 1}", name)
 
 
 def lingering(name: str) -> tuple[str, ...]:
-    """The command that lets the account's services run from boot on, without a login (loginctl(1))."""
+    """Return the command that starts the account's services at boot, without a login (loginctl(1))."""
     return ("loginctl", "enable-linger", name)
 
 
@@ -71,7 +71,7 @@ class CreateAccount(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Create it; again, if an interrupted run has not created the home. Raises StepError."""
+        """Create it, again if an interrupted run has not created the home. Raises StepError."""
         found = accounts.find(self.name)
         if found is not None and host.files.state(found.home) is None:
             _run(host, self.name, ("userdel", self.name))
@@ -81,7 +81,7 @@ class CreateAccount(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove account and home; both are kept when others put files there, or a program is running."""
+        """Remove account and home; keep both if others put files there, or a program is running."""
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
@@ -113,12 +113,12 @@ class GiveIds(Action):
         return self._line in (host.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Add it, unless an interrupted run has done so."""
+        """Add the range, unless an interrupted run has done so."""
         if not self.satisfied(host, outputs):
             _run(host, self.name, id_range(self.name, self.ids, self.first))
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove it; it is kept where usermod(8) refuses, as while a program of the account is running."""
+        """Remove the range; keep it if usermod(8) refuses, as while a program of the account is running."""
         if not self.satisfied(host, record.outputs):
             return Undone(Undo.ABSENT)
         command = id_range(self.name, self.ids, self.first, "del")
@@ -151,7 +151,7 @@ class JoinGroup(Action):
         _run(host, self.name, ("usermod", "--append", "--groups", self.group, self.name))
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove it from the group (gpasswd(1))."""
+        """Remove the account from the group (gpasswd(1))."""
         if not self.satisfied(host, record.outputs):
             return Undone(Undo.ABSENT)
         _run(host, self.name, ("gpasswd", "--delete", self.name, self.group))
@@ -159,7 +159,7 @@ class JoinGroup(Action):
 
 
 class EnableLinger(Action):
-    """Let the services of the account run from boot on, without a login."""
+    """Start the services of the account at boot, without a login."""
 
     kind = "enable-linger"
     key_template = "linger:{name}"
@@ -191,7 +191,7 @@ class EnableLinger(Action):
             host.files.remove(f"{LINGERING}/{self.name}")
             return Undone(Undo.REMOVED)
         _run(host, self.name, ("loginctl", "disable-linger", self.name))
-        # It stays while the account is logged in.
+        # The manager stays while the account is logged in.
         _within(host, lambda: host.files.state(self._manager) is None, _SECONDS_TO_END)
         return Undone(Undo.REMOVED)
 
@@ -227,7 +227,7 @@ def _run(host: Host, name: str, command: Sequence[str]) -> None:
 class GivenDirectory(Action):
     """Create the directory `path` if it is missing, and change the owner of it and its content.
 
-    Only for directories of settings: the storage of containers belongs to many users.
+    This is only for directories of settings: container storage belongs to many users.
     """
 
     key_template = "folder:{path}"
@@ -235,7 +235,7 @@ class GivenDirectory(Action):
 
     @abstractmethod
     def owner(self) -> tuple[int, int]:
-        """The new user and group id. Raises StepError when there are none yet."""
+        """Return the new user and group id. Raises StepError if there are none yet."""
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -243,7 +243,7 @@ class GivenDirectory(Action):
         return state is not None and state.uid == self.owner()[0]
 
     def capture(self, host: Host) -> JsonObject:
-        """The earlier owner; None when it is created now."""
+        """Return the earlier owner; None if the directory does not exist yet."""
         state = host.files.state(self.path)
         return {"uid": None if state is None else state.uid, "gid": None if state is None else state.gid}
 
@@ -255,7 +255,7 @@ class GivenDirectory(Action):
         host.files.give(self.path, uid, gid)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove it when it is empty; else restore the owner, or root: the account may be removed next."""
+        """Remove the directory if it is empty; else restore its owner, or root if it had none."""
         uid, gid = record.before["uid"], record.before["gid"]
         if host.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
@@ -275,7 +275,7 @@ class GiveDirectory(GivenDirectory):
     account: str
 
     def owner(self) -> tuple[int, int]:
-        """The ids of the account. Raises StepError `account-missing`."""
+        """Return the ids of the account. Raises StepError `account-missing`."""
         found = accounts.find(self.account)
         if found is None:
             raise StepError(
@@ -287,7 +287,7 @@ class GiveDirectory(GivenDirectory):
         return found.uid, found.gid
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the account exists and owns it."""
+        """Return whether the account exists and owns the directory."""
         return accounts.find(self.account) is not None and super().satisfied(host, outputs)
 
 
@@ -298,12 +298,12 @@ class GiveToAgent(GivenDirectory):
     description = text("let the agent write to {path}")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove the content, links not followed, then the directory, or restore its owner."""
+        """Remove the content without following links, then the directory, or restore its owner."""
         host.files.empty(self.path)
         return super().undo(host, record)
 
     def owner(self) -> tuple[int, int]:
-        """The agent's user id; the group is not changed."""
+        """Return the agent's user id; the group is not changed."""
         return AGENT_USER, -1
 
 
@@ -331,7 +331,7 @@ class OpenMailbox(Action):
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the directories with the content of the inbox and the messages of the monitor.
 
-        Other files are kept, and so are their directories.
+        Other files and their directories are kept.
         """
         if host.files.state(paths.MESSAGES) is None:
             return Undone(Undo.ABSENT)

@@ -18,7 +18,7 @@ from mstunnel_setup.transaction.action import RecordAction, Undo, Undone, UndoRe
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialSource:
-    """Where a credential is read from: certificate and key, or a PFX and how to get its passphrase.
+    """The source of a credential: certificate and key, or a PFX and the source of its passphrase.
 
     The paths are real ones of this machine, as administrators name them.
     """
@@ -29,7 +29,7 @@ class CredentialSource:
     passphrase: str | None = None
 
     def load(self, host: Host) -> Credential:
-        """Read it. Raises SignInError (see `read_credential`)."""
+        """Read the credential. Raises SignInError (see `read_credential`)."""
         if not self.pfx:
             return read_credential(host.files.given, self.certificate, key_path=self.key)
         secret = host.passphrase(self.passphrase) if self.passphrase else None
@@ -37,12 +37,12 @@ class CredentialSource:
 
 
 def certificate_sha256(credential: Credential) -> str:
-    """The digest by which a credential is known again."""
+    """Return the digest that identifies a credential."""
     return credential.certificate.fingerprint(SHA256()).hex()
 
 
 class PlaceAgentCredential(FileAction):
-    """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
+    """Write a given credential to the agent's own path (PFX, empty passphrase)."""
 
     kind = "place-agent-credential"
     source: CredentialSource
@@ -67,7 +67,7 @@ class PlaceAgentCredential(FileAction):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Write it; refused when the source is not what was looked at."""
+        """Write it, unless the source has changed since it was checked."""
         found = self.source.load(host)
         if certificate_sha256(found) != self.certificate_sha256:
             raise SignInError(
@@ -84,7 +84,7 @@ class PlaceAgentCredential(FileAction):
 
 
 class UseAppIdentity(RecordAction):
-    """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
+    """Use an existing application for the agent. Results: `tenant_id`, `app_id`."""
 
     kind = "use-app-identity"
     key_template = "application:{app_id}"
@@ -99,16 +99,16 @@ class UseAppIdentity(RecordAction):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """It stays: its creator removes it."""
+        """Keep the application: its creator removes it."""
         return Undone(
             Undo.KEPT, f"the application {self.app_id} was created in advance, not by this installation"
         )
 
 
 class CreateAgentSecret(FileAction):
-    """Make a secret of the agent's own application and keep it at `path`.
+    """Create a secret of the agent's own application and store it at `path`.
 
-    `application` is the key of the action that made the application, `days` how long the secret lasts.
+    `application` is the key of the action that created the application, `days` the lifetime of the secret.
     Results: `key_id`, `not_after`.
     """
 
@@ -118,9 +118,9 @@ class CreateAgentSecret(FileAction):
     days: int
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the file is there and the application still has the secret.
+        """Return whether the file exists and the application still has the secret.
 
-        A sign-in as that application proves it, and could not look at the directory.
+        A sign-in as that application proves it, and would not permit reading the directory.
         """
         made = outputs.get(self.key, {}).get("key_id")
         if made is None or host.files.state(self.path) is None:
@@ -128,7 +128,7 @@ class CreateAgentSecret(FileAction):
         return bool(host.graph.signed_in_as) or made in self._present(host, outputs)
 
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Make it. The text of one that a cut-off run made is lost, so that one goes first."""
+        """Create the secret; remove one that an interrupted run created, because its text is lost."""
         object_id = self._object_id(outputs)
         for lost in self._present(host, outputs):
             host.graph.remove_password(object_id, lost)
@@ -147,15 +147,15 @@ class CreateAgentSecret(FileAction):
         return str(outputs[self.application]["application_object_id"])
 
     def _present(self, host: Host, outputs: Outputs) -> list[str]:
-        """Ids of the secrets that the application has; it is ours, and so are they."""
+        """Return the ids of the application's secrets; they are ours, like the application."""
         found = host.graph.application(self._object_id(outputs))
         return [item.key_id for item in (found.password_credentials if found else ()) if item.key_id]
 
 
 class PlaceAgentSecret(FileAction):
-    """Put the secret of an application that was created in advance where the agent reads its own.
+    """Write the secret of an application created in advance to the agent's own path.
 
-    `secret` says where it is given; the secret itself never enters the journal.
+    `secret` is a reference to it; the secret itself never enters the journal.
     """
 
     kind = "place-agent-secret"

@@ -1,7 +1,7 @@
 """Actions that place certificates and keys, now or at a later time.
 
-Their content never enters the journal. What waits for its time has a persistent systemd timer, which survives
-a reboot.
+Their content never enters the journal. A scheduled import has a persistent systemd timer, which survives a
+reboot.
 """
 
 import hashlib
@@ -39,12 +39,14 @@ from mstunnel_setup.transaction.receipt import Receipt
 
 _PRIVATE = 0o600
 TESTED_SHA256 = "pfx_sha256"
-"""The output with the digest of the credential that was made and tested: the same bytes need no test again.
-The agent renews its credential, and may put anything in its place."""
+"""The output with the digest of the credential that was created and tested.
+
+The same bytes need no new test, but the agent renews its credential and may replace it with anything.
+"""
 
 
 class PlaceIdentity(Action):
-    """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
+    """Write chain.pem, key.pem and, if present, root.pem of a checked identity into `directory`."""
 
     kind = "place-identity"
     key_template = "identity:{directory}"
@@ -58,7 +60,7 @@ class PlaceIdentity(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the directory holds this identity, with a key that only its owner can read."""
+        """Return whether the directory has this identity, with a key that only its owner can read."""
         state = host.files.state(f"{self.directory}/key.pem")
         if state is None or state.mode != _PRIVATE:
             return False
@@ -72,7 +74,7 @@ class PlaceIdentity(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Write the files. Raises CertificateError when the source has changed since the check."""
+        """Write the files. Raises CertificateError if the source has changed since the check."""
         identity = host.load(self.source)
         if fingerprint(identity) != self.fingerprint:
             raise CERTIFICATE_SOURCE_CHANGED(files=" and ".join(self.source.paths))
@@ -90,7 +92,7 @@ class PlaceIdentity(Action):
 
 
 class _BeforeTheLink(OneWayAction):
-    """What is done with the generation `name` before it is linked."""
+    """A preparation of the generation `name` before it is linked."""
 
     name: str
 
@@ -100,7 +102,7 @@ class _BeforeTheLink(OneWayAction):
 
 
 class FreshenIdentity(_BeforeTheLink):
-    """Freshen the generation `name`, which lay here before, until it is linked."""
+    """Mark the existing generation `name` as new before it is linked again."""
 
     kind = "freshen-identity"
 
@@ -122,10 +124,10 @@ class FreshenIdentity(_BeforeTheLink):
 
 
 def refuse_unloadable(host: Host, image: str, name: str) -> None:
-    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
+    """Have ocserv and GnuTLS in the gateway's image load the generation `name`, with its configuration.
 
-    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have. Raises
-    CertificateError `import-refused`.
+    They may refuse what our own checks accept, such as a curve that GnuTLS lacks. Raises CertificateError
+    `import-refused`.
     """
     configuration = (host.files.read(paths.OCSERV_CONF) or b"").decode()
     reason = host.gateway_refusal(image, configuration.replace(paths.ACTIVE, generations.directory(name)))
@@ -173,7 +175,7 @@ class PlaceKey(PlacedFile):
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
-        """The key. Raises CertificateError when the source has changed since the check."""
+        """Return the key. Raises CertificateError if the source has changed since the check."""
         content = key_pem(host.load(self.source))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise CERTIFICATE_SOURCE_CHANGED(files=" and ".join(self.source.paths))
@@ -185,7 +187,7 @@ class PlaceKey(PlacedFile):
 
 
 class PlaceRevocations(PlacedFile):
-    """Write the revocation lists of a file that was checked, as PEM.
+    """Write the revocation lists of a checked file, as PEM.
 
     They may be long, so the journal gets their digest only.
     """
@@ -197,7 +199,7 @@ class PlaceRevocations(PlacedFile):
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
-        """The lists. Raises CertificateError when the source has changed since the check."""
+        """Return the lists. Raises CertificateError if the source has changed since the check."""
         content = lists_pem(read_lists(given_content(host.files, self.source), self.source))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise CERTIFICATE_SOURCE_CHANGED(files=self.source)
@@ -230,7 +232,7 @@ class CreateAgentCredential(FileAction):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Create it, unless an interrupted run has done so."""
+        """Create the credential, unless an interrupted run has done so."""
         if not self.satisfied(host, outputs):
             pfx, _ = new_agent_certificate(self.common_name, host.clock.now(), CREDENTIAL_DAYS)
             host.files.write(self.path, pfx, _PRIVATE)
@@ -247,12 +249,12 @@ WANTED = f"{paths.UNITS}/timers.target.wants"
 
 
 class ScheduleImport(Composite):
-    """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
+    """Have `program` activate the generation `fingerprint` at the time `at` (ISO 8601, UTC).
 
-    `copied` says that chain and key came from elsewhere and belong in their usual places afterwards;
-    `instead_of` is the newer generation that an administrator agreed to give up for it, empty for none;
-    `engine` is the one the gateway runs on. Without a `timer`, where no systemd runs, the monitor looks for
-    what the journal holds.
+    `copied` means that chain and key came from elsewhere and belong in their usual places afterwards.
+    `instead_of` is the newer generation that an administrator agreed to replace, empty for none. `engine` is
+    the gateway's container engine. Without a `timer`, where systemd does not run, the monitor reads the
+    journal instead.
     """
 
     kind = "schedule-import"
@@ -269,7 +271,7 @@ class ScheduleImport(Composite):
 
     @property
     def due(self) -> datetime:
-        """When it is taken into use."""
+        """The time of its activation."""
         return datetime.fromisoformat(self.at).astimezone(UTC)
 
     @property
@@ -279,7 +281,7 @@ class ScheduleImport(Composite):
 
     @property
     def units(self) -> tuple[WriteFile, WriteFile]:
-        """Service and timer. They are named after their content and belong to us alone."""
+        """Service and timer. Their names come from their content, so no other program uses them."""
         service = rendering.render(
             "systemd/mstunnel-import.service",
             name=self.name,
@@ -297,12 +299,12 @@ class ScheduleImport(Composite):
     @property
     @override
     def parts(self) -> Mapping[str, Action]:
-        """What starts the timer at boot; a file may stand in its place."""
+        """The link that starts the timer at boot; a file may be in its place."""
         link = Link(path=f"{WANTED}/{self.unit}.timer", target=f"{paths.UNITS}/{self.unit}.timer")
         return {"": link} if self.timer else {}
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the units are there and the timer runs; without one, whether the journal has it."""
+        """Return whether the units exist and the timer runs, or the journal record exists without a timer."""
         if not self.timer:
             return self.key in outputs
         if not all(unit.satisfied(host, outputs) for unit in self.units):
@@ -321,16 +323,16 @@ class ScheduleImport(Composite):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Stop the timer and remove what was written, also systemd's note of when it ran."""
+        """Stop the timer and remove all written files and systemd's record of its last run."""
         if not self.timer:
             return Undone(Undo.REMOVED)
         if host.systemd.known(f"{self.unit}.timer"):
             host.systemd.stop(f"{self.unit}.timer")
         undone = super().undo(host, record)
-        # systemd remembers there when a persistent timer ran last: systemd.timer(5), Persistent=.
+        # A persistent timer's last run is the time of this file: systemd.timer(5), Persistent=.
         stamp = f"{paths.TIMER_STAMPS}/stamp-{self.unit}.timer"
         for path in (*(unit.path for unit in reversed(self.units)), stamp):
-            # Also where nothing is: a writer that was killed has left its temporary file.
+            # Even if the file is missing, a killed writer may have left its temporary file.
             host.files.remove(path)
         host.systemd.daemon_reload()
         return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)
@@ -340,7 +342,7 @@ _CODEC = Codec([ScheduleImport])
 
 
 def pending_imports(receipt: Receipt) -> tuple[ScheduleImport, ...]:
-    """The certificates that wait for their time, in the order they were handed in."""
+    """Return the scheduled certificates, in the order in which they were given."""
     found = (entry.versions[-1] for entry in receipt.entries.values())
     loaded = (_CODEC.load(data) for data in found if data["kind"] == ScheduleImport.kind)
     return tuple(action for action in loaded if isinstance(action, ScheduleImport))

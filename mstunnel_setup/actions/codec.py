@@ -1,4 +1,4 @@
-"""The kinds of action that journals contain."""
+"""The kinds of actions in journals."""
 
 from mstunnel_setup.actions import (
     accounts,

@@ -1,4 +1,4 @@
-"""Images and containers of ours: pull and load, start and stop, wait until they are up."""
+"""Images and containers: pulling and loading, starting and stopping, waiting until they are up."""
 
 from abc import abstractmethod
 from dataclasses import replace
@@ -30,11 +30,11 @@ CONTAINER_UNHEALTHY = declare(
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 1.0
-# Podman counts these checks too: after the start period, three failures within three seconds make a
-# container unhealthy. On a slow machine checks and start take longer alike, so their number is the limit.
+# Podman counts these checks too: after the start period, three failures within three seconds make a container
+# unhealthy. On a slow machine checks and start take longer alike, so the limit is their number.
 _FAILED_PROBES = 45
-# A container that ends at every start is given up after so many restarts, and not sooner than this: a
-# unit restarts it every five seconds, an engine at once.
+# A container that keeps ending is given up after this number of restarts, but not before this time: a unit
+# restarts it every five seconds, an engine at once.
 _RESTARTS = 3
 _CRASH_SECONDS = 15.0
 # A container without a health check has to run this long before it counts as running.
@@ -43,7 +43,7 @@ _RELOAD_SECONDS = 10.0
 
 
 def state_of(host: Host, name: str) -> ContainerState | None:
-    """The state of a container; after a health check where the engine makes none, or has not yet."""
+    """Return the state of a container, after a health check if the engine has not made one."""
     state = host.engine.inspect(name)
     if state is None or state.status != "running" or state.health is None:
         return state
@@ -51,14 +51,14 @@ def state_of(host: Host, name: str) -> ContainerState | None:
         return state
     passed = host.engine.probe(name)
     state = host.engine.inspect(name)
-    # Docker itself counts only the checks that it makes.
+    # Docker counts only its own checks.
     if passed and state is not None and state.health == "starting":
         return replace(state, health="healthy")
     return state
 
 
 def _manager(host: Host, container: str) -> tuple[Systemd | ContainerEngine, str]:
-    """What starts and stops a container, and its name there: its service, else the engine."""
+    """Return the manager of a container, systemd or the engine, and the container's name there."""
     unit = f"{container}.service"
     return (host.systemd, unit) if host.systemd.known(unit) else (host.engine, container)
 
@@ -82,12 +82,12 @@ def restart(host: Host, container: str) -> None:
 
 
 def reload_gateway(host: Host) -> None:
-    """Have the gateway apply changed files now; it looks for itself every 30 seconds. Raises EngineError."""
+    """Have the gateway reload changed files now instead of within 30 seconds. Raises EngineError."""
     host.engine.execute(paths.SERVER, ("sh", "-c", "kill -HUP 1"), _RELOAD_SECONDS)
 
 
 def _restarts(host: Host, container: str, state: ContainerState | None) -> int:
-    """How often its service, or the engine, has restarted the container since it was last started."""
+    """Return the number of restarts by service or engine since the container was last started."""
     unit = f"{container}.service"
     if host.systemd.known(unit):
         return host.systemd.restarts(unit)
@@ -97,12 +97,12 @@ def _restarts(host: Host, container: str, state: ContainerState | None) -> int:
 def wait_until_up(host: Host, name: str, timeout: float) -> None:
     """Return once the container `name` is healthy, or, without a health check, keeps running.
 
-    The health check is run from here: Podman without systemd does not run it, and otherwise the first one
-    may be a whole interval away. Raises EngineError `container-failed` with the last lines of its log when
-    the container stays unhealthy, when it ends again and again, or after `timeout` seconds.
+    The health check is run from here: Podman without systemd does not run it, and otherwise the first one may
+    be a whole interval away. Raises EngineError `container-failed` with the last lines of its log if the
+    container stays unhealthy, ends repeatedly, or is not up after `timeout` seconds.
     """
     failed = 0
-    # Since when a container without health check has been running without a restart.
+    # The start of the current run of a container without a health check.
     started: datetime | None = None
     since = 0.0
     begun = probe_at = host.clock.monotonic()
@@ -129,9 +129,9 @@ def wait_until_up(host: Host, name: str, timeout: float) -> None:
 
 
 def launch_failure(host: Host, name: str, state: ContainerState | None) -> EngineError:
-    """The error for a container that does not start, with the last lines of its log.
+    """Return the error for a container that does not start, with the last lines of its log.
 
-    Its service has them also once it has removed the container.
+    The log of its service remains available when the container is removed.
     """
     unit = f"{name}.service"
     if host.systemd.known(unit):
@@ -162,7 +162,7 @@ class MakeStateDirectory(MakeDirectory):
     description = text("create directory {path} for the state of the container")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove the directory with its content; links are not followed."""
+        """Remove the directory with its content, without following links."""
         host.files.empty(self.path)
         return super().undo(host, record)
 
@@ -187,7 +187,7 @@ class StartService(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Start it, or restart it with the new configuration."""
+        """Start the service, or restart it with the new configuration."""
         _refuse_foreign(self.container, host.engine.inspect(self.container))
         try:
             if host.systemd.active(self.unit):
@@ -209,8 +209,8 @@ class StartService(Action):
 class StartServices(Action):
     """Start several services and wait until the container of each is up.
 
-    Where none of them runs they start at the same time. Otherwise each waits for the one before it: a new
-    agent only replaces one that works when the new server does.
+    If none of them runs, they start at the same time. Otherwise each waits for the one before it: a new agent
+    must not replace a working one unless the new server works.
     """
 
     kind = "start-services"
@@ -232,7 +232,7 @@ class StartServices(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Start those that do not run with their configuration, and wait for them."""
+        """Start the services that do not run with their configuration, and wait for them."""
         if any(host.systemd.active(service.unit) for service in self.services):
             for service in self.services:
                 if not service.satisfied(host, outputs):
@@ -307,16 +307,16 @@ def _runs(host: Host, container: str, digest: str | None) -> bool:
 
 
 def _agent_has_proxies(files: Files) -> bool:
-    """Whether the agent uses the proxies of `env.sh`, as far as it has reported which it uses.
+    """Return whether the agent uses the proxies of `env.sh`, according to its last report.
 
-    A proxy that was set after its start and removed again leaves the label as it was.
+    A proxy that was set after its start and removed again does not change the label.
     """
     status = last_status(files)
     return status is None or status.proxies in (None, shown_proxies(read_proxies(files)))
 
 
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:
-    """A unit would replace any container of the same name, also a foreign one."""
+    """Refuse a container of this name that is not ours: a unit would replace it."""
     if state is not None and not state.ours:
         raise EngineError(
             "container-foreign",
@@ -341,22 +341,22 @@ class _BringImage(Action):
         return host.engine.image(self.reference) is not None
 
     def capture(self, host: Host) -> JsonObject:
-        """Whether the image was there before."""
+        """Return whether the image was there before."""
         return {"present": host.engine.image(self.reference) is not None}
 
     @override
     def clear_attempt(self, host: Host) -> None:
-        """Begin again: after a power failure an engine takes what is damaged for whole."""
+        """Remove the attempt: after a power failure an engine may consider a damaged image complete."""
         host.engine.repair_images()
         for name in (digest_tag(self.reference), self.reference):
             host.engine.remove_image(name)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove it, unless it was there before or another container uses it."""
+        """Remove the image, unless it was there before or another container uses it."""
         if record.before["present"]:
             return Undone(Undo.KEPT, f"{self.reference} was there before the installation")
         present = host.engine.image(self.reference) is not None
-        # Pulled or loaded. The reference finds the image by either name, so it comes last.
+        # The image was pulled or loaded. The reference finds it by either name, so it comes last.
         names = (digest_tag(self.reference), self.reference)
         if not all(host.engine.remove_image(name) for name in names):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
@@ -364,18 +364,18 @@ class _BringImage(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Bring it."""
+        """Pull or load the image."""
         try:
             image = self._bring(host)
         except BaseException:
-            # What was shown of it is over.
+            # This ends the progress display.
             host.progress(0, 0)
             raise
         return {"id": image.id, "created": image.created.isoformat() if image.created else None}
 
     @abstractmethod
     def _bring(self, host: Host) -> Image:
-        """Pull or load it."""
+        """Return the image after pulling or loading it."""
 
     @property
     def _short_reference(self) -> str:
@@ -395,7 +395,7 @@ class PullImage(_BringImage):
 
     @override
     def _bring(self, host: Host) -> Image:
-        """Pull it, again after a failure that may pass; the engine reuses or discards layers of that pull."""
+        """Pull the image, again after temporary failures; the engine reuses or discards completed layers."""
         until = host.clock.monotonic() + self.deadline
         for pause in _PAUSES:
             try:
@@ -408,7 +408,7 @@ class PullImage(_BringImage):
 
 
 def loaded_from(receipt: Receipt, reference: str) -> str:
-    """The archive that an earlier run loaded an image from; empty when that run pulled it, or was none."""
+    """Return the archive from which an earlier run loaded an image; empty if it pulled it or did not run."""
     entry = receipt.entries.get(PullImage(reference=reference).key)
     return "" if entry is None else str(entry.versions[-1].get("archive", ""))
 
@@ -427,5 +427,5 @@ class LoadImage(_BringImage):
 
     @override
     def _bring(self, host: Host) -> Image:
-        """Load it; a wrong archive leaves nothing behind."""
+        """Load the image; a wrong archive leaves nothing behind."""
         return host.engine.load(self.archive, self.reference, host.progress)

@@ -1,4 +1,4 @@
-"""Actions on files: directory, file, JSON file, copy, link, and what consists of those.
+"""Actions on files: directory, file, JSON file, copy, link, and composites of these.
 
 An earlier file is saved in `<state directory>/saved/` under its digest, and restored by undo.
 """
@@ -35,7 +35,7 @@ class MakeDirectory(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Create it, or set the mode that an interrupted run has not set."""
+        """Create the directory, or set the mode that an interrupted run has not set."""
         host.files.make_directory(self.path, self.mode)
 
     @override
@@ -48,13 +48,13 @@ class MakeDirectory(Action):
 
 
 def directories(path: str) -> list[MakeDirectory]:
-    """The directory `path` and its parents, except the first (`/etc`, `/home`), which every host has."""
+    """Return actions for `path` and its parents, except the first (`/etc`, `/home`), which always exists."""
     pure = PurePosixPath(path)
     return [MakeDirectory(path=str(directory)) for directory in [*reversed(pure.parents), pure][2:]]
 
 
 class FileAction(Action):
-    """Makes one file. An earlier file is saved, and restored by undo."""
+    """Create one file. An earlier file is saved, and restored by undo."""
 
     key_template = "file:{path}"
     path: str
@@ -69,18 +69,18 @@ class FileAction(Action):
 
 
 class PlacedFile(FileAction):
-    """A file with known content. The agent changes `managed` files later, so undo always removes those."""
+    """Write a file with known content. The agent changes `managed` files, so undo always removes those."""
 
     mode: int = 0o644
     managed: bool = False
 
     @abstractmethod
     def content(self, host: Host, outputs: Outputs) -> bytes:
-        """The content to write."""
+        """Return the content to write."""
 
     @abstractmethod
     def content_digest(self, outputs: Outputs) -> str:
-        """SHA-256 in hex of `content`, known without reading anything."""
+        """Return the SHA-256 of `content` in hex, without reading anything."""
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -108,7 +108,7 @@ class PlacedFile(FileAction):
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
-        """An edit by others; a removed file is written again without asking."""
+        """Return an edit by others; a removed file is written again without asking."""
         current = host.files.digest(self.path)
         lost = not self.managed and current is not None and current not in _ours(record)
         return _edited(self.path) if lost else ""
@@ -137,7 +137,7 @@ class MergeFile(WriteFile):
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
-        """Edits of others are part of the text."""
+        """Return nothing: the text already contains the edits of others."""
         return ""
 
 
@@ -171,13 +171,13 @@ class CopyFile(PlacedFile):
 
     @override
     def _has_content(self, host: Host, outputs: Outputs) -> bool:
-        """A file that is its own source, as the program that runs from its place, need not be read again."""
+        """Skip reading a file that is its own source, such as the running program."""
         itself = str(host.files.locate(self.path)) == self.source
         return itself or super()._has_content(host, outputs)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
-        """The source; StepError `source-changed` when it is no longer the file that was checked."""
+        """Return the source; StepError `source-changed` if it differs from the checked file."""
         content = host.files.read_given(self.source)
         if content is None or hashlib.sha256(content).hexdigest() != self.digest:
             raise StepError(
@@ -194,9 +194,9 @@ class CopyFile(PlacedFile):
 
 
 class Link(Action):
-    """Make a symbolic link in place of an older link or of a file, which undo restores.
+    """Create a symbolic link in place of an older link or of a file, which undo restores.
 
-    A file in place of a link that we made is an edit by others: `sed -i` makes one.
+    A file in place of our link counts as an edit by others: `sed -i` creates one.
     """
 
     kind = "link"
@@ -219,7 +219,7 @@ class Link(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
+        """Switch the link. A file that was not saved is kept: FileError `path-not-regular`."""
         state = host.files.state(self.path)
         if state is not None and state.kind == "file":
             saved = f"{host.state_directory}/saved/{host.files.digest(self.path)}"
@@ -229,7 +229,7 @@ class Link(Action):
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
-        """Another target than ours, or no link any more; a removed link is made again without asking."""
+        """Return a foreign target or a replaced link; a removed link is created again without asking."""
         state = host.files.state(self.path)
         if state is None:
             return ""
@@ -237,7 +237,7 @@ class Link(Action):
             targets = [version.target for version in record.versions if isinstance(version, Link)]
             ours = state.target in (record.before.get("target"), *targets)
         else:
-            # The file that the first run found.
+            # The first run may have found a file.
             digest = record.before.get("digest")
             ours = state.kind == "file" and digest is not None and host.files.digest(self.path) == digest
         return "" if ours else _edited(self.path)
@@ -253,7 +253,7 @@ class Link(Action):
         if isinstance(before, str) and state is not None:
             host.files.link(self.path, before)
             return Undone(Undo.RESTORED)
-        # Also without a link: an interrupted switch may have left a temporary file.
+        # Even without a link, an interrupted switch may have left a temporary file.
         host.files.remove(self.path)
         if not isinstance(before, str) and record.before.get("digest") is not None:
             return put_back(host, self.path, record.before)
@@ -261,27 +261,27 @@ class Link(Action):
 
 
 class LinkInPlace(Link):
-    """`Link` under the kind that journals use for the reference names of the agent's files."""
+    """A `Link`, under the kind that older journals use for the vendor's names of the agent's files."""
 
     kind = "link-in-place"
 
 
 class Composite(Action):
-    """Makes files, and has the host take them up."""
+    """An action that writes files and makes the host apply them."""
 
     @property
     @abstractmethod
     def parts(self) -> Mapping[str, Action]:
-        """The actions that make the files, by the names under which the journal keeps what was there before.
+        """The actions that write the files, by the names of their earlier states in the journal.
 
-        The only part may have no name: what was there is then the record itself.
+        A single part may have an empty name: its earlier state is then the record itself.
         """
 
     def prepare(self, host: Host, outputs: Outputs) -> None:
-        """Do what comes before the files; an error here leaves all as it is."""
+        """Prepare the files; an error here leaves everything unchanged."""
 
     def take_up(self, host: Host) -> None:
-        """Have the host take up the files, after they were made or restored."""
+        """Have the host apply the files, after they were written or restored."""
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -301,15 +301,15 @@ class Composite(Action):
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
-        """An edit of a file by others; a removed file is written again without asking."""
+        """Return an edit of a file by others; a removed file is written again without asking."""
         changes = (part.changed(host, _of_part(name, record)) for name, part in self.parts.items())
         return next(filter(None, changes), "")
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Restore the earlier files, unless others have changed ours since, the last one first.
+        """Restore the earlier files, last one first, unless others have changed ours since.
 
-        Also with no file left the host takes up the change: an undo may have been interrupted before that.
+        Even with no file left the host applies the change: an undo may have been interrupted before that.
         """
         parts = [*self.parts.items()]
         undone = [part.undo(host, _of_part(name, record)) for name, part in reversed(parts)]
@@ -325,9 +325,10 @@ def _of_part(name: str, record: UndoRecord) -> UndoRecord:
 
 
 def save(host: Host, path: str) -> JsonObject:
-    """Save the file at `path`; returns the data that `put_back` needs to restore it.
+    """Save the file at `path` and return the data that `put_back` needs to restore it.
 
-    Raises FileError `path-not-regular` for a link, before anything is recorded: it would not be written over.
+    Raises FileError `path-not-regular` for a link, which could not be overwritten, before anything is
+    recorded.
     """
     if _is_link(host, path):
         raise PATH_NOT_REGULAR(
@@ -345,7 +346,7 @@ def save(host: Host, path: str) -> JsonObject:
 
 
 def put_back(host: Host, path: str, before: JsonObject) -> Undone:
-    """Restore content, mode and owner of the file that `save` saw, or remove it if there was none."""
+    """Restore content, mode and owner of the saved file, or remove the file if there was none."""
     digest = before["digest"]
     if digest is None:
         existed = host.files.state(path) is not None
@@ -369,7 +370,7 @@ def _is_link(host: Host, path: str) -> bool:
 
 
 def _ours(record: UndoRecord) -> Sequence[str | None]:
-    """Digests of the file as long as only we have changed it."""
+    """Return the digests that the file has if nobody else has changed it."""
     versions = [version for version in record.versions if isinstance(version, PlacedFile)]
     digests = [version.content_digest(record.outputs) for version in versions]
     before = record.before["digest"]

@@ -1,10 +1,9 @@
-"""Rules of the host: for whom it forwards, and what agent and gateway reach on it.
+"""Firewall rules of the host: the forwarded traffic, and what agent and gateway can reach on it.
 
-It forwards nothing besides the gateway, where it forwarded nothing before.
-The kernel's setting for each device (`net.ipv4.conf.DEVICE.forwarding`) cannot do it: a packet for the
-gateway comes in by the same device as one of a neighbour that takes the host for a router. So rules of
-nftables decide, in a table of ours beside those of firewalld, ufw and the container engines: what one table
-drops is dropped.
+A host that forwarded nothing before forwards for the gateway only. The kernel's setting for each device
+(`net.ipv4.conf.DEVICE.forwarding`) cannot do this: a packet for the gateway arrives on the same device as one
+of a neighbour that uses the host as a router. So nftables rules decide, in a separate table alongside those
+of firewalld, ufw and the container engines: a packet that one table drops is dropped.
 """
 
 import json
@@ -41,23 +40,23 @@ UNITS: Final = "/etc/systemd/system"
 UNIT: Final = "mstunnel-forwarding.service"
 AGAIN_UNIT: Final = "mstunnel-forwarding-again.service"
 WANTS: Final = {UNIT: "sysinit.target", AGAIN_UNIT: "nftables.service"}
-"""The units, each with what starts it."""
-# Bridges of Podman (netavark and CNI) and Docker, the bridge with IPv6 of ours, and the uplink.
+"""The units, each with the unit that starts it."""
+# Bridges of Podman (netavark and CNI) and Docker, our bridge with IPv6, and the uplink.
 _NETWORKS: Final = ("podman", "cni-podman", "docker", "mstunnel")
 _SECONDS: Final = 60.0
 
 
 def rules(families: Collection[Family]) -> str:
-    """The rules for `nft --file`, for packets of these families; they replace earlier ones as a whole."""
+    """Return rules for `nft --file`, for packets of these families; they replace earlier ones as a whole."""
     family = next(iter(families)) if len(families) == 1 else ""
     return rendering.render("network/forwarding.nft", table=TABLE, networks=_NETWORKS, family=family)
 
 
 def container_rules(account: str, services: Sequence[int]) -> str:
-    """The rules for what agent and gateway reach: no cloud metadata and, with root, no service of this host.
+    """Return rules that deny agent and gateway cloud metadata and, with root, services of this host.
 
-    `account` runs them without root (empty: root does), `services` are the TCP ports at which they reach
-    tenant and proxy, which may be on this host.
+    `account` runs them without root (empty: root does). `services` are exceptions: the TCP ports of tenant
+    and proxy, which may be on this host.
     """
     return rendering.render(
         "network/containers.nft",
@@ -70,12 +69,12 @@ def container_rules(account: str, services: Sequence[int]) -> str:
 
 
 def unit_text(unit: str) -> str:
-    """The unit that loads the rules at boot, or again after nftables."""
+    """Return the unit that loads the rules at boot, or again after nftables."""
     return rendering.render("systemd/mstunnel-forwarding.service", rules=ALL_RULES, again=unit == AGAIN_UNIT)
 
 
 def loaded(processes: Processes, table: str = TABLE) -> bool | None:
-    """Whether the kernel has the table; None where it cannot be known: without root, or without nft."""
+    """Return whether the kernel has the table; None without root or without nft."""
     if processes.find("nft") is None:
         return None
     listed = processes.run(["nft", "list", "tables"], timeout=_SECONDS, check=False)
@@ -83,9 +82,9 @@ def loaded(processes: Processes, table: str = TABLE) -> bool | None:
 
 
 def delete_table(processes: Processes, table: str) -> None:
-    """Remove a table from the kernel; it is gone already where others have flushed all rules.
+    """Remove a table from the kernel; it may be gone if others have flushed all rules.
 
-    Raises StepError `firewall-rules-kept` when it is still there.
+    Raises StepError `firewall-rules-kept` if it is still there.
     """
     if processes.find("nft") is None:
         return
@@ -103,7 +102,7 @@ def delete_table(processes: Processes, table: str) -> None:
 
 
 class LoadedRules(Composite):
-    """Write the rules to `path` and load them; undo removes the table from the kernel, too."""
+    """Write the rules to `path` and load them; undo also removes the table from the kernel."""
 
     path: ClassVar[str]
     table: ClassVar[str]
@@ -112,7 +111,7 @@ class LoadedRules(Composite):
 
     @property
     def file(self) -> WriteFile:
-        """The file, without loading it."""
+        """The action that writes the file without loading it."""
         return WriteFile(path=self.path, text=self.text)
 
     @property
@@ -122,15 +121,15 @@ class LoadedRules(Composite):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the file matches and the kernel has the table, which only root may list."""
+        """Return whether the file matches and the kernel has the table, which only root may list."""
         there = paths.ROOTLESS or loaded(host.processes, self.table) is True
         return super().satisfied(host, outputs) and there
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Write and load them; where nftables loads the rules of the host, have these follow them.
+        """Write and load the rules, and have them reloaded whenever nftables loads the host's rules.
 
-        Raises StepError `refused`: without them the host would allow what they forbid.
+        Raises StepError `refused`: without the rules the host would allow what they forbid.
         """
         super().apply(host, outputs)
         command = ["nft", "--file", self.path]
@@ -154,7 +153,7 @@ class LoadedRules(Composite):
 
 
 class LimitForwarding(LoadedRules):
-    """The rules for whom this host forwards."""
+    """Forward traffic of the gateway only."""
 
     kind = "limit-forwarding"
     key_template = f"forwarding:{RULES}"
@@ -172,7 +171,7 @@ class LimitForwarding(LoadedRules):
 
 
 class LimitContainers(LoadedRules):
-    """The rules for what agent and gateway reach on this host and in its cloud."""
+    """Limit what agent and gateway reach on this host and in its cloud."""
 
     kind = "limit-containers"
     key_template = f"forwarding:{CONTAINER_RULES}"
@@ -193,13 +192,13 @@ class LimitContainers(LoadedRules):
 
 Frontend: TypeAlias = Literal["firewalld", "ufw"]
 
-# Beside the state of an installation, which may belong to an account and comes later.
+# This file is separate from an installation's state, which may belong to an account and is created later.
 RECORD: Final = "/var/lib/mstunnel-opened-ports.json"
 
 
 @dataclass(frozen=True)
 class OpenedPort:
-    """A port that a frontend lets in, or `forwarded` through to a container (firewall-cmd(1), ufw(8))."""
+    """A port opened at a firewall frontend, or `forwarded` to a container (firewall-cmd(1), ufw(8))."""
 
     frontend: Frontend
     port: int
@@ -229,13 +228,13 @@ class OpenedPort:
 
 
 def put_on_record(files: Files, opened: OpenedPort) -> None:
-    """Note that a port is about to be opened."""
+    """Record that a port is about to be opened."""
     every = dict.fromkeys((*(recorded(files) or ()), opened))
     files.write(RECORD, json.dumps([asdict(each) for each in every]).encode(), 0o600)
 
 
 def recorded(files: Files) -> tuple[OpenedPort, ...] | None:
-    """The ports on record; None when it cannot be read."""
+    """Return the recorded ports; None if the record cannot be read."""
     try:
         items = json_value((files.read(RECORD) or b"[]").decode())
         return tuple(OpenedPort(**item) for item in items)
@@ -244,7 +243,7 @@ def recorded(files: Files) -> tuple[OpenedPort, ...] | None:
 
 
 def close(files: Files, processes: Processes) -> Iterator[Removal]:
-    """Close every port on record. What cannot be closed is kept, with the reason, and forgotten."""
+    """Close every recorded port. A port that cannot be closed is kept, with the reason, and forgotten."""
     every = recorded(files)
     if every is None:
         kept = Undone(Undo.KEPT, f"the open ports in {RECORD}, which cannot be read")

@@ -1,4 +1,4 @@
-"""The action that writes `ocserv.conf`, once ocserv has accepted it."""
+"""The action that writes `ocserv.conf` once ocserv has accepted it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,10 +15,10 @@ from mstunnel_setup.transaction.action import Action
 
 
 class WriteGatewayConfiguration(Composite):
-    """Write `ocserv.conf`. The monitor judges it again, even if the gateway has refused it before.
+    """Write `ocserv.conf`. The monitor checks it again, even if the gateway has refused it before.
 
-    The monitor changes it later, so undo removes it whatever its content.
-    `image` is the gateway image by digest; it may be a reference to the result of an earlier action.
+    The monitor changes it later, so undo removes it whatever its content. `image` is the gateway image by
+    digest; it may be a reference to the result of an earlier action.
     """
 
     kind = "write-gateway-configuration"
@@ -36,13 +36,16 @@ class WriteGatewayConfiguration(Composite):
 
     @override
     def prepare(self, host: Host, outputs: Outputs) -> None:
-        """Raises StepError `gateway-configuration-refused`; then the old file stays."""
+        """Test the configuration.
+
+        Raises StepError `gateway-configuration-refused`; then the old file stays.
+        """
         host.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
         host.files.remove(paths.SERVED_CONFIGURATION)
 
 
 class PlaceRadiusServers(FileAction):
-    """Write the RADIUS servers with their secret. Release 0.2.0 did; now the file is only removed."""
+    """Write the RADIUS servers with their secret. Only release 0.2.0 did; now the file is only removed."""
 
     kind = "place-radius-servers"
     description = text("write {path} with the secret in {secret}")

@@ -1,4 +1,4 @@
-"""The host of one run, as actions see it: built once; what is expensive is opened at its first use."""
+"""The host of one run, as actions use it: built once; expensive parts are opened at their first use."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,7 +38,7 @@ OpenedEngine: TypeAlias = tuple[ContainerEngine, EngineChoice]
 
 
 class Scope(StrEnum):
-    """All of an installation with root, or a part of a rootless one."""
+    """The whole of an installation with root, or one part of a rootless one."""
 
     ALL = "whole"
     HOST = "host"
@@ -68,7 +68,7 @@ def no_passphrases(reference: str | None) -> bytes | None:
 
 @dataclass(frozen=True)
 class Host:
-    """What the actions of a run act on: files, programs, engine, service manager, tenant.
+    """The files, programs, engine, service manager and tenant on which a run's actions work.
 
     `engine_opener` and `tenant` are called when the engine or the tenant is first needed.
     """
@@ -85,17 +85,17 @@ class Host:
 
     @property
     def state_directory(self) -> str:
-        """Where journal and saved files of this part lie."""
+        """The directory with journal and saved files of this part."""
         return paths.HOST_STATE if self.scope is Scope.HOST else paths.STATE
 
     @property
     def engine(self) -> ContainerEngine:
-        """The container engine. Raises EngineError when there is none, or none that can run the gateway."""
+        """The container engine. Raises EngineError if no engine can run the gateway."""
         return self._opened[0]
 
     @property
     def chosen(self) -> EngineChoice:
-        """Which engine that is, and why. Raises EngineError as `engine` does."""
+        """The chosen engine, and the reason. Raises EngineError as `engine` does."""
         return self._opened[1]
 
     @cached_property
@@ -123,7 +123,7 @@ class Host:
         return (*self.system_roots, *self.private_roots)
 
     def load(self, source: IdentitySource) -> Identity:
-        """As `source.read`, preferring a chain that ends in a trusted root."""
+        """Read an identity as `source.read` does, preferring a chain that ends in a trusted root."""
         found = source.read(self.files, self.passphrase)
         return prefer_trusted(found, self.trusted_roots, self.clock.now())
 
@@ -140,12 +140,12 @@ class Host:
                 error=reason,
             )
 
-    def gateway_refusal(self, image: str, value: str) -> str:
-        """Why the gateway image refuses `text` as its ocserv.conf, or a file named there; empty if not.
+    def gateway_refusal(self, image: str, configuration: str) -> str:
+        """Return why the gateway image refuses this ocserv.conf, or a file named there; empty if accepted.
 
         Raises EngineError `engine-failed` with the reason of the container runtime, or `image-not-gateway`.
         """
-        self.files.write(CANDIDATE, value.encode(), 0o600)
+        self.files.write(CANDIDATE, configuration.encode(), 0o600)
         seen = [
             Volume(host=str(self.files.locate(path)), container=path, options=("ro", "z"))
             for path in (paths.CONFIGURATION, CANDIDATE)
@@ -180,7 +180,7 @@ def build_host(
     tenant: "Callable[[], Graph]" = no_tenant,
     passphrase: Passphrases = no_passphrases,
 ) -> Iterator[Host]:
-    """The operator's host for one run. What was started for the run alone ends with it."""
+    """Build the operator's host for one run. Anything started only for the run ends with it."""
     with ExitStack() as stack:
         yield Host(
             operator.files,

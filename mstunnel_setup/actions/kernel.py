@@ -26,7 +26,7 @@ class LoadModule(Action):
         return self._loaded(host)
 
     def capture(self, host: Host) -> JsonObject:
-        """Whether it was loaded before."""
+        """Return whether the module was loaded before."""
         return {"loaded": self._loaded(host)}
 
     @override
@@ -47,7 +47,7 @@ class LoadModule(Action):
             ) from error
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Unload it if we loaded it; the kernel refuses to unload a module in use."""
+        """Unload the module if we loaded it; the kernel refuses to unload a module in use."""
         if record.before["loaded"] or not self._loaded(host):
             return Undone(Undo.ABSENT)
         done = host.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)
@@ -61,7 +61,7 @@ class LoadModule(Action):
 
 
 def place(name: str) -> str:
-    """The file of the kernel parameter `name`; a slash in it is a dot there (sysctl.d(5))."""
+    """Return the file of the kernel parameter `name`, in which a slash stands for a dot (sysctl.d(5))."""
     return f"/proc/sys/{name.translate(str.maketrans('./', '/.'))}"
 
 
@@ -79,7 +79,7 @@ class SetSysctl(Action):
         return self._now(host) == self.value
 
     def capture(self, host: Host) -> JsonObject:
-        """The value it has."""
+        """Return the current value."""
         return {"value": self._now(host)}
 
     @override
@@ -134,7 +134,7 @@ class LabelPort(Action):
         return self._local_type(host) == PROXY_TYPE
 
     def capture(self, host: Host) -> JsonObject:
-        """The type in a local rule for the port, if there is one."""
+        """Return the type in a local rule for the port, if there is one."""
         return {"type": self._local_type(host)}
 
     @override
@@ -144,7 +144,7 @@ class LabelPort(Action):
             self._semanage(host, "-m", "-t", PROXY_TYPE)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove our rule, or restore the earlier local one; the rules of the policy apply again.
+        """Remove our rule, or restore the earlier local one; the policy's rules apply again.
 
         Raises StepError `selinux-refused`.
         """
@@ -171,7 +171,7 @@ class LabelPort(Action):
         return done.code == 0
 
     def _local_type(self, host: Host) -> str | None:
-        """The type of the local rule for exactly this port; None without one.
+        """Return the type in the local rule for exactly this port; None without one.
 
         Raises StepError `selinux-unreadable`.
         """
@@ -179,7 +179,8 @@ class LabelPort(Action):
             listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
         except ProcessError as error:
             raise _unreadable(error.message) from error
-        # Type, protocol, all ports and ranges of the type; below the head of the table, where there are any.
+        # Each row has a type, a protocol, and all ports and ranges of the type. A table with rows begins with
+        # a header.
         rows = [line.replace(",", " ").split() for line in listed.output.splitlines() if line.strip()]
         if any(len(row) < 3 for row in rows):  # noqa: PLR2004 (the columns)
             raise _unreadable(text("`semanage port -l -C` printed an unknown format"))

@@ -9,7 +9,7 @@ from mstunnel_setup.transaction.receipt import Receipt
 
 
 class StoreAnswer(RecordAction):
-    """Store `value` under `name`; read it with `remembered`."""
+    """Store `value` under `name`; `remembered` reads it."""
 
     kind = "remember"
     key_template = "answer:{name}"
@@ -24,12 +24,12 @@ class StoreAnswer(RecordAction):
 
 
 def remembered(receipt: Receipt, name: str) -> JsonValue:
-    """The value stored under `name`, or None."""
+    """Return the value stored under `name`, or None."""
     return receipt.outputs.get(f"answer:{name}", {}).get("value")
 
 
 def all_remembered(receipt: Receipt) -> JsonObject:
-    """All stored values, by name; without those whose action was cut off before its end."""
+    """Return all stored values by name, except those of interrupted actions."""
     prefix = "answer:"
     return {
         key.removeprefix(prefix): outputs["value"]

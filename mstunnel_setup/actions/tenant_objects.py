@@ -34,16 +34,16 @@ APPLICATION_NAME_TAKEN = declare(
     "the tenant already has an application called {display_name}",
     "Delete it in the Entra admin center (App registrations) if an earlier installation left it.",
 )
-# Entra ID answers from several replicas, which learn of a deletion within seconds.
+# Entra ID responds from several replicas, which learn of a deletion within seconds.
 _REPLICATION_SECONDS: Final = 60.0
 
 
 class CreateAppIdentity(Action):
-    """Give the agent its own application, which signs in with the certificate at `credential_path`.
+    """Create an application for the agent, which signs in with the certificate at `credential_path`.
 
-    Without a path it gets a secret by a separate action (`CreateAgentSecret`).
-    `display_name` is unique for this installation, so an application of that name is the one an earlier,
-    cut-off run made. Results: `tenant_id`, `app_id`, `application_object_id`, `service_principal_id`.
+    Without a path it gets a secret by a separate action (`CreateAgentSecret`). `display_name` is unique for
+    this installation, so an application with that name was created by an interrupted run. Results:
+    `tenant_id`, `app_id`, `application_object_id`, `service_principal_id`.
     """
 
     kind = "create-app-identity"
@@ -56,9 +56,9 @@ class CreateAppIdentity(Action):
     credential_path: str
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the application made before is still there and knows the certificate.
+        """Return whether the application still exists and has the certificate.
 
-        A sign-in as that application proves both, and could not look at the directory.
+        A sign-in as that application proves both, and would not permit reading the directory.
         """
         known = outputs.get(self.key, {})
         object_id = known.get("application_object_id")
@@ -72,10 +72,10 @@ class CreateAppIdentity(Action):
         return application is not None and _knows(application, self._key(host))
 
     def capture(self, host: Host) -> JsonObject:
-        """Nothing of that name, or TenantError `application-name-taken`.
+        """Return nothing, or raise TenantError `application-name-taken` if the name is in use.
 
-        From here on an application of that name is ours. One created earlier may belong to any user: any
-        user may create applications, and the owner can add a key and use what is granted to it.
+        From here on an application of that name is ours. One created earlier may belong to any user: any user
+        may create applications, and the owner can add a key and use what is granted to it.
         """
         if host.graph.find_applications(self.display_name):
             raise APPLICATION_NAME_TAKEN(display_name=self.display_name)
@@ -84,7 +84,7 @@ class CreateAppIdentity(Action):
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Find or create application, service principal and grant, in this order.
 
-        Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
+        Raises WaitingError `admin-consent-needed` if only the grant exceeds the account's rights.
         """
         graph, key = host.graph, self._key(host)
         application = self._existing(graph, outputs)
@@ -103,7 +103,7 @@ class CreateAppIdentity(Action):
         }
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Delete the application, which takes service principal and grant with it."""
+        """Delete the application and with it service principal and grant."""
         found = self._existing(host.graph, record.outputs)
         removed = found is not None and host.graph.delete_application(found.id)
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
@@ -115,7 +115,7 @@ class CreateAppIdentity(Action):
         return credential.key_credential(self.display_name)
 
     def _existing(self, graph: Graph, outputs: Outputs) -> Application | None:
-        """The application by the id of an earlier result, else by its name."""
+        """Return the application by the id of an earlier result, or else by its name."""
         object_id = outputs.get(self.key, {}).get("application_object_id")
         known = graph.application(str(object_id)) if object_id else None
         if known is not None:
@@ -133,7 +133,7 @@ class CreateAppIdentity(Action):
 
 
 class RemoveApplication(OneWayAction):
-    """Remove the application that an earlier installation left, so that its name is free for a new one.
+    """Remove the application that an earlier installation left, to free its name.
 
     Entra ID keeps a deleted application for 30 days, so it can be restored there.
     """
@@ -152,7 +152,7 @@ class RemoveApplication(OneWayAction):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Delete it, and wait until searches no longer find it: the next action looks for its name."""
+        """Delete it, and wait until searches no longer find it: the next action searches for its name."""
         host.graph.delete_application(self.object_id)
         end = host.clock.monotonic() + _REPLICATION_SECONDS
         while host.clock.monotonic() < end and any(
@@ -172,18 +172,18 @@ class RegisterServer(Action):
     deployment_mode: DeploymentMode
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the record made before is still there."""
+        """Return whether the record created earlier still exists."""
         server_id = outputs.get(self.key, {}).get("server_id")
         return server_id is not None and host.graph.server(self.site_id, str(server_id)) is not None
 
     def capture(self, host: Host) -> JsonObject:
-        """Nothing of that name, or TenantError: from here on, a record of it is ours."""
+        """Return nothing, or raise TenantError if the name is in use; from here on a record of it is ours."""
         require_free_name(host.graph, self.site_id, self.server_name)
         return {}
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Adopt the record that a cut-off run made, or create it. Raises TenantError `site-deleted`."""
+        """Use the record of an interrupted run, or create one. Raises TenantError `site-deleted`."""
         graph = host.graph
         try:
             server = server_named(graph, self.site_id, self.server_name)
@@ -195,7 +195,7 @@ class RegisterServer(Action):
         return {"server_id": server.id}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Delete the record; a site that is gone has taken it along."""
+        """Delete the record; a deleted site has taken it along."""
         known = record.outputs.get(self.key, {}).get("server_id")
         try:
             server = None if known else server_named(host.graph, self.site_id, self.server_name)
@@ -209,7 +209,7 @@ class RegisterServer(Action):
 
 
 class RemoveServerRecord(OneWayAction):
-    """Remove the record that a server of this name, which is gone, left in the site.
+    """Remove the record that a former server of this name left in the site.
 
     Graph assigns the id of a record, so it cannot be created again.
     """
@@ -226,7 +226,7 @@ class RemoveServerRecord(OneWayAction):
         return host.graph.server(self.site_id, self.server_id) is None
 
     def capture(self, host: Host) -> JsonObject:
-        """Nothing, or TenantError `server-name-taken`: that server has checked in since it was read."""
+        """Raise TenantError `server-name-taken` if the server has checked in since it was read."""
         found = host.graph.server(self.site_id, self.server_id)
         if found is not None and not is_silent(found):
             raise SERVER_NAME_TAKEN(name=self.server_name)
@@ -238,16 +238,16 @@ class RemoveServerRecord(OneWayAction):
 
 
 def server_named(graph: Graph, site_id: str, name: str) -> TunnelServer | None:
-    """Return the server of a site with this name, upper and lower case being the same."""
+    """Return the server of a site with this name, ignoring case."""
     wanted = name.casefold()
     return next((item for item in graph.servers(site_id) if item.display_name.casefold() == wanted), None)
 
 
 def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool = False) -> None:
-    """Raise TenantError when the site has a server of that name.
+    """Raise TenantError if the site has a server of that name.
 
-    `server-name-taken`: it is running; `server-record-left`: it has not checked in lately, so it may be
-    what an earlier host (or an earlier installation of this one) left behind; not when it is `removable`.
+    `server-name-taken`: it is running; `server-record-left`: it has not checked in recently, so an earlier
+    host or installation may have left it; not raised if it is `removable`.
     """
     found = server_named(graph, site_id, name)
     if found is None:
@@ -259,7 +259,7 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
 
 
 def server_record_left(found: TunnelServer, site_id: str, name: str) -> TenantError:
-    """The error for a record that may be removed, but was not agreed to."""
+    """Return the error for a record that could be removed, but only with consent."""
     return TenantError(
         "server-record-left",
         "the site has {record}",
@@ -275,12 +275,12 @@ def server_record_left(found: TunnelServer, site_id: str, name: str) -> TenantEr
 
 
 def is_silent(server: TunnelServer) -> bool:
-    """Whether a server has not checked in lately: it may be gone."""
+    """Return whether a server has not checked in recently, so that it may be gone."""
     return server.last_checkin_date_time is None or server.tunnel_server_health_status in _SILENT
 
 
 def record_left(server: TunnelServer) -> str:
-    """Describe a record: the server, and its last check-in."""
+    """Return a description of a record: the server, and its last check-in."""
     seen = server.last_checkin_date_time
     when = f"{seen:%Y-%m-%d %H:%M} UTC" if seen else "never"
     return text(
@@ -291,7 +291,7 @@ def record_left(server: TunnelServer) -> str:
 
 
 def site_deleted(site: str) -> TenantError:
-    """The error for a site that this server joined, or was about to join, and that is there no more."""
+    """Return the error for a deleted site that this server joined, or was about to join."""
     return TenantError(
         "site-deleted",
         "the site {site} is no longer in the tenant",
@@ -304,9 +304,9 @@ _SILENT: Final = frozenset({None, HealthStatus.UNKNOWN, HealthStatus.OFFLINE})
 
 
 def _knows(application: Application, key: KeyCredential | None) -> bool:
-    """Whether the application accepts the certificate, or there is none to accept.
+    """Return whether the application has the certificate, or `key` is None.
 
-    Compared by the identifier we set; where a service does not return identifiers any certificate counts.
+    The identifier that we set is compared; if a service returns no identifiers, any certificate counts.
     """
     if key is None:
         return True
@@ -316,7 +316,7 @@ def _knows(application: Application, key: KeyCredential | None) -> bool:
 
 
 def _grant(graph: Graph, application: Application, principal: ServicePrincipal) -> None:
-    """Let the application manage Intune device configuration, unless it may already."""
+    """Let the application manage Intune device configuration, unless it already may."""
     resource = graph.graph_principal()
     app_role_id = resource.app_role_id(CONFIGURATION_READ_WRITE)
     if app_role_id is None:
@@ -340,7 +340,7 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
 
 
 def consent_needed(graph: Graph, app_id: str, application: str) -> WaitingError:
-    """The error for an application without permission, with the page where an administrator grants it."""
+    """Return the error for an application without permission, with the page on which to grant it."""
     address = graph.cloud.consent_address(graph.tenant_id(), app_id)
     return WaitingError(
         "admin-consent-needed",

@@ -1,4 +1,4 @@
-"""The tunnel device in the gateway's container, which keeps it, and the right to it, from its start."""
+"""The tunnel device in the gateway's container, which gets it, and the permission to use it, at its start."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -17,16 +17,16 @@ from mstunnel_setup.io.safe_paths import visible_kind
 from mstunnel_setup.transaction.action import OneWayAction
 
 DEVICE: Final = "/dev/net/tun"
-# Reading makes no interface, and creates no file where the device is missing.
+# Opening for reading creates no interface, and no file if the device is missing.
 _OPEN: Final = ("sh", "-c", f": <{DEVICE}")
 _SECONDS: Final = 30.0
 
 
 def closed(host: Host) -> str:
-    """Why the gateway that runs cannot open its tunnel device; empty when it can, or does not run.
+    """Return why the running gateway cannot open its tunnel device; empty if it can, or does not run.
 
-    It tries twice a minute and reports whether it could. Unless it could, it is tried here, which takes a
-    tenth of a second. Raises EngineError.
+    The gateway tries it twice a minute and reports success. Without a report of success it is tried here,
+    which takes a tenth of a second. Raises EngineError.
     """
     state = host.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
@@ -40,7 +40,7 @@ def closed(host: Host) -> str:
 
 
 def out_of_date(host: Host) -> str:
-    """Why the gateway cannot open the tunnel device that the host has; empty without such a difference.
+    """Return why the gateway cannot open the host's tunnel device; empty if the host has none.
 
     The usual cause is a device that appeared, or was replaced, after the container was started. Whether the
     host itself can open it is not tried: the monitor's own unit may use no device.
@@ -49,9 +49,9 @@ def out_of_date(host: Host) -> str:
 
 
 class RenewTunnelDevice(OneWayAction):
-    """Restart the gateway when it cannot open the tunnel device that the host has.
+    """Restart the gateway if it cannot open the host's tunnel device.
 
-    `reason` is why it cannot, as `closed` said; empty when it can.
+    `reason` is the result of `closed`, empty if it can.
     """
 
     kind = "renew-tunnel-device"
@@ -73,6 +73,6 @@ class RenewTunnelDevice(OneWayAction):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Restart it, unless a run that was cut off has done so."""
+        """Restart the gateway, unless an interrupted run has done so."""
         if out_of_date(host):
             containers.restart(host, paths.SERVER)

@@ -1,4 +1,4 @@
-"""Units of systemd, and files that a program of the host reads."""
+"""systemd units, and files that a program of the host reads."""
 
 import re
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 
 class ConfigureUnit(Composite):
-    """Write the file `path` that `unit` reads (a drop-in, the configuration of an engine); restart the unit.
+    """Write the file `path` that `unit` reads, and restart the unit if it runs.
 
-    It is restarted if it runs.
+    The file is a drop-in or the configuration of an engine.
     """
 
     kind = "configure-unit"
@@ -36,7 +36,7 @@ class ConfigureUnit(Composite):
 
     @property
     def file(self) -> WriteFile:
-        """The file alone."""
+        """The action that writes only the file."""
         return WriteFile(path=self.path, text=self.text, mode=self.mode)
 
     @property
@@ -54,7 +54,7 @@ class ConfigureUnit(Composite):
 
 
 class InstallUnit(Composite):
-    """Write a unit file; reload systemd."""
+    """Write a unit file and reload systemd."""
 
     kind = "install-unit"
     key_template = "unit:{path}"
@@ -73,7 +73,7 @@ class InstallUnit(Composite):
 
 
 class InstallQuadlet(InstallUnit):
-    """Write a Quadlet file that Podman's generator accepts; reload systemd."""
+    """Write a Quadlet file that Podman's generator accepts, and reload systemd."""
 
     kind = "install-quadlet"
     key_template = "quadlet:{path}"
@@ -84,7 +84,7 @@ class InstallQuadlet(InstallUnit):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Also remove a draft that an interrupted check left behind."""
+        """Remove the file, and a draft that an interrupted check left behind."""
         quadlet.discard(host.files, PurePosixPath(self.path).name)
         return super().undo(host, record)
 
@@ -146,7 +146,7 @@ class ReachTarget(OneWayAction):
 
 
 class EnableInitScript(Action):
-    """Enable an init script of OpenRC or System V init. Release 0.2.0 did; now it is only disabled."""
+    """Enable an init script of OpenRC or System V init. Only release 0.2.0 did; now it is only disabled."""
 
     kind = "enable-init-script"
     key_template = "init-script:{name}"
@@ -165,7 +165,7 @@ class EnableInitScript(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Stop and disable it with the program of the init system; the links are kept when that fails."""
+        """Stop and disable it with the init system's program; keep the links if that fails."""
         script = f"/etc/init.d/{self.name}"
         if self.now and host.files.state(script) is not None:
             with suppress(ProcessError):  # the links are removed even if stopping hangs
@@ -190,7 +190,7 @@ AUDIT_LOADER: Final = "augenrules"
 class LoadedFile(Composite):
     """Write the file `path` and have `loader` (program and arguments) read it, as it does at each boot.
 
-    What the program refuses now, or cannot do because it was uninstalled, stops no installation.
+    The installation continues if the program refuses the file or was uninstalled.
     """
 
     loader: ClassVar[tuple[str, ...]]
@@ -203,10 +203,10 @@ class LoadedFile(Composite):
 
 
 class WriteAuditRules(LoadedFile):
-    """Write the audit rules `path` and load all rules of the host; only root reads what is watched.
+    """Write the audit rules `path` and load all rules of the host; only root can read them.
 
-    Rules that are locked, or refused because of others', come into force at the next boot: auditing is no
-    condition of a gateway.
+    Locked rules, and rules refused because of others, take effect at the next boot: a gateway does not
+    require auditing.
     """
 
     kind = "write-audit-rules"
@@ -224,7 +224,7 @@ class WriteAuditRules(LoadedFile):
 class WriteMessageCatalogue(LoadedFile):
     """Copy the file `source` to `path` and update the journal's catalogue.
 
-    Release 0.2.0 did; now it is only undone.
+    Only release 0.2.0 did; now it is only undone.
     """
 
     kind = "write-message-catalogue"

@@ -1,6 +1,6 @@
-"""The uplink: a pair of network devices (veth) from the host into a rootless gateway, with rules of nftables.
+"""The uplink: a veth pair from the host into a rootless gateway, with nftables rules.
 
-Packets stay in the kernel, which the programs for rootless networks (pasta, slirp4netns) cannot offer.
+Packets stay in the kernel, unlike with the programs for rootless networks (pasta, slirp4netns).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,24 +28,24 @@ UNITS: Final = "/etc/systemd/system"
 SOCKETS: Final = "/run/mstunnel-uplink"
 DIRECTORY: Final = "/etc/mstunnel-uplink"
 HOOK: Final = f"{DIRECTORY}/attach.json"
-"""What Podman runs when it starts the gateway (oci-hooks(5))."""
+"""The hook that Podman runs when it starts the gateway (oci-hooks(5))."""
 RULES: Final = f"{DIRECTORY}/rules.nft"
 DEVICE: Final = UPLINK_DEVICE
 TABLE: Final = "mstunnel-uplink"
 NETWORK_BITS: Final = 30
-# Of the range for links within a host (RFC 7335): no network and no pool overlaps it.
+# Both addresses are in the range for links within a host (RFC 7335), which no network or pool overlaps.
 HOST_END: Final = "192.0.0.5"
 GATEWAY_END: Final = "192.0.0.6"
 _SECONDS: Final = 30.0
 
 
 def socket_of(port: int) -> str:
-    """The socket where a gateway on `port` gets its uplink."""
+    """Return the socket at which a gateway on `port` gets its uplink."""
     return f"{SOCKETS}/{port}"
 
 
 def prepared(files: Files) -> tuple[int, ...]:
-    """The ports for which root has prepared an uplink: one, or none."""
+    """Return the ports for which root has prepared an uplink: one, or none."""
     if files.state(SOCKETS) is None or files.state(HOOK) is None:
         return ()
     ports = map(whole_number, files.names(SOCKETS))
@@ -53,19 +53,19 @@ def prepared(files: Files) -> tuple[int, ...]:
 
 
 def ready(files: Files, port: int) -> bool:
-    """Whether root has prepared the host for a gateway on `port`."""
+    """Return whether root has prepared the host for a gateway on `port`."""
     return port in prepared(files)
 
 
 def gateway_address(files: Files, port: int) -> str:
-    """The address at which this host reaches its own gateway."""
+    """Return the address at which this host reaches its own gateway."""
     return GATEWAY_END if paths.ROOTLESS and ready(files, port) else "127.0.0.1"
 
 
 def rules(port: int, services: Sequence[int] = ()) -> str:
-    """The rules for `nft --file`; they replace earlier ones as a whole.
+    """Return rules for `nft --file`; they replace earlier ones as a whole.
 
-    `services` are the TCP ports at which the gateway reaches tenant and proxy, which may be on this host.
+    `services` are the TCP ports of tenant and proxy, which may be on this host.
     """
     return rendering.render(
         "network/uplink.nft",
@@ -87,9 +87,9 @@ class InstallUplink(InstallService):
     @property
     @override
     def parts(self) -> Mapping[str, Action]:
-        """The unit file is root's, also where the account plans what root has to do.
+        """The unit file and its link, both root's, even in a plan that the account makes for root.
 
-        Sockets are there before any service, so before the gateway of the account.
+        Sockets are opened before any service, and therefore before the account's gateway.
         """
         file = f"{UNITS}/{self.unit}"
         return {
@@ -98,18 +98,18 @@ class InstallUplink(InstallService):
         }
 
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""
+        """Open the socket; reload the uplink's rules whenever nftables loads the host's rules."""
         super().apply(host, outputs)
         if host.systemd.active(_LOADS_RULES):
             host.systemd.start(RULES_UNIT)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Close it, restore the earlier files, and remove device and rules."""
+        """Close the socket, restore the earlier files, and remove device and rules."""
         undone = super().undo(host, record)
         for unit in (SERVICE_UNIT, RULES_UNIT):
             if host.systemd.known(unit):
                 host.systemd.stop(unit)
-        # Neither the rules nor the device are there when no gateway has started.
+        # Rules and device exist only after a gateway has started.
         delete_table(host.processes, TABLE)
         if host.processes.find("ip") is not None:
             host.processes.run(["ip", "link", "delete", DEVICE], timeout=_SECONDS, check=False)

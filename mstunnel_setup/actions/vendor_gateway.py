@@ -1,4 +1,4 @@
-"""Actions on the parts of Microsoft's own gateway: none removes anything, and each can be undone exactly."""
+"""Actions on the parts of Microsoft's own gateway: none removes anything, and undo restores each exactly."""
 
 import hashlib
 import os
@@ -27,9 +27,9 @@ HAND_OVER = "hand-over"
 """The steps of taking over Microsoft's gateway."""
 ANSWER = "adoption"
 KEY = f"answer:{ANSWER}"
-"""The first object in the journal of an adoption; gone once that is committed."""
+"""The first object in the journal of an adoption; it is gone once the adoption is committed."""
 _ENGINE_SECONDS = 180.0
-# What a gateway has is far below: some hundred files of a few MiB.
+# Limits far above any gateway, which has a few hundred files of a few MiB.
 MOST_FILES, DEEPEST, LARGEST_FILE, LARGEST_TREE = 20_000, 40, 64 << 20, 1 << 30
 _LONGEST_SHOWN = 120
 _KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
@@ -39,7 +39,7 @@ class BackUpFiles(Action):
     """Write everything below `sources` into the archive `path` (.tar, mode 0600), and read it again.
 
     The archive keeps content, modes, owners and links. It is for the administrator: undo does not need it,
-    and removes it when everything is back in its place.
+    and removes it once everything is back in place.
     """
 
     kind = "back-up-files"
@@ -57,7 +57,7 @@ class BackUpFiles(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Write and read it. Raises StepError `adoption-backup-unreadable`."""
+        """Write the archive and read it. Raises StepError `adoption-backup-unreadable`."""
         host.files.make_directories(str(PurePosixPath(self.path).parent), 0o700)
         with host.files.growing(self.path) as file:
             target = _HashedFile(file)
@@ -90,13 +90,13 @@ class BackUpFiles(Action):
         there = host.files.state(self.path) is not None
         if there and any(host.files.state(source) is None for source in self.sources):
             return Undone(Undo.KEPT, f"the backup {self.path}: not everything of it is in its place")
-        # Also what a killed run has written of it.
+        # A killed run may have written a part of the archive.
         host.files.remove(self.path)
         return Undone(Undo.REMOVED if there else Undo.ABSENT)
 
 
 class _HashedFile(RawIOBase):
-    """Writes to a growing file and computes the digest of it."""
+    """Writes to a growing file and computes its digest."""
 
     def __init__(self, file: Appender) -> None:
         super().__init__()
@@ -111,9 +111,10 @@ class _HashedFile(RawIOBase):
 
 
 def vendor_tree(files: Files, top: str, left_out: Collection[str] = ()) -> Iterator[tuple[str, FileState]]:
-    """The path `top` and all below it but for `left_out`, each directory before what is in it.
+    """Yield the path `top` and all below it except `left_out`, each directory before its content.
 
-    They may be another account's: raises CheckError `vendor-files-unbounded` for more than any gateway has.
+    They may belong to another account: raises CheckError `vendor-files-unbounded` above limits that no
+    gateway reaches.
     """
     waiting, total, found = [top], 0, 0
     while waiting:
@@ -151,8 +152,8 @@ def _unbounded(top: str, path: str, reason: str) -> CheckError:
 class NoteRunning(Action):
     """Record which of these units and containers (engine and name) run; undo starts them again.
 
-    It comes before every change, so that it is undone last: when files, names and units are back. The monitor
-    is the first of `units`.
+    This action comes before every change, so that it is undone last: when files, names and units are back.
+    The monitor is the first of `units`.
     """
 
     kind = "note-running"
@@ -181,11 +182,14 @@ class NoteRunning(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """What was captured is the effect."""
+        """Do nothing: the captured state is the effect."""
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Start what ran, the monitor last: it would start containers itself. Raises when one does not."""
+        """Start what ran, the monitor last, because it starts containers itself.
+
+        Raises if one does not start.
+        """
         ran = record.before
         for engine, name in self.containers:
             state = inspect(host.processes, engine, name)
@@ -200,7 +204,7 @@ class NoteRunning(Action):
 
 
 class StopUnit(OneWayAction):
-    """Stop a unit that is not ours; what undoes `NoteRunning` starts it again."""
+    """Stop a unit that is not ours; undoing `NoteRunning` starts it again."""
 
     kind = "stop-unit"
     key_template = "stopped:{unit}"
@@ -209,7 +213,7 @@ class StopUnit(OneWayAction):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        # Stopped once is enough: later its name is that of a unit of ours.
+        # A unit is stopped only once: later, one of our units has the same name.
         return self.key in outputs or not host.systemd.active(self.unit)
 
     @override
@@ -218,10 +222,10 @@ class StopUnit(OneWayAction):
 
 
 class SetAside(Action):
-    """Rename a file or directory to `name` beside it: owners, modes and SELinux labels stay as they are.
+    """Rename a file or directory to `name` next to it, with the same owners, modes and SELinux labels.
 
-    A rename happens or does not, so that a kill finds it here or there. Containers that run keep what they
-    have mounted.
+    A rename is atomic, so a kill leaves the file under one of the two names. Running containers keep their
+    mounts.
     """
 
     kind = "set-aside"
@@ -232,7 +236,7 @@ class SetAside(Action):
 
     @property
     def aside(self) -> str:
-        """Where it lies meanwhile."""
+        """Its path while it is set aside."""
         return str(PurePosixPath(self.path).with_name(self.name))
 
     @override
@@ -246,7 +250,7 @@ class SetAside(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Move it back. What is in its place, such as files that were edited since, is renamed to `.left`."""
+        """Move it back. Rename whatever is in its place, such as files edited since, to `.left`."""
         if host.files.state(self.aside) is None:
             return Undone(Undo.ABSENT)
         name, reason = PurePosixPath(self.path).name, ""
@@ -264,9 +268,9 @@ class SetAside(Action):
 
 
 class SetContainerAside(Action):
-    """Stop a container that is not ours and rename it to `aside`; `for_good` also turns its restarts off.
+    """Stop a foreign container and rename it to `aside`; `for_good` also disables its restart policy.
 
-    Undo gives it its name and restart policy again; what undoes `NoteRunning` starts it.
+    Undo restores its name and restart policy; undoing `NoteRunning` starts it.
     """
 
     kind = "set-container-aside"
@@ -288,7 +292,7 @@ class SetContainerAside(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Raises EngineError `vendor-container-vanished` when it is under neither name."""
+        """Set it aside. Raises EngineError `vendor-container-vanished` if neither name exists."""
         if self._state(host, self.aside) is not None:
             return
         found = self._state(host, self.name)

@@ -1,7 +1,7 @@
-"""What Microsoft's own gateway left on this host: read only, with fingerprints in place of secrets.
+"""The inventory of Microsoft's own gateway on this host: read only, with fingerprints instead of secrets.
 
-Its files are documented in parts. What is missing or cannot be read is left out here, and no error; more than
-any gateway has is one.
+Its files are only partly documented. Missing and unreadable files are left out without an error; a tree
+larger than any gateway's is an error.
 """
 
 import hashlib
@@ -36,16 +36,16 @@ from mstunnel_setup.io.safe_paths import Kind
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.readiness.facts.vendor import VendorFacts, vendor
 
-# What is served comes before what was given: a later import may have failed.
+# Active files come before given ones: a later import may have failed.
 _PAIRS = (
     (f"{paths.CERTIFICATES}/active.crt", f"{paths.PRIVATE}/active.key"),
     (f"{paths.CERTIFICATES}/ocserv-active.crt", f"{paths.PRIVATE}/ocserv-active.key"),
     (paths.SITE_CERTIFICATE, paths.SITE_KEY),
 )
 _MOST_LINKS = 8
-# Of a chain of certificates, and of a crontab.
+# The limits for a certificate chain and for a crontab.
 _LARGEST_CERTIFICATE = _LARGEST_CRONTAB = 1 << 20
-# The agent and the monitor change these at any time: a plan cannot rest on them.
+# The agent and the monitor change these at any time, so a plan cannot depend on them.
 _CHANGING = (paths.MESSAGES, f"{paths.CONFIGURATION}/diagnostic", paths.AGENT_SETTINGS)
 _CRON_DIRECTORIES = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
 _OF_TENANT = {
@@ -57,9 +57,9 @@ _PODMAN_AT_BOOT = "/etc/systemd/system/default.target.wants/podman-restart.servi
 
 @dataclass(frozen=True, kw_only=True)
 class VendorCertificate:
-    """The files of certificate and key, links followed; empty where none can be used.
+    """The files of certificate and key, links followed; empty if none can be used.
 
-    `problems` keep it from being taken over, each with a hint in `hints`; `pfx` is a PFX file beside them.
+    `problems` prevent taking it over, each with a hint in `hints`; `pfx` is a PFX file next to them.
     """
 
     chain: str = ""
@@ -73,7 +73,7 @@ class VendorCertificate:
 
 
 def vendor_certificate(host: Host, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
-    """The certificate named in `gateway` (the settings of ocserv.conf), else at one of its usual places."""
+    """Return the certificate in `gateway` (the settings of ocserv.conf), or at one of its usual paths."""
     files = host.files
     pfx = paths.SITE_PFX if files.state(paths.SITE_PFX) is not None else ""
     pairs = ((gateway.get("server-cert", ""), gateway.get("server-key", "")), *_PAIRS)
@@ -83,7 +83,7 @@ def vendor_certificate(host: Host, gateway: Mapping[str, str], *, lab: bool) -> 
     if not chain:
         return VendorCertificate(pfx=pfx)
     try:
-        # What they name may lie anywhere, and be of any size.
+        # The named files may be anywhere, and of any size.
         contents = (files.read_untrusted(path, _LARGEST_CERTIFICATE) or b"" for path in (chain, key))
         identity = load_identity(*contents)
     except (CertificateError, FileError) as error:
@@ -111,7 +111,7 @@ def vendor_certificate(host: Host, gateway: Mapping[str, str], *, lab: bool) -> 
 
 
 def _followed(files: Files, path: str) -> str:
-    """The path at the end of links, as far as they lead: an acme client may own the files."""
+    """Return the path at the end of links, as far as they lead: an ACME client may own the files."""
     for _ in range(_MOST_LINKS):
         state = files.state(path)
         if state is None or state.target is None:
@@ -134,11 +134,11 @@ class VendorFile:
 
 
 class Inventory(Report):
-    """Everything that was found.
+    """The parts of Microsoft's own gateway on this host.
 
     `configuration` is the content of admin-settings.json, `gateway` that of ocserv.conf, `environment` that
     of env.sh (a proxy with a password is starred), `tenant` ids by the vendor's keys, `cron` lines that call
-    mst-cli, by file. `waiting` are messages between its agent and its monitor. `restarts_at_boot` says that
+    mst-cli, by file. `waiting` are messages between its agent and its monitor. `restarts_at_boot` means that
     Podman starts containers at boot.
     """
 
@@ -157,29 +157,29 @@ class Inventory(Report):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that a plan rests on: it changes when the host does."""
+        """The SHA-256 of the plan's input: it changes when the host does."""
         inputs = {name: value for name, value in self.data.items() if name != "waiting"}
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
     @property
     def owner(self) -> int | None:
-        """The number of another account that owns /etc/mstunnel; None where this one or root does."""
+        """The uid of another account that owns /etc/mstunnel; None if this one or root does."""
         uid = next((file.uid for file in self.files if file.path == paths.CONFIGURATION), 0)
         return None if uid in (0, os.geteuid()) else uid
 
 
 def beside(path: str) -> str:
-    """Where a file, directory or container of Microsoft's gateway is kept: `.vendor` behind its name."""
+    """Return the path or name under which a part of Microsoft's gateway is kept, with suffix `.vendor`."""
     return f"{path}.vendor"
 
 
 def take_inventory(host: Host, *, lab: bool = False) -> Inventory:
-    """Read everything; `lab` says that the tenant is one that takes a self-signed certificate.
+    """Read everything; `lab` means that the tenant accepts a self-signed certificate.
 
     Raises CheckError `vendor-files-unbounded`.
     """
     files = host.files
-    # First, as it refuses files that are too large to read.
+    # This comes first, because it refuses files that are too large to read.
     found = tuple(_files(files))
     gateway = _gateway(text_of(files, paths.OCSERV_CONF))
     tenant = (
@@ -202,7 +202,7 @@ def take_inventory(host: Host, *, lab: bool = False) -> Inventory:
 
 
 def _files(files: Files) -> Iterator[VendorFile]:
-    """What is below /etc/mstunnel, without what changes at any time."""
+    """Yield everything below /etc/mstunnel except files that change at any time."""
     for path, state in vendor_tree(files, paths.CONFIGURATION, _CHANGING):
         digest = None
         with suppress(FileError):
@@ -226,14 +226,14 @@ def _names(files: Files, path: str) -> list[str]:
 
 
 def _gateway(text: str) -> dict[str, str]:
-    """The settings of an ocserv.conf, the last of each name."""
+    """Return the settings of an ocserv.conf; the last one of each name counts."""
     lines = (line.strip() for line in text.splitlines())
     pairs = [line.partition("=") for line in lines if "=" in line and not line.startswith("#")]
     return {name.strip(): plain(value.strip().strip('"')) for name, _, value in pairs}
 
 
 def _environment(text: str) -> dict[str, str]:
-    """The settings of an env.sh, which is read line by line and never run; other lines are left out."""
+    """Return the settings of an env.sh, which is read line by line and never run; ignore other lines."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         with suppress(EnvironmentFileError):

@@ -1,4 +1,4 @@
-"""`mstunnel-setup adopt inventory` and `adopt plan`: what is here, and what would become of it."""
+"""`mstunnel-setup adopt inventory` and `adopt plan`: the present gateway, and the effect of a switch."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ from mstunnel_setup.io.operator import Operator
 
 Fate: TypeAlias = Literal["carried", "changed", "lost"]
 
-# Names in env.sh that mean the same to both gateways.
+# Names in env.sh with the same meaning for both gateways.
 _VARIABLES: Final = (*PROXIES, "TRACE_SESSIONS", "DEBUG_LEVEL")
-# Settings of ocserv.conf that follow from the site's server configuration here, or are fixed.
+# Settings of ocserv.conf that the site's server configuration determines here, or that are fixed.
 _OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile-dpd", "tls-priorities")
 _ALWAYS_LOST: Final = (
     (
@@ -50,7 +50,7 @@ _HEADINGS: dict[Fate, str] = {
 
 @dataclass(frozen=True)
 class Item:
-    """One part of the gateway and what becomes of it."""
+    """One part of the gateway and its fate."""
 
     fate: Fate
     subject: str
@@ -58,9 +58,9 @@ class Item:
 
 
 class AdoptionPlan(Report):
-    """What would become of Microsoft's own gateway."""
+    """The effects of a switch on Microsoft's own gateway."""
 
-    digest: str = Field(description="SHA-256 of everything that the plan rests on.")
+    digest: str = Field(description="SHA-256 of everything that the plan depends on.")
     items: tuple[Item, ...]
     answers: JsonObject = Field(
         description="Answers that follow from what was found, by setting path, as they count after the "
@@ -71,7 +71,7 @@ class AdoptionPlan(Report):
 
 @dataclass(frozen=True)
 class Assessment:
-    """All parts, the answers that follow from them (by setting path), and what blocks or should be known."""
+    """All parts, the answers that follow from them (by setting path), the blockers and the notices."""
 
     items: tuple[Item, ...]
     answers: JsonObject
@@ -80,10 +80,10 @@ class Assessment:
 
 
 def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, ...] = ()) -> Assessment:
-    """Judge an inventory.
+    """Assess an inventory.
 
-    `given` are the answers that were given by setting path: they count before what is carried over.
-    `occupied` are paths where something lies already that the switch would set aside to.
+    `given` are the given answers by setting path, which override carried-over values. `occupied` are existing
+    paths to which the switch would move files.
     """
     variables: JsonObject = {name: inventory.environment[name] for name in _carried_variables(inventory)}
     answers: JsonObject = {
@@ -106,19 +106,19 @@ def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, 
 
 
 def set_aside(inventory: Inventory) -> tuple[str, ...]:
-    """What the switch moves aside: the directory, and the programs and units with the names of ours."""
+    """Return the paths that the switch moves aside: the directory, and programs and units with our names."""
     directory = (paths.CONFIGURATION,) if inventory.files else ()
     units = tuple(path for path in inventory.signs.units if path.startswith("/etc/"))
     return (*directory, *inventory.signs.programs, *units)
 
 
 def carried_roots(inventory: Inventory) -> tuple[str, ...]:
-    """The files of trusted roots that the switch copies: nothing reads one with another name."""
+    """Return the files of trusted roots that the switch copies: files with other names are not read."""
     return tuple(path for path in inventory.roots if path.endswith(".crt"))
 
 
 def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
-    """What counts here as well; `replaced` are variables that the answers give, in lower case."""
+    """Yield the parts that are kept; `replaced` are variables in the given answers, in lower case."""
     certificate = inventory.certificate
     if certificate.fingerprint and not has_certificate:
         detail = text(
@@ -246,14 +246,14 @@ def _notices(inventory: Inventory) -> Iterator[Problem]:
 
 
 def inventory(operator: Operator) -> Result[Inventory]:
-    """What Microsoft's own gateway left here; nothing is changed. Raises UsageError where it is not."""
+    """Show what Microsoft's own gateway left here; change nothing. Raises UsageError if there is none."""
     with open_run(operator, {}, exclusively=False, scope=Scope.ALL) as run:
         found = require_vendor(run, lab=False)
     return Result(report=found, text=fold_all(_inventory_lines(found)))
 
 
 def plan(operator: Operator, request: InstallRequest) -> Result[AdoptionPlan]:
-    """What would become of each part, and what prevents it (exit code 3); nothing is changed."""
+    """Show what would happen to each part, and what prevents it (exit code 3); change nothing."""
     request = with_lab(operator.clock, request)
     with open_run(operator, request.settings, exclusively=False, scope=Scope.ALL) as run:
         found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
@@ -279,7 +279,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result[AdoptionPlan]:
 
 
 def require_vendor(run: Run, *, lab: bool) -> Inventory:
-    """The inventory. Raises UsageError without the vendor's gateway, and where an installation has begun."""
+    """Return the inventory. Raises UsageError without the vendor's gateway, or if ours is installed."""
     if paths.ROOTLESS and run.files.live:
         raise NOT_ROOT(what=text("this command"))
     if set(run.context.receipt.entries) - {KEY}:
@@ -299,7 +299,7 @@ def require_vendor(run: Run, *, lab: bool) -> Inventory:
 
 
 def assessment(run: Run, found: Inventory) -> Assessment:
-    """The judgement of `found` with the answers of this run."""
+    """Return the assessment of `found` with the answers of this run."""
     occupied = [beside(path) for path in set_aside(found) if run.files.state(beside(path)) is not None]
     if run.files.live:
         left = vendor_containers(run.context.host.processes, [beside(name) for name in NAMES])

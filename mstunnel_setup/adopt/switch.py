@@ -1,4 +1,4 @@
-"""`mstunnel-setup adopt switch`, `rollback` and `commit`: the journal knows the way on and the way back."""
+"""`mstunnel-setup adopt switch`, `rollback` and `commit`; the journal has the steps forward and back."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ _STAYS = text(
 
 @dataclass(frozen=True, kw_only=True)
 class RunningContainer:
-    """One container to stop; `for_good` where its engine would start it again."""
+    """A container to stop; `for_good` if its engine would start it again."""
 
     engine: EngineName
     name: str
@@ -63,7 +63,7 @@ class RunningContainer:
 
 
 class Adoption(BaseModel):
-    """The plan that was agreed to, as data: `aside` are paths to move, `answers` are by setting path."""
+    """The accepted plan, as data: `aside` are paths to move, `answers` are by setting path."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,15 +76,15 @@ class Adoption(BaseModel):
 
 
 def of_journal(receipt: Receipt) -> Adoption | None:
-    """The adoption that has begun here and is not committed; None without one."""
+    """Return the adoption that has begun here and is not committed; None without one."""
     found = remembered(receipt, ANSWER)
     return None if found is None else Adoption.model_validate(found)
 
 
 def carried_over(agreed: Adoption, given: Answers) -> JsonObject:
-    """The answers of Microsoft's gateway, by setting path, without those that `given` has from elsewhere.
+    """Return the answers of Microsoft's gateway, by setting path, except those that `given` overrides.
 
-    Of env.sh each variable counts for itself, whatever the case of its name.
+    Each variable of env.sh counts separately, whatever the case of its name.
     """
     found = {path: value for path, value in agreed.answers.items() if given.origins[path].kind == "default"}
     others = {name.lower() for name in given.environment}
@@ -94,9 +94,9 @@ def carried_over(agreed: Adoption, given: Answers) -> JsonObject:
 
 
 def in_order(adoption: Adoption, installation: Sequence[AnyStep], done: Sequence[str]) -> list[AnyStep]:
-    """All steps of a switch; `done` are finished ones, of which those of the adoption are not run again.
+    """Return all steps of a switch; finished (`done`) steps of the adoption are not run again.
 
-    Microsoft's containers stop just before ours start: until then they serve from what they have mounted.
+    Microsoft's containers stop just before ours start: until then they serve with their existing mounts.
     """
     theirs = "Microsoft's own gateway"
     adopt: AnyStep = Step(
@@ -116,7 +116,7 @@ def _before(adoption: Adoption) -> Iterator[Action]:
     running: list[tuple[EngineName, str]] = [(item.engine, item.name) for item in adoption.containers]
     yield NoteRunning(units=adoption.units, containers=tuple(running))
     yield BackUpFiles(path=BACKUP, sources=adoption.aside)
-    # First of all: it would start what is stopped, or upgrade it.
+    # The monitor stops first: it would start or upgrade what is stopped.
     yield from (StopUnit(unit=unit) for unit in adoption.units if unit == MONITOR_UNIT)
     yield from (SetAside(path=path, name=PurePosixPath(beside(path)).name) for path in adoption.aside)
     directories = ((paths.CONFIGURATION, 0o755), *environment.DIRECTORIES) if adoption.copies else ()
@@ -133,12 +133,12 @@ def _stops(adoption: Adoption) -> Iterator[Action]:
 
 
 def switch(operator: Operator, request: InstallRequest, digest: str) -> Result[RunReport]:
-    """Put our gateway in the place of Microsoft's, or continue; `digest` is of the plan, for the beginning.
+    """Replace Microsoft's gateway with ours, or continue; a new switch needs the `digest` of its plan.
 
-    From the stop of the other gateway until ours is verified, a failure brings it back: StepError
+    After the other gateway has stopped and until ours is verified, a failure brings it back: StepError
     `adoption-rolled-back`. Before that it still serves, and a failure leaves everything for the next run.
-    Raises CheckError for a plan that is outdated or blocked, and UsageError where answers are missing,
-    before the first change.
+    Raises CheckError for a plan that is outdated or blocked, and UsageError for missing answers, before the
+    first change.
     """
     _refuse_account()
     request = with_lab(operator.clock, request)
@@ -161,7 +161,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result[R
         except SetupError as error:
             receipt = run.context.receipt
             begun = any(entry.step == HAND_OVER for entry in receipt.entries.values())
-            # Their containers may be stopped, and ours have not proved themselves yet.
+            # Their containers may be stopped, and ours are not verified yet.
             if begun and "verify" not in receipt.steps:
                 _bring_back(run, error)
             raise
@@ -169,7 +169,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result[R
 
 
 def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result[RemovalReport]:
-    """Remove ours and bring Microsoft's gateway back as it was. Raises UsageError `nothing-adopted`.
+    """Remove our gateway and restore Microsoft's. Raises UsageError `nothing-adopted`.
 
     Without `offline` an unreachable tenant raises NetworkError before anything is undone.
     """
@@ -185,7 +185,7 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
 
 
 def commit(operator: Operator) -> Result[RemovalReport]:
-    """End the adoption: what was set aside is the administrator's from now on, and no rollback touches it."""
+    """End the adoption: the administrator keeps what was set aside, and no rollback touches it."""
     _refuse_account()
     with open_run(operator, {}, scope=Scope.ALL) as run:
         receipt = run.context.receipt
@@ -245,7 +245,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
             given=digest,
         )
     if not run.context.prompter.interactive:
-        # Microsoft's marker of acceptance is not about our terms.
+        # Microsoft's marker of acceptance does not cover our terms.
         require(run.context.answers, ("eula",))
     return Adoption(
         digest=found.digest,
@@ -265,7 +265,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
 
 
 def _copies(run: Run, found: Inventory) -> Iterator[CopyFile]:
-    """The certificate, its key and the trusted roots, from where they lie once the directory is aside."""
+    """Yield copies of certificate, key and trusted roots, from their paths after the directory was moved."""
     digests = {file.path: file.sha256 for file in found.files}
     wanted = {path: (path, 0o644) for path in carried_roots(found)}
     answers = run.context.answers
@@ -282,10 +282,10 @@ def _copies(run: Run, found: Inventory) -> Iterator[CopyFile]:
 
 
 def _bring_back(run: Run, error: SetupError) -> None:
-    """Undo everything at once, without a question: the other gateway comes first.
+    """Undo everything at once, without a question, so that the other gateway runs again.
 
-    What the tenant has of us stays where it does not answer, or where a person would have to sign in. Raises
-    StepError: that it was done, or that it failed too.
+    Our objects in the tenant are kept if it does not respond, or if a person would have to sign in. Raises
+    StepError in any case: for the rollback, or for its failure.
     """
     context = run.context
     by_person = not context.cache.administrator and context.answers.sign_in.method == "device-code"

@@ -1,6 +1,7 @@
 """The agent's long-running process: `python -m mstunnel_setup.agent DIR`.
 
-It has 60 MiB, so what only a command line needs is not loaded; `mstunnel-agent run` becomes this.
+It may use 60 MiB, so modules that only a command line needs are not loaded; `mstunnel-agent run` becomes
+this.
 """
 
 import signal
@@ -8,7 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
-# requests guesses encodings with it, for which it takes 2.5 MiB; what it is sent here is JSON.
+# requests uses it to guess encodings, at a cost of 2.5 MiB; all responses here are JSON.
 sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an import of it fails then
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
 
@@ -18,9 +19,9 @@ from mstunnel_setup.io.own_process import keep_private  # noqa: E402
 
 
 def main(root: Path) -> None:
-    """Check in and keep the configuration in step, until SIGTERM."""
+    """Check in and keep the configuration up to date, until SIGTERM."""
     keep_private()
-    # At once, wherever the program is; half-written files are removed before that.
+    # SIGTERM ends the program at once, at any point; half-written files are removed before that.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     with requests_in_log(root):
         build_agent(root, watching=True).run()

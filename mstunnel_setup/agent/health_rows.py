@@ -1,4 +1,4 @@
-"""The rows of the health table: each a pure verdict on what was observed.
+"""The rows of the health table, each with a pure rule for its state.
 
 Source of rows and limits: the vendor's monitoring page, health checks (docs/reference/health.md).
 """
@@ -29,7 +29,7 @@ _FEW_CORES: Final = 4
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """Figures of this machine; None is what could not be read. Percentages are averages of five minutes."""
+    """Figures of this machine; None if unreadable. Percentages are averages of five minutes."""
 
     cores: int | None = None
     cpu_percent: float | None = None
@@ -40,7 +40,7 @@ class MachineLoad:
 
 @dataclass(frozen=True)
 class GatewayCertificate:
-    """The certificate in use: its lifetime, what was said last of its revocation, or why that is unknown."""
+    """The certificate in use: its lifetime, its last known revocation state, or why that is unknown."""
 
     end: datetime | None = None
     revocation: RevocationState | None = None
@@ -50,11 +50,11 @@ class GatewayCertificate:
 
 @dataclass(frozen=True, kw_only=True)
 class SyncState:
-    """What the loop has learnt of the tenant since the start; None is what it has not.
+    """The loop's knowledge of the tenant since the start; None if unknown.
 
-    `probe_url` has been judged; `probe_problem` is why the site's own is not used, empty when it is.
+    `probe_url` has been validated; `probe_problem` is why the site's own is not used, empty if it is.
     `releases_behind` counts releases newer than this one; `refusal` is why the tenant's configuration is not
-    in use; `last_error` is what went wrong in the last round, None when nothing did.
+    in use; `last_error` is the error of the last round, None without one.
     """
 
     last_check_in: datetime | None = None
@@ -70,7 +70,7 @@ class SyncState:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation(SyncState):
-    """Everything the rows are judged by; None is what is not known."""
+    """The input of all rows; None for unknown values."""
 
     now: datetime
     started: datetime
@@ -85,7 +85,7 @@ class Observation(SyncState):
 
 @dataclass(frozen=True)
 class RowResult:
-    """What a row's rule returns."""
+    """The result of a row's rule."""
 
     state: HealthState
     text: str
@@ -99,7 +99,7 @@ _unhealthy = partial(RowResult, HealthState.UNHEALTHY)
 
 
 def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[ReportedRow, ...]:
-    """Every row, in the order of the table."""
+    """Return every row, in the order of the table."""
     return tuple(
         ReportedRow(id=name, title=title, **vars(rule(observation, thresholds)))
         for name, title, rule in TABLE
@@ -107,7 +107,7 @@ def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[Report
 
 
 def overall(rows: Sequence[ReportedRow]) -> HealthState:
-    """The worst row; what is not known does not count."""
+    """Return the state of the worst row, ignoring unknown ones."""
     states = {row.state for row in rows}
     worst = (HealthState.UNHEALTHY, HealthState.WARNING, HealthState.HEALTHY)
     return next((state for state in worst if state in states), HealthState.UNKNOWN)
@@ -133,7 +133,7 @@ def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
     bits = seen.machine.throughput_bits
     if bits is None:
         return _unknown(text("not measured yet"))
-    # The table gives this row no limits.
+    # The vendor's table has no limits for this row.
     return _healthy(f"{bits / 1e6:.1f} Mbit/s", bits)
 
 
@@ -199,7 +199,7 @@ def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return _unknown(text("{url} has not been tried yet", url=seen.probe_url))
     if probe.reached:
         return _healthy(text("{url} returned HTTP {status}", url=probe.url, status=probe.status))
-    # How the gateway went: what a person needs to try the same.
+    # The text has what a person needs to repeat the attempt: proxy and name servers.
     servers = ", ".join(seen.report.nameservers) if seen.report else ""
     content = text(
         "{url}: {answer} ({proxy}, DNS {servers})",
@@ -220,7 +220,7 @@ def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
             text("{registry}: {problem}", registry=seen.registry, problem=seen.registry_problem),
         )
     age = abs(seen.now - seen.last_registry_contact)
-    # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
+    # Attempts are five minutes apart, and the table allows five minutes; one more is for the attempt itself.
     if age <= LATEST_CHECK_IN + timedelta(minutes=1):
         content = text("{registry} answered {age} ago", registry=seen.registry, age=ago(age))
         return _healthy(content, age.total_seconds())
@@ -310,7 +310,7 @@ TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult
 
 
 def current_report(seen: Observation) -> GatewayReport | None:
-    """The gateway's report, unless it is too old to say anything about now."""
+    """Return the gateway's report, unless it is too old to describe the present."""
     report = seen.report
     return report if report is not None and abs(seen.now - report.at) <= LATEST_REPORT else None
 
@@ -324,7 +324,7 @@ def _current_probe(seen: Observation) -> Probe | None:
 
 
 def _missing(seen: Observation, limit: timedelta) -> HealthState:
-    """What something that never happened means: nothing, so soon after the start."""
+    """Return the state of a row without an event so far: unknown shortly after the start, else unhealthy."""
     return HealthState.UNKNOWN if abs(seen.now - seen.started) <= limit else HealthState.UNHEALTHY
 
 
@@ -350,7 +350,7 @@ _OF_EXPIRY: Final = {
 def _days(
     end: datetime | None, now: datetime, limit: Threshold | None, start: datetime | None = None
 ) -> RowResult:
-    """What the rule for the lifetime says, or the limits that an administrator has set instead."""
+    """Return the result by the rule for the lifetime, or by an administrator's limits."""
     if end is None:
         return _unknown(text("it cannot be read"))
     days = (end - now) / timedelta(days=1)

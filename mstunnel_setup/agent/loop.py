@@ -1,4 +1,4 @@
-"""The agent's loop: check in, keep the configuration in step, look at this server, wait."""
+"""The agent's loop: check in, update the configuration, check this server's health, wait."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -48,14 +48,15 @@ from mstunnel_setup.tenant.wire import (
 )
 
 _INTERVAL_SECONDS: Final = 60.0
-# With jitter still less than the five minutes after which a change must have arrived.
+# With jitter this is still less than the five minutes within which a change must arrive.
 _LONGEST_WAIT_SECONDS: Final = 240.0
 _JITTER: Final = 0.1
 _THRESHOLDS_SECONDS: Final = 300.0
 
-# The monitor looks within eight seconds; the gateway tests a configuration, and may restart ocserv, in a few.
+# The monitor looks every eight seconds; the gateway tests a configuration, and may restart ocserv, within a
+# few.
 _REPLY_SECONDS: Final = 30.0
-# Longer than any work of the monitor but an upgrade, during which nothing else is changed.
+# The monitor's other work takes less, except an upgrade, which prevents any other change.
 _SILENT_SECONDS: Final = 300.0
 _SILENT: Final = text(
     "the host's monitor has not picked it up: `mst-cli status` on the host shows how to start it; without "
@@ -64,16 +65,16 @@ _SILENT: Final = text(
 
 
 def wait_seconds(failures: int) -> float:
-    """Seconds until the next round after so many failed ones in a row, without jitter."""
+    """Return the seconds until the next round after `failures` in a row, without jitter."""
     return float(min(_INTERVAL_SECONDS * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS))
 
 
 @dataclass
 class Agent:
-    """Looks after one gateway.
+    """Manages one gateway.
 
-    `enrol` signs in and is asked again after every failure; `note` gets the status whenever it changes;
-    `watch` and `renewal` are left out where the agent does only one round.
+    `enrol` signs in, again after every failure; `note` gets every change of the status; `watch` and `renewal`
+    are None if the agent does only one round.
     """
 
     enrol: Callable[[], Enrolment]
@@ -99,15 +100,15 @@ class Agent:
         self.configuration = ConfigurationRequests(self.files, self.clock, self.tell, self.counters)
 
     def run(self) -> None:
-        """Work until the process is ended. A tenant that is away is waited for."""
+        """Run until the process is ended; retry while the tenant is unreachable."""
         self._note()
         while True:
             self.round()
-            # Many gateways start at once after a power failure; they need not stay in step.
+            # Many gateways start at once after a power failure; jitter spreads their requests.
             seconds = wait_seconds(self._failures) * SystemRandom().uniform(1 - _JITTER, 1 + _JITTER)
-            # This server is looked at every minute, whether there is a tenant or not.
+            # The health of this server is checked every minute, with or without a tenant.
             while seconds > 0:
-                # The container counts as healthy while this goes on, whatever becomes of the tenant.
+                # The container counts as healthy while this loop runs, even without a tenant.
                 self._last_round = self.clock.now()
                 self._note()
                 if self.watch is not None:
@@ -116,14 +117,15 @@ class Agent:
                 if self.watch is None:
                     self.clock.sleep(nap)
                 seconds -= nap if self.watch is None else self.watch.rest(nap)
-                # Another proxy may be the way to a tenant that is waited for.
+                # A new proxy may make an unreachable tenant reachable.
                 if self._has_other_proxies():
                     break
 
     def round(self) -> SetupError | None:
-        """Check in once and hand over what the tenant wants. Returns what went wrong; what is served stays.
+        """Check in once and request the tenant's configuration. Return the error, if any.
 
-        Also what was not foreseen: the next round may find another answer of the tenant.
+        An error never changes the configuration in use. Unexpected errors are caught too: the tenant may
+        respond differently in the next round.
         """
         try:
             enrolment = self._check_in()
@@ -133,9 +135,10 @@ class Agent:
             self._ask_for_upgrade(enrolment, site)
             self._configure(site)
         except Exception as error:  # noqa: BLE001 (the agent is what keeps this server in step)
-            # No name for it: its traceback leads to this frame, so both would stay in memory for a while.
+            # The error gets no further name: its traceback references this frame, so both would stay in
+            # memory for a while.
             self._failed(declared(error))
-            # Whatever is wrong with the site: nothing works any more once the credential has ended.
+            # Renewal does not depend on the site: nothing works any more once the credential has expired.
             self._renew()
             return declared(error)
         if self._renew():
@@ -146,9 +149,9 @@ class Agent:
         return None
 
     def _renew(self) -> bool:
-        """Renew the agent's credential when it is time; the next round signs in with the new one.
+        """Renew the agent's credential in time; the next round signs in with the new one.
 
-        False when that failed, and the error is the last one.
+        False if that failed; the error is then the last one.
         """
         try:
             if self.renewal and self._enrolment and self.renewal.renew_in_time(self._enrolment):
@@ -159,23 +162,23 @@ class Agent:
         return True
 
     def _has_other_proxies(self) -> bool:
-        """Whether `env.sh` names other proxies than at the last sign-in."""
-        # The sign-in reports what is wrong with the file.
+        """Return whether `env.sh` names other proxies than at the last sign-in."""
+        # The sign-in reports errors in the file.
         with suppress(SetupError):
             return read_proxies(self.files) != self._proxies
         return False
 
     def _check_in(self) -> Enrolment:
-        """Tell the tenant that this server is alive, by writing its own name into its own record.
+        """Report that this server is alive, by writing its own name into its record in the tenant.
 
-        What an administrator changed there stays. Raises TenantError `server-unknown` without a record.
+        Changes by an administrator are kept. Raises TenantError `server-unknown` without a record.
         """
         try:
             if self._has_other_proxies():
                 self._leave()
                 self._proxies = read_proxies(self.files)
             enrolment = self._enrolment or self.enrol()
-            # Kept at once, so that a failure finds something to close.
+            # The enrolment is kept at once, so that a failure can close it.
             self._enrolment = enrolment
             record = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
             if record is None:
@@ -224,7 +227,7 @@ class Agent:
         self._known = replace(self._known, refusal=self.configuration.refusal, configuration_id=found.id)
 
     def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:
-        """Ask for an upgrade when it is time; why it is not is written down, and said when it is new."""
+        """Request an upgrade when it is time; otherwise record the reason, and log it if it is new."""
         now = self.clock.now()
         try:
             verdict = upgrade.ask(
@@ -237,23 +240,23 @@ class Agent:
                 approval_shown=self._extensions,
             )
         except SetupError as error:
-            # Devices get their configuration all the same.
+            # Devices still get their configuration.
             verdict = UpgradeDecision("undecided", error.message)
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:
             self.tell(log_lines.UPGRADE_WAITS(reason=found.reason, decision=found.code))
         self._verdict = verdict
-        # That the disk is full is said by the look at this server, and must not stop the rest.
+        # The health check reports a full disk, which must not stop the rest.
         with suppress(FileError):
             write_standing(self.files, found)
 
     def _learn_site(self, site: TunnelSite) -> None:
-        # Whitespace is no part of an address.
+        # White space is not part of an address.
         address = "".join((site.internal_network_probe_url or "").split())
         why = web_address_problem(address) if address else ""
         if why and why != self._known.probe_problem:
-            # Not the address: it may hold a password.
+            # The message omits the address, which may contain a password.
             self.tell(log_lines.PROBE_URL_INVALID(reason=why))
         self._known = replace(
             self._known,
@@ -263,7 +266,7 @@ class Agent:
         )
 
     def _learn_thresholds(self, enrolment: Enrolment) -> None:
-        """The tenant's limits, now and then; a tenant that does not give them leaves the ones known."""
+        """Read the tenant's limits from time to time; on failure keep the previous ones."""
         now = self.clock.monotonic()
         if self._thresholds_at is not None and now - self._thresholds_at < _THRESHOLDS_SECONDS:
             return
@@ -296,7 +299,7 @@ class Agent:
         )
 
     def _failed(self, error: SetupError) -> None:
-        """Remember the error; it is logged once, not once a minute."""
+        """Store the error, and log it once, not every minute."""
         before = self._known.last_error
         failure = SyncFailure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         if before is None or (before.code, before.message) != (failure.code, failure.message):
@@ -312,17 +315,17 @@ class Agent:
             last_error=self._known.last_error,
             proxies=None if self._proxies is None else shown_proxies(self._proxies),
         )
-        # A status that cannot be written grows old, which is what the container's health check looks at.
+        # A status that cannot be written becomes too old, which the container's health check detects.
         with suppress(FileError):
             self.note(status)
 
 
 @dataclass
 class ConfigurationRequests:
-    """Requests that the host serves the configuration of the site, and follows the replies.
+    """Requests that the host serve the site's configuration, and follows the replies.
 
     The agent writes data, once for each change; the monitor of the host validates, renders and serves it.
-    `refusal` is why that is not in use, None when it is.
+    `refusal` is why the configuration is not in use, None if it is.
     """
 
     files: Files
@@ -335,9 +338,9 @@ class ConfigurationRequests:
     _silent_since: float | None = field(default=None, init=False)
 
     def request(self, document: Document, probe_url: str) -> None:
-        """Request the configuration where it is another one, and follow what becomes of it.
+        """Request the configuration if it has changed, and follow the reply.
 
-        Raises FileError, and TenantError `configuration-invalid` for what cannot be served.
+        Raises FileError, and TenantError `configuration-invalid` for one that cannot be served.
         """
         configuration = ServerConfiguration.from_wire(document)
         request = AgentRequest.to_configure(document, probe_url)
@@ -354,7 +357,7 @@ class ConfigurationRequests:
             self._silent_since = None
             self._follow(reply)
 
-        # Warnings are logged when they are new, not every minute; a port that is not served yet is one.
+        # Warnings, such as a port that is not served yet, are logged once, not every minute.
         port = rendering.open_port(rendering.current(self.files))
         waiting = rendering.port_waiting(configuration.listen_port, port)
         warnings = (*configuration.warnings, *((waiting,) if waiting else ()))
@@ -366,7 +369,7 @@ class ConfigurationRequests:
             self.refusal = waiting.message
 
     def await_reply(self, request: AgentRequest, patience: float) -> Reply | None:
-        """The host's reply; waits so many seconds while there is none, or it is still being carried out."""
+        """Return the host's reply; wait up to `patience` seconds until it is there and final."""
         end = self.clock.monotonic() + patience
         while True:
             reply = reply_to(self.files, request)
@@ -391,9 +394,10 @@ class ConfigurationRequests:
 
 
 def build_agent(root: Path, *, watching: bool) -> Agent:
-    """An agent of the host below `root`, `watching` to stay there and show its status.
+    """Create the agent for the host below `root`; `watching` keeps it running and writing its status.
 
-    One that is not only checks in and brings into step; the status of a running agent stays as it is.
+    Otherwise it only checks in and requests the configuration, and leaves the status of a running agent
+    unchanged.
     """
     files, clock, counters = Files(root), Clock(), Counters()
     tell = log_of(files)
@@ -406,14 +410,14 @@ def build_agent(root: Path, *, watching: bool) -> Agent:
 
 
 def requests_in_log(root: Path) -> AbstractContextManager[None]:
-    """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
+    """Log each request to the tenant inside the block, whenever `env.sh` enables that."""
     files = Files(root)
     tell = log_of(files)
     return log_requests(lambda text: tell(log_lines.REQUEST(request=text)), partial(wants_requests, files))
 
 
 def log_of(files: Files) -> Tell:
-    """What writes the log: lines on standard output, as JSON for as long as `env.sh` wants that."""
+    """Return the log writer: lines on standard output, as JSON whenever `env.sh` enables that."""
     clock = Clock()
 
     def tell(line: LogLine) -> None:

@@ -1,8 +1,8 @@
-"""Metrics for Prometheus: one declared table, from which the text file and the reference page are made.
+"""Metrics for Prometheus: one declared table, the source of the text file and the reference page.
 
-The file is for the textfile collector of a node exporter and `mst-cli metrics`; the agent listens nowhere.
+The file is for the textfile collector of a node exporter and `mst-cli metrics`; the agent does not listen.
 Names follow https://prometheus.io/docs/practices/naming/: base units, times as Unix time, counts as counters.
-The format is plain enough to write here: the library for it takes 3.4 of the 60 MiB that the agent has.
+The format is written here, because its library would take 3.4 of the agent's 60 MiB.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ _NUMBERS: Final = {
 
 @dataclass
 class Counters:
-    """Counts of this process."""
+    """Counts since the start of this process."""
 
     check_ins: int = 0
     failed_check_ins: int = 0
@@ -35,7 +35,7 @@ class Counters:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round of the agent saw."""
+    """The observations of one round of the agent."""
 
     observation: Observation
     rows: Sequence[ReportedRow]
@@ -44,12 +44,10 @@ class Round:
 
 @dataclass(frozen=True)
 class AgentMetric:
-    """One metric: `read` is the row of the health table that has its value (times `divisor`), or returns it.
+    """One metric. Its value is that of the health row `read` (divided by `divisor`), or the result of `read`.
 
-    None is an unknown value. With a `label`, `read` returns one value for each.
-
-    The values of a label come from our own code, never from users, devices or the tenant: they are few and
-    need no quoting.
+    None is an unknown value. With a `label`, `read` returns one value for each of its values, which come from
+    our own code, never from users, devices or the tenant: they are few and need no quoting.
     """
 
     name: str
@@ -62,7 +60,7 @@ class AgentMetric:
 
     @property
     def kind(self) -> str:
-        """Its type in Prometheus, which the name tells."""
+        """The Prometheus type, which follows from the name."""
         return "counter" if self.name.endswith("_total") else "gauge"
 
 
@@ -218,7 +216,7 @@ METRICS: Final = (
 
 
 def render(seen: Round) -> str:
-    """The whole file. An unknown value is omitted: it is not zero."""
+    """Return the whole file. An unknown value is omitted: it is not zero."""
     figures = {row.id: row.value for row in seen.rows}
     lines = []
     for metric in METRICS:
@@ -235,7 +233,7 @@ def render(seen: Round) -> str:
 
 
 def _number(value: float) -> str:
-    """As short as it can be; times to the millisecond, and small figures exact."""
+    """Return the shortest form: times to the millisecond, small figures with six digits."""
     if value == int(value):
         return f"{value:.0f}"
     return f"{value:.6g}" if abs(value) < 1 else f"{value:.3f}"

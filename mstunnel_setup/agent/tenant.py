@@ -1,4 +1,4 @@
-"""What the agent asks of the tenant, signed in with the agent's own certificate."""
+"""The agent's access to the tenant, with its own certificate or secret."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -32,17 +32,17 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 
-# The next check-in is a better time to try again than the end of a long wait.
+# It is better to retry at the next check-in than after a long wait.
 _DEADLINE_SECONDS: Final = 60
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """A way to the tenant, the record of this server there, and how devices authenticate to it.
+    """A signed-in connection to the tenant, with the ids of this server's record.
 
     `object_id` and `credential` (None: it has a secret) are those of the agent's own application,
-    `credential_end` is when that ends, if known; `prove` signs in with another credential or raises
-    SignInError; `close` gives the connections back.
+    `credential_end` is its expiry, if known; `prove` signs in with another credential or raises SignInError;
+    `close` closes the connections.
     """
 
     tenant: Graph
@@ -56,13 +56,13 @@ class Enrolment:
 
 
 def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
-    """Sign in with what the set-up left below /etc/mstunnel; `timeout` is the seconds for each answer.
+    """Sign in with the installation's files below /etc/mstunnel; `timeout` limits each response (seconds).
 
-    Raises SetupError: files missing or unreadable, sign-in refused, tenant away.
+    Raises SetupError: files missing or unreadable, sign-in refused, tenant unreachable.
     """
     info = read_agent_info(files)
     settings = read_agent_settings(files)
-    # The clouds of Microsoft have fixed addresses, so only those of a custom one are taken from the file.
+    # Microsoft's clouds have fixed addresses, so only a custom one's are read from the file.
     custom = (info.authority, info.graph) if info.cloud == "custom" else ()
     where = cloud(info.cloud, *custom)
     _use_proxies(read_proxies(files))
@@ -88,16 +88,16 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
 
 
 def _use_proxies(proxies: Mapping[str, str]) -> None:
-    """Have this process use these proxies and no other, such as one that `env.sh` named earlier."""
+    """Make this process use these proxies only, without any that `env.sh` named earlier."""
     for name in in_both_cases(dict.fromkeys(PROXIES, "")):
         os.environ.pop(name, None)
     os.environ.update(proxies)
 
 
 def trusted_roots(files: Files) -> str:
-    """The certificates of `ca-trust/*.crt` (PEM or DER) as PEM; empty when there are none.
+    """Return the certificates of `ca-trust/*.crt` (PEM or DER) as PEM; empty if there are none.
 
-    Raises CertificateError, which names the file that is none.
+    Raises CertificateError with the name of an invalid file.
     """
     roots = ""
     for name in files.names(paths.CA_TRUST):
@@ -125,7 +125,10 @@ _EVERY_SECONDS: Final = 3600.0
 
 @dataclass
 class Renewal:
-    """Tries once an hour while the credential is near its end; not one that an administrator has prepared."""
+    """Renews the credential near its end, once an hour until it succeeds.
+
+    A credential that an administrator has prepared is not renewed.
+    """
 
     files: Files
     clock: Clock
@@ -134,7 +137,7 @@ class Renewal:
     _tried: float | None = field(default=None, init=False)
 
     def renew_in_time(self, enrolment: Enrolment) -> bool:
-        """Whether another credential is in place now, so that the next sign-in takes it."""
+        """Renew the credential if it is time; return whether the next sign-in uses a new one."""
         credential, now = enrolment.credential, self.clock.monotonic()
         if credential is None or not enrolment.object_id:
             return False
@@ -153,7 +156,7 @@ class Renewal:
         return True
 
     def _drop_outlived(self, credential: Credential) -> None:
-        """Remove a candidate that is damaged, or ends no later than the credential, which came after it."""
+        """Remove a candidate that is damaged, or expires no later than the present credential."""
         if self.files.read(CANDIDATE) is None:
             return
         with suppress(SignInError):
@@ -163,7 +166,7 @@ class Renewal:
         self.files.remove(CANDIDATE)
 
     def _adopt(self, enrolment: Enrolment) -> bool:
-        """Put the candidate in place once the tenant lets it sign in; False when there is none that does."""
+        """Install the candidate once the tenant accepts its sign-in; return whether it did."""
         content = self.files.read(CANDIDATE)
         if content is None:
             return False
@@ -178,7 +181,7 @@ class Renewal:
         return True
 
     def _hand_in(self, enrolment: Enrolment, credential: Credential) -> None:
-        """Make a candidate, unless one lies there, and tell the tenant its certificate."""
+        """Create a candidate, unless there is one, and add its certificate to the application."""
         names = credential.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         name = str(names[0].value) if names else "mstunnel-agent"
         if self.files.read(CANDIDATE) is None:

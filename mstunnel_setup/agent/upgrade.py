@@ -1,4 +1,4 @@
-"""The agent's part in upgrades: it sees that this server's turn has come, and asks the monitor."""
+"""The agent's part in upgrades: it decides whether this server may upgrade, and asks the monitor."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -29,25 +29,25 @@ def ask(
     tell: Tell,
     approval_shown: bool = True,
 ) -> UpgradeDecision:
-    """Write a request for the offered release when this server's turn has come; remove it when it is over.
+    """Request the offered release when it is this server's turn; remove a request that is over.
 
-    `approval_shown`: the tenant would show that the site's upgrade was approved.
+    `approval_shown` means that the tenant would show an approval of the site's upgrade.
 
     Raises SetupError as Graph does.
     """
-    # Without a valid offer there is nothing to ask for; without an inbox, no monitor to ask.
+    # Without a valid offer there is nothing to request; without an inbox there is no monitor.
     asks = files.state(paths.INBOX) is not None
     target = messages.read_trusted(files, mailbox.OFFER, Release) if asks else None
     present, reply = running_images(files), mailbox.last_reply(files, UPGRADE)
     if reply is not None and reply.state == "applying":
         decision = UpgradeDecision("upgrading", text("the upgrade is under way"))
     else:
-        # A server whose images are the wanted ones need not look at the others.
+        # A server that already has the offered images need not look at the others.
         settled = target is None or present == target.digests
         servers = [] if settled else tenant.servers(site.id)
         others = [server for server in servers if server.id != server_id]
-        # The lab tenant's extension: Graph shows nowhere that an upgrade was approved. A time that cannot be
-        # read, or names no zone, approves nothing.
+        # This is an extension of the lab tenant: Graph does not show approvals. A time that cannot be read or
+        # has no zone approves nothing.
         approved = None
         with suppress(ValueError):
             moment = datetime.fromisoformat(str((site.model_extra or {}).get("labUpgradeRequestedDateTime")))
@@ -74,16 +74,16 @@ def ask(
 
 
 def reported(files: Files) -> HealthStatus | None:
-    """What the server's status is because of an upgrade; None when no upgrade affects it."""
+    """Return the server's status due to an upgrade; None if no upgrade affects it."""
     reply = mailbox.last_reply(files, UPGRADE)
     states = {"applying": HealthStatus.UPGRADE_IN_PROGRESS, "failed": HealthStatus.UPGRADE_FAILED}
     return states.get(reply.state) if reply is not None else None
 
 
 def behind(site: TunnelSite, files: Files) -> int | None:
-    """How many releases are newer than the running one, as the host counts them in its list.
+    """Return the number of releases newer than the running one, from the host's list.
 
-    At least one when the tenant says that there is a newer one; None when neither can tell.
+    At least one if the tenant reports a newer one; None if neither knows.
     """
     counted = mailbox.read_summary(files).behind
     known = [int(found) for found in (counted, site.upgrade_available) if found is not None]
@@ -91,11 +91,11 @@ def behind(site: TunnelSite, files: Files) -> int | None:
 
 
 def window(site: TunnelSite, files: Files) -> Window | None:
-    """The site's maintenance window, if any, with the time zone that the host's list names."""
+    """Return the site's maintenance window, if any, in the time zone of the host's list."""
     start, end = site.upgrade_window_start_time, site.upgrade_window_end_time
     if start is None or end is None:
         return None
-    # Without a zone in the list, or with one that this system does not know, the tenant's fixed offset.
+    # Without a known zone in the list, the tenant's fixed offset applies.
     zone: tzinfo = timezone(timedelta(minutes=site.upgrade_window_utc_offset_in_minutes or 0))
     name = mailbox.read_summary(files).time_zone
     with suppress(ValueError, OSError, ZoneInfoNotFoundError):

@@ -1,4 +1,4 @@
-"""Looks at everything once a minute, judges it, and writes report and metrics."""
+"""The health watch: every minute it observes, evaluates, and writes report and metrics."""
 
 import itertools
 import re
@@ -55,14 +55,14 @@ _REVOCATION_TIMEOUT: Final = 5.0
 
 @dataclass
 class CertificateWatch:
-    """Looks at the certificate in use; asks its authority every hour, and at once about another one."""
+    """Watches the certificate in use; queries its authority hourly, and at once for a new one."""
 
     files: Files
     clock: Clock
     _asked: tuple[str, float] | None = field(default=None, init=False)
 
     def look(self) -> GatewayCertificate:
-        """What is in use now. Raises nothing: what cannot be read is unknown."""
+        """Return the certificate in use now; anything unreadable is unknown, without an error."""
         try:
             chain = read_material(self.files.read(f"{paths.ACTIVE}/chain.pem") or b"").certificates
         except CertificateError:
@@ -78,7 +78,7 @@ class CertificateWatch:
                 certificates = (*chain, *self._issuer_of(chain[-1]))
                 verdicts = revocation.ask(certificates, fetching(http), self.clock.now())
             revocation.keep(self.files, revocation.ASKED_BY_AGENT, name, verdicts, self.clock.now())
-        # Of ours: whatever the commands have asked is not the container's to read.
+        # This reads only the agent's own results: the container cannot read those of the commands.
         asked = revocation.last(self.files, name, self.clock.now())
         leaf = chain[0]
         found = GatewayCertificate(leaf.not_valid_after_utc, start=leaf.not_valid_before_utc)
@@ -87,7 +87,7 @@ class CertificateWatch:
         return replace(found, revocation=asked.state, problem="; ".join(asked.problems))
 
     def _issuer_of(self, last: x509.Certificate) -> tuple[x509.Certificate, ...]:
-        """The issuer of the last certificate that is served, if this server knows it."""
+        """Return the issuer of the last served certificate, if this server knows it."""
         if is_self_signed(last):
             return ()
         own = read_roots(self.files.read(f"{paths.ACTIVE}/root.pem") or b"")
@@ -104,7 +104,7 @@ _REGISTRY_TIMEOUT: Final = 10.0
 
 @dataclass
 class RegistryWatch:
-    """Asks the registry every five minutes for an answer of any kind; `ask` raises NetworkError for none."""
+    """Contacts the registry every five minutes; `ask` raises NetworkError without any response."""
 
     files: Files
     clock: Clock
@@ -114,13 +114,13 @@ class RegistryWatch:
     _tried: float | None = field(default=None, init=False)
 
     def look(self) -> str | None:
-        """The registry's host, None when the images came from none that is known; tried when it is time."""
+        """Return the registry's host, and contact it if it is time; None for images without a registry."""
         try:
             images = as_object(json_value(self.files.read(paths.IMAGES_CONFIGURED) or b"{}"))
         except ValueError:
             return None
         host = str(images.get("serverImageName") or "").partition("/")[0]
-        # What podman calls images that were loaded from an archive, or built here.
+        # Podman uses these names for images that were loaded from an archive or built here.
         if host in ("", "localhost"):
             return None
         now = self.clock.monotonic()
@@ -129,7 +129,7 @@ class RegistryWatch:
             try:
                 self.ask(f"https://{host}/v2/")
             except NetworkError as error:
-                # Whom the engine trusts is set on the host; here any answer counts.
+                # The engine's trust is configured on the host; here any response counts.
                 if error.code != "tls-untrusted":
                     self.problem = error.message
                     return host
@@ -139,16 +139,16 @@ class RegistryWatch:
 
 
 def ask_registry(clock: Clock, address: str) -> None:
-    """Get an answer in a separate session, closed at once. Raises NetworkError."""
+    """Send a request in a separate session, closed at once. Raises NetworkError."""
     with closing(HttpSession(clock, timeout=_REGISTRY_TIMEOUT, deadline=_REGISTRY_TIMEOUT)) as http:
         http.get(address, allow_redirects=False)
 
 
 @dataclass
 class HealthWatch:
-    """Observes this server. `state` is its health as of the last look.
+    """Observes this server. `state` is its health at the last observation.
 
-    With `changes` it notices a report of the gateway when that is written.
+    With `changes` it notices a new report of the gateway at once.
     """
 
     files: Files
@@ -163,14 +163,14 @@ class HealthWatch:
     _connections: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Begin to count from now."""
+        """Record the start, and create the watches."""
         self._started = self.clock.now()
         self._measure = Measure(self.files, self.clock)
         self._certificates = CertificateWatch(self.files, self.clock)
         self._registry = RegistryWatch(self.files, self.clock, self.ask_registry)
 
     def rest(self, seconds: float) -> float:
-        """Sleep, less long when the gateway reports other connections than at the last look.
+        """Sleep for `seconds`, or until the gateway reports a different number of connections.
 
         Returns the seconds that it took.
         """
@@ -183,19 +183,19 @@ class HealthWatch:
             if self._connections_changed():
                 return slept
             if self.changes.wait(seconds - slept):
-                # The report is written to another file first.
+                # The report is written to a temporary file first.
                 self.clock.sleep(_SETTLE_SECONDS)
         return seconds
 
     def _connections_changed(self) -> bool:
-        # A look says what is wrong with the file.
+        # `look` reports errors in the file.
         with suppress(FileError):
             reported = read_report(self.files, REPORT_SHOWN)
             return reported is not None and reported.connections != self._connections
         return False
 
     def look(self, known: SyncState) -> None:
-        """Observe, judge, write. What fails is said; neither a full disk nor a bug stops the agent."""
+        """Observe, evaluate, write. Log failures; neither a full disk nor a bug stops the agent."""
         try:
             try:
                 local = read_thresholds(self.files)
@@ -209,11 +209,11 @@ class HealthWatch:
                 **vars(known),
                 report=reported,
                 certificate=self._certificates.look(),
-                # Before the two that follow, which are what came of it.
+                # The registry is contacted before the next two values, which are its results.
                 registry=self._registry.look(),
                 last_registry_contact=self._registry.last_contact,
                 registry_problem=self._registry.problem,
-                # After what may take seconds.
+                # The time is read after the steps that may take seconds.
                 now=self.clock.now(),
                 started=self._started,
                 machine=self._measure.take(reported.transferred if reported else None),
@@ -244,7 +244,7 @@ class HealthWatch:
             self._complain(declared(error))
 
     def _complain(self, error: SetupError) -> None:
-        """Say what is wrong when it is new, not every minute."""
+        """Log an error if it is new, not every minute."""
         if error.message != self._complaint:
             self.tell(error_line(error.problem))
         self._complaint = error.message
@@ -253,7 +253,7 @@ class HealthWatch:
 _AVERAGED_SECONDS: Final = 300.0
 _CORE: Final = re.compile(r"^cpu\d+ ", re.MULTILINE)
 _IDLE: Final = slice(3, 5)
-# proc_stat(5): guest time is counted in user time already.
+# proc_stat(5): guest time is already included in user time.
 _COUNTED: Final = slice(0, 8)
 
 
@@ -267,9 +267,9 @@ class _Sample:
 
 @dataclass
 class Measure:
-    """What the kernel says about this machine: processor, memory, disk; in a container the host's figures.
+    """Measures this machine: processor, memory, disk; in a container the host's figures.
 
-    Takes samples; bounded, whatever the time between two of them.
+    The number of samples is limited, whatever the time between them.
     """
 
     files: Files
@@ -278,7 +278,7 @@ class Measure:
     _moved: tuple[float, int] | None = field(default=None, init=False)
 
     def take(self, transferred: int | None) -> MachineLoad:
-        """Look now; `transferred` is the gateway's count of bytes in and out, None when it is not known."""
+        """Measure now; `transferred` is the gateway's count of bytes in and out, None if unknown."""
         stat = self._text("/proc/stat")
         now = self.clock.monotonic()
         busy, total = _processor(stat)
@@ -289,7 +289,7 @@ class Measure:
         first = self._samples[0]
         ticks = total - first.total
 
-        # The rate is unknown after a restart of the gateway, which starts at zero.
+        # The rate is unknown after a restart of the gateway, which counts from zero.
         rate = None
         before, self._moved = self._moved, None if transferred is None else (now, transferred)
         if before is not None and transferred is not None and transferred >= before[1] and now > before[0]:
@@ -307,7 +307,7 @@ class Measure:
 
 
 def _processor(stat: str) -> tuple[int, int]:
-    """Ticks of all cores since boot: busy and all."""
+    """Return the ticks of all cores since boot: busy and total."""
     line = stat.partition("\n")[0].split()
     if not line or line[0] != "cpu":
         return 0, 0
@@ -316,7 +316,7 @@ def _processor(stat: str) -> tuple[int, int]:
 
 
 def _memory(meminfo: str) -> float | None:
-    """Percent of the memory that is not available to programs."""
+    """Return the percentage of memory that is not available to programs."""
     sizes = {
         line.partition(":")[0]: line.split()[1] for line in meminfo.splitlines() if len(line.split()) > 1
     }

@@ -1,4 +1,4 @@
-"""Where a page of the documentation is: on the site of this release, or in the repository."""
+"""Addresses of documentation pages: on the site of this release, or in the repository."""
 
 import json
 from functools import cache
@@ -6,7 +6,7 @@ from importlib.resources import files
 
 
 def address(place: str) -> str:
-    """Return where `place` (`docs/reference/errors.md#CODE`) is; without a site it is a path already."""
+    """Return the address of `place` (`docs/reference/errors.md#CODE`), or `place` without a site."""
     page, mark, anchor = place.partition("#")
     return f"{found}/{page.removesuffix('.md')}.html{mark}{anchor}" if (found := site()) else place
 

@@ -60,14 +60,14 @@ class SetupError(Exception):
 
     @property
     def problem(self) -> Problem:
-        """What is shown of it."""
+        """The problem to show for this error."""
         return Problem(self.code, self.message, self.hint, Severity.ERROR)
 
 
 def declared(error: Exception) -> SetupError:
-    """An error as people see it: itself, or `internal-error` with the place where it was raised.
+    """Return `error` itself, or an `internal-error` that names the place where it was raised.
 
-    For programs that continue after an unexpected error.
+    Programs that continue after an unexpected error report it this way.
     """
     if isinstance(error, SetupError):
         return error
@@ -170,10 +170,10 @@ Made = TypeVar("Made", covariant=True)
 
 @dataclass(frozen=True)
 class Declared(Generic[Made]):
-    """An error, finding or warning: its code, and its texts with named parameters in braces.
+    """A declared error, finding or warning: its code and its texts, with named parameters in braces.
 
-    `kind` is its class, or a function that makes it of code, message and hint. `page` is the reference page
-    that lists it.
+    `kind` is the class to create, or a function that creates it from code, message and hint. `page` is the
+    reference page that lists it.
     """
 
     kind: Callable[[str, str, str], Made]
@@ -184,27 +184,25 @@ class Declared(Generic[Made]):
 
     @property
     def docs(self) -> str:
-        """The place in the documentation that describes it."""
+        """The page and anchor that describe it."""
         return f"{self.page}#{self.code}"
 
     def __call__(self, **values: object) -> Made:
-        """The error with these values for the parameters of `message` and `hint`."""
+        """Create the error with these values for the parameters of `message` and `hint`."""
         return self.kind(self.code, Text(self.message, values), Text(self.hint, values))
 
     @property
     def parameters(self) -> frozenset[str]:
-        """The names in braces of both texts."""
+        """The parameter names in both texts."""
         fields = string.Formatter().parse(f"{self.message} {self.hint}")
         return frozenset(name for _, name, _, _ in fields if name)
 
     def example(self) -> Made:
-        """What it makes, with `…` for what is only known at run time."""
+        """Create an example with `…` for every value that is only known at run time."""
         return self(**dict.fromkeys(self.parameters, _Unknown()))
 
 
 class _Unknown:
-    """A value that is only known at run time."""
-
     def __format__(self, spec: str) -> str:
         return "…"
 
@@ -219,7 +217,7 @@ def declare(
     return Declared(kind, code, message, hint, page)
 
 
-# Errors of several packages.
+# Errors that several packages raise.
 
 CA_FILE_MISSING = declare(
     UsageError,

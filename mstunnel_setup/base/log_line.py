@@ -22,16 +22,16 @@ from mstunnel_setup.base.redaction import without_tokens
 from mstunnel_setup.base.text import plain, sentence
 
 Tell: TypeAlias = "Callable[[LogLine], None]"
-"""Takes one log line."""
+"""A function that writes one log line."""
 
 LOGS_PAGE: Final = "docs/reference/logs.md"
-# The ids of messages follow from it: a contract, as the codes are.
+# Message ids are derived from this namespace. They are a contract, like the codes.
 _NAMESPACE: Final = UUID("5f0a3a52-6f0c-4c1e-9a39-8d5d1c0f6b27")
 _LONGEST: Final = 2000
 
 
 class Priority(IntEnum):
-    """How important a line is: the numbers of syslog(3)."""
+    """The severity of a line, in the numbers of syslog(3)."""
 
     ERROR = 3
     WARNING = 4
@@ -40,9 +40,9 @@ class Priority(IntEnum):
 
 
 class LogLine(str):
-    """One line, `CODE: MESSAGE. HINT`, and its parts for logs that keep them apart.
+    """One line, `CODE: MESSAGE. HINT`, and its parts for logs with separate fields.
 
-    It has no control characters and no tokens. `values` are the parameters of its declaration.
+    Control characters and tokens are removed. `values` are the parameters of its declaration.
     """
 
     __slots__ = ("code", "hint", "priority", "values")
@@ -60,8 +60,8 @@ class LogLine(str):
         priority: Priority = Priority.NOTICE,
         values: Mapping[str, str] | None = None,
     ) -> Self:
-        """Make a line of its parts."""
-        # Nothing of ours puts a token into a message; a server's answer might repeat it.
+        """Build the line from its parts."""
+        # This program puts no token into a message, but a server's response may repeat one.
         words = _safe(f"{message.removesuffix('.')}. {hint!s}" if hint else message)
         line = super().__new__(cls, plain(f"{code}: {words}", _LONGEST))
         line.code, line.hint, line.priority = code, _safe(hint), priority
@@ -70,13 +70,13 @@ class LogLine(str):
 
     @property
     def message(self) -> str:
-        """What happened, without the code."""
+        """The message and hint, without the code."""
         return self.removeprefix(f"{self.code}: ")
 
 
 @dataclass(frozen=True)
 class DeclaredLine(Declared[LogLine]):
-    """A kind of line; a line made of it has the values of its parameters."""
+    """A declared kind of line, which fills in the values of its parameters."""
 
     priority: Priority = Priority.NOTICE
 
@@ -90,12 +90,12 @@ class DeclaredLine(Declared[LogLine]):
 def declare_line(
     code: str, message: str, hint: str = "", priority: Priority = Priority.NOTICE
 ) -> DeclaredLine:
-    """Declare a kind of line, in `exchange/log_lines.py`. `code` never changes its meaning."""
+    """Declare a kind of line, in `exchange/log_lines.py`. The meaning of `code` never changes."""
     return DeclaredLine(LogLine, code, message, hint, LOGS_PAGE, priority)
 
 
 def error_line(problem: Problem, priority: Priority = Priority.ERROR) -> LogLine:
-    """The line of an error or warning."""
+    """Return the line for an error or warning."""
     return LogLine(problem.code, problem.message, problem.hint, priority)
 
 
@@ -105,7 +105,7 @@ def message_id(code: str) -> str:
 
 
 def journal_fields(line: LogLine) -> dict[str, str]:
-    """The fields of a line in the journal; ours begin with `MSTUNNEL_`."""
+    """Return the journal fields of a line; fields of this program begin with `MSTUNNEL_`."""
     hint = {"MSTUNNEL_HINT": line.hint} if line.hint else {}
     return {
         "MESSAGE": line,
@@ -118,7 +118,7 @@ def journal_fields(line: LogLine) -> dict[str, str]:
 
 
 def as_json(line: LogLine, now: datetime) -> str:
-    """A line as an object of JSON, on one line."""
+    """Return a line as a JSON object on one line."""
     fields = {
         "time": now.isoformat(timespec="milliseconds"),
         "level": line.priority.name.lower(),

@@ -1,6 +1,6 @@
-"""Parsers for text that others wrote: they return a value, or None, or raise ValueError, and nothing else.
+"""Parsers for input from outside: they return a value or None, or raise ValueError, and nothing else.
 
-This module is part of the vocabulary of every layer and imports nothing of ours.
+All layers use this module; it imports only `base.text`.
 """
 
 import json
@@ -18,15 +18,15 @@ _DIGITS_OF_JSON: Final = 20
 
 
 def whole_number(text: str, digits: int = _DIGITS) -> int | None:
-    """The number that `text` is in ASCII digits, at most so many; None for anything else.
+    """Return the number in `text`, at most `digits` ASCII digits; None for anything else.
 
-    `str.isdigit` also takes `²`, and `int` raises for more than 4,300 digits.
+    `str.isdigit` also accepts `²`, and `int` raises for more than 4,300 digits.
     """
     return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def moment(text: str) -> datetime | None:
-    """The time that `text` is in ISO 8601, in UTC where it names no offset; None for anything else."""
+    """Return the ISO 8601 time in `text`, in UTC if it has no offset; None for anything else."""
     try:
         return aware(datetime.fromisoformat(text))
     except ValueError:
@@ -34,7 +34,7 @@ def moment(text: str) -> datetime | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """The time in a date of HTTP (RFC 9110, 5.6.7), which is in UTC; None for anything else."""
+    """Return the time of an HTTP date (RFC 9110, 5.6.7), which is in UTC; None for anything else."""
     try:
         return aware(parsedate_to_datetime(text))
     except (ValueError, TypeError, OverflowError):
@@ -42,12 +42,12 @@ def http_date(text: str) -> datetime | None:
 
 
 def aware(time: datetime) -> datetime:
-    """`time` with an offset: one that names none is in UTC. One without cannot be compared with ours."""
+    """Return `time` with an offset, UTC if it has none: naive and aware times cannot be compared."""
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def signed_number(text: str, digits: int = _DIGITS) -> int | None:
-    """As `whole_number`, of a number that may be negative."""
+    """Return the number in `text` as `whole_number` does, but allow a minus sign."""
     number = whole_number(text.removeprefix("-"), digits)
     return -number if number is not None and text.startswith("-") else number
 
@@ -58,10 +58,10 @@ def json_value(
     pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
     strict: bool = True,
 ) -> Any:
-    """The value of a JSON text (RFC 8259); `pairs` and `strict` mean what they mean to `json.loads`.
+    """Return the value of a JSON text (RFC 8259); `pairs` and `strict` are passed to `json.loads`.
 
-    Raises ValueError for anything else, also for `NaN`, numbers beyond those of a machine, lone surrogates
-    (which no file can hold) and what is nested beyond reason.
+    Raises ValueError for anything else, including `NaN`, numbers of more than 20 digits, lone surrogates
+    (which no file can hold) and excessive nesting.
     """
 
     def machine_number(text: str) -> int:
@@ -87,7 +87,7 @@ def json_value(
 
 
 def json_object(content: str | bytes) -> dict[str, Any]:
-    """The object of a JSON text; empty where it is no JSON, or no object."""
+    """Return the object in a JSON text; an empty one for invalid JSON or another type."""
     try:
         found = json_value(content)
     except ValueError:
@@ -96,7 +96,7 @@ def json_object(content: str | bytes) -> dict[str, Any]:
 
 
 def toml_table(text: str) -> dict[str, Any]:
-    """The table of a TOML 1.0 text. Raises ValueError for anything else, as `json_value` does."""
+    """Return the table of a TOML 1.0 text. Raises ValueError for anything else, as `json_value` does."""
     try:
         return tomllib.loads(text, parse_float=_finite)
     except RecursionError as error:
@@ -104,7 +104,7 @@ def toml_table(text: str) -> dict[str, Any]:
 
 
 def is_text(text: str) -> bool:
-    """Whether an argument or a variable is UTF-8: Python keeps other bytes as lone surrogates."""
+    """Return whether an argument or variable is UTF-8: Python keeps other bytes as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -142,10 +142,10 @@ _BOUNDS: Final = {
 
 
 def problem_of(item: Mapping[str, Any]) -> str:
-    """What is wrong with a value, without its name: "must be a number".
+    """Return the problem with a value, without the value's name: "must be a number".
 
-    `item` is an entry of `errors()` of pydantic's ValidationError, whose words are for programmers. Those of
-    our own validators are kept.
+    `item` is an entry of `errors()` of pydantic's ValidationError. Pydantic's own messages are written for
+    programmers and are replaced; messages of our validators are kept.
     """
     kind, context = str(item["type"]), item.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
@@ -157,7 +157,7 @@ def problem_of(item: Mapping[str, Any]) -> str:
     for name, words in _BOUNDS.items():
         if name in context:
             bound = context[name]
-            # A whole number has no decimals: 1.0 is 1.
+            # A bound of a whole number is shown without decimals: 1.0 as 1.
             shown = f"{bound:g}" if isinstance(bound, float) else str(bound).replace("'", "`")
             return sentence(words, {"bound": shown})
     return _KINDS.get(kind.partition("_")[0], text("is not valid here"))

@@ -1,4 +1,4 @@
-"""The one type for what is wrong and is a value: errors and warnings of results, findings.
+"""The value type for problems: errors and warnings of results, and findings.
 
     found.append(warning("expires-soon", "it expires in {days} days", "Renew it.", days=days))
 
@@ -13,7 +13,7 @@ from mstunnel_setup.base.values import JsonObject
 
 
 class Severity(StrEnum):
-    """How much a problem matters: an error refuses, the others do not."""
+    """The severity of a problem: only an error refuses."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -22,7 +22,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """A stable kebab-case code, what is wrong, and what to do."""
+    """A problem: a stable kebab-case code, a message and a hint."""
 
     code: str
     message: str
@@ -31,20 +31,20 @@ class Problem:
 
     @property
     def data(self) -> JsonObject:
-        """As JSON data in the list of warnings or errors of a result."""
+        """The problem as JSON, as in the warnings or errors of a result."""
         return {"code": self.code, "message": self.message, "hint": self.hint}
 
 
 def error(code: str, message: str, /, hint: str = "", **values: object) -> Problem:
-    """A problem that refuses what it is about; the texts may have parameters in braces."""
+    """Return a problem that refuses its subject; both texts may have parameters in braces."""
     return Problem(code, sentence(message, values), sentence(hint, values), Severity.ERROR)
 
 
 def warning(code: str, message: str, /, hint: str = "", **values: object) -> Problem:
-    """A problem that refuses nothing."""
+    """Return a problem that does not refuse its subject."""
     return Problem(code, sentence(message, values), sentence(hint, values), Severity.WARNING)
 
 
 def note(code: str, message: str, /, hint: str = "", **values: object) -> Problem:
-    """Good to know, and no problem yet."""
+    """Return a note: worth knowing, but not yet a problem."""
     return Problem(code, sentence(message, values), sentence(hint, values), Severity.NOTE)

@@ -1,7 +1,6 @@
-"""Redaction: replacing secrets by stars, those that are known in every form, and what looks like one.
+"""Redaction: replacing known secrets, in every encoding, and likely secrets with stars.
 
-This module is part of the vocabulary of every layer. The time that each function takes grows in proportion to
-the text, whatever the text is.
+All layers use this module. Each function takes time proportional to the length of the text, for any text.
 """
 
 import base64
@@ -16,10 +15,11 @@ from mstunnel_setup.base.text import printable
 
 STARS: Final = "********"
 LONGEST_LINE: Final = 16_384
-"""Characters of a line that stay in the diagnostic file; the rest is cut, and the line says so."""
+"""The length, in characters, at which lines of the diagnostic file are cut. A cut line says so."""
 
 _SMALL: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-# A shorter secret would put stars into ordinary words: one that was given to us, and one found on a host.
+# A shorter secret would put stars into ordinary words. The first limit is for secrets given to this program,
+# the second for secrets found on a host.
 _SHORTEST: Final = 4
 _SHORTEST_FOUND: Final = 6
 _LINE: Final = re.compile(rb"[A-Za-z0-9+/=_-]{16,}")
@@ -29,20 +29,20 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 
 class Known:
-    """Secrets that are known, as what to look for: every form, in upper or lower case."""
+    """Known secrets in every encoding, searched without regard to case."""
 
     def __init__(self) -> None:
-        # By how they begin: so the time to find them does not grow with their number.
+        # Forms by their first characters, so that search time does not grow with their number.
         self._forms: defaultdict[str, set[str]] = defaultdict(set)
 
     def add(self, secret: bytes, shortest: int = _SHORTEST) -> None:
-        """Look for `secret` from now on; forms of fewer than `shortest` characters are left out."""
+        """Search for `secret` from now on; skip forms of fewer than `shortest` characters."""
         for form in _forms(secret):
             if len(form) >= shortest:
                 self._forms[form[:_SHORTEST].translate(_SMALL)].add(form.translate(_SMALL))
 
     def replaced(self, text: str) -> tuple[str, int]:
-        """`text` with stars for every known secret, and for how many places."""
+        """Return `text` with stars for every known secret, and the number of replacements."""
         parts, end, count = [], 0, 0
         small = text.translate(_SMALL) if self._forms else ""
         places = (
@@ -58,22 +58,22 @@ class Known:
 
 
 class Redactor:
-    """Knows the secrets of this run and replaces them by stars wherever text leaves the program."""
+    """Replaces the secrets of this run with stars wherever text leaves the program."""
 
     def __init__(self) -> None:
         self._known = Known()
 
     def register(self, value: str) -> None:
-        """Never show `value`, in no form; one of fewer than 4 characters is no secret."""
+        """Hide `value` in every form from now on; a value of fewer than 4 characters is not a secret."""
         if len(value) >= _SHORTEST:
             self._known.add(value.encode("utf-8", errors="replace"))
 
     def clean(self, text: str) -> str:
-        """`text` with stars for secrets, and without control characters."""
+        """Return `text` with stars for secrets, and without control characters."""
         return self._known.replaced(printable(text))[0]
 
     def clean_value(self, value: Json) -> Json:
-        """A JSON value with every text in it cleaned."""
+        """Return a JSON value with every text in it cleaned."""
         if isinstance(value, str):
             return self.clean(value)
         if isinstance(value, list):
@@ -84,7 +84,7 @@ class Redactor:
 
 
 class Scrubber:
-    """For text that leaves the host: replaces known and likely secrets, and counts them by kind.
+    """Replaces known and likely secrets in text that leaves the host, and counts them by kind.
 
     `known` are secrets as bytes. Lines longer than `LONGEST_LINE` are cut.
     """
@@ -92,7 +92,7 @@ class Scrubber:
     def __init__(self, known: Iterable[bytes]) -> None:
         self._known = Known()
         for secret in known:
-            # Its longer lines, too: of a key one line alone is too much.
+            # Long lines of a secret count as secrets, too: one line of a key must not appear on its own.
             stripped = secret.strip()
             lines = {line for line in _LINE.findall(stripped) if b"-----" not in line}
             for part in {stripped, *lines}:
@@ -101,8 +101,8 @@ class Scrubber:
         self.counts: Counter[str] = Counter()
 
     def clean(self, text: str) -> str:
-        """`text` without secrets and without control characters."""
-        # What UTF-16 puts between the letters would hide them from every search.
+        """Return `text` without secrets and without control characters."""
+        # The zero bytes of UTF-16 would hide secrets from every search.
         text, count = self._known.replaced(printable(text.replace("\0", "")))
         self.counts["known secret"] += count
         lines = without_likely(text, self.counts).splitlines(keepends=True)
@@ -113,19 +113,19 @@ class Scrubber:
         return "".join(lines)
 
     def holds(self, text: str) -> bool:
-        """Whether a known secret is in `text`, in any form."""
+        """Return whether `text` contains a known secret in any form."""
         return self._known.replaced(text.replace("\0", ""))[1] > 0
 
 
 def without_tokens(text: str) -> str:
-    """`text` with stars for JSON Web Tokens, for messages that quote a server's answer."""
+    """Return `text` with stars for JSON Web Tokens, for messages that quote a server's response."""
     return _TOKEN.sub(STARS, text)
 
 
 def without_likely(text: str, counts: Counter[str] | None = None) -> str:
-    """`text` with stars for what looks like a secret, for messages that quote other programs.
+    """Return `text` with stars for likely secrets, for messages that quote other programs.
 
-    `counts` gets how many there were of each kind.
+    `counts` receives the number of replacements of each kind.
     """
     counts = Counter() if counts is None else counts
     for kind, pattern, replace in _RULES:
@@ -140,7 +140,7 @@ def without_likely(text: str, counts: Counter[str] | None = None) -> str:
 
 
 def _merged(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The places in order, those that overlap as one."""
+    """Return the ranges in order, with overlapping ones merged."""
     start = stop = -1
     for first, last in sorted(places):
         if first >= stop:
@@ -153,12 +153,12 @@ def _merged(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _forms(secret: bytes) -> set[str]:
-    """The secret as itself, Base64 (anywhere in a text), URL, hex, JSON; forwards and backwards."""
+    """Return the secret in clear, Base64 (at any offset), URL, hex and JSON; forwards and backwards."""
     encoded = {secret, quote_from_bytes(secret, safe="").encode(), secret.hex().encode()}
     encoded |= {quote_plus(secret).encode(), quote_from_bytes(secret, safe="/").encode()}
     encoded.add(base64.b64encode(secret))
     for shift in range(3):
-        # The characters at both ends depend on the neighbours.
+        # The characters at both ends depend on the bytes next to the secret.
         inner = base64.b64encode(b"\0" * shift + secret)[4 * (shift > 0) :].rstrip(b"=")[:-1]
         encoded |= {inner, inner.translate(bytes.maketrans(b"+/", b"-_"))}
     texts = {form.decode("utf-8", errors="ignore") for form in encoded}
@@ -168,14 +168,14 @@ def _forms(secret: bytes) -> set[str]:
     return {form for text in texts for form in (text, text[::-1])}
 
 
-# What is a secret by its looks. No rule looks further than a fixed distance before it either fails or
-# consumes what it has seen; that is what keeps the time in proportion.
+# Likely secrets. Each rule looks ahead a fixed distance at most before it fails or consumes what it has seen.
+# This keeps the time proportional.
 
 _ADDRESS: Final = "address with password"
 _NAME: Final = (
     r"(?:passw(?:or)?d|passphrase|secret|token|credential|api[_-]?key|webvpn|cookie|device_code|user_code)"
 )
-# Quoted, also inside a JSON text within a JSON text; what is never closed ends with its line.
+# Quoted values, including those of a JSON text within a JSON text. An unclosed quote ends with its line.
 _QUOTED: Final = (
     r'"(?:[^"\\\n]|\\[^\n])*+"?'
     r"|'(?:[^'\\\n]|\\[^\n])*+'?"
@@ -183,7 +183,7 @@ _QUOTED: Final = (
 )
 _TOKEN: Final = re.compile(r"(?<![\w-])eyJ[\w-]{6,}+\.[\w-]++(?:\.[\w-]*+){0,3}")
 _VALUE: Final = rf"(?:{_QUOTED}|(?:[^\s,;&\"'}}\\]|\\(?![\"']))++)++"
-# The content of an element of XML.
+# The content of an XML element.
 _CONTENT: Final = r"(?:<!\[CDATA\[(?:[^\]]|\](?!\]))++|[^<]++(?=</))"
 _PAIR: Final = (
     r'(?:"[^"\n:]{1,128}:[^"\n]*+"?'
@@ -194,17 +194,17 @@ _IS: Final = r"\\?[\"']?[ \t]{0,16}[=:][ \t]{0,16}"
 
 
 def _after(kind: str, pattern: str, flags: re.RegexFlag = re.IGNORECASE) -> _Rule:
-    """A rule by which the first group stays and the rest is the secret."""
+    """Return a rule that keeps the first group and replaces the rest."""
     return kind, re.compile(pattern, flags), lambda found: f"{found[1] or ''}{STARS}"
 
 
 def _userinfo(at: str) -> Callable[[_Match], str]:
-    """Replace what stands before the last `at` of an address (group 2)."""
+    """Return a function that replaces everything before the last `at` of an address (group 2)."""
 
     def replace(found: _Match) -> str:
         address = found[2]
         end = _last_at(address, at)
-        # A slash without a colon before it: a path that holds an @.
+        # A slash without a colon before it belongs to a path that contains an @.
         if end <= 0 or ("/" in address[:end] and ":" not in address[:end]):
             return found[0]
         return f"{found[1]}{STARS}{address[end:]}"
@@ -213,13 +213,13 @@ def _userinfo(at: str) -> Callable[[_Match], str]:
 
 
 def _setting(found: _Match) -> str:
-    """Replace what stands before the last @ of a proxy's setting: no program refuses odd passwords there."""
+    """Replace everything before the last @ of a proxy setting, where passwords may have any characters."""
     end = _last_at(found[2], "@")
     return found[0] if end <= 0 else f"{found[1]}{STARS}{found[2][end:]}"
 
 
 def _last_at(text: str, at: str) -> int:
-    """Where the last `at` is that does not lead to the digest of an image; -1 without one."""
+    """Return the position of the last `at` that does not begin an image digest; -1 if there is none."""
     end = text.rfind(at)
     while end >= 0 and text.startswith(("sha256:", "sha256%3"), end + len(at)):
         end = text.rfind(at, 0, end)
@@ -231,17 +231,17 @@ _RULES: Final[tuple[_Rule, ...]] = (
         "private key",
         r"()-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
         r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
-        # PKCS 8 and PKCS 1 in Base64, without the lines around.
+        # PKCS 8 and PKCS 1 in Base64, without the enclosing lines.
         r"|\bM[\w+/]{3,7}(?:IBADANBgkqhki|AgEAMBMGByqGSM49|IBAAKCA)[\w+/]++=*",
         re.DOTALL,
     ),
     ("token", _TOKEN, lambda _found: STARS),
-    # Three characters, the generation, and the rest: as Entra makes them.
+    # Entra's format: three characters, the generation, and the rest.
     _after("client secret", r"()(?<![\w.~-])[\w.~-]{3}\dQ~[\w.~-]{31,}+", re.NOFLAG),
-    # Whatever the scheme and however many there are: all of the line.
+    # The rest of the line, for any scheme and any number of credentials.
     _after("header", rf"((?<![a-z])(?:(?:proxy-)?authorization|(?:set-)?cookie){_IS})(?:{_QUOTED}|[^\n]++)"),
     _after("authorization", r"(\b(?:bearer|basic|digest)[ \t]{1,16})[\w+/=.~:-]{6,}+"),
-    # A line of a file of settings: what follows the sign is the value, blanks and all.
+    # In a settings file the value extends from the equals sign to the end of the line.
     _after(
         "named secret",
         rf"(^[ \t]{{0,16}}(?:export[ \t])?\w{{0,64}}?{_NAME}\w{{0,64}}+=)[^\n]++",
@@ -257,11 +257,11 @@ _RULES: Final[tuple[_Rule, ...]] = (
     ),
     _after("passphrase", r"(\bpass(?:word|phrase)[ \t]{0,16}:[ \t]{1,16})[^\s\"'][^\n,;&\"'}]*+"),
     _after("named secret", rf"({_NAME}[\w-]{{0,64}}+{_IS}){_VALUE}"),
-    # Of a path one may know that it is that of a key.
+    # The path of a key is not secret.
     _after("named key", rf"((?<=\w)[_-]key{_IS})(?!\\?[\"']?(?:/|file:|env:)){_VALUE}"),
     _after("option", rf"(\s--?[\w-]{{0,40}}?(?:passw(?:or)?d|passphrase|secret|token)[ =]|\bpass:){_VALUE}"),
     _after("named secret", rf"(<[\w:.-]{{0,64}}?{_NAME}[\w.-]{{0,64}}+(?:\s[^<>]{{0,200}})?>){_CONTENT}"),
-    # curl(1) and wget(1): user and password in one word. A pair of numbers is a user and a group.
+    # curl(1) and wget(1) take user and password in one word. A pair of numbers is a user and group id.
     _after("option", rf"(\s(?:-u|--(?:proxy-)?user)[ =][ \t]{{0,4}}){_PAIR}"),
     _after("option", rf"(\bcurl\b[^\n]{{0,400}}?\s-u)(?=[^\s-]){_PAIR}"),
     _after("session", r"(\"?(?:Full session|Session)\"?[ \t]{0,16}:[ \t]{1,16})\"?[\w+/=-]{5,}+\"?"),

@@ -1,8 +1,7 @@
-"""The generated files: `render` fills in a template of `templates/`; one filter for each quoting rule.
+"""Generated files: `render` fills in a template of `templates/`, with one filter for each quoting rule.
 
-No value can add a line: values of a text file are refused if they contain control characters.
-Sources: systemd.syntax(7), systemd.service(5), podman-systemd.unit(5), ocserv(8), the shell of POSIX,
-YAML 1.2, the Compose specification (interpolation).
+No value can add a line: `render` refuses control characters in values of text files. Sources:
+systemd.syntax(7), systemd.service(5), podman-systemd.unit(5), ocserv(8), the POSIX shell, YAML 1.2.
 """
 
 import json
@@ -21,19 +20,19 @@ if TYPE_CHECKING:
 UNQUOTABLE: Final = declare(
     StepError, "value-unquotable", "a generated file cannot hold {value!r}: {reason}", "Use another value."
 )
-# Inside the package where it is installed, beside it in a checkout.
+# The templates are inside the installed package, but next to it in a checkout.
 _PACKAGE: Final = Path(__file__).parents[1]
 _DIRECTORIES: Final = (
     _PACKAGE / "templates",
     *(_PACKAGE.parent / name for name in ("templates", "images/gateway")),
 )
-# Line ends of any parser are among them; a surrogate is a byte that is no text.
+# The line ends of every parser are among these; a surrogate is a byte that is not text.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
 
 
 def render(name: str, /, **values: object) -> str:
-    """The text of the template `name`, its path below `templates/` without `.j2`.
+    """Return the text of the template `name`, its path below `templates/` without `.j2`.
 
     Raises StepError `value-unquotable`.
     """
@@ -42,18 +41,18 @@ def render(name: str, /, **values: object) -> str:
 
 @cache
 def _environment() -> "Environment":
-    # The image of the agent, which renders nothing, has no jinja2.
+    # The agent's image renders nothing and does not contain jinja2.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context  # noqa: PLC0415
 
     @pass_eval_context
     def finalize(context: Any, value: object) -> object:
-        """What every expression of a template goes through; a page may hold lines, and is escaped."""
+        """Process every expression of a template; pages may contain line ends and are escaped."""
         return value if context.autoescape else _line(str(value))
 
     environment = Environment(
         loader=FileSystemLoader(_DIRECTORIES),
         undefined=StrictUndefined,
-        # The other files have rules of their own.
+        # All other files have quoting rules of their own, which are filters.
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),  # noqa: S701
         finalize=finalize,
         trim_blocks=True,
@@ -74,40 +73,40 @@ def _line(value: str) -> str:
 
 
 def plain(value: str) -> str:
-    """`value` where a file knows no quotes: blanks around it would be dropped."""
+    """Return `value` for a file without quotes, where blanks around it would be lost."""
     if value != value.strip():
         raise UNQUOTABLE(value=value, reason=text("it begins or ends with a blank"))
     return _line(value)
 
 
 def systemd_text(value: str) -> str:
-    """`value` as the whole of a unit's setting that is text, such as `Description=`."""
+    """Quote `value` as the whole text of a unit's setting, such as `Description=`."""
     return _unquoted(value).replace("%", "%%")
 
 
 def systemd(value: str) -> str:
-    """`value` as one word of a unit's setting, such as `Environment=` or the program of `ExecStart=`."""
+    """Quote `value` as one word of a unit's setting, as in `Environment=` or the program of `ExecStart=`."""
     escaped = _line(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped.replace("%", "%%")}"'
 
 
 def systemd_command(value: str) -> str:
-    """`value` as an argument in a command line of a unit, where `$` has a meaning, too."""
+    """Quote `value` as an argument in a unit's command line, where `$` is special, too."""
     return value if _PLAIN_WORD.fullmatch(value) else systemd(value).replace("$", "$$")
 
 
 def quadlet(value: str) -> str:
-    """`value` for a key of a Quadlet file that is not split into words; it ends up in a command line."""
+    """Quote `value` for a Quadlet key that is not split into words; it ends up in a command line."""
     return _unquoted(value).replace("%", "%%").replace("$", "$$")
 
 
 def quadlet_word(value: str) -> str:
-    """`value` as one word, for a key of a Quadlet file that is split into words."""
+    """Quote `value` as one word, for a Quadlet key that is split into words."""
     return systemd(value).replace("$", "$$")
 
 
 def shell(value: str) -> str:
-    """`value` as one word, which any shell and the reader of `env.sh` read alike."""
+    """Quote `value` as one word that all shells and the reader of `env.sh` read alike."""
     if "'" not in value:
         return shlex.quote(_line(value))
     if "!" in value:
@@ -116,7 +115,7 @@ def shell(value: str) -> str:
 
 
 def ocserv(value: object) -> str:
-    """`value` of a setting in `ocserv.conf`, with or without quotes around it in the template."""
+    """Return `value` for `ocserv.conf`; the template may add quotes around it."""
     word = plain(str(value))
     if set(word) & set('"\\#;'):
         raise UNQUOTABLE(value=word, reason=text('ocserv has no way to write ", \\, # and ;'))
@@ -124,19 +123,19 @@ def ocserv(value: object) -> str:
 
 
 def logrotate(value: str) -> str:
-    """`value` as a path for logrotate, which reads names in quotes as patterns."""
+    """Quote `value` as a path for logrotate, which reads quoted names as patterns."""
     if set(value) & set('"\\*?[]{}'):
         raise UNQUOTABLE(value=value, reason=text("logrotate takes it for a pattern"))
     return f'"{_line(value)}"'
 
 
 def yaml(value: str) -> str:
-    """`value` as a double-quoted scalar of YAML, of which JSON's texts are a part."""
+    """Return `value` as a double-quoted YAML scalar: every JSON string is one."""
     return json.dumps(_line(value), ensure_ascii=False)
 
 
 def _unquoted(value: str) -> str:
-    """A backslash at the end would join the next line."""
+    """Refuse a backslash at the end, which would join the next line."""
     if value.endswith("\\"):
         raise UNQUOTABLE(value=value, reason=text("it ends with a backslash"))
     return plain(value)

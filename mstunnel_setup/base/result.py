@@ -1,4 +1,4 @@
-"""What happens during a command and what it found or did, as values: only the command line shows them."""
+"""Events and results of a command, as values that only the command line shows."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Phase: TypeAlias = Literal["begin", "done", "unchanged", "failed", "undone", "ke
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened: `step` and `phase`; `action` is the key of the action concerned, or empty."""
+    """One event of a run: `step` and `phase`; `action` is the key of the action concerned, or empty."""
 
     step: str
     phase: Phase
@@ -43,7 +43,7 @@ class Report(BaseModel):
 
     @property
     def data(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The report as JSON; fields that were not given are left out."""
         left_out = set(type(self).model_fields) - self.model_fields_set
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
@@ -57,7 +57,7 @@ Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
 class Result(Generic[ReportT]):
     """The outcome of one command.
 
-    `report` is what the command found or did, `text` the lines for people, which may be made only when they
+    `report` is the data of the command, `text` its lines for people or a function that makes them when they
     are shown.
     """
 
@@ -70,5 +70,5 @@ class Result(Generic[ReportT]):
 
     @property
     def data(self) -> dict[str, Any]:
-        """The report as JSON data, empty without one."""
+        """The report as JSON, empty without a report."""
         return {} if self.report is None else self.report.data

@@ -1,4 +1,4 @@
-"""Text for people: sentences from templates, text from elsewhere made safe, and layout in 80 columns."""
+"""Text for people: sentences from templates, sanitized input, and layout in 80 columns."""
 
 import re
 import textwrap
@@ -13,8 +13,9 @@ _QUOTED: Final = 80
 # Control characters, and the marks that reorder text on a terminal.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE_ENDS: Final = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
-# Characters between which a line may end, brackets that stay with what follows, and what never begins a line:
-# small kana, the long vowel mark, closing brackets and punctuation (JIS X 4051).
+# Wide characters, between which a line may end; opening brackets, which stay with the next character; and
+# characters that never begin a line: small kana, the long vowel mark, closing brackets and punctuation (JIS X
+# 4051).
 _WIDE: Final = "\u2e80-\u303f\u3041-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\uffe0-\uffe6"
 _OPENING: Final = "\u3008\u300a\u300c\u300e\u3010\u3014\uff08\uff3b"
 _NOT_FIRST: Final = (
@@ -25,38 +26,38 @@ _PIECE: Final = re.compile(rf" +|[({_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}]+)[]),.:;
 
 
 class Line(str):
-    """A line for people as it is laid out, and the `cells` that it was made of.
+    """A laid-out line for people, and its `cells`.
 
-    One cell is a sentence, several are columns; none is the rest of the line before. In another language the
-    cells are laid out again.
+    One cell is a sentence, several are columns; a line without cells continues the line before. A translation
+    lays the cells out again.
     """
 
     __slots__ = ("cells",)
     cells: tuple[str, ...]
 
     def __new__(cls, shown: str, *cells: object) -> Self:
-        """Remember the cells; as a text it is `shown`."""
+        """Create the line `shown` and keep its cells."""
         line = super().__new__(cls, shown)
         line.cells = tuple(cell if isinstance(cell, str) else str(cell) for cell in cells)
         return line
 
 
 class Verbatim(str):
-    """A line that is the same in every language: of a file, of another program, for a program."""
+    """A line that is not translated: from a file, from another program or for a program."""
 
     __slots__ = ()
 
 
 def verbatim(text: str) -> list[str]:
-    """The lines of a text that is the same in every language."""
+    """Return the lines of a text that is not translated."""
     return [Verbatim(line) for line in text.splitlines()]
 
 
 class Text(str):
-    """An English text for people, with the template and the values that it was made of.
+    """An English text for people, with its template and values.
 
-    The renderer translates the template, and those values that are texts themselves. Without values (None)
-    the template is the text as it stands.
+    The renderer translates the template, and values that are texts themselves. If `values` is None, the
+    template is used unchanged.
     """
 
     __slots__ = ("template", "values")
@@ -71,59 +72,59 @@ class Text(str):
 
 
 def _english(values: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the values for the English text: an f-string must not do this, it loses the translation."""
+    """Return the values for the English text; an f-string would lose the translation here."""
     return {name: str(value) if isinstance(value, Text) else value for name, value in values.items()}
 
 
 def text(template: str, /, **values: object) -> str:
-    """A text that is shown to a person: `text("{path} already exists", path=path)`.
+    """Return a text for a person: `text("{path} already exists", path=path)`.
 
-    Translations are extracted from these calls, so the template is a literal.
+    Translations are extracted from these calls, so the template must be a literal.
     """
     return sentence(template, values)
 
 
 def joined(parts: Iterable[str], separator: str = " ") -> str:
-    """Several texts as one; each is translated for itself."""
+    """Return several texts as one; each is translated separately."""
     values = {f"part{number}": part for number, part in enumerate(parts)}
     return Text(separator.join(f"{{{name}}}" for name in values), values)
 
 
 def with_hint(message: str, hint: str) -> str:
-    """A message and its hint as sentences of one text."""
+    """Return a message and its hint as two sentences."""
     return (
         text("{message}. {hint}", message=message, hint=hint) if hint else text("{message}.", message=message)
     )
 
 
 def sentence(template: str, values: Mapping[str, object]) -> str:
-    """`template` with its parameters in braces replaced; without values it is a text as it stands."""
+    """Return `template` with its parameters in braces replaced; without values it is used unchanged."""
     if isinstance(template, Text) and not values:
         return template
     return Text(template, values or None)
 
 
 def printable(text: str) -> str:
-    """`text` without what could move the cursor, recolour or reorder a terminal; newline and tab stay."""
+    """Remove what could move the cursor, recolour or reorder a terminal; keep newline and tab."""
     return _UNSAFE.sub("", text).encode("utf-8", errors="replace").decode("utf-8")
 
 
 def plain(text: object, longest: int = _LONGEST) -> str:
-    """Text from elsewhere on one line of at most `longest` characters, without any that are invisible.
+    """Return input from outside on one line of at most `longest` characters, without invisible ones.
 
-    Blanks of all kinds, line ends among them, become one space.
+    Runs of white space, including line ends, become one space.
     """
     line = " ".join("".join(filter(str.isprintable, " ".join(str(text).split()))).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def one_line(text: str) -> str:
-    """`text` with a space for every line end and tab: a name from elsewhere adds no line to a question."""
+    """Return `text` with a space for every line end and tab, so that a name cannot add a line to a prompt."""
     return _LINE_ENDS.sub(" ", text)
 
 
 def ago(age: timedelta) -> str:
-    """A length of time in its largest fitting unit."""
+    """Return a duration in its largest fitting unit."""
     seconds = int(age.total_seconds())
     for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
@@ -132,14 +133,14 @@ def ago(age: timedelta) -> str:
 
 
 def quoted(value: object) -> str:
-    """An invalid value for a message: short, in quotes, with a mark in place of each invisible character."""
+    """Return an invalid value for a message: cut, quoted, with a mark for each invisible character."""
     text = str(value)
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_QUOTED])
     return f"“{shown}…”" if len(text) > _QUOTED else f"“{shown}”"
 
 
 def width(text: str) -> int:
-    """The columns of a terminal for `text`: two for a full-width character, none for a combining one."""
+    """Return the terminal columns of `text`: two for a full-width character, none for a combining one."""
     if text.isascii():
         return len(text)
     return sum(
@@ -148,14 +149,14 @@ def width(text: str) -> int:
 
 
 def padded(text: str, columns: int) -> str:
-    """`text` with blanks behind it, to fill so many columns."""
+    """Return `text` padded with blanks to `columns`."""
     return str(text) + " " * (columns - width(text))
 
 
 def fold(line: str, hanging: int | None = None) -> list[str]:
-    """The line in pieces of at most WIDTH columns, indented below the first; words are never cut.
+    """Return the line in pieces of at most WIDTH columns; words are never cut.
 
-    `hanging` is that indent, by default two more than the line has.
+    `hanging` is the indent of all pieces but the first, by default two more than the line's.
     """
     own = len(line) - len(line.lstrip(" "))
     indent = " " * (own + 2 if hanging is None else hanging)
@@ -167,7 +168,7 @@ def fold(line: str, hanging: int | None = None) -> list[str]:
 
 
 def _folded_between_characters(line: str, indent: str) -> Iterator[str]:
-    """As `fold`, for text without blanks between its words."""
+    """Fold text that has no blanks between its words, as `fold` does."""
     begun = ""
     for piece in _PIECE.findall(line):
         if begun.strip() and width(begun) + width(piece.rstrip(" ")) > WIDTH:
@@ -179,11 +180,11 @@ def _folded_between_characters(line: str, indent: str) -> Iterator[str]:
 
 
 def fold_all(lines: Iterable[str]) -> list[str]:
-    """Sentences, each folded; for results that people read, and no program: those have JSON."""
+    """Return sentences, each folded, for results that people read; programs read JSON."""
     return [part for line in lines for part in folded(fold(line), line)]
 
 
 def folded(parts: Iterable[str], *cells: object) -> list[str]:
-    """The parts of a line that was folded, and the cells that it was made of."""
+    """Return the parts of a folded line; the first one keeps the line's cells."""
     first, *others = parts
     return [Line(first, *cells), *map(Line, others)]

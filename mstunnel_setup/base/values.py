@@ -16,27 +16,27 @@ _REFERENCE = "$output"
 
 
 def as_object(value: JsonValue) -> JsonObject:
-    """`value`; empty where it is no object."""
+    """Return `value`, or an empty object for any other type."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: JsonValue) -> list[JsonValue]:
-    """`value`; empty where it is no list."""
+    """Return `value`, or an empty list for any other type."""
     return value if isinstance(value, list) else []
 
 
 def json_bytes(value: JsonValue) -> bytes:
-    """`value` as an indented JSON file."""
+    """Return `value` as an indented JSON file."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def output(key: str, name: str) -> JsonValue:
-    """A reference to the output `name` of the action with `key`, for use in the data of other actions."""
+    """Return a reference to the output `name` of the action with `key`, for the data of other actions."""
     return {_REFERENCE: [key, name]}
 
 
 def resolve(value: JsonValue, outputs: Outputs) -> JsonValue:
-    """`value` with every reference replaced by the output; None for one that is not yet known."""
+    """Return `value` with every reference replaced by the output; None for an output not yet known."""
     if isinstance(value, list):
         return [resolve(item, outputs) for item in value]
     if not isinstance(value, dict):

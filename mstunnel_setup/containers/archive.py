@@ -1,19 +1,19 @@
-"""Image archives: what they contain, and their content as Podman and Docker can load it.
+"""Image archives: their content, and its conversion for Podman and Docker.
 
 Only the OCI format contains the manifest, and with it the digest. The Docker format contains unpacked layers:
 the engine generates a new manifest, so the digest differs from the registry's.
 
-An engine gets the one image that is asked for, under the name that we choose. It never sees the names in an
-archive: it would take them from images that have them, and a hostile archive could name an image as if it
-were one that was loaded by its digest.
+An engine gets only the requested image, under a name that we choose. It never sees the names in an archive,
+because it would move them from other images, and a hostile archive could name an image like one that was
+loaded by its digest.
 
 Podman does not load archives with several images. Docker's classic image store (before containerd's) only
-loads archives with a `manifest.json`, which the OCI format lacks: it is added. Docker then names an image by
-the digest of its configuration, which the manifest contains; so the digest of the manifest verifies the
-loaded image.
+loads archives with a `manifest.json`, which the OCI format lacks, so it is added. Docker then identifies an
+image by the digest of its configuration. The manifest contains that digest, so the manifest's digest verifies
+the loaded image.
 
-An engine unpacks what it gets before it compares digests. So nothing is sent before every file of the image
-has the size and the digest that its manifest gives. Engines write no compressed archives, and none is read.
+An engine unpacks an archive before it compares digests. So nothing is sent before every file of the image has
+the size and digest in its manifest. Engines write no compressed archives, and none is read.
 """
 
 import hashlib
@@ -49,11 +49,11 @@ IMAGE_ARCHIVE_UNUSABLE = declare(
     "Docker 25 or later, and copy it here again.",
 )
 
-# Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
-# into the first and only the tag into the second, which is that of the OCI image specification 1.1.
+# Annotations with the name of an image. `docker save` (25 or later, which also writes OCI) writes the full
+# name to the first and only the tag to the second, which the OCI image specification 1.1 defines.
 _CONTAINERD_NAME = "io.containerd.image.name"
 _NAME = "org.opencontainers.image.ref.name"
-# Bytes; no registry takes a longer manifest (OCI distribution specification 1.1), Podman no longer
+# Bytes. No registry accepts a longer manifest (OCI distribution specification 1.1), Podman no longer
 # configuration, and an index is shorter.
 _LONGEST = 4 * 1024 * 1024
 _CHUNK = 1 << 20
@@ -61,12 +61,12 @@ _BLOCK = 512
 # tar(5): an archive ends with two empty blocks.
 _END = bytes(2 * _BLOCK)
 _INDEX = "index.json"
-# Files of an archive; each image has some ten layers.
+# The maximum number of files in an archive; each image has about ten layers.
 _MOST_FILES = 4096
 
 
 class _Descriptor(BaseModel, extra="allow", defer_build=True):
-    """What an index or a manifest refers to; other properties are kept."""
+    """A reference in an index or manifest; other properties are kept."""
 
     digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
     annotations: dict[str, str] | None = None
@@ -103,17 +103,17 @@ class LoadableImage:
 
 
 class _Layout:
-    """The files of an open archive (OCI image layout 1.0). What is not there raises KeyError."""
+    """The files of an open archive (OCI image layout 1.0). A missing file raises KeyError."""
 
     def __init__(self, files: BoundedTar) -> None:
         self.files = files
 
     def index(self) -> _Index:
-        """The list of the images. Raises ValueError when it is none."""
+        """Return the list of images. Raises ValueError if it is invalid."""
         return _Index.model_validate(json_value(self.files.content_of(_INDEX).read(_LONGEST)))
 
     def manifest(self, image: _Descriptor) -> bytes:
-        """The manifest of an image. Raises EngineError `image-archive-damaged` when it is another's."""
+        """Return the manifest of an image. Raises EngineError `image-archive-damaged` for another digest."""
         content = self.files.content_of(_path(image.digest)).read(_LONGEST)
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != image.digest:
             raise _another_digest(image.digest)
@@ -122,7 +122,7 @@ class _Layout:
     def verify(self, blobs: Sequence[_Blob]) -> None:
         """Raise EngineError `image-archive-damaged` unless all have their size and their digest.
 
-        The sizes come first: a hostile archive may hold more than anyone wants to read.
+        The sizes are checked first, because a hostile archive may be very large.
         """
         for blob in blobs:
             if (size := self.files.size(_path(blob.digest))) != blob.size:
@@ -148,9 +148,9 @@ def _another_digest(digest: str) -> EngineError:
 
 
 def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
-    """The images in an OCI archive.
+    """Return the images in an OCI archive.
 
-    Raises EngineError `image-archive-unusable` when it is missing, damaged or of another format.
+    Raises EngineError `image-archive-unusable` if it is missing, damaged or of another format.
     """
     try:
         with _layout(archive) as layout:
@@ -175,7 +175,7 @@ def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
 
 
 def loadable(archive: str, digest: str) -> LoadableImage:
-    """The image with this manifest digest in an OCI archive, verified by it.
+    """Return the image with this manifest digest in an OCI archive, verified by the digest.
 
     Raises EngineError `image-archive-unusable`, `image-archive-damaged` or `image-digest-mismatch`.
     """
@@ -204,7 +204,7 @@ def loadable(archive: str, digest: str) -> LoadableImage:
 
 
 def packed(archive: str, image: LoadableImage, name: str, engine: EngineName) -> Iterator[bytes]:
-    """An archive of this image alone, called `name` (`host/path:tag`), that the engine loads; in pieces."""
+    """Yield an archive of only this image, called `name` (`host/path:tag`), for the engine, in pieces."""
     docker = engine == "docker"
     annotations = {_CONTAINERD_NAME: name, _NAME: name.rpartition(":")[2]} if docker else {_NAME: name}
     with _opened(archive) as layout:
@@ -230,7 +230,7 @@ def _descriptor(index: _Index, digest: str) -> _Descriptor:
 def _layout(archive: str) -> Iterator[_Layout]:
     """Open an archive. Raises OSError, ArchiveError."""
     with Path(archive).open("rb") as file:
-        # Uncompressed, it cannot hold more than it has.
+        # The content of an uncompressed archive cannot exceed the file's size.
         size = os.fstat(file.fileno()).st_size
         with bounded_tar(file, Limits(entries=_MOST_FILES, file_size=size, total=size)) as files:
             yield _Layout(files)

@@ -1,4 +1,4 @@
-"""Which engine runs the gateway, decided once and stored in the journal, and how its containers are run."""
+"""The choice of the gateway's engine, made once and stored in the journal, and its run method."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ _PREFERRED: Sequence[EngineName] = ("podman", "docker")
 
 @dataclass(frozen=True)
 class EnginePreference:
-    """The requested engine, and the one that an existing installation runs on."""
+    """The requested engine, and the one that an existing installation uses."""
 
     engine: Literal["auto", "podman", "docker"] = "auto"
     installed: EngineName | None = None
@@ -40,7 +40,7 @@ class EnginePreference:
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The engine in use, its version, and why it was chosen."""
+    """The engine in use, its version, and the reason for the choice."""
 
     name: EngineName
     version: str
@@ -48,7 +48,7 @@ class EngineChoice:
 
 
 class ChooseEngine(RecordAction):
-    """Record the engine: containers and images of one engine are unknown to the other."""
+    """Record the engine: one engine does not know the other's containers and images."""
 
     kind = "choose-engine"
     key_template = "engine"
@@ -66,7 +66,7 @@ class ChooseEngine(RecordAction):
 
 
 def engine_of(receipt: Receipt) -> EngineName | None:
-    """The engine of the existing installation."""
+    """Return the engine of the existing installation."""
     chosen = receipt.outputs.get("engine", {}).get("engine")
     return next((name for name in _PREFERRED if name == chosen), None)
 
@@ -74,10 +74,10 @@ def engine_of(receipt: Receipt) -> EngineName | None:
 def open_engine(
     preference: EnginePreference, files: Files, processes: Processes, clock: Clock, stack: ExitStack
 ) -> tuple[ContainerEngine, EngineChoice]:
-    """The first candidate that can run the gateway, open until `stack` is closed.
+    """Return the first candidate that can run the gateway, open until `stack` is closed.
 
-    The engine of an existing installation is used whatever its version.
-    Raises EngineError with the reason of the first installed engine; `engine-missing` when there is none.
+    The engine of an existing installation is used whatever its version. Raises EngineError with the reason of
+    the first installed engine; `engine-missing` if there is none.
     """
     strict = preference.installed is None
     errors: list[EngineError] = []
@@ -124,7 +124,7 @@ def _reason(
 
 
 class RunMethod(StrEnum):
-    """By a Quadlet file, a systemd unit that calls the engine, or the engine alone."""
+    """The method to run containers: a Quadlet file, a unit that calls the engine, or the engine alone."""
 
     QUADLET = "quadlet"
     UNIT = "unit"
@@ -138,7 +138,7 @@ _MARKS = {RunMethod.QUADLET: "quadlet:", RunMethod.UNIT: "unit:", RunMethod.ENGI
 def choose_run_method(
     engine: EngineName, *, systemd: bool, cgroup_v2: bool, generator: bool, installed: Iterable[str] = ()
 ) -> RunMethod:
-    """The run method where `systemd` is process 1 or not, and Quadlet has a usable `generator` or not.
+    """Return the run method for a host with or without systemd, cgroup v2 and a Quadlet `generator`.
 
     `installed` are the keys of the receipt: an existing installation keeps its method.
     """

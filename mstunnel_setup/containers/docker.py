@@ -1,4 +1,4 @@
-"""Docker as a container engine, through its SDK, and whether its daemon can run the gateway."""
+"""Docker as a container engine, through its SDK, and the check of its daemon."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,7 +71,7 @@ class DockerEngine(ContainerEngine):
 
     @override
     def image(self, reference: str) -> Image | None:
-        """The image here that runs as `reference`: fetched by digest, or loaded and named after it."""
+        """Return the local image for `reference`: pulled by digest, or loaded and tagged with it."""
         _, digest = split_reference(reference)
         for name in (reference, digest_tag(reference)):
             found = self._inspected("image", name)
@@ -94,12 +94,12 @@ class DockerEngine(ContainerEngine):
 
     @override
     def repair_images(self) -> None:
-        """Nothing: Docker has no check of its store; an image that is removed and fetched again is whole."""
+        """Do nothing: Docker cannot check its store, but removing and pulling an image repairs it."""
 
     @override
     def create(self, spec: ContainerSpec) -> None:
         if self.image(spec.image) is None:
-            # Docker would go and fetch it.
+            # Docker would pull a missing image.
             raise IMAGE_MISSING(image=spec.image)
         self._run(create_arguments(spec, "docker"), _CALL_TIMEOUT)
 
@@ -116,7 +116,8 @@ class DockerEngine(ContainerEngine):
     @override
     def restart(self, name: str) -> None:
         with self._explained(ENGINE_FAILED, operation=f"restart the container {name}"):
-            # The SDK would give it ten seconds, whatever it was created with; ten is Docker's default.
+            # The SDK would allow ten seconds, whatever the container was created with; ten is Docker's
+            # default.
             seconds = self._client.inspect_container(name)["Config"].get("StopTimeout", 10)
             self._client.restart(name, seconds)
 
@@ -126,7 +127,7 @@ class DockerEngine(ContainerEngine):
             try:
                 self._client.remove_container(name, v=True, force=True)
             except APIError as error:
-                # 409: it is being removed already.
+                # 409: the container is already being removed.
                 if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                     raise
 
@@ -152,7 +153,7 @@ class DockerEngine(ContainerEngine):
 
     @override
     def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
-        """The credentials are those of `docker login`; the SDK limits no time here."""
+        """Pull with the credentials of `docker login`; the SDK sets no time limit here."""
         name, digest = split_reference(reference)
         reports: Iterable[object] = self._client.pull(name, digest, stream=True, decode=True)
         return reports
@@ -167,7 +168,7 @@ class DockerEngine(ContainerEngine):
     @override
     def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         found = self._inspected("image", name)
-        # Docker's newer image store names images by the digest of the manifest.
+        # Docker's newer image store identifies images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):
             return None
         return Image(name, image.digest, str(found["Id"]), engine_time(str(found.get("Created", ""))))
@@ -181,7 +182,7 @@ class DockerEngine(ContainerEngine):
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
-    """The state in the answer of Docker's `inspect`."""
+    """Return the state in a response of Docker's `inspect`."""
     asked = str(inspected["Config"].get("Image", "")).partition("@")[2]
     labelled = (inspected["Config"].get("Labels") or {}).get(DIGEST_LABEL)
     return state_of(inspected, labelled or asked)
@@ -191,9 +192,9 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
 def docker_engine(
     processes: Processes, clock: Clock, environment: Mapping[str, str] = os.environ, *, strict: bool = True
 ) -> Iterator[DockerEngine]:
-    """Docker for the duration of a `with` block: the daemon in `DOCKER_HOST`, else the system's.
+    """Open Docker for a `with` block: the daemon in `DOCKER_HOST`, or else the system's.
 
-    Raises EngineError `engine-missing`, `engine-not-running`, or, when `strict`, `engine-unfit` with the
+    Raises EngineError `engine-missing`, `engine-not-running`, or, with `strict`, `engine-unfit` with the
     reason.
     """
     if processes.find("docker") is None:
@@ -202,7 +203,7 @@ def docker_engine(
     if not address.startswith("unix://"):
         raise ENGINE_UNFIT(reason=text("DOCKER_HOST is {address}, another machine", address=address))
     try:
-        # It speaks the newest version of the interface that both know.
+        # The client negotiates the newest API version that both sides support.
         client = APIClient(base_url=address, timeout=_FIRST_TIMEOUT)
         reason = _unfit(client) if strict else ""
     except (OSError, DockerException) as error:
@@ -218,7 +219,7 @@ def docker_engine(
 
 
 def _unfit(client: APIClient) -> str:
-    """Why the daemon cannot run the gateway; empty when it can."""
+    """Return why the daemon cannot run the gateway; empty if it can."""
     about, info = client.version(), client.info()
     if "Podman Engine" in {str(part.get("Name")) for part in about.get("Components") or ()}:
         return text("it is Podman's emulation (package podman-docker)")

@@ -1,4 +1,4 @@
-"""A container engine: what it answers, and what Podman and Docker do alike."""
+"""The interface of a container engine, and the common part of Podman and Docker."""
 
 import os
 import secrets
@@ -34,7 +34,7 @@ from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 
 
 class PullError(EngineError):
-    """An image could not be pulled; `permanent` when another attempt would fail too."""
+    """An image could not be pulled; `permanent` if another attempt would fail too."""
 
     permanent = False
 
@@ -68,7 +68,7 @@ IMAGE_REMOVE_FAILED = declare(
 )
 
 LOAD_SECONDS = 3600
-"""Time limit of loading an archive, after it was sent."""
+"""The time limit in seconds for loading an archive, after it was sent."""
 
 # podman-run(1), `docker run`: the engine itself failed.
 _ENGINE_FAILED = 125
@@ -92,7 +92,7 @@ Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
 
 @dataclass(frozen=True)
 class Image:
-    """An image on this host: a name, its manifest digest (`sha256:...`), the engine's id, its build time."""
+    """An image on this host: its name, manifest digest (`sha256:...`), engine's id and build time."""
 
     name: str
     digest: str
@@ -104,9 +104,9 @@ class Image:
 class ContainerState:
     """The state of a container: `status` is the engine's (`running`, `created`, `exited`).
 
-    `health` is None without a health check; `image_digest` is the requested digest;
-    `started_at` is None when it has never run; `process_id` of its first process is None unless it runs;
-    `restarts` counts those by the engine.
+    `health` is None without a health check; `image_digest` is the requested digest; `started_at` is None if
+    it has never run; `process_id` of its first process is None unless it runs; `restarts` counts those by the
+    engine.
     """
 
     status: str
@@ -119,13 +119,13 @@ class ContainerState:
 
     @property
     def ours(self) -> bool:
-        """Whether this program made it."""
+        """True if this program created it."""
         return self.labels.get(MANAGED_LABEL) == "1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogOptions:
-    """Which part of a log to show: `lines` None is all of it, `since` is a time as the engine reads it."""
+    """The part of a log to show: `lines` None is all of it, `since` is a time in the engine's format."""
 
     follow: bool = False
     lines: int | None = None
@@ -143,7 +143,7 @@ class ContainerEngine(ABC):
 
     name: ClassVar[EngineName]
     failures: ClassVar[tuple[type[Exception], ...]]
-    """What the library raises."""
+    """The library's exceptions."""
 
     def __init__(self, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
         self._processes = processes
@@ -152,21 +152,21 @@ class ContainerEngine(ABC):
 
     @abstractmethod
     def version(self) -> str:
-        """The version of the engine."""
+        """Return the version of the engine."""
 
     @abstractmethod
     def image(self, reference: str) -> Image | None:
-        """The image `name@sha256:...` on this host; None when it is missing or damaged."""
+        """Return the image `name@sha256:...` on this host; None if it is missing or damaged."""
 
     @abstractmethod
     def remove_image(self, reference: str) -> bool:
-        """Remove a name of an image, and the image with its last name. False when a container uses it."""
+        """Remove a name of an image, and with its last name the image. False if a container uses it."""
 
     @abstractmethod
     def repair_images(self) -> None:
-        """Remove what a power failure left while images were brought: damaged ones, and layers of none.
+        """Remove damaged images and orphaned layers that a power failure left during a pull or load.
 
-        What a container uses stays.
+        Images in use are kept.
         """
 
     @abstractmethod
@@ -187,11 +187,11 @@ class ContainerEngine(ABC):
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Stop and remove a container; nothing happens when there is none."""
+        """Stop and remove a container, if there is one."""
 
     @abstractmethod
     def inspect(self, name: str) -> ContainerState | None:
-        """The state of a container; None when there is none."""
+        """Return the state of a container; None if there is none."""
 
     @abstractmethod
     def probe(self, name: str) -> bool:
@@ -199,24 +199,24 @@ class ContainerEngine(ABC):
 
     @abstractmethod
     def _image_to_run(self, image: str, timeout: float) -> tuple[str, Sequence[str]]:
-        """The name of the image in this engine, and options to run it once. Raises `image-missing`."""
+        """Return the name of the image in this engine, and options to run it once. Raises `image-missing`."""
 
     @abstractmethod
     def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
-        """Begin to pull an image; the reports about its progress."""
+        """Begin to pull an image and yield the reports about its progress."""
 
     @abstractmethod
     def _send(self, content: Iterator[bytes]) -> str:
-        """Have an archive loaded; what the engine reports."""
+        """Have an archive loaded and return the engine's report."""
 
     @abstractmethod
     def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
-        """The image called `name`, if it is that of the archive."""
+        """Return the image called `name`, if it is the one in the archive."""
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        """Fetch an image by digest within `deadline` seconds in all; it is on the disk when this returns.
+        """Pull an image by digest within `deadline` seconds in all; it is on disk when this returns.
 
-        Raises `image-pull-failed`, or `image-not-pulled` when the image is missing afterwards.
+        Raises `image-pull-failed`, or `image-not-pulled` if the image is missing afterwards.
         """
         split_reference(reference)
         until = self._clock.monotonic() + deadline
@@ -231,7 +231,8 @@ class ContainerEngine(ABC):
                     raise pull_failure(reference, reason, self.name)
 
         try:
-            # The libraries limit the time between two reports, not that of all: a thread that is left does.
+            # The libraries limit the time between two reports, but not the total. A thread that can be
+            # abandoned does.
             with DaemonPool(1) as pool:
                 result_within(pool.submit(follow), deadline)
         except LateError as error:
@@ -253,10 +254,10 @@ class ContainerEngine(ABC):
         return image
 
     def load(self, archive: str, reference: str, progress: Progress) -> Image:
-        """Load the image `reference` from an archive file (OCI format); it is named `digest_tag(reference)`.
+        """Load the image `reference` from an OCI archive file; it is named `digest_tag(reference)`.
 
-        It is on the disk when this returns. Raises EngineError `image-archive-unusable`,
-        `image-archive-damaged`, `image-digest-mismatch` or `image-load-failed`.
+        It is on disk when this returns. Raises EngineError `image-archive-unusable`, `image-archive-damaged`,
+        `image-digest-mismatch` or `image-load-failed`.
         """
         name = digest_tag(reference)
         image = archives.loadable(archive, split_reference(reference)[1])
@@ -272,7 +273,7 @@ class ContainerEngine(ABC):
 
         with self._explained(IMAGE_LOAD_FAILED, archive=archive):
             report = self._send(counted())
-        # What an engine does not need is not sent.
+        # Parts of the archive that the engine does not need are not sent.
         progress(size, size)
         os.sync()
         found = self._loaded(image, name)
@@ -306,16 +307,16 @@ class ContainerEngine(ABC):
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a running container.
 
-        Raises `container-timeout` after `timeout` seconds; the program goes on running there.
+        Raises `container-timeout` after `timeout` seconds; the program continues to run there.
         """
         return self._finish(("exec", name, *arguments), timeout)
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
-        """The command that runs a program in a container with the caller's own standard streams."""
+        """Return the command that runs a program in a container with the caller's own standard streams."""
         return (*self._command, "exec", "--interactive", name, *arguments)
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        """The command that shows the log of a container."""
+        """Return the command that shows the log of a container."""
         flags = {
             "--follow": options.follow,
             f"--tail={options.lines}": options.lines is not None,
@@ -355,14 +356,14 @@ class ContainerEngine(ABC):
 
     @contextmanager
     def _explained(self, declared: Declared[EngineError], **values: object) -> Iterator[None]:
-        """Raise `declared`, with the reason, for what goes wrong between us and the engine."""
+        """Raise `declared`, with the reason, for a failed call to the engine."""
         try:
             yield
         except self.failures as error:
             raise declared(reason=printable(self._reason(error)).strip(), **values) from error
 
     def _reason(self, error: BaseException) -> str:
-        """The words of the engine in an error of its library; without an answer, those of the system."""
+        """Return the engine's message in an error of its library, or else the system's."""
         if getattr(error, "response", None) is None:
             while isinstance(inner := error.__cause__ or error.__context__, self.failures):
                 error = inner
@@ -371,7 +372,7 @@ class ContainerEngine(ABC):
             return getattr(error, "strerror", None) or str(error)
         said = str(getattr(error, "explanation", None) or error)
         try:
-            # podman-py leaves the JSON of an answer without a `cause`.
+            # podman-py does not parse the JSON of a response without a `cause`.
             answer: Any = json_value(said)
             return str(answer["message"])
         except (ValueError, KeyError, TypeError):
@@ -379,12 +380,12 @@ class ContainerEngine(ABC):
 
 
 def engine_time(text: str) -> datetime | None:
-    """A time in the answer of an engine; both write the year 1 for `never`."""
+    """Return a time in an engine's response; both engines write the year 1 for `never`."""
     return None if text.startswith("0001-") else moment(text)
 
 
 def state_of(inspected: Mapping[str, Any], image_digest: str) -> ContainerState:
-    """The state in the answer of an engine's `inspect`; where the digest is, engines differ."""
+    """Return the state in an engine's `inspect` response; engines place the digest differently."""
     state = inspected["State"]
     return ContainerState(
         status=str(state["Status"]),
@@ -406,7 +407,7 @@ class _Detail(BaseModel, defer_build=True):
 
 
 class _Report(BaseModel, defer_build=True):
-    """One report of an engine."""
+    """One progress report of an engine."""
 
     id: str | None = None
     status: str | None = None
@@ -424,7 +425,7 @@ class PullProgress:
         self._layers: dict[str, tuple[int, int]] = {}
 
     def add(self, report: object) -> str:
-        """Take one report; why the pull failed, if it says so or is unreadable."""
+        """Process one report; return why the pull failed if the report has an error or is unreadable."""
         try:
             read = _Report.model_validate(report)
         except ValidationError:
@@ -446,7 +447,7 @@ class PullProgress:
 
 
 def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:
-    """The error for a pull that failed for `reason` (the engine's error text)."""
+    """Return the error for a pull that failed for `reason` (the engine's error text)."""
     lowered = reason.lower()
     hint = next((hint for word, hint in _ADVICE.items() if word in lowered), text("Run the command again."))
     advice = sentence(hint, {"engine": engine, "directory": "containers" if engine == "podman" else "docker"})

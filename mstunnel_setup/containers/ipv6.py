@@ -1,7 +1,7 @@
-"""The network of Podman that gives containers IPv6, besides its own bridge, which stays as it is.
+"""The Podman network that gives containers IPv6, in addition to Podman's unchanged bridge.
 
-Podman reads the file at each start of a container (netavark's format); the device is there while one runs.
-With the name servers of netavark, containers would no longer ask those of the host.
+Podman reads the file at each start of a container (netavark's format); the device exists while one runs. With
+netavark's name servers, containers would no longer use the host's.
 """
 
 import hashlib

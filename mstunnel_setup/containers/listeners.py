@@ -1,4 +1,4 @@
-"""Listeners on a port: the socket tables of the kernel, and the programs that hold the sockets."""
+"""Listeners on a port: the kernel's socket tables, and the programs that hold the sockets."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from mstunnel_setup.containers.spec import Protocol
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
-# include/net/tcp_states.h: TCP_LISTEN is 0A; an unconnected UDP socket is 07 (TCP_CLOSE).
-# Columns of the tables.
+# include/net/tcp_states.h: TCP_LISTEN is 0A; an unconnected UDP socket is 07 (TCP_CLOSE). `_STATE` and
+# `_INODE` are columns of the tables.
 _STATE, _INODE = 3, 9
 _WAITING = {"tcp": "0A", "udp": "07"}
 
@@ -27,7 +27,7 @@ class Listener:
 
 
 def listening(files: Files, port: int) -> tuple[Listener, ...]:
-    """All TCP and UDP listeners on `port` in our network namespace."""
+    """Return all TCP and UDP listeners on `port` in our network namespace."""
     found = []
     protocols: tuple[Protocol, ...] = ("tcp", "udp")
     for protocol in protocols:
@@ -41,9 +41,9 @@ def listening(files: Files, port: int) -> tuple[Listener, ...]:
 
 
 def parse(table: str, protocol: Protocol) -> tuple[tuple[str, int, int], ...]:
-    """The listening sockets in a table such as /proc/net/tcp6 (proc_net_tcp.rst): address, port and inode.
+    """Return the listening sockets in a table such as /proc/net/tcp6: address, port and inode.
 
-    The inode identifies a socket in /proc/PID/fd.
+    Source: proc_net_tcp.rst. The inode identifies a socket in /proc/PID/fd.
     """
     rows = (line.split() for line in table.splitlines()[1:])
     return tuple(
@@ -55,13 +55,13 @@ def parse(table: str, protocol: Protocol) -> tuple[tuple[str, int, int], ...]:
 
 
 def _address(digits: str) -> str:
-    """The kernel prints 32-bit words in the byte order of the machine: little-endian on our platforms."""
+    """Return an address that the kernel prints as 32-bit words, little-endian on our platforms."""
     words = (bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, len(digits), 8))
     return str(ip_address(b"".join(words)))
 
 
 def _holder(files: Files, socket: str) -> tuple[str | None, int | None]:
-    """Name and id of the first process that holds the socket."""
+    """Return name and id of the first process that holds the socket."""
     for name in files.names("/proc"):
         number, directory = whole_number(name), f"/proc/{name}/fd"
         # Processes of other users are not readable, and processes may end meanwhile.

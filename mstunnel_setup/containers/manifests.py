@@ -1,8 +1,8 @@
 """Manifests for hosts that others prepare: Kubernetes, and the values of the Helm chart.
 
-Kubernetes runs both containers in one pod, with what they read as ConfigMap, Secrets and a claim. The pod has
-no host to prepare it: a ConfigMap stands for the files in /etc/mstunnel, and two init containers lay out the
-volumes. Secrets have placeholders; what is secret is never read here.
+Kubernetes runs both containers in one pod, with a ConfigMap, Secrets and a claim. The pod has no prepared
+host: a ConfigMap replaces the files in /etc/mstunnel, and two init containers lay out the volumes. Secrets
+have placeholders; secret content is never read here.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ KEY: Final = f"{paths.ACTIVE}/key.pem"
 SECRET_FILES: Final = (CHAIN, KEY, paths.ENVIRONMENT, paths.AGENT_CREDENTIAL)
 """The files whose content the Secrets need."""
 NODES: Final = "<addresses of the nodes>"
-"""The placeholder for what devices must not reach, which no host outside the cluster knows."""
+"""A placeholder for the addresses that devices must not reach: no host outside the cluster knows them."""
 
-# Volumes of the pod, by where a container has them.
+# Volumes of the pod, by their paths in a container.
 _STATES: Final = {paths.SERVER_STATE_INSIDE: "server-state", paths.AGENT_STATE_INSIDE: "agent-state"}
 _OF_SERVER: Final = {paths.CONFIGURATION: "server-configuration", **_STATES}
 _OF_AGENT: Final = {
@@ -30,8 +30,8 @@ _OF_AGENT: Final = {
     paths.INBOX: "inbox",
     **_STATES,
 }
-# All users can write to a new volume, or its owner depends on the engine: in these an init container makes a
-# directory, as the user who writes there.
+# A new volume is writable for all users, or its owner depends on the engine. In these volumes an init
+# container creates a directory as the user who writes there.
 _OWNED: Final = frozenset({"server-state", "agent-state", "inbox", "agent"})
 
 
@@ -44,7 +44,7 @@ class ConfigurationFile:
 
     @property
     def key(self) -> str:
-        """Its name in the ConfigMap, which knows no directories: `__` stands for `/`."""
+        """Its name in the ConfigMap, which has no directories: `__` stands for `/`."""
         return self.path.removeprefix(f"{paths.CONFIGURATION}/").replace("/", "__")
 
     @property
@@ -61,23 +61,24 @@ class _Mount:
 
     @property
     def directory(self) -> str:
-        """The directory of the volume that is mounted; empty for the whole volume."""
+        """The mounted directory of the volume; empty for the whole volume."""
         return "own" if self.volume in _OWNED else ""
 
 
 def placeholder(path: str) -> str:
-    """What stands for the content of the file `path`, encoded where it is binary: the agent's credential."""
+    """Return a placeholder for the content of `path`; the agent's credential is binary, so base64."""
     form = "base64" if path == paths.AGENT_CREDENTIAL else "content"
     return f"<{form} of {path}>"
 
 
 def manifest(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
-    """The text of `mstunnel.yaml`. Raises StepError `value-unquotable`."""
+    """Return the text of `mstunnel.yaml`. Raises StepError `value-unquotable`."""
     devices = {path: path.removeprefix("/").replace("/", "-") for path in server.devices}
     mounts = {
         server.name: [
             *_volumes(server, _OF_SERVER),
-            # The directory of the Secret itself, so that a renewed certificate is served without a restart.
+            # The directory of the Secret itself is mounted, so that a renewed certificate is served without a
+            # restart.
             _Mount("certificate", paths.ACTIVE, read_only=True),
             *_memory(server),
             *(_Mount(name, path) for path, name in devices.items()),
@@ -97,7 +98,7 @@ def manifest(server: ContainerSpec, agent: ContainerSpec, files: Sequence[Config
     ]
     prepared = {*_OWNED, _OF_SERVER[paths.CONFIGURATION], _OF_AGENT[paths.CONFIGURATION]}
     prepared |= {_volume_of(server, path) for _mode, path in modes}
-    # What the pod has to be started again for.
+    # A change of these values restarts the pod.
     labels = (*server.labels.values(), *agent.labels.values())
     parts = [*labels, *(line for each in files for line in each.lines)]
     return rendering.render(
@@ -130,7 +131,7 @@ def helm_values(
     *,
     access_log: bool = False,
 ) -> str:
-    """The text of `values.yaml` for the Helm chart; `access_log` is whether `env.sh` has it on.
+    """Return the text of `values.yaml` for the Helm chart; `access_log` is the setting in `env.sh`.
 
     Raises StepError `value-unquotable`.
     """
@@ -150,17 +151,17 @@ def _volumes(spec: ContainerSpec, names: Mapping[str, str]) -> Iterator[_Mount]:
 
 
 def _memory(spec: ContainerSpec) -> Iterator[_Mount]:
-    """What the specification hides by an empty directory (`ro`) is not in these volumes."""
+    """Yield the writable temporary mounts; read-only ones only hide directories, which these volumes lack."""
     for place in spec.tmpfs:
         if "ro" not in place.options:
             yield _Mount(_volume_of(spec, place.path), place.path)
 
 
 def _volume_of(spec: ContainerSpec, path: str) -> str:
-    """The volume for what is in memory at `path`."""
+    """Return the name of the volume for temporary files at `path`."""
     return f"{spec.name}{path.replace('/', '-')}"
 
 
 def _below(*names: str) -> Sequence[str]:
-    """Directories by their path below that of the configuration."""
+    """Return the paths of directories relative to the configuration directory."""
     return [path.removeprefix(f"{paths.CONFIGURATION}/") for path in names]

@@ -1,4 +1,4 @@
-"""Podman as a container engine, through podman-py; a service of our own when none runs."""
+"""Podman as a container engine, through podman-py, with a temporary service if none runs."""
 
 import os
 import re
@@ -81,9 +81,9 @@ class PodmanEngine(ContainerEngine):
 
     @override
     def repair_images(self) -> None:
-        """Check the store, if this Podman can (5.2). Layers of no image go if they are older than this boot.
+        """Check the store, if this Podman can (5.2); remove orphaned layers older than this boot.
 
-        Younger ones may be those of another pull that is running. The service has no call for this.
+        Newer ones may belong to another pull that is running. The service has no API for this.
         """
         uptime = int(time.clock_gettime(time.CLOCK_BOOTTIME))
         check = ("system", "check", "--quick", "--repair", f"--max={uptime}s")
@@ -101,7 +101,7 @@ class PodmanEngine(ContainerEngine):
     @override
     def stop(self, name: str) -> None:
         with self._explained(ENGINE_FAILED, operation=f"stop the container {name}"):
-            # One that has stopped is no error.
+            # A container that has already stopped is no error.
             self._client.containers.get(name).stop(ignore=True)
 
     @override
@@ -111,7 +111,7 @@ class PodmanEngine(ContainerEngine):
 
     @override
     def remove(self, name: str) -> None:
-        """Stop and remove a container; retried while its process has not ended."""
+        """Stop and remove a container; retry while its process has not ended."""
         until = self._clock.monotonic() + 300.0
         with self._explained(ENGINE_FAILED, operation=f"remove the container {name}"):
             while True:
@@ -130,7 +130,7 @@ class PodmanEngine(ContainerEngine):
 
     @override
     def inspect(self, name: str) -> ContainerState | None:
-        """The state of a container; retried when systemd replaces it meanwhile."""
+        """Return the state of a container; retry if systemd replaces it meanwhile."""
         with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
             for _ in range(20):
                 try:
@@ -138,7 +138,7 @@ class PodmanEngine(ContainerEngine):
                 except NotFound:
                     return None
                 except APIError as error:
-                    # systemd replaced the container between the look-up of its name and that of its id.
+                    # systemd replaced the container between the look-ups by name and by id.
                     if "no container with id" not in str(error).lower():
                         raise
                 self._clock.sleep(0.5)
@@ -147,23 +147,23 @@ class PodmanEngine(ContainerEngine):
     @override
     def probe(self, name: str) -> bool:
         with self._explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
-            # podman-py has no method for this call.
+            # podman-py has no method for this API.
             answer = self._client.api.get(f"/containers/{name}/healthcheck")
             found = answer.json() if answer.ok else {}
-            # It stays healthy until its check has failed often enough.
+            # The container stays healthy until its check has failed often enough.
             return bool(found.get("Status") == "healthy" and not found.get("FailingStreak"))
 
     @override
     def _image_to_run(self, image: str, timeout: float) -> tuple[str, Sequence[str]]:
-        # Podman ends the container if we are killed.
+        # Podman ends the container if this process is killed.
         return image, ("--pull=never", f"--timeout={int(timeout) + 5}")
 
     @override
     def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
         name, digest = split_reference(reference)
         algorithm, _, number = digest.partition(":")
-        # podman-py joins name and tag with a colon. Left to itself it would pull again what is here, and
-        # demand TLS of a registry that registries.conf(5) exempts.
+        # podman-py joins name and tag with a colon. By default it would pull existing images again and demand
+        # TLS of a registry that registries.conf(5) exempts.
         with _client(self._address, seconds) as client:
             reports: Any = client.images.pull(
                 f"{name}@{algorithm}", number, policy="missing", tls_verify=None, stream=True, decode=True
@@ -173,7 +173,7 @@ class PodmanEngine(ContainerEngine):
     @override
     def _send(self, content: Iterator[bytes]) -> str:
         with _client(self._address, LOAD_SECONDS) as client:
-            # The content is sent as it comes; the result need not be read.
+            # The content is sent as it is read; the result need not be read.
             client.images.load(content)  # type: ignore[arg-type]
         return "Podman reported success, but the image has another digest"
 
@@ -189,23 +189,23 @@ class PodmanEngine(ContainerEngine):
             except ImageNotFound:
                 return None
             except APIError as error:
-                # What a power failure left: a layer without the name of the one below it.
+                # A power failure may leave a layer without the name of the one below it.
                 if re.search(r"readlink \S+/overlay: invalid argument", str(error)):
                     return None
                 raise
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
-    """The state in the answer of Podman's `inspect`."""
-    # The requested digest: `ImageDigest` differs when the reference names a multi-platform index.
+    """Return the state in a response of Podman's `inspect`."""
+    # The requested digest: `ImageDigest` differs if the reference names a multi-platform index.
     requested = str(inspected.get("ImageName", "")).partition("@")[2]
     return state_of(inspected, requested or str(inspected.get("ImageDigest", "")))
 
 
 def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
-    """The image in the answer of Podman's image `inspect`, referenced as `name`.
+    """Return the image in a response of Podman's image `inspect`, referenced as `name`.
 
-    An image has several digests when its reference names a multi-platform index; the requested one is used.
+    An image has several digests if its reference names a multi-platform index; the requested one is used.
     """
     wanted = name.partition("@")[2]
     known = {str(reference).partition("@")[2] for reference in inspected.get("RepoDigests") or ()}
@@ -217,9 +217,9 @@ def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
 def podman_engine(
     files: Files, processes: Processes, clock: Clock, environment: Mapping[str, str] = os.environ
 ) -> Iterator[PodmanEngine]:
-    """Podman for the duration of a `with` block.
+    """Open Podman for a `with` block.
 
-    The service is the one in `CONTAINER_HOST`, else the running one of root or of the account, else one
+    The service is the one in `CONTAINER_HOST`, or else the running one of root or of the account, or else one
     started for this block. Raises EngineError `engine-missing`, `engine-not-running`, `engine-not-started` or
     `engine-address-invalid`.
     """
@@ -240,13 +240,14 @@ def podman_engine(
 
 @contextmanager
 def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[tuple[str, str]]:
-    """The address of a service of ours, and its version."""
+    """Start a service for this block; yield its address and version."""
     if processes.find("podman") is None:
         raise ENGINE_MISSING(engine="Podman")
     files.make_directories(paths.RUN, 0o755)
     path = f"{paths.RUN}/podman-{os.getpid()}.sock"
     address = f"unix://{files.locate(path)}"
-    # It exits after an hour without requests, in case we are killed before stopping it.
+    # The service exits after an hour without requests, in case this process is killed before it stops the
+    # service.
     service = processes.start(["podman", "system", "service", "--time=3600", address])
     try:
         until = clock.monotonic() + 180.0
@@ -272,10 +273,10 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[t
 
 
 def _version(address: str) -> str | None:
-    """The version of the Podman that answers there; None when none does.
+    """Return the version of the Podman that responds at `address`; None if none does.
 
-    Every answer names it (Podman: version/version.go). `version()` takes a third of a second: for it Podman
-    has the package manager look for the package of each of its programs.
+    Every response names it (Podman: version/version.go). `version()` takes a third of a second, because
+    Podman then asks the package manager for the package of each of its programs.
     """
     with _client(address, 60.0) as client:
         try:
@@ -286,7 +287,7 @@ def _version(address: str) -> str | None:
 
 
 def _client(address: str, timeout: float) -> PodmanClient:
-    """A client of the service at `address`; `timeout` is in seconds, between two pieces of an answer.
+    """Return a client of the service at `address`; `timeout` limits seconds between pieces of a response.
 
     Both are always given: podman-py has no default time limit, and looks for a socket below the temporary
     directory.
@@ -298,7 +299,7 @@ def _client(address: str, timeout: float) -> PodmanClient:
             hint="Set CONTAINER_HOST to unix:///path or tcp://host:port.",
             address=address,
         )
-    # Every Podman from 4.0 on has this version of the interface.
+    # Every Podman from 4.0 on supports this API version.
     client = PodmanClient(base_url=address, version="4.0.0", timeout=timeout)
     # The proxies of the environment are for the internet.
     client.api.trust_env = False

@@ -1,8 +1,8 @@
 """Quadlet files (podman-systemd.unit(5)): a container as a systemd service, rendered and checked.
 
-Podman 4.9 is the oldest that accepts every key used here; `PodmanArgs` replaces newer keys. `Notify=healthy`
-is not used: systemd would block, then kill a container that becomes healthy slowly, and `--rm` would remove
-its log; `launch` waits for health instead.
+Podman 4.9 is the oldest version that accepts every key used here; `PodmanArgs` replaces newer keys.
+`Notify=healthy` is not used: systemd would block, then kill a container that becomes healthy slowly, and
+`--rm` would remove its log; the step `launch` waits for health instead.
 """
 
 import json
@@ -18,7 +18,7 @@ from mstunnel_setup.containers.versions import release
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 
-# Debian, Fedora and RHEL; older Debian and Ubuntu; built from source.
+# Paths in Debian, Fedora and RHEL; in older Debian and Ubuntu; when built from source.
 _GENERATORS = (
     "/usr/libexec/podman/quadlet",
     "/usr/lib/podman/quadlet",
@@ -28,7 +28,7 @@ _OLDEST = Version("4.9")
 
 
 def render(spec: ContainerSpec, *, rootless: bool = False) -> str:
-    """The text of `NAME.container` for `spec`; `rootless` is for the service manager of an account."""
+    """Return the text of `NAME.container`; `rootless` is for an account's service manager."""
     return rendering.render(
         "quadlet/mstunnel.container",
         spec=spec,
@@ -39,7 +39,7 @@ def render(spec: ContainerSpec, *, rootless: bool = False) -> str:
 
 
 def available(processes: Processes, version: str) -> bool:
-    """Whether this host has a generator, and Podman `version` supports every key used here."""
+    """Return whether this host has a generator, and Podman `version` supports every key used here."""
     known = release(version)
     return _generator(processes) is not None and (known is None or known >= _OLDEST)
 
@@ -52,7 +52,7 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
     """Check `text`, the content of the file `name` (`NAME.container`), with Podman's generator.
 
     Returns the generated service. Raises EngineError `quadlet-refused` with the generator's reason, or
-    `quadlet-missing` when there is no generator.
+    `quadlet-missing` if there is no generator.
     """
     generator = _generator(processes)
     if generator is None:
@@ -73,7 +73,7 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
         )
     finally:
         discard(files, name)
-    # Older generators exit with 0 although they rejected a file: check for the service itself.
+    # Older generators exit with 0 even if they rejected a file, so the service itself is checked.
     marker = f"---{PurePosixPath(name).stem}.service---"
     if done.code != 0 or marker not in done.output:
         raise EngineError(
@@ -87,7 +87,7 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
 
 
 def discard(files: Files, name: str) -> None:
-    """Remove the draft that `check` writes for the generator, also after an interrupted check."""
+    """Remove the draft that `check` writes for the generator, even after an interrupted check."""
     if files.state(paths.QUADLET_DRAFTS) is not None:
         files.remove(f"{paths.QUADLET_DRAFTS}/{name}")
         files.remove_directory(paths.QUADLET_DRAFTS)

@@ -1,4 +1,4 @@
-"""The options of `podman` and `docker` for a specification, and the systemd unit that calls them.
+"""Options of `podman` and `docker` for a specification, and the systemd unit that calls them.
 
 A Quadlet file leads to the same options.
 """
@@ -15,19 +15,19 @@ EngineName: TypeAlias = Literal["podman", "docker"]
 
 
 def create_arguments(spec: ContainerSpec, engine: EngineName = "podman") -> tuple[str, ...]:
-    """The arguments that create the container with restart policy `always`."""
+    """Return the arguments that create the container with restart policy `always`."""
     own = ("--pull=never",) if engine == "podman" else ("--log-driver=local",)
     return ("create", *own, "--restart=always", *container_options(spec, engine), spec.local_image)
 
 
 # docker-run(1) does not support the first three for a bind mount; `--security-opt=no-new-privileges`, dropped
-# capabilities and the device cgroup make programs and devices there harmless. Podman alone fills a tmpfs with
-# what lies below it, unless the last is given (podman-run(1)).
+# capabilities and the device cgroup make programs and devices there harmless. Only Podman fills a tmpfs with
+# the content below it, unless the last option is given (podman-run(1)).
 _PODMAN_ONLY = frozenset({"noexec", "nosuid", "nodev", "notmpcopyup"})
 
 
 def mount_words(mount: Volume | Tmpfs, engine: EngineName) -> str:
-    """A mount as options have it, without what the engine does not know."""
+    """Return a mount as an option value, without options that the engine does not support."""
     place = mount.path if isinstance(mount, Tmpfs) else f"{mount.host}:{mount.container}"
     unknown = _PODMAN_ONLY if engine == "docker" else frozenset[str]()
     options = [option for option in mount.options if option not in unknown] or ["rw"]
@@ -35,12 +35,12 @@ def mount_words(mount: Volume | Tmpfs, engine: EngineName) -> str:
 
 
 def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
-    """The options of the container, for every run method."""
+    """Yield the options of the container, for every run method."""
     yield f"--name={spec.name}"
     yield f"--read-only={str(spec.read_only).lower()}"
     yield f"--user={spec.user}:{spec.group}"
     yield "--security-opt=no-new-privileges"
-    # A core file of the gateway would hold the TLS key, one of the agent its identity.
+    # A core file of the gateway would contain the TLS key, one of the agent its identity.
     yield "--ulimit=core=0:0"
     if spec.selinux_level:
         yield f"--security-opt=label=level:{spec.selinux_level}"
@@ -81,10 +81,10 @@ WANTED_BY: Mapping[EngineName, tuple[str, ...]] = {
 
 
 def unit_file(spec: ContainerSpec, engine: EngineName) -> str:
-    """The text of `NAME.service`: for Docker, and for Podman where Quadlet is not possible (cgroup v1).
+    """Return the text of `NAME.service`: for Docker, and for Podman without Quadlet (cgroup v1).
 
     Its processes are only clients of the engine: one creates the container, one waits for its end. So it has
-    a strict sandbox, while the container gets what its specification says.
+    a strict sandbox, while the container gets the settings of its specification.
     """
     command = "/usr/bin/docker"
     words = ["--log-driver=journald", f"--log-opt=tag={spec.log_tag or spec.name}"]
@@ -96,7 +96,7 @@ def unit_file(spec: ContainerSpec, engine: EngineName) -> str:
         spec=spec,
         command=command,
         service="docker.service" if engine == "docker" else "podman.socket",
-        # A stop or restart of the daemon stops us first, so that devices are disconnected properly.
+        # A stop or restart of the daemon first stops this unit, so that devices are disconnected properly.
         part_of=engine == "docker",
         words=(*words, *container_options(spec, engine), spec.local_image),
         wanted_by=WANTED_BY[engine],

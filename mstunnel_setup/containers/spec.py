@@ -1,4 +1,4 @@
-"""The container specification, from which Quadlet files, units and engine calls are made."""
+"""The container specification, the source of Quadlet files, units and engine calls."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,16 +18,19 @@ Protocol: TypeAlias = Literal["tcp", "udp"]
 Network: TypeAlias = Literal["", "none", "pasta", "slirp4netns:port_handler=slirp4netns,mtu=1500"]
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the bytes fetched so far and the total so far (it grows as layers are found; 0: it failed)."""
+"""Called with the bytes fetched and the total so far.
+
+The total grows as layers are found; 0 means failure.
+"""
 
 MANAGED_LABEL = "org.mstunnel.managed"
-"""Label of all our containers, with the value `1`; containers without it are never changed."""
+"""The label of all our containers, with the value `1`; containers without it are never changed."""
 
 CONFIGURATION_LABEL = "org.mstunnel.configuration"
-"""Label with the digest of the configuration that a container was created for."""
+"""The label with the digest of the configuration that a container was created for."""
 
 DIGEST_LABEL = "org.mstunnel.digest"
-"""Label with the digest of the image, for engines that do not keep it."""
+"""The label with the digest of the image, for engines that do not keep it."""
 
 
 def _require(what: str, value: object, *, ok: bool) -> None:
@@ -42,7 +45,7 @@ def _require(what: str, value: object, *, ok: bool) -> None:
 
 
 def _valid(what: str, holds: Callable[[Any], object]) -> AfterValidator:
-    """A value for which `holds` is true; `what` is its name in the error."""
+    """Return a validator that requires `holds` to be true; `what` names the value in the error."""
 
     def checked(value: object) -> object:
         _require(what, value, ok=bool(holds(value)))
@@ -65,7 +68,7 @@ def _is_description(value: str) -> bool:
 
 
 def _is_sysctl_value(value: str) -> bool:
-    # Podman's generator mishandles these: it drops the line, or doubles them.
+    # Podman's generator mishandles these characters: it drops the line, or doubles them.
     return value.isprintable() and not {'"', "\\"} & set(value)
 
 
@@ -79,7 +82,7 @@ _Seconds = Annotated[int, _valid("health check", lambda seconds: seconds > 0)]
 
 @dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class Volume:
-    """A bind mount: a path of the host (absolute) at `container`; `options` as `ro`, `z`."""
+    """A bind mount: an absolute path of the host at `container`; `options` such as `ro`, `z`."""
 
     host: Annotated[str, _valid("volume", _is_path)]
     container: Annotated[str, _valid("volume", _is_path)]
@@ -88,7 +91,7 @@ class Volume:
 
 @dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class Tmpfs:
-    """A tmpfs at `path`; `options` as `size=16m`, `mode=0700`."""
+    """A tmpfs at `path`; `options` such as `size=16m`, `mode=0700`."""
 
     path: Annotated[str, _valid("tmpfs", _is_path)]
     options: tuple[Annotated[str, _matching("tmpfs option", _OPTION)], ...] = ()
@@ -107,8 +110,8 @@ class Port:
 class HealthCheck:
     """A command run inside the container; exit code 0 means healthy. Times are in seconds.
 
-    With `kill` Podman ends a container that has become unhealthy, for the service manager to start again;
-    Docker does not know that.
+    With `kill` Podman ends a container that has become unhealthy, and the service manager starts it again;
+    Docker has no such option.
     """
 
     command: Annotated[
@@ -126,7 +129,7 @@ HARDWARE_ADDRESSES: Final[Mapping[str, str]] = {
     paths.SERVER: "02:4d:53:54:00:01",
     paths.AGENT: "02:4d:53:54:00:02",
 }
-"""The addresses of our containers on the engine's bridge (locally administered), for rules of the host."""
+"""The locally administered addresses of our containers on the engine's bridge, for rules of the host."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
@@ -135,14 +138,13 @@ class ContainerSpec:
 
     `image` is `name@sha256:...`, `local_name` its name in this engine if that differs (`digest_tag`),
     `description` is for people, `user` and `group` are numbers inside the container, `network` is the
-    rootless network mode (empty: the engine's bridge), `ipv6_network` the name of a network of Podman to join
-    besides its bridge, `hardware_address` its address on both (empty: the engine's choice), `hooks` a
-    directory with hooks (oci-hooks(5)), `resolver` the file with the name
-    servers of the host, which is copied at each start (both in Quadlet files alone), `pids_limit` None is the
-    engine's default, `stop_timeout` is in seconds, `selinux_level` that of its processes and of the files
-    they make (empty: the engine's choice, of this container alone), `log_tag` is the identifier in the
-    journal (empty: the name). With `read_only` Podman still mounts a writable tmpfs on /run, /tmp and
-    /var/tmp.
+    rootless network mode (empty: the engine's bridge), `ipv6_network` the name of a Podman network to join in
+    addition to its bridge, `hardware_address` its address on both (empty: the engine's choice), `hooks` a
+    directory with hooks (oci-hooks(5)), `resolver` the file with the host's name servers, which is copied at
+    each start (both only in Quadlet files), `pids_limit` None is the engine's default, `stop_timeout` is in
+    seconds, `selinux_level` that of its processes and files (empty: a level of this container only, chosen by
+    the engine), `log_tag` the identifier in the journal (empty: the name). With `read_only` Podman still
+    mounts a writable tmpfs on /run, /tmp and /var/tmp.
 
     Raises EngineError `container-spec` for a value that an engine or systemd could misread.
     """
@@ -180,13 +182,13 @@ class ContainerSpec:
     selinux_level: Annotated[str, _matching("SELinux level", r"(s\d+(:c\d+(,c\d+)*)?)?")] = ""
 
     def __post_init__(self) -> None:
-        """Refuse another name of the image than those that this program gives it."""
+        """Refuse a local name that this program does not give to the image."""
         _require("image", self.local_name, ok=self.local_name in ("", self.image, digest_tag(self.image)))
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The networks to name to the engine; none is its bridge, which one that is named would replace."""
-        # Podman's own network, as its documentation and containers.conf(5) name it.
+        """The networks to pass to the engine; empty for its bridge, which a named network would replace."""
+        # Podman's own network is called `podman` in its documentation and in containers.conf(5).
         if not self.ipv6_network:
             return (self.network,) if self.network else ()
         address = f":mac={self.hardware_address}" if self.hardware_address else ""
@@ -209,7 +211,7 @@ class ContainerSpec:
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """Name and digest (`sha256:...`) of an image reference.
+    """Return name and digest (`sha256:...`) of an image reference.
 
     Raises EngineError `container-spec` unless it is `registry/name@sha256:digest` without a tag.
     """
@@ -219,6 +221,6 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 def digest_tag(reference: str) -> str:
-    """The tag for an image whose archive has another name: the start of its digest."""
+    """Return the tag for an image whose archive has another name: the start of its digest."""
     name, digest = split_reference(reference)
     return f"{name}:sha256-{digest.removeprefix('sha256:')[:12]}"

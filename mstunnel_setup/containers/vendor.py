@@ -1,4 +1,4 @@
-"""The containers of Microsoft's own gateway: they have the names of ours, and not our label."""
+"""The containers of Microsoft's own gateway, which have our containers' names but not our label."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,8 +24,8 @@ _QUERY_TIMEOUT = 60.0
 class VendorContainer:
     """One container, as its engine describes it.
 
-    `image_id` is the engine's, `restart_policy` what the engine does when it ends (`no`, `always`, …),
-    `ports` are published (`443/tcp to 443`), `mounts` paths of the host and of the container.
+    `image_id` is the engine's, `restart_policy` the engine's action when it ends (`no`, `always`, …), `ports`
+    are published (`443/tcp to 443`), `mounts` paths of the host and of the container.
     """
 
     engine: EngineName
@@ -40,9 +40,9 @@ class VendorContainer:
 
 
 def vendor_containers(processes: Processes, names: Sequence[str] = NAMES) -> tuple[VendorContainer, ...]:
-    """The containers of the vendor's gateway, running or not, in the engines that answer.
+    """Return the containers of the vendor's gateway, running or not, in the engines that respond.
 
-    Those of another account's rootless Podman are not visible.
+    Containers of another account's rootless Podman are not visible.
     """
     engines: tuple[EngineName, ...] = ("podman", "docker")
     found = []
@@ -54,15 +54,15 @@ def vendor_containers(processes: Processes, names: Sequence[str] = NAMES) -> tup
 
 
 def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContainer | None:
-    """The container `name`; None when there is none, or when it is ours.
+    """Return the container `name`; None if there is none, or if it is ours.
 
-    Raises EngineError `engine-failed` when the engine does not answer: that is no proof of absence.
+    Raises EngineError `engine-failed` if the engine does not respond, because that proves no absence.
     """
     if processes.find(engine) is None:
         return None
     try:
         answer = processes.run((engine, "container", "inspect", name), timeout=_QUERY_TIMEOUT, check=False)
-        # How both engines say it.
+        # Both engines use these words.
         if answer.code and "no such container" in answer.error.lower():
             return None
         (described,) = map(as_object, json_value(answer.output))

@@ -15,7 +15,7 @@ from mstunnel_setup.containers.run_arguments import EngineName
 
 
 class EngineRun(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """An end-to-end run that ended well: the engine's version, and where and when it was."""
+    """A successful end-to-end run: the engine's version, and its place and date."""
 
     version: str
     distribution: str
@@ -34,7 +34,7 @@ class EngineRun(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 
 class EngineRange(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """Versions of an engine: the minimum, the minimum without root, and the runs that prove others."""
+    """Versions of an engine: the minimum, the minimum without root, and successful runs of others."""
 
     least: str
     least_rootless: str = ""
@@ -48,7 +48,7 @@ class EngineRange(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 
 class BadVersions(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """A range of versions (`from` included, `below` excluded) that is refused, and why."""
+    """A range of refused versions (`from` included, `below` excluded), and the reason."""
 
     engine: EngineName
     start: str = Field(alias="from")
@@ -65,13 +65,13 @@ class EngineTable(BaseModel, defer_build=True):
 
 @cache
 def engine_table() -> EngineTable:
-    """The table, read once."""
+    """Return the table, which is read once."""
     text = (files("mstunnel_setup") / "data" / "platforms.toml").read_text("utf-8")
     return EngineTable.model_validate(tomllib.loads(text))
 
 
 def release(text: str) -> Version | None:
-    """The version in the output of a program or package ("4.9.4-rhel", "28.1.1+1"); None without one."""
+    """Return the version in a program's or package's output ("4.9.4-rhel", "28.1.1+1"); None without one."""
     number = text.strip().removeprefix("v")
     for mark in "-+~: ":
         number = number.partition(mark)[0]
@@ -82,7 +82,7 @@ def release(text: str) -> Version | None:
 
 
 def bad_range(engine: EngineName, version: Version) -> BadVersions | None:
-    """The range of bad versions that a version is in, if any."""
+    """Return the range of bad versions that includes this version, if any."""
     for bad in engine_table().bad:
         if bad.engine == engine and Version(bad.start) <= version < Version(bad.below):
             return bad
@@ -90,7 +90,7 @@ def bad_range(engine: EngineName, version: Version) -> BadVersions | None:
 
 
 def is_tested(engine: EngineName, version: Version) -> bool:
-    """Whether a version belongs to a tested release line."""
+    """Return whether a version belongs to a tested release line."""
     lines = (tuple(map(int, line.split("."))) for line in engine_table().engines[engine].tested)
     return any(version.release[: len(line)] == line for line in lines)
 

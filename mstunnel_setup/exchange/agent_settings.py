@@ -1,4 +1,4 @@
-"""What the set-up left for the agent: who it is, where its tenant answers, which server it looks after."""
+"""Files that the installation left for the agent: its identity, its tenant's addresses, and its server."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,11 +20,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class AgentInfo(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """`agent-info.json`. Keys of a newer set-up are of no concern to an older agent."""
+    """`agent-info.json`. An older agent ignores the keys of a newer installation."""
 
     agent_id: str = Field(alias="AgentId", pattern=_GUID)
     tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
-    # An application that an administrator has prepared is renewed by them, so its object is not known here.
+    # An administrator renews a prepared application, so its object id is not known here.
     object_id: str | None = Field(default=None, alias="ApplicationObjectId")
     renewal_date: AwareDatetime | None = Field(default=None, alias="RenewalDate")
     cloud: str = Field(default="public", alias="Cloud")
@@ -33,7 +33,7 @@ class AgentInfo(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 class AgentSettings(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """`AgentSettings.json`, which other tools add to."""
+    """`AgentSettings.json`, to which other tools add keys."""
 
     site_id: str = Field(alias="SiteId", pattern=_GUID)
     server_id: str = Field(alias="ServerId", pattern=_GUID)
@@ -50,35 +50,35 @@ def read_agent_settings(files: Files) -> AgentSettings:
 
 
 def read_log_level(files: Files, now: datetime) -> int:
-    """How much the gateway logs at the time `now`. Raises EnvironmentFileError or UsageError."""
+    """Return the gateway's log level at the time `now`. Raises EnvironmentFileError or UsageError."""
     return log_level(files, _environment(files), now).level
 
 
 def wants_requests(files: Files) -> bool:
-    """Whether `env.sh` wants every request in the log; a file that is wrong is reported elsewhere."""
+    """Return whether `env.sh` requests a log line for every request; other code reports an invalid file."""
     with suppress(SetupError):
         return is_verbose(_environment(files))
     return False
 
 
 def wants_json(files: Files) -> bool:
-    """Whether `env.sh` wants log lines as JSON; a file that is wrong is reported elsewhere."""
+    """Return whether `env.sh` requests log lines as JSON; other code reports an invalid file."""
     with suppress(SetupError):
         return _environment(files).get(LOG_FORMAT) == "json"
     return False
 
 
 def read_proxies(files: Files) -> dict[str, str]:
-    """The proxies that `env.sh` names, as environment variables.
+    """Return the proxies in `env.sh`, as environment variables.
 
-    An engine's own environment files know no quotes, so the agent reads `env.sh` itself.
-    Raises EnvironmentFileError.
+    The agent reads `env.sh` itself, because an engine's environment files have no quotes. Raises
+    EnvironmentFileError.
     """
     return {name: value for name, value in _environment(files).items() if name.lower() in PROXIES}
 
 
 def shown_proxies(proxies: Mapping[str, str]) -> dict[str, str]:
-    """The proxies without user names and passwords."""
+    """Return the proxies without user names and passwords."""
     return {name: without_login(value)[0] for name, value in proxies.items()}
 
 

@@ -1,6 +1,6 @@
-"""What the gateway says about itself: the file that its container writes, a word and its value a line.
+"""The gateway's report: a file that its container writes, a keyword and its value on each line.
 
-Written by `images/gateway/report`. The agent can ask the gateway nothing and tell it nothing but by files.
+`images/gateway/report` writes it. The agent and the gateway exchange nothing but files.
 """
 
 from dataclasses import dataclass, field
@@ -16,21 +16,21 @@ from mstunnel_setup.io.files import Files
 
 REPORT: Final = f"{paths.SERVER_STATE}/report"
 REPORT_SHOWN: Final = f"{paths.SERVER_STATE_INSIDE}/report"
-"""The same file in the container of the agent."""
+"""The path of the same file in the agent's container."""
 LATEST_REPORT: Final = timedelta(minutes=2)
-"""It reports every minute, so an older one says nothing about now."""
+"""The gateway reports every minute, so an older report is out of date."""
 LATEST_PROBE: Final = timedelta(minutes=11)
-"""It tries every five minutes, so a probe that is older than two tries is no answer any more."""
+"""The gateway probes every five minutes, so a probe older than two attempts is out of date."""
 _LONGEST: Final = 500
-# Beyond every status and every wait in seconds; JSON as Python reads it knows infinity too.
+# Larger than any status or time in seconds; JSON as Python reads it includes infinity.
 _MEASURABLE: Final = 1_000_000
-# The monitor, which is privileged, reads it too.
+# The monitor, which is privileged, reads the file too.
 _LARGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True)
 class ConfigurationOutcome:
-    """What became of a configuration: the SHA-256 of its file in hex, and the refusal if it was refused."""
+    """The outcome of a configuration: the SHA-256 of its file in hex, and the refusal if it was refused."""
 
     digest: str
     refusal: str | None = None
@@ -38,9 +38,9 @@ class ConfigurationOutcome:
 
 @dataclass(frozen=True)
 class Probe:
-    """One try of the site's internal address through the gateway's network; `account` is curl's.
+    """One attempt to reach the site's internal address through the gateway's network.
 
-    Source of the account's names: curl(1), --write-out, `%{json}`.
+    `account` is the report of curl: curl(1), --write-out, `%{json}`.
     """
 
     at: datetime
@@ -49,18 +49,18 @@ class Probe:
 
     @property
     def status(self) -> int:
-        """The HTTP status; 0 when no answer came."""
+        """The HTTP status; 0 without a response."""
         return int(self._number("http_code"))
 
     @property
     def reached(self) -> bool:
-        """Whether the site answered: not the proxy on the way, and no error of a gateway in between."""
+        """True if the site itself responded, not a proxy on the way or a gateway with an error."""
         proxy = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
         return 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status != proxy
 
     @property
     def words(self) -> str:
-        """Curl's own words, or the status that is no answer of the site."""
+        """The error message of curl, or a status that does not come from the site."""
         if self.status:
             return text("status {status}", status=self.status)
         words = self.account.get("errormsg")
@@ -72,7 +72,7 @@ class Probe:
 
     @property
     def connect_seconds(self) -> float | None:
-        """How long the connection took once the name was known; None when there was none."""
+        """Seconds to connect after the name was resolved; None without a connection."""
         total, name = self._number("time_connect"), self._number("time_namelookup")
         return total - name if total > 0 else None
 
@@ -83,9 +83,9 @@ class Probe:
 
 @dataclass(frozen=True)
 class GatewayReport:
-    """One report; what is unknown is None or empty. `transferred` is bytes in and out.
+    """One report; unknown values are None or empty. `transferred` is bytes in and out.
 
-    `opens_tunnel` says that the gateway can open its tunnel device.
+    `opens_tunnel` is true if the gateway can open its tunnel device.
     """
 
     at: datetime
@@ -98,13 +98,13 @@ class GatewayReport:
 
 
 def read_report(files: Files, path: str = REPORT) -> GatewayReport | None:
-    """The last report; None when there is none that can be read. Raises FileError when it is no file."""
+    """Return the last report; None without a readable one. Raises FileError for anything but a file."""
     content = files.read_untrusted(path, _LARGEST)
     return None if content is None else parse_report(content.decode(errors="replace"))
 
 
 def parse_report(text: str) -> GatewayReport | None:
-    """A report; lines of a newer gateway are passed over, and one without its time is none."""
+    """Parse a report, and ignore lines of a newer gateway; None without a time."""
     words: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _, value = line.partition(" ")
@@ -134,7 +134,7 @@ def parse_report(text: str) -> GatewayReport | None:
 
 
 def _three_words(text: str) -> tuple[str, str, str]:
-    """The first two words and the rest; empty where there is none."""
+    """Return the first two words and the rest, empty if missing."""
     first, _, rest = text.partition(" ")
     second, _, rest = rest.partition(" ")
     return first, second, rest

@@ -1,6 +1,6 @@
-"""What the agent reports of itself: its status, and the health that `mst-cli health` shows.
+"""The agent's reports: its status, and the health that `mst-cli health` shows.
 
-Both are files; the metrics for other programs are a third one (`agent/metrics.py`).
+Both are files. A third one has the metrics for other programs (`agent/metrics.py`).
 """
 
 import platform
@@ -25,29 +25,29 @@ STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 # images/agent/healthcheck has the same limit.
 _LATEST_ROUND: Final = timedelta(minutes=5)
 LATEST_CHECK_IN: Final = timedelta(minutes=5)
-"""How long ago the last check-in of a healthy agent may be."""
+"""The maximum age of a healthy agent's last check-in."""
 
 
 def _one_plain_line(value: object, validate: Callable[[object], str]) -> str:
-    # The validation makes a text without its template of it.
+    # Validation would turn a Text into a plain string without its template.
     return value if isinstance(value, Text) and plain(value) == value else plain(validate(value))
 
 
 PlainText = Annotated[str, WrapValidator(_one_plain_line)]
 """Text for terminals: the agent wrote it, so it is one line without control characters."""
-# Values are filled in by name only: the agent, which sends the template, cannot have the host format more.
+# Values are filled in by name only, so that the agent, which sends the template, cannot format anything else.
 _TEMPLATE: Final = r"^(?:[^{}]|\{[a-z_]{1,40}(?::\.\df)?\})*$"
 
 
 class ReportedText(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True):
-    """The template of a text and its values, by which the host translates it."""
+    """The template of a text and its values, which the host needs to translate it."""
 
     template: Annotated[PlainText, Field(pattern=_TEMPLATE)]
     values: Mapping[str, "ReportedText | int | float | PlainText"] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, said: Text) -> Self:
-        """Take a text apart; values other than numbers are kept as texts."""
+        """Split a text into template and values; values other than numbers are kept as texts."""
         values: dict[str, ReportedText | int | float | str] = {
             name: ReportedText.of(value)
             if isinstance(value, Text)
@@ -59,7 +59,7 @@ class ReportedText(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, 
         return cls(template=said.template, values=values)
 
     def text(self) -> Text:
-        """Put it together again. Raises KeyError or ValueError for values that do not fit the template."""
+        """Return the text. Raises KeyError or ValueError for values that do not fit the template."""
         values = {
             name: value.text() if isinstance(value, ReportedText) else value
             for name, value in self.values.items()
@@ -68,7 +68,7 @@ class ReportedText(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, 
 
 
 class SyncFailure(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """What went wrong in the last round, and when. The host passes over `hint`, and has its own."""
+    """The error of the last round, and its time. The host ignores `hint` and uses its own."""
 
     code: PlainText
     message: PlainText
@@ -77,9 +77,9 @@ class SyncFailure(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 class AgentStatus(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """How the agent is doing. Times are UTC; `container` is the host name inside it, new for each one.
+    """The status of the agent. Times are UTC; `container` is its host name, new for each container.
 
-    `proxies` are the variables that it signed in with, without user names and passwords; None before it did.
+    `proxies` are the variables with which it signed in, without user names and passwords; None before that.
     """
 
     container: str = Field(default_factory=platform.node)
@@ -91,30 +91,30 @@ class AgentStatus(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 def write_status(files: Files, status: AgentStatus) -> None:
-    """Replace the status file. It needs no version: only fields are added to it."""
+    """Replace the status file. It has no version: fields are only ever added."""
     messages.write(files, STATUS, status)
 
 
 def last_status(files: Files) -> AgentStatus | None:
-    """What an agent has written last, in whichever container; None when there is nothing that can be read."""
+    """Return the last status of an agent in any container; None without a readable one."""
     return messages.read_valid(files, STATUS, AgentStatus)
 
 
 def read_status(files: Files) -> AgentStatus | None:
-    """The status of the agent in this container; None when there is none that can be read."""
+    """Return the status of the agent in this container; None without a readable one."""
     found = last_status(files)
     return found if found is not None and found.container == platform.node() else None
 
 
 def agent_condition(status: AgentStatus | None, now: datetime) -> tuple[bool, str]:
-    """Whether the agent is healthy, and why: it went round less than 5 minutes ago, tenant or not.
+    """Return whether the agent is healthy, and why: its last round began less than 5 minutes ago.
 
-    A tenant that is away is a row of the health report; restarting this container would not bring it back.
+    An unreachable tenant is a row of the health report; restarting this container would not help.
     """
     if status is None:
         return False, text("the agent is not running")
     alive = status.last_round or status.started
-    # A clock that was set back must not keep an old round fresh.
+    # After the clock was set back, an old round must not count as recent.
     if abs(now - alive) >= _LATEST_ROUND:
         since = alive.isoformat(timespec="seconds")
         return False, text("the agent has been inactive since {alive}", alive=since)
@@ -127,7 +127,7 @@ def agent_condition(status: AgentStatus | None, now: datetime) -> tuple[bool, st
 
 
 class HealthState(StrEnum):
-    """Health of one row, or of the server as a whole."""
+    """The health of one row, or of the server as a whole."""
 
     HEALTHY = "healthy"
     WARNING = "warning"
@@ -136,16 +136,16 @@ class HealthState(StrEnum):
 
 
 class Threshold(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """`healthy` up to here, `unhealthy` from there on, a warning between them; in the metric's own unit."""
+    """Limits in the metric's unit: `healthy` up to the first, `unhealthy` from the second, else a warning."""
 
     healthy: float
     unhealthy: float
 
 
 class Thresholds(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """One threshold for each metric that has one: percent, percent, gigabytes free, milliseconds, days.
+    """The thresholds of the metrics: percent, percent, gigabytes free, milliseconds, days.
 
-    Without one for certificates their lifetime decides (`certificates/expiry.py`).
+    Without a threshold for certificates, their lifetime determines it (`certificates/expiry.py`).
     """
 
     cpu_usage: Threshold = Threshold(healthy=95, unhealthy=100)
@@ -155,12 +155,12 @@ class Thresholds(BaseModel, frozen=True, extra="forbid", defer_build=True):
     certificate_days: Threshold | None = None
 
 
-# No public source tells Intune's names of the metrics, so they are known by the word they must contain.
+# No public source lists Intune's metric names, so each is recognized by a word in it.
 _WORDS: Final = {"cpu": "cpu_usage", "memory": "memory_usage", "disk": "disk_space", "latency": "latency"}
 
 
 def read_thresholds(files: Files) -> Thresholds:
-    """Defaults and what an administrator has set on this server. Raises StepError `thresholds-invalid`."""
+    """Return the defaults with this server's settings. Raises StepError `thresholds-invalid`."""
     content = files.read(paths.HEALTH_THRESHOLDS)
     if content is None:
         return Thresholds()
@@ -178,7 +178,7 @@ def read_thresholds(files: Files) -> Thresholds:
 
 
 def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresholds:
-    """The thresholds of the tenant over those of the server; metrics it does not name stay as they are."""
+    """Return the server's thresholds, overridden by those of the tenant."""
     found: dict[str, Threshold] = {}
     for item in tenant:
         name = next((field for word, field in _WORDS.items() if word in item.id.casefold()), None)
@@ -191,7 +191,7 @@ REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 
 
 class ReportedRow(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True):
-    """One row of the table."""
+    """One row of the health table."""
 
     id: PlainText
     title: PlainText
@@ -201,7 +201,7 @@ class ReportedRow(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, d
 
 
 class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True):
-    """All rows as of `at` (UTC), the limits they were judged by, and what the last round failed at.
+    """All rows as of `at` (UTC), the limits that applied, and the error of the last round.
 
     The report of a newer release is ignored: the next round, a minute later, writes another.
     """
@@ -213,14 +213,14 @@ class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, 
     thresholds: Thresholds
     last_error: SyncFailure | None = None
     texts: Mapping[str, ReportedText] = Field(default_factory=dict)
-    """The texts of the rows that are made of templates, by the id of the row."""
+    """The row texts that are made of templates, by row id."""
 
 
 def write_health(files: Files, report: HealthReport) -> None:
-    """Replace the report."""
+    """Replace the report, with the templates of its texts."""
     texts = {}
     for row in report.rows:
-        # One that the host would not accept is sent in English only.
+        # A text that the host would not accept is sent in English only.
         with suppress(ValidationError):
             if isinstance(row.text, Text):
                 texts[row.id] = ReportedText.of(row.text)
@@ -228,7 +228,7 @@ def write_health(files: Files, report: HealthReport) -> None:
 
 
 def read_health(files: Files) -> HealthReport | None:
-    """Return the last report, its texts with their templates; None when there is none that can be read."""
+    """Return the last report, its texts with their templates; None without a readable one."""
     found = messages.read_valid(files, REPORT, HealthReport)
     if found is None:
         return None
@@ -237,7 +237,7 @@ def read_health(files: Files) -> HealthReport | None:
 
 
 def _with_template(row: ReportedRow, texts: Mapping[str, ReportedText]) -> str:
-    """Return the text of a row, with its template if that makes the same English text."""
+    """Return the text of a row, with its template if that yields the same English text."""
     with suppress(KeyError, ValueError):
         said = texts[row.id].text()
         if said == row.text:

@@ -1,4 +1,4 @@
-"""The lines in the logs of agent and monitor, each declared once (docs/reference/logs.md)."""
+"""The log lines of agent and monitor, each declared once (docs/reference/logs.md)."""
 
 from mstunnel_setup.base.log_line import Priority, declare_line
 

@@ -1,4 +1,4 @@
-"""The exchange between agent and host: requests of the agent, and the host's reply to each.
+"""The exchange between agent and host: the agent's requests, and the host's reply to each.
 
 It is a privilege boundary. The agent is exposed to the internet: it writes requests into the inbox, and no
 file that the gateway reads. The monitor reads them as data, bounded and strictly validated, and replies in
@@ -32,14 +32,14 @@ SUMMARY: Final = f"{paths.OUTBOX}/summary.json"
 
 @dataclass(frozen=True)
 class RequestKind:
-    """What the agent may request: the paths of request and reply, and the largest request in bytes."""
+    """A kind of request: the paths of request and reply, and the largest request in bytes."""
 
     request: str
     reply: str
     largest: int
 
 
-# 500 rules take less than a tenth of its size.
+# 500 rules take less than a tenth of this limit.
 CONFIGURATION: Final = RequestKind(
     f"{paths.INBOX}/server-configuration.json", f"{paths.OUTBOX}/server-configuration.json", 256 * 1024
 )
@@ -47,7 +47,7 @@ UPGRADE: Final = RequestKind(f"{paths.INBOX}/images_configured.upgrade", f"{path
 KINDS: Final = (CONFIGURATION, UPGRADE)
 
 ReplyState: TypeAlias = Literal["applying", "waiting", "accepted", "refused", "failed"]
-"""`applying`: being carried out. `waiting`: delayed after too many changes. `failed`: undone."""
+"""`applying`: in progress. `waiting`: delayed after too many changes. `failed`: undone."""
 
 _STATES_OF_UPGRADE: Final[Mapping[str, str]] = {"applying": "upgrading", "accepted": "done"}
 _READ_STATES: Final = {word: state for state, word in _STATES_OF_UPGRADE.items()}
@@ -71,7 +71,7 @@ class _UpgradePayload(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 @dataclass(frozen=True)
 class AgentRequest:
-    """A request as it is in its file, not validated. `at` is the time of the file: seconds since 1970."""
+    """The unvalidated request in a file. `at` is the file's time, in seconds since 1970."""
 
     kind: RequestKind
     payload: bytes
@@ -79,7 +79,7 @@ class AgentRequest:
 
     @classmethod
     def to_configure(cls, configuration: Mapping[str, object], probe_url: str) -> Self:
-        """A request to serve a configuration. Raises TenantError `configuration-too-large`."""
+        """Return a request to serve a configuration. Raises TenantError `configuration-too-large`."""
         document = {"version": 1, "configuration": configuration, "probe_url": probe_url}
         payload = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
         if len(payload) > CONFIGURATION.largest:
@@ -94,17 +94,17 @@ class AgentRequest:
 
     @classmethod
     def to_upgrade(cls, images: Digests) -> Self:
-        """A request for a release."""
+        """Return a request for a release."""
         document = {"serverImageDigest": images.server, "agentImageDigest": images.agent}
         return cls(UPGRADE, json.dumps({**document, "mst_use_custom_image": 0}, indent=2).encode() + b"\n")
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the payload in hex: its name in a reply."""
+        """The SHA-256 of the payload in hex, which identifies the request in a reply."""
         return hashlib.sha256(self.payload).hexdigest()
 
     def configuration(self) -> tuple[ServerConfiguration, str]:
-        """The configuration, validated with the model of the installer, and the address to probe.
+        """Return the configuration, validated with the installer's model, and the address to probe.
 
         Raises FileError `message-invalid`, TenantError `configuration-invalid`.
         """
@@ -112,7 +112,7 @@ class AgentRequest:
         return ServerConfiguration.from_wire(found.configuration), found.probe_url
 
     def images(self) -> Digests:
-        """The requested release. Raises StepError `upgrade-request-invalid`."""
+        """Return the requested release. Raises StepError `upgrade-request-invalid`."""
         try:
             if len(self.payload) <= self.kind.largest:
                 found = messages.parse(self.payload, _UpgradePayload, self.kind.request)
@@ -128,10 +128,10 @@ class AgentRequest:
 
 
 class Reply(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """What became of a request: that with this `digest`, or that for the images `server` and `agent`.
+    """The reply to the request with this `digest`, or to that for the images `server` and `agent`.
 
-    `reason` and `hint` are empty on success. A reply to an upgrade has the time `at`, and two states that the
-    vendor's tools know by other words.
+    `reason` and `hint` are empty on success. A reply to an upgrade has the time `at`, and two states under
+    the names that the vendor's tools use.
     """
 
     version: Literal[1] = 1
@@ -145,12 +145,12 @@ class Reply(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
     @classmethod
     def to(cls, request: AgentRequest, state: ReplyState, reason: str = "", hint: str = "") -> Self:
-        """The reply to a request for a configuration."""
+        """Return the reply to a request for a configuration."""
         return cls(digest=request.digest, state=state, reason=reason, hint=hint)
 
     @classmethod
     def about(cls, images: Digests, state: ReplyState, reason: str, at: UtcTime) -> Self:
-        """The reply to any request for a release."""
+        """Return the reply to any request for a release."""
         return cls(server=images.server, agent=images.agent, state=state, reason=reason, at=at)
 
     @model_validator(mode="after")
@@ -165,19 +165,19 @@ class Reply(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
     @property
     def kind(self) -> RequestKind:
-        """What was requested."""
+        """The kind of the request."""
         return CONFIGURATION if self.digest else UPGRADE
 
     @property
     def images(self) -> Digests:
-        """The release."""
+        """The requested release."""
         return Digests(self.server or "", self.agent or "")
 
 
 def send(files: Files, request: AgentRequest) -> bool:
-    """Leave a request for the host, in place of one before; whether it is another one.
+    """Leave a request for the host in place of the previous one; return whether it differs.
 
-    Nothing happens without a mailbox, which the step `launch` makes.
+    Nothing happens without a mailbox, which the step `launch` creates.
     """
     if files.state(paths.INBOX) is None or files.read(request.kind.request) == request.payload:
         return False
@@ -186,36 +186,36 @@ def send(files: Files, request: AgentRequest) -> bool:
 
 
 def receive(files: Files, kind: RequestKind) -> AgentRequest | None:
-    """The request that lies in the inbox, if any. Raises FileError for anything but a file of its size."""
+    """Return the request in the inbox, if any. Raises FileError for anything but a file of its size."""
     at, payload = files.modified(kind.request), files.read_untrusted(kind.request, kind.largest)
     return None if at is None or payload is None else AgentRequest(kind, payload, at)
 
 
 def write_reply(files: Files, reply: Reply) -> None:
-    """Replace the reply, unless it is the same; nothing happens without a mailbox."""
+    """Replace the reply if it differs; nothing happens without a mailbox."""
     content = reply.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
     if files.state(paths.OUTBOX) is not None and files.read(reply.kind.reply) != content:
         files.write(reply.kind.reply, content)
 
 
 def last_reply(files: Files, kind: RequestKind) -> Reply | None:
-    """The last reply; None when there is no valid one."""
+    """Return the last reply; None without a valid one."""
     found = messages.read_valid(files, kind.reply, Reply)
     return found if found is not None and found.kind is kind else None
 
 
 def reply_to(files: Files, request: AgentRequest) -> Reply | None:
-    """The reply to this configuration; None when there is none yet."""
+    """Return the reply to this configuration; None if there is none yet."""
     found = last_reply(files, request.kind)
     return found if found is not None and found.digest == request.digest else None
 
 
 class Summary(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """The site's time zone (IANA), if the list names it; how many releases are newer than the running one.
+    """The site's time zone (IANA), if the list names it, and the number of newer releases.
 
-    `behind` is None when the running images are not in the list; `held`: an administrator chose another
-    release than the newest; `objection`: why the rules of the host refuse a request for the offered release
-    now, empty when they do not. A newer monitor may add fields.
+    `behind` is None if the running images are not in the list. `held` means that an administrator chose a
+    release other than the newest. `objection` says why the rules of the host refuse a request for the offered
+    release now; it is empty if they do not. A newer monitor may add fields.
     """
 
     version: Literal[1] = 1
@@ -226,5 +226,5 @@ class Summary(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 def read_summary(files: Files) -> Summary:
-    """The summary; an empty one when there is no valid one."""
+    """Return the summary; an empty one without a valid file."""
     return messages.read_trusted(files, SUMMARY, Summary) or Summary()

@@ -1,4 +1,4 @@
-"""The releases offered to this server: the administrator's list, else what was last seen of a signed feed."""
+"""The releases offered to this server: the administrator's list, or else the last seen signed feed."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
 ROOT: Final = "/etc/mstunnel-setup/release-feed-root.json"
 FEED_RECORD: Final = f"{paths.STATE}/release-feed.json"
 WORK: Final = f"{paths.STATE}/release-feed.new"
-"""A directory that is there while the feed is refreshed, and after a kill."""
+"""A directory that exists while the feed is refreshed, and after a kill."""
 LARGEST_PROGRAM: Final = 128 << 20
 TARGET: Final = "releases.toml"
 PROGRAM_TARGETS: Final = {machine: f"mstunnel-setup-{machine}" for machine in ("x86_64", "aarch64")}
-"""The newest program for each kind of machine, by the kernel's word for it."""
+"""The newest program for each machine architecture, under the kernel's name for it."""
 
 FEED_SETTINGS_INVALID = declare(
     UsageError,
@@ -43,7 +43,7 @@ FEED_ARCHIVE_INVALID = declare(
 
 
 def feed_address(url: str) -> str:
-    """The address of a feed without a slash at its end. Raises ValueError for any other."""
+    """Return the address of a feed without a trailing slash. Raises ValueError for any other address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise ValueError("not an http or https address without user and password")
@@ -52,19 +52,19 @@ def feed_address(url: str) -> str:
 
 @dataclass(frozen=True)
 class Feed:
-    """Where the feed is, and the root (`root.json`) that this server trusts at first."""
+    """The address of the feed, and the root (`root.json`) that this server trusts at first."""
 
     url: str
     root: str
 
     @property
     def anchor(self) -> str:
-        """What identifies it, wherever it is fetched from: the SHA-256 of its root."""
+        """The SHA-256 of its root, which identifies the feed wherever it is fetched from."""
         return hashlib.sha256(self.root.encode()).hexdigest()
 
 
 class _FeedSettings(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """What the administrator says of the feed: an empty address for none, and the file with its root."""
+    """The administrator's feed settings: an empty address for no feed, and the file with its root."""
 
     url: Annotated[str, AfterValidator(lambda url: url and feed_address(url))]
     root: str = ROOT
@@ -79,11 +79,11 @@ class OfferedProgram(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """What this server has seen of a feed.
+    """The last seen state of a feed.
 
-    `anchor` is the SHA-256 of the root it began with, `metadata` the last verified file of each role. Since
-    `seen` the `catalogue` is the last verified list, and `program` what it offers beside it, if anything;
-    they are not offered after `expires`.
+    `anchor` is the SHA-256 of the initial root, `metadata` the last verified file of each role. `catalogue`
+    is the list last verified, at `seen`, and `program` the program offered with it, if any; neither is
+    offered after `expires`.
     """
 
     anchor: str
@@ -94,12 +94,12 @@ class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
     expires: AwareDatetime | None = None
 
     def expired(self, now: datetime) -> bool:
-        """Whether its list may be used no more."""
+        """Return whether its list must no longer be used."""
         return self.expires is not None and self.expires <= now
 
 
 def built_in_feed() -> Feed | None:
-    """The feed that `make dist` wrote into the program (scripts/dist.py); None in a source checkout."""
+    """Return the feed that `make dist` wrote into the program (scripts/dist.py); None in a checkout."""
     written = resources("mstunnel_setup") / "data" / "release-feed.json"
     try:
         return Feed(**json.loads(written.read_text()))  # noqa: TID251 (a file of the package)
@@ -108,10 +108,10 @@ def built_in_feed() -> Feed | None:
 
 
 def read_feed(files: Files) -> Feed | None:
-    """The feed that the administrator has named, else the one of the program, if any.
+    """Return the feed that the administrator has named, or else the program's own, if any.
 
-    An address without a root is another place of the program's own feed. Raises UsageError
-    `feed-settings-invalid` or `feed-root-missing`.
+    An address without a root is a mirror of the program's own feed. Raises UsageError `feed-settings-invalid`
+    or `feed-root-missing`.
     """
     own = built_in_feed()
     content = files.read(SETTINGS)
@@ -135,9 +135,9 @@ def read_feed(files: Files) -> Feed | None:
 
 
 def portable_settings(files: Files) -> dict[str, bytes]:
-    """Settings and root of the administrator's feed as another host gets them: the root in the default place.
+    """Return settings and root of the administrator's feed for another host, the root at its default path.
 
-    Settings that are wrong, or name a root that is not there, are left as they are.
+    Invalid settings, and those with a missing root, are kept unchanged.
     """
     content = files.read(SETTINGS)
     if content is None:
@@ -162,15 +162,15 @@ def _settings(content: bytes) -> _FeedSettings:
 
 
 def read_feed_record(files: Files) -> FeedRecord | None:
-    """What was seen of the feed; None when nothing was, or the file is damaged: a refresh begins again."""
+    """Return the last seen state of the feed; None if there is none or the file is damaged."""
     return messages.read_trusted(files, FEED_RECORD, FeedRecord)
 
 
 def offered(files: Files, now: datetime) -> ReleaseCatalogue:
-    """The releases offered for an upgrade: /etc/mstunnel-setup/releases.toml, else those of the feed.
+    """Return the releases offered for an upgrade: /etc/mstunnel-setup/releases.toml, or else the feed's.
 
-    None are offered from a feed that has expired, because newer ones may be withheld, nor from one that this
-    server does not follow any more. Raises UsageError `releases-invalid`, and as `read_feed`.
+    An expired feed offers none, because newer releases may be withheld; nor does one that this server no
+    longer follows. Raises UsageError `releases-invalid`, and as `read_feed`.
     """
     content = files.read(CATALOGUE)
     if content is not None:
@@ -180,7 +180,7 @@ def offered(files: Files, now: datetime) -> ReleaseCatalogue:
 
 
 def offered_program(files: Files, now: datetime) -> OfferedProgram | None:
-    """The newest program that was last seen in the feed; None without one, and as `offered`.
+    """Return the newest program last seen in the feed; None without one, and as for `offered`.
 
     Raises UsageError as `read_feed`.
     """
@@ -189,7 +189,7 @@ def offered_program(files: Files, now: datetime) -> OfferedProgram | None:
 
 
 def _last_seen(files: Files, now: datetime) -> FeedRecord | None:
-    """What was seen of the feed that this server follows; None where it must not be used any more."""
+    """Return the last seen state of the feed that this server follows; None if it must not be used."""
     known = read_feed_record(files)
     if known is None or known.seen is None or known.expired(now):
         return None

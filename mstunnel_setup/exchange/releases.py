@@ -19,7 +19,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import MOST_DRAIN_MINUTES
 from mstunnel_setup.io.files import Files
 
-# Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
+# The list is not below /etc/mstunnel: the agent writes there, and the list limits its requests.
 CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
 _LARGEST_NAMES: Final = 4096
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -28,7 +28,7 @@ _Digest = Annotated[str, Field(pattern=rf"^{_DIGEST.pattern}$")]
 
 @dataclass(frozen=True)
 class Digests:
-    """The two images of a release; together they are its identity."""
+    """The digests of a release's two images, which identify it."""
 
     server: str
     agent: str
@@ -37,8 +37,8 @@ class Digests:
 class Release(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One release. `label` is the version number; releases before September 2025 have none.
 
-    Agents may request it at `percent` of all sites, at none of them while it is 0. It is for hosts of one
-    `architecture` (the kernel's word for it), or for all of them.
+    Agents may request it at `percent` of all sites. It is for hosts of one `architecture` (the kernel's name
+    for it), or for all of them.
     """
 
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,40}$")] = ""
@@ -46,21 +46,21 @@ class Release(BaseModel, frozen=True, extra="forbid", defer_build=True):
     server: _Digest
     agent: _Digest
     percent: Annotated[int, Field(ge=0, le=100)] = 100
-    # Not for agents: what they are offered is for their host.
+    # Agents do not need it: their offers are already for their host.
     architecture: Annotated[Literal["x86_64", "aarch64"] | None, Field(exclude=True)] = None
 
     @property
     def digests(self) -> Digests:
-        """Its identity."""
+        """The digests that identify it."""
         return Digests(self.server, self.agent)
 
     @property
     def name(self) -> str:
-        """Its name: the label, else the publication date."""
+        """The label, or else the publication date."""
         return self.label or self.published.isoformat()
 
     def reaches(self, site: str) -> bool:
-        """Whether the agents of the site with this id may request it: the same sites at each larger share."""
+        """Return whether agents of this site may request it; a larger share includes the same sites."""
         place = hashlib.sha256(f"{self.name} {site.lower()}".encode()).digest()
         return int.from_bytes(place) % 100 < self.percent
 
@@ -88,8 +88,8 @@ class ReleaseCatalogue:
     """All releases, the newest first.
 
     The same two digests may have been published more than once under different labels, so a pair may have
-    several names (docs/reference/releases.md). `drain_minutes` is the drain time of an upgrade;
-    `time_zone` (IANA) is that of the site's maintenance window.
+    several names (docs/reference/releases.md). `drain_minutes` is the drain time of an upgrade; `time_zone`
+    (IANA) is that of the site's maintenance window.
     """
 
     releases: tuple[Release, ...]
@@ -102,20 +102,20 @@ class ReleaseCatalogue:
         return self.releases[0] if self.releases else None
 
     def newest_for(self, site: str, present: Digests | None) -> Release | None:
-        """The newest release that reaches this site, but none that is older than the present one."""
+        """Return the newest release for this site that is not older than the present one."""
         wanted = (item for item in self.releases if item.digests == present or item.reaches(site))
         return next(wanted, None)
 
     def named(self, digests: Digests) -> Sequence[Release]:
-        """All releases with these images, the newest first."""
+        """Return all releases with these images, the newest first."""
         return [release for release in self.releases if release.digests == digests]
 
     def with_name(self, name: str) -> Release | None:
-        """The newest release with this name."""
+        """Return the newest release with this name."""
         return next((release for release in self.releases if release.name == name), None)
 
     def behind(self, digests: Digests) -> int | None:
-        """How many different pairs of images were published after these; None when they are unknown."""
+        """Return the number of image pairs published after these; None for unknown digests."""
         known = self.named(digests)
         if not known:
             return None
@@ -124,7 +124,7 @@ class ReleaseCatalogue:
 
 
 def running_images(files: Files) -> Digests | None:
-    """The images of this server, as `images_configured` names them. Raises FileError when it is no file."""
+    """Return this server's images, from `images_configured`. Raises FileError for anything but a file."""
     try:
         found = json_value(files.read_untrusted(paths.IMAGES_CONFIGURED, _LARGEST_NAMES) or b"")
         return Digests(str(found["serverImageDigest"]), str(found["agentImageDigest"]))
@@ -133,12 +133,12 @@ def running_images(files: Files) -> Digests | None:
 
 
 def published() -> ReleaseCatalogue:
-    """The vendor's releases, for names of images; they are not offered for an upgrade."""
+    """Return the vendor's releases, for names of images; they are not offered for an upgrade."""
     return parse((resources("mstunnel_setup") / "data" / "releases.toml").read_text(), "releases.toml")
 
 
 def reason_of(error: ValueError) -> str:
-    """Why a file of the administrator cannot be used; of several problems with its keys the first."""
+    """Return why an administrator's file cannot be used; only the first of several problems."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
@@ -148,7 +148,7 @@ def reason_of(error: ValueError) -> str:
 def parse(content: str, name: str) -> ReleaseCatalogue:
     """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
 
-    What is for hosts of another architecture is left out. Raises UsageError `releases-invalid`.
+    Releases for another architecture are left out. Raises UsageError `releases-invalid`.
     """
     try:
         file = _CatalogueFile.model_validate(toml_table(content))

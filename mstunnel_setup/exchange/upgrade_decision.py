@@ -1,7 +1,7 @@
-"""Whether this server upgrades now: decided from the site's data in Graph, alike on all servers.
+"""Upgrade decisions of one server, from the site's data in Graph, the same on all servers.
 
-One server of a site at a time, without a lease: the servers are ordered, and each waits for those before it.
-If Graph does not show the releases of the others, each server has fixed time slots instead.
+One server of a site upgrades at a time, without a lease: the servers are ordered, and each waits for those
+before it. If Graph does not show the releases of the others, each server has fixed time slots instead.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +20,8 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
 
-# The service reports a server as offline after five minutes; a reboot must not cost its turn.
+# The service reports a server as offline after five minutes. This is longer, so that a reboot does not cost a
+# server its turn.
 _PRESENT: Final = timedelta(minutes=15)
 _SLOT: Final = timedelta(minutes=30)
 _ALWAYS: Final = Window(time(), time())
@@ -30,7 +31,7 @@ _ALWAYS: Final = Window(time(), time())
 class UpgradePolicy:
     """Upgrade settings of the site. `approved` is the last approval by an administrator.
 
-    Without `approval_shown` the tenant has no place for it.
+    `approval_shown` is false if the tenant cannot show an approval.
     """
 
     automatic: bool
@@ -41,14 +42,14 @@ class UpgradePolicy:
 
 @dataclass(frozen=True)
 class UpgradeDecision:
-    """Whether to begin now, and why."""
+    """The decision to begin now or not, and the reason."""
 
     code: str
     reason: str
 
     @property
     def begin(self) -> bool:
-        """Whether this server upgrades now."""
+        """True if this server upgrades now."""
         return self.code == "begin"
 
 
@@ -63,10 +64,10 @@ def decide(
     held: bool = False,
     now: datetime,
 ) -> UpgradeDecision:
-    """Whether the server `own_id`, which has the images `running`, begins its upgrade to `target` at `now`.
+    """Decide whether the server `own_id` with the images `running` upgrades to `target` at `now`.
 
-    `failed` are those that failed here; `held`: an administrator chose another release. Other servers of the
-    site do not wait for one that has not checked in recently.
+    `failed` are the releases that failed here; `held`: an administrator chose another release. Other servers
+    of the site do not wait for one that has not checked in recently.
     """
     if target is None:
         return UpgradeDecision("no-release", "no release is known")
@@ -92,7 +93,7 @@ def decide(
 
 
 def _digests(server: TunnelServer) -> Digests | None:
-    """The release of a server; None where the tenant does not show it."""
+    """Return the release of a server; None if the tenant does not show it."""
     if server.server_image_digest and server.agent_image_digest:
         return Digests(server.server_image_digest, server.agent_image_digest)
     return None
@@ -101,7 +102,7 @@ def _digests(server: TunnelServer) -> Digests | None:
 def _permitted(
     site: UpgradePolicy, others: Sequence[TunnelServer], target: Release, now: datetime
 ) -> UpgradeDecision | None:
-    """The reason when the site's settings forbid it."""
+    """Return the decision to wait if the site's settings forbid the upgrade."""
     published = datetime.combine(target.published, time(), UTC)
     approved = site.approved is not None and site.approved >= published
     if not site.automatic and not approved:
@@ -129,7 +130,7 @@ def _permitted(
 
 
 def _in_turn(own_id: str, others: Sequence[TunnelServer], target: Release) -> UpgradeDecision | None:
-    """The reason when another server of the site comes first."""
+    """Return the decision to wait if another server of the site comes first."""
     for other in others:
         name, status = other.display_name, other.tunnel_server_health_status
         if status is HealthStatus.UPGRADE_IN_PROGRESS:
@@ -149,7 +150,7 @@ def _in_turn(own_id: str, others: Sequence[TunnelServer], target: Release) -> Up
 def _in_slot(
     window: Window, own_id: str, others: Sequence[TunnelServer], now: datetime
 ) -> UpgradeDecision | None:
-    """The reason when it is not this server's slot and the tenant does not show the releases of all others.
+    """Return the decision to wait outside this server's slot if another server's release is unknown.
 
     Digests are read-only in Graph: waiting for one to change could last forever.
     """
@@ -158,7 +159,7 @@ def _in_slot(
         return None
     order = sorted([own_id, *(other.id for other in others)])
     slot = window.slot(now, _SLOT)
-    # An upgrade begun in the first half ends before the slot of the next server.
+    # An upgrade that begins in the first half ends before the next server's slot.
     early = slot == window.slot(now + _SLOT / 2, _SLOT)
     if slot is not None and early and slot % len(order) == order.index(own_id):
         return None
@@ -180,8 +181,8 @@ _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The last decision, as of `at` (UTC). An agent of another version may add fields.
 
-    `window` is the site's maintenance window as text, if any; `fixed`: it does not follow daylight saving
-    time. `unseen` is what the tenant does not show of an upgrade.
+    `window` is the site's maintenance window as text, if any; `fixed` windows ignore daylight saving time.
+    `unseen` lists the upgrade data that the tenant does not show.
     """
 
     version: Literal[1] = 1
@@ -194,14 +195,14 @@ class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
     @property
     def waits(self) -> bool:
-        """Whether there is a release that this server does not install yet."""
+        """True if there is a release that this server does not install yet."""
         return self.code not in _AT_REST
 
 
 def standing(
     verdict: UpgradeDecision, now: datetime, window: Window | None, unseen: Sequence[_Hidden] = ()
 ) -> LastDecision:
-    """The record of a decision."""
+    """Return the record of a decision."""
     found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))
     return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
 
@@ -212,5 +213,5 @@ def write_standing(files: Files, found: LastDecision) -> None:
 
 
 def read_standing(files: Files) -> LastDecision | None:
-    """The last decision; None when there is no valid one."""
+    """Return the last decision; None without a valid one."""
     return messages.read_valid(files, STANDING, LastDecision, _LARGEST)

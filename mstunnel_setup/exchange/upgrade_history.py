@@ -42,11 +42,11 @@ class ImagePair(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
     @property
     def digests(self) -> Digests:
-        """Their digests."""
+        """The digests of both references."""
         return Digests(self.server.rpartition("@")[2], self.agent.rpartition("@")[2])
 
     def moved_to(self, digests: Digests) -> "ImagePair":
-        """The same names with other digests."""
+        """Return the same names with other digests."""
         server, agent = (reference.rpartition("@")[0] for reference in (self.server, self.agent))
         return ImagePair(server=f"{server}@{digests.server}", agent=f"{agent}@{digests.agent}")
 
@@ -55,10 +55,10 @@ class Upgrade(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One upgrade, from one pair of images to another. Times are UTC; `reason` is why it failed.
 
     `rejects_source` marks a rollback by an administrator: the source release is not installed automatically
-    again. Nor is `passes_over`, the newest release when an administrator chose an earlier one.
-    `drain_minutes` is the drain time before the switch; `probe_url` the internal address that the gateway
-    reached before and must reach again. `devices` are the addresses connected before the switch, deleted at
-    the end; `sessions_before` and `sessions_after` their numbers, None when unknown or not switched.
+    again. Nor is `passes_over`, the newest release if an administrator chose an earlier one. `drain_minutes`
+    is the drain time before the switch; `probe_url` the internal address that the gateway reached before and
+    must reach again. `devices` are the addresses connected before the switch, deleted at the end;
+    `sessions_before` and `sessions_after` are session counts, None if unknown or not switched.
     """
 
     release: str
@@ -85,16 +85,16 @@ class Upgrade(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
     @property
     def replaces_server(self) -> bool:
-        """Whether its gateway runs another image afterwards: with the same one its container stays."""
+        """True if the gateway gets another image; otherwise its container stays."""
         return self.source.server != self.target.server
 
     @property
     def unproved(self) -> bool:
-        """Whether it succeeded, but no device has reconnected so far."""
+        """True if it succeeded, but no device has reconnected so far."""
         return self.outcome is UpgradeOutcome.DONE and bool(self.sessions_before) and self.sessions_after == 0
 
     def error(self) -> EngineError:
-        """The error for an upgrade that failed, with what serves now."""
+        """Return the error for a failed upgrade; it names the release that is in use now."""
         begun = self.outcome is not UpgradeOutcome.NOT_BEGUN
         return EngineError(
             "upgrade-failed",
@@ -107,7 +107,7 @@ class Upgrade(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 
 class History(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """All upgrades of this server, the oldest first; the file carries its version."""
+    """All upgrades of this server, the oldest first, with the version of the file format."""
 
     version: Literal[1] = 1
     upgrades: tuple[Upgrade, ...] = ()
@@ -120,7 +120,7 @@ class History(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
     @property
     def to_roll_back(self) -> Upgrade | None:
-        """The upgrade that installed the running release, unless that was a rollback itself."""
+        """The upgrade that installed the running release, unless that was itself a rollback."""
         last = next((item for item in reversed(self.upgrades) if item.outcome is UpgradeOutcome.DONE), None)
         return None if last is None or last.rejects_source else last
 
@@ -141,13 +141,13 @@ class History(BaseModel, frozen=True, extra="forbid", defer_build=True):
         return frozenset(held)
 
     def with_last(self, upgrade: Upgrade) -> "History":
-        """The history after a change of the unfinished upgrade, or with a new one."""
+        """Return the history with the unfinished upgrade replaced, or with a new one."""
         earlier = self.upgrades[:-1] if self.unfinished else self.upgrades
         return History(upgrades=(*earlier, upgrade)[-_KEPT:])
 
 
 def read_history(files: Files) -> History:
-    """All upgrades so far. Raises StepError `upgrades-unreadable`."""
+    """Return all upgrades so far. Raises StepError `upgrades-unreadable`."""
     content = files.read(HISTORY)
     if content is None:
         return History()
@@ -168,5 +168,5 @@ def write_history(files: Files, history: History) -> None:
 
 
 def render_history(history: History) -> bytes:
-    """The content of the file."""
+    """Return the content of the file."""
     return history.model_dump_json(indent=2).encode() + b"\n"

@@ -9,7 +9,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Window:
-    """From `start` to `end` in local time of `zone`; both are whole minutes.
+    """A maintenance window from `start` to `end` in local time of `zone`; both are whole minutes.
 
     An end that is not after the start is on the next day. A local time that occurs twice (end of daylight
     saving time) counts twice, one that is skipped does not occur.
@@ -24,18 +24,18 @@ class Window:
 
     @property
     def fixed(self) -> bool:
-        """Whether it has a fixed UTC offset, without daylight saving time."""
+        """True for a fixed UTC offset, without daylight saving time."""
         return isinstance(self.zone, timezone)
 
     def contains(self, moment: datetime) -> bool:
-        """Whether a cycle may begin at `moment` (aware); the end is excluded."""
+        """Return whether a cycle may begin at `moment` (aware); the end is excluded."""
         now = moment.astimezone(self.zone).time()
         if self.start < self.end:
             return self.start <= now < self.end
         return now >= self.start or now < self.end
 
     def slot(self, moment: datetime, length: timedelta) -> int | None:
-        """The number of the slot of this length that contains `moment`, counted across windows.
+        """Return the number of the slot of this length that contains `moment`, counted across windows.
 
         None outside the window, and in a remainder at its end that is shorter than a slot.
         """
@@ -50,9 +50,9 @@ class Window:
         return opening.toordinal() * slots + place if place < slots else None
 
     def opens(self, moment: datetime) -> datetime:
-        """When it opens next, in UTC; `moment` itself while it is open."""
+        """Return the next opening, in UTC; `moment` itself while the window is open."""
         opening = moment.astimezone(UTC)
         while not self.contains(opening):
-            # Around changes of daylight saving time only checking each minute is correct.
+            # Around changes of daylight saving time only a check of each minute is correct.
             opening = opening.replace(second=0, microsecond=0) + timedelta(minutes=1)
         return opening

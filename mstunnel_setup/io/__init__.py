@@ -1,1 +1,1 @@
-"""The only input and output: files, processes, HTTP, network, clock, systemd."""
+"""All input and output: files, processes, HTTP, network, clock, systemd."""

@@ -1,7 +1,8 @@
-"""Accounts and groups of this machine, and which groups contain services only.
+"""Accounts and groups of this machine, and the groups that only services belong to.
 
-The one-file program includes a C library that reads /etc/passwd and /etc/group but loads none of the host's
-NSS modules (sssd, systemd-userdb). Accounts known only to these come from the host's `getent` and `id`.
+The single-file program includes a C library that reads /etc/passwd and /etc/group but loads none of the
+host's NSS modules (sssd, systemd-userdb). Accounts known only to these come from the host's `getent` and
+`id`.
 """
 
 import grp
@@ -11,15 +12,15 @@ import subprocess
 from dataclasses import dataclass
 from typing import Final
 
-# First user ID of people (login.defs: UID_MIN) on every supported platform.
+# The first user id for people (login.defs: UID_MIN) on every supported platform.
 _FIRST_PERSON: Final = 1000
-# `getent` waits for directory servers that do not answer.
+# `getent` waits for directory servers that do not respond.
 _SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account: its name, numbers, home, and all groups it is in."""
+    """An account: its name, user and group id, home, and all its groups."""
 
     name: str
     uid: int
@@ -28,19 +29,19 @@ class Account:
 
     @property
     def groups(self) -> list[int]:
-        """Numbers of all its groups."""
+        """The ids of all its groups."""
         listed = _output("id", "-G", self.name).split()
         return [int(group) for group in listed] or os.getgrouplist(self.name, self.gid)
 
     @property
     def group(self) -> str:
-        """Name of its primary group; the number of one that has no name."""
+        """The name of its primary group, or the id of a group without a name."""
         found = _group(self.gid)
         return found.gr_name if found else str(self.gid)
 
 
 def _passwd(key: str | int) -> pwd.struct_passwd | None:
-    """Entry of an account, by name or number."""
+    """Return the entry of an account, by name or id."""
     try:
         return pwd.getpwnam(key) if isinstance(key, str) else pwd.getpwuid(key)
     except KeyError:
@@ -51,7 +52,7 @@ def _passwd(key: str | int) -> pwd.struct_passwd | None:
 
 
 def _group(key: str | int) -> grp.struct_group | None:
-    """Entry of a group, by name or number."""
+    """Return the entry of a group, by name or id."""
     try:
         return grp.getgrnam(key) if isinstance(key, str) else grp.getgrgid(key)
     except KeyError:
@@ -62,13 +63,16 @@ def _group(key: str | int) -> grp.struct_group | None:
 
 
 def _entry(database: str, key: str | int) -> list[str]:
-    """Fields of an entry, as `getent` prints them (getent(1)); empty when there is none."""
+    """Return the fields of an entry, as `getent` prints them (getent(1)); empty if there is none."""
     printed = _output("getent", database, str(key))
     return printed.splitlines()[0].split(":") if printed else []
 
 
 def _output(*command: str) -> str:
-    """The output of a program, empty when it fails. Not by the process runner: that imports this module."""
+    """Return a program's output, empty if it fails.
+
+    `io.process` imports this module, so it cannot be used.
+    """
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     try:
         done = subprocess.run(
@@ -80,30 +84,30 @@ def _output(*command: str) -> str:
 
 
 def find(name: str) -> Account | None:
-    """The account called `name`; None when there is none."""
+    """Return the account called `name`; None if there is none."""
     found = _passwd(name)
     return Account(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir) if found else None
 
 
 def own_name() -> str:
-    """The name of the account that runs this process; its user ID when it has no name."""
+    """Return the name of this process's account, or its user id if it has no name."""
     found = _passwd(os.geteuid())
     return found.pw_name if found else str(os.geteuid())
 
 
 def has_group(group: str) -> bool:
-    """Whether there is such a group."""
+    """Return whether the group exists."""
     return _group(group) is not None
 
 
 def is_member(name: str, group: str) -> bool:
-    """Whether the account is in the group; False when the group does not exist."""
+    """Return whether the account is in the group; False if the group does not exist."""
     found = _group(group)
     return found is not None and name in found.gr_mem
 
 
 def is_own_group(gid: int) -> bool:
-    """Whether the group `gid` is the primary group of this process's account and has no other member."""
+    """Return whether `gid` is the primary group of this process's account, without other members."""
     own, group = _passwd(os.geteuid()), _group(gid)
     if own is None or group is None:
         return False
@@ -111,7 +115,7 @@ def is_own_group(gid: int) -> bool:
 
 
 def is_service_group(gid: int) -> bool:
-    """Whether `gid` is the primary group of a service's account, and all its members are services.
+    """Return whether `gid` is the primary group of a service's account and has only services as members.
 
     Ubuntu gives /var/log to root:syslog with mode 0775: only the system logger may write there, besides root.
     """

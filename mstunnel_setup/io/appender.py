@@ -28,11 +28,11 @@ class Appender:
             raise explain("append to", self._path, error) from error
 
     def size(self) -> int:
-        """Size in bytes."""
+        """Return the size in bytes."""
         return os.fstat(self._handle).st_size
 
     def read(self) -> bytes:
-        """The whole content."""
+        """Return the whole content."""
         try:
             return os.pread(self._handle, self.size(), 0)
         except OSError as error:
@@ -53,11 +53,11 @@ class Appender:
             raise explain("change the mode of", self._path, error) from error
 
     def is_gone(self) -> bool:
-        """Whether the file was removed since it was opened."""
+        """Return whether the file was removed since it was opened."""
         return os.fstat(self._handle).st_nlink == 0
 
     def fileno(self) -> int:
-        """The file descriptor, for locking."""
+        """Return the file descriptor, for locking."""
         return self._handle
 
     def truncate(self, size: int) -> None:

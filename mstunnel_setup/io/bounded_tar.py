@@ -1,8 +1,8 @@
-"""Read tar files that may come from anywhere, within bounds: release feeds, backups, image archives.
+"""Bounded reading of tar files from any source: release feeds, backups, image archives.
 
 Every header is checked before the first byte of content is read, and its size before `tarfile` reads it, so
-that a small file cannot take memory or disk beyond its limits. Links and sparse files, which can be small
-here and large unpacked, are refused. So is compression: the size of the content is known only at its end.
+that a small file cannot exhaust memory or disk. Links and sparse files, which can be small in the archive and
+large unpacked, are refused. So is compression, because the size of the content is known only at its end.
 """
 
 import io
@@ -16,13 +16,13 @@ from typing import IO, Final
 from mstunnel_setup.base.text import text
 
 LONGEST_NAME: Final = 255
-"""Characters of a name in an archive."""
+"""The maximum length of a name, in characters."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _UNREADABLE: Final = (OSError, EOFError, tarfile.TarError, KeyError, ValueError, RecursionError)
 _BLOCK: Final = tarfile.BLOCKSIZE
-# Headers that extend the one after them: a long name, a long target, and extended attributes (pax), for one
-# entry or for all. `tarfile` reads each into memory, and keeps the attributes.
+# Headers that extend the next one: a long name, a long target, and extended attributes (pax) for one entry or
+# for all. `tarfile` reads each into memory and keeps the attributes.
 _EXTENSIONS: Final = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -31,18 +31,18 @@ _EXTENSIONS: Final = (
     tarfile.XGLTYPE,
 )
 _LONGEST_EXTENSION: Final = 4096
-# These say that the content of an entry has another size than its header does.
+# Attributes by which the content of an entry has another size than in its header.
 _OTHER_SIZE: Final = (b" size=", b" GNU.sparse.")
 _COMPRESSED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 
 
 class ArchiveError(ValueError):
-    """The archive is damaged or not acceptable; its text is the reason, for people."""
+    """The archive is damaged or not acceptable; the text is the reason, for people."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold: entries, bytes of one file, bytes of all files together."""
+    """The limits of an archive: entries, bytes of one file, bytes of all files together."""
 
     entries: int
     file_size: int
@@ -50,22 +50,22 @@ class Limits:
 
 
 class BoundedTar:
-    """The regular files of an open tar file, by name without a leading `./`, to be read in any order."""
+    """The regular files of an open tar file, by name without a leading `./`, in any order."""
 
     def __init__(self, archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo]) -> None:
         self._archive = archive
         self._members = members
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is a file of this name."""
+        """Return whether there is a file of this name."""
         return name in self._members
 
     def __iter__(self) -> Iterator[str]:
-        """The names of the files."""
+        """Iterate over the names of the files."""
         return iter(self._members)
 
     def size(self, name: str) -> int:
-        """Return the bytes of a file. Raises KeyError."""
+        """Return the size of a file in bytes. Raises KeyError."""
         return self._members[name].size
 
     def content_of(self, name: str) -> IO[bytes]:
@@ -75,10 +75,10 @@ class BoundedTar:
 
 @contextmanager
 def bounded_tar(file: IO[bytes], limits: Limits) -> Iterator[BoundedTar]:
-    """Open an uncompressed tar file that can be read in any order.
+    """Open an uncompressed tar file for reading in any order, without its directories.
 
-    Directories are left out. Raises ArchiveError when the archive is compressed or damaged, exceeds the
-    limits, or holds a link, a device, a sparse file, or one name twice.
+    Raises ArchiveError if the archive is compressed or damaged, exceeds the limits, or contains a link, a
+    device, a sparse file, or one name twice.
     """
     try:
         _check_headers(file, limits)
@@ -100,7 +100,7 @@ def read_tar(content: bytes, limits: Limits) -> dict[str, bytes]:
 
 
 def decompress(packed: bytes, most: int) -> bytes:
-    """The content of a gzip file. Raises ArchiveError when it is damaged or longer than `most` bytes."""
+    """Return the content of a gzip file. Raises ArchiveError if it is damaged or larger than `most` bytes."""
     inflating = zlib.decompressobj(_GZIP)
     try:
         content = inflating.decompress(packed, most + 1)
@@ -114,7 +114,7 @@ def decompress(packed: bytes, most: int) -> bytes:
 
 
 def _check_headers(file: IO[bytes], limits: Limits) -> None:
-    """Raise ArchiveError unless `tarfile` can read every header in little memory, at the same place."""
+    """Raise ArchiveError unless `tarfile` can read every header in little memory, at the same position."""
     if file.read(8).startswith(_COMPRESSED):
         raise ArchiveError(text("the file is compressed"))
     end = file.seek(0, io.SEEK_END)
@@ -147,7 +147,7 @@ def _check_headers(file: IO[bytes], limits: Limits) -> None:
 
 
 def _checked(archive: tarfile.TarFile, limits: Limits) -> dict[str, tarfile.TarInfo]:
-    """The regular files, judged by their headers alone."""
+    """Return the regular files, validated by their headers alone."""
     found: dict[str, tarfile.TarInfo] = {}
     total = 0
     for member in archive:

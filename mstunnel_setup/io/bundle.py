@@ -1,7 +1,7 @@
-"""The single-file program that was started, and the directory with all its parts (scripts/tree.py).
+"""The single-file program that is running, and the directory with its parts (scripts/tree.py).
 
-A Debian or RPM package has the directory alone, a Python package has neither. What the one file unpacked
-itself into is removed once no process runs from it.
+A Debian or RPM package installs only the directory; a Python package has neither. The directory that a single
+file unpacked is removed when no process runs from it any more.
 """
 
 import fcntl
@@ -20,23 +20,25 @@ from mstunnel_setup.io.files import Files
 
 _DIGEST = re.compile(rb"^digest='([0-9a-f]{64})'$", re.MULTILINE)
 _MARKER = b"\n__PAYLOAD__\n"
-# The beginning in shell is shorter.
+# The file begins with a shell script, which is shorter than this.
 _HEAD_BYTES = 65536
-# Seconds that commands beside this one have to end: all but those that follow something.
+# Seconds for other commands to end; only those that follow a log take longer.
 _PATIENCE: Final = 10.0
-# Between two looks: a start that has just looked at the directory has executed it by then.
+# Seconds between two checks: a starting process that has just found the directory executes it within this
+# time.
 _PAUSE: Final = 0.2
 
 
 def one_file() -> str | None:
-    """Path of the one file, links resolved; set by its start (scripts/start/start.py)."""
+    """Return the resolved path of the single file; its start sets it (scripts/start/start.py)."""
     return os.environ.get("MSTUNNEL_ONE_FILE")
 
 
 def interpreter() -> list[str]:
-    """The beginning of a command that runs one of our programs, without its dynamic loader.
+    """Return the beginning of a command that runs one of our programs, without its dynamic loader.
 
-    The path of the program and its arguments follow. Neither variables nor files of a user take part in it.
+    The program's path and its arguments follow. Variables and files of a user have no effect on the
+    interpreter.
     """
     here = directory()
     if not (here / "start.py").is_file():
@@ -47,12 +49,15 @@ def interpreter() -> list[str]:
 
 
 def directory() -> Path:
-    """The directory that the single-file program is unpacked into, or that its package installs."""
+    """Return the directory that the single-file program unpacked or that its package installed."""
     return Path(sys.executable).parents[1]
 
 
 def packages() -> list[tuple[str, str, str]] | None:
-    """Name, version and kind (`wheel` or Debian's architecture) of all it brings; None without it."""
+    """Return name, version and kind (`wheel` or Debian's architecture) of all included packages.
+
+    None for a Python package.
+    """
     listed = directory() / "packages"
     if not listed.is_file():
         return None
@@ -61,13 +66,13 @@ def packages() -> list[tuple[str, str, str]] | None:
 
 
 def licenses() -> str | None:
-    """The licence texts of all that; None without a directory."""
+    """Return the licence texts of all included packages; None for a Python package."""
     text = directory() / "licenses"
     return text.read_text() if text.is_file() else None
 
 
 def digests(file: Path) -> tuple[str, str]:
-    """SHA-256 of the payload of a one-file program: stated and actual. Raises OSError."""
+    """Return the stated and the actual SHA-256 of a single file's payload. Raises OSError."""
     head, _marker, payload = file.read_bytes().partition(_MARKER)
     return _stated(head), hashlib.sha256(payload).hexdigest()
 
@@ -78,7 +83,7 @@ def _stated(head: bytes) -> str:
 
 
 def differences(unpacked: Path) -> list[str]:
-    """Files of an unpacked directory that differ from the manifest, and how. Raises OSError."""
+    """Return the files of an unpacked directory that differ from the manifest, and how. Raises OSError."""
     present = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if not path.is_dir()}
     unknown = present - _manifest(unpacked).keys() - {"manifest", "complete"}
     return [
@@ -98,7 +103,7 @@ def _damaged(unpacked: Path) -> list[str]:
         if not (unpacked / path).is_file():
             found.append(text("{path}: missing", path=path))
         elif not os.access(unpacked / path, os.R_OK):
-            # The loader, which only its owner can read (scripts/tree.py).
+            # Only its owner can read the loader (scripts/tree.py).
             continue
         elif hashlib.sha256((unpacked / path).read_bytes()).hexdigest() != digest:
             found.append(text("{path}: changed", path=path))
@@ -106,9 +111,10 @@ def _damaged(unpacked: Path) -> list[str]:
 
 
 def running() -> str:
-    """SHA-256 that identifies the program of this process; empty for a Python package.
+    """Return the SHA-256 that identifies the program of this process; empty for a Python package.
 
-    Of the payload of the one file, else of the manifest. Ask at the start: packages are replaced in place.
+    It is the digest of the single file's payload or else of the manifest. Call this at the start, because
+    packages are replaced in place.
     """
     if one_file() is None:
         return installed()
@@ -119,7 +125,7 @@ def running() -> str:
 
 
 def installed() -> str:
-    """The same of the program that is now where this one was started from; empty without one."""
+    """Return the same digest for the program that is now in this one's place; empty without one."""
     file = one_file()
     if file is not None:
         return stated_by(Path(file))
@@ -130,7 +136,7 @@ def installed() -> str:
 
 
 def stated_by(file: Path) -> str:
-    """The same of a one-file program, as it states it; empty without one."""
+    """Return the digest that a single file states; empty without one."""
     try:
         with file.open("rb") as opened:
             return _stated(opened.read(_HEAD_BYTES))
@@ -139,7 +145,7 @@ def stated_by(file: Path) -> str:
 
 
 def intact() -> bool:
-    """Whether nothing of the program that is there now is missing, cut off or changed."""
+    """Return whether the program that is in place now is complete and unchanged."""
     file = one_file()
     try:
         if file is None:
@@ -151,12 +157,12 @@ def intact() -> bool:
 
 
 def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
-    """Remove `directory`; returns the processes that still run from it, for which it is kept.
+    """Remove `directory`, or return the processes that still run from it and keep it.
 
-    If boot.sh has made the directory above it as well, and nothing else is in there, that is removed, too.
+    If boot.sh made the directory above it, and that is empty now, it is removed, too.
 
-    The caller may run from it itself, and so may those that wait for the caller. Where another process is
-    removing it already this returns at once, so that neither waits for the other.
+    The calling process and those that wait for it may run from the directory. If another process is already
+    removing it, this returns at once, so that neither waits for the other.
     """
     if files.state(directory) is None:
         return []
@@ -167,7 +173,7 @@ def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
         end = clock.monotonic() + _PATIENCE
         unused = 0
         while unused < 2:  # noqa: PLR2004 (see _PAUSE)
-            # All but this process and those above it.
+            # This process and its ancestors do not count.
             using = sorted({*_holders(place), *_running_from(place)} - {os.getpid(), *_above()})
             if using and clock.monotonic() > end:
                 return using
@@ -185,22 +191,22 @@ def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
 
 
 def _holders(place: Path) -> Iterator[int]:
-    """Those that hold the lock on a version (scripts/start/start.py), also where their program is hidden."""
+    """Yield the holders of the lock on a version (scripts/start/start.py), even with a hidden program."""
     versions = {entry.inode() for entry in os.scandir(place)}
     try:
         locks = Path("/proc/locks").read_text()
     except OSError:
-        # A root without /proc.
+        # /proc is not mounted in this root.
         return
     for line in locks.splitlines():
-        # 1: FLOCK ADVISORY READ 4711 08:01:1234 0 EOF; one that waits for a lock has -> after the number.
+        # 1: FLOCK ADVISORY READ 4711 08:01:1234 0 EOF; a lock that is waited for has -> after the number.
         _number, kind, *_mode, process, inode, _start, _end = line.split()
         if kind == "FLOCK" and int(inode.rpartition(":")[2]) in versions:
             yield int(process)
 
 
 def _running_from(place: Path) -> Iterator[int]:
-    """Those whose program is in it, also before they hold a lock.
+    """Yield the processes whose program is in `place`, even before they hold a lock.
 
     In a container or another root the same path is another file, so the file itself is compared.
     """
@@ -212,7 +218,7 @@ def _running_from(place: Path) -> Iterator[int]:
 
 
 def _above() -> Iterator[int]:
-    """The processes above this one: a command that waits for this one's end."""
+    """Yield the ancestors of this process: a command may be waiting for it."""
     process = os.getpid()
     while process > 1:
         try:

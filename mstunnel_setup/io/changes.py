@@ -1,4 +1,4 @@
-"""Wait until files change or processes end, instead of looking every so often: inotify(7), pidfd_open(2)."""
+"""Waiting for changed files and ended processes without polling: inotify(7), pidfd_open(2)."""
 
 import ctypes
 import os
@@ -12,14 +12,15 @@ from mstunnel_setup.io.files import Files
 # linux/inotify.h: a file was written, moved here, created or removed.
 _EVENTS: Final = 0x8 | 0x80 | 0x100 | 0x200
 _READ: Final = 65536
-# More than the kernel queues by default (fs.inotify.max_queued_events); who writes all the time adds to it.
+# Larger than the kernel's default queue (fs.inotify.max_queued_events). A process that writes constantly
+# would extend it.
 _MOST_READS: Final = 100
 
 
 class Changes:
-    """Notices what happens to the files in some directories and to some processes.
+    """Notices changes of the files in some directories and the end of some processes.
 
-    Without inotify (a limit of the kernel is reached) only time passes. A process that cannot be watched
+    Without inotify (a kernel limit is reached) only the timeout ends a wait. A process that cannot be watched
     (Linux before 5.3) counts as ended.
     """
 
@@ -36,9 +37,9 @@ class Changes:
             os.close(self._descriptor)
 
     def watch(self, directories: Iterable[str]) -> None:
-        """Forget what has happened so far, and notice what happens in these directories from now on.
+        """Discard past events and watch these directories from now on.
 
-        One that is missing, or was replaced, is watched from the next call on.
+        A directory that is missing, or was replaced, is watched from the next call on.
         """
         for path in directories:
             self._libc.inotify_add_watch(self._descriptor, os.fsencode(self._files.locate(path)), _EVENTS)
@@ -47,7 +48,7 @@ class Changes:
                 os.read(self._descriptor, _READ)
 
     def wait(self, seconds: float, processes: Iterable[int] = ()) -> bool:
-        """Wait so long at most; True as soon as a file has changed or one of the processes has ended."""
+        """Wait at most `seconds`; return True as soon as a file changes or one of the processes ends."""
         poll = select.poll()
         with suppress(ValueError):
             poll.register(self._descriptor, select.POLLIN)

@@ -17,18 +17,18 @@ class Clock:
     """The clock of the machine."""
 
     def now(self) -> datetime:
-        """The current time, timezone-aware, in UTC."""
+        """Return the current time, timezone-aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary start; never goes back."""
+        """Return seconds since an arbitrary start; they never go back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait. A signal that has a handler is handled at once.
+        """Wait for `seconds`, but handle signals that have a handler at once.
 
-        One that comes just before `time.sleep` is handled when that ends: Python only notes it, and calls
-        the handler between two of its instructions.
+        `time.sleep` would delay a signal that arrives just before it: Python notes a signal and calls the
+        handler between two of its instructions.
         """
         end = time.monotonic() + seconds
         with _signals() as signals:
@@ -39,7 +39,7 @@ class Clock:
 
 @contextmanager
 def _signals() -> Iterator[int]:
-    """A descriptor to which Python writes whenever it notes a signal; never in a thread, which gets none."""
+    """Return a descriptor to which Python writes on every signal; signals arrive in the main thread only."""
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False) if is_main else -1

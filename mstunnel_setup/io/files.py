@@ -5,8 +5,8 @@ Every write has six properties: a temporary file in the same directory; an unpre
 refusal of targets that are links or not regular files. Parents are opened one by one: a parent that is a
 link, or that others can write to, is refused.
 
-The agent owns directories: what root writes there belongs to the agent, and a link there is not followed.
-Neither is one below /etc/mstunnel where that belongs to the account of a rootless gateway.
+The agent owns some directories. A file that root writes there gets the agent as its owner, and links there
+are not followed. Nor are links below /etc/mstunnel if it belongs to the account of a rootless gateway.
 """
 
 import contextlib
@@ -40,9 +40,9 @@ from mstunnel_setup.io.safe_paths import (
     temporary_name,
 )
 
-# What the agent or an account leaves for root to read; a configuration is a few kilobytes.
+# A limit for files of the agent or an account that root reads; a configuration is a few kilobytes.
 _LARGEST_UNTRUSTED = 4 * 1024 * 1024
-# Pipes opened by the administrator's shell, as with `<(command)`.
+# Pipes opened by the administrator's shell, as in `<(command)`.
 OPENED_BY_CALLER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
@@ -59,7 +59,10 @@ class FileState:
 
 @dataclass(frozen=True)
 class FileSystemSpace:
-    """Bytes of a file system, and how many files it can have (0: no limit); `free` for unprivileged users."""
+    """Size and free space of a file system in bytes, and its number of files (0: no limit).
+
+    `free` is the space for unprivileged users.
+    """
 
     device: int
     size: int
@@ -76,20 +79,20 @@ class Files:
 
     @property
     def live(self) -> bool:
-        """Whether these are the files of the running host, not those below another root."""
+        """True for the files of the running host, false below another root."""
         return self.root.samefile("/")
 
     @property
     def given(self) -> "Files":
-        """The files of this machine, for paths that an administrator named: not below `root`."""
+        """The files of this machine, not below `root`, for paths that an administrator named."""
         return Files()
 
     def locate(self, path: str) -> Path:
-        """The real path (below `root`) of the host path `path`."""
+        """Return the real path (below `root`) of the host path `path`."""
         return self.root / path.lstrip("/")
 
     def state(self, path: str) -> FileState | None:
-        """The state of `path`, links not followed; None when it does not exist."""
+        """Return the state of `path`, without following links; None if it does not exist."""
         try:
             found = os.lstat(self.locate(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -101,14 +104,14 @@ class Files:
         return FileState(kind, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, target)
 
     def modified(self, path: str) -> float | None:
-        """When what is at `path` was last changed, in seconds since 1970; None when there is nothing."""
+        """Return the modification time of `path`, in seconds since 1970; None if it does not exist."""
         try:
             return os.lstat(self.locate(path)).st_mtime
         except OSError:
             return None
 
     def read(self, path: str) -> bytes | None:
-        """The content of the file at `path`; None when there is none.
+        """Return the content of the file at `path`; None if there is none.
 
         Links are followed, except in a directory of the agent, or of an account that owns the settings.
         """
@@ -123,16 +126,16 @@ class Files:
         return _content(handle, path)
 
     def read_untrusted(self, path: str, limit: int) -> bytes | None:
-        """A regular file of at most `limit` bytes that a less privileged program may have created.
+        """Return a regular file of at most `limit` bytes that a less privileged program may have created.
 
-        None when there is none. Raises FileError for anything else; follows no link and never blocks.
+        None if there is none. Raises FileError for anything else; follows no link and never blocks.
         """
         return untrusted.read(self.locate(path), path, limit)
 
     def read_given(self, path: str) -> bytes | None:
-        """The content of a file that an administrator named: a path of this machine, not below `root`.
+        """Return the content of a file that an administrator named, not below `root`.
 
-        None when there is none. Raises UsageError when it cannot be read.
+        None if there is none. Raises UsageError if it cannot be read.
         """
         try:
             return self.given.read(path)
@@ -140,17 +143,17 @@ class Files:
             raise UsageError(error.code, error.message, error.hint) from error
 
     def digest(self, path: str) -> str | None:
-        """SHA-256 in hex of the file at `path`; None when there is none."""
+        """Return the SHA-256 of the file at `path` in hex; None if there is none."""
         content = self.read(path)
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def digest_given(self, path: str) -> str | None:
-        """SHA-256 in hex of a file that an administrator named; raises as `read_given`."""
+        """Return the SHA-256 in hex of a file that an administrator named; raises as `read_given`."""
         content = self.read_given(path)
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def names(self, path: str) -> list[str]:
-        """The names in the directory at `path`, sorted; empty when there is none."""
+        """Return the sorted names in the directory at `path`; empty if there is none."""
         try:
             return sorted(entry.name for entry in self.locate(path).iterdir())
         except (FileNotFoundError, NotADirectoryError):
@@ -159,12 +162,12 @@ class Files:
             raise explain("list", path, error) from error
 
     def free_bytes(self, path: str) -> int:
-        """Bytes available to unprivileged processes on the file system of the directory `path`."""
+        """Return the bytes available to unprivileged processes on the file system of the directory `path`."""
         found = os.statvfs(self.locate(path))
         return found.f_bavail * found.f_frsize
 
     def space(self, path: str) -> FileSystemSpace | None:
-        """The space on the file system of `path`; None where nothing is there, or it cannot be looked at."""
+        """Return the space on the file system of `path`; None if `path` is missing or inaccessible."""
         try:
             found, device = os.statvfs(self.locate(path)), self.locate(path).stat().st_dev
         except OSError:
@@ -177,18 +180,18 @@ class Files:
     def write(
         self, path: str, content: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None
     ) -> None:
-        """Replace the file at `path` by `content`, atomically and durably.
+        """Replace the file at `path` with `content`, atomically and durably.
 
-        Raises FileError when the path is unsafe or not a regular file, or the file system full or read-only.
+        Raises FileError if the path is unsafe or not a regular file, or the file system is full or read-only.
         """
         with self._replacing(path, mode) as handle:
             _fill(handle, content, mode, owner or _owner_in(self.locate(path).parent))
 
     @contextmanager
     def growing(self, path: str) -> Iterator[Appender]:
-        """A file of mode 0600 that is written piece by piece, and appears at `path` when the block succeeds.
+        """Write a file of mode 0600 piece by piece; it appears at `path` when the block succeeds.
 
-        Until then it is a temporary file in the same directory: large content need not fit in memory.
+        Until then it is a temporary file in the same directory, so large content need not fit in memory.
         Raises FileError as `write` does.
         """
         with self._replacing(path, 0o600) as handle:
@@ -197,7 +200,7 @@ class Files:
 
     @contextmanager
     def _replacing(self, path: str, mode: int) -> Iterator[int]:
-        """A new file to fill, which replaces the one at `path` when the block succeeds."""
+        """Create a file that replaces the one at `path` when the block succeeds."""
         with above(self.root, path, "write") as (parent, name):
             refuse_irregular(parent, name, "write", path)
             sweep(parent, name)
@@ -218,10 +221,10 @@ class Files:
 
     @contextmanager
     def appender(self, path: str, mode: int = 0o600, *, durable: bool = True) -> Iterator[Appender]:
-        """Open the file at `path` for appending whole records; created with `mode` when missing.
+        """Open the file at `path` for appending whole records; create it with `mode` if it is missing.
 
-        `durable` waits until each record is on the disk. Raises FileError for a link, a pipe and the like,
-        and for a file with a second hard link, which may belong to another user.
+        With `durable`, an append returns when the record is on disk. Raises FileError for anything but a
+        regular file, and for a file with a second hard link, which may belong to another user.
         """
         with above(self.root, path, "append to") as (parent, name):
             refuse_irregular(parent, name, "append to", path)
@@ -253,7 +256,7 @@ class Files:
             os.fsync(parent)
 
     def missing(self, path: str) -> list[str]:
-        """The directories to create for `path` to exist, topmost first."""
+        """Return the directories to create for `path` to exist, topmost first."""
         pure = PurePosixPath(path)
         directories = [str(directory) for directory in (*reversed(pure.parents), pure)]
         return [directory for directory in directories if self.state(directory) is None]
@@ -278,16 +281,13 @@ class Files:
             os.fsync(parent)
 
     def give_name(self, path: str, name: str) -> None:
-        """Give what is at `path`, of any kind, another name in its directory, where nothing has that name."""
+        """Rename the entry at `path`, of any kind, to the unused `name` in its directory."""
         with above(self.root, path, "rename") as (parent, earlier):
             os.rename(earlier, name, src_dir_fd=parent, dst_dir_fd=parent)
             os.fsync(parent)
 
     def give(self, path: str, uid: int, gid: int) -> None:
-        """Change the owner and group of a directory and of all its content.
-
-        Links are not followed.
-        """
+        """Change the owner and group of a directory and its content, without following links."""
         with above(self.root, path, "change the owner of") as (parent, name):
             handle = os.open(name, DIRECTORY, dir_fd=parent)
             try:
@@ -305,7 +305,7 @@ class Files:
             os.utime(name, (when, when), dir_fd=parent, follow_symlinks=False)
 
     def remove(self, path: str) -> None:
-        """Remove the file or link at `path`; nothing happens when there is none."""
+        """Remove the file or link at `path`, if there is one."""
         if self.state(str(PurePosixPath(path).parent)) is None:
             return
         with above(self.root, path, "remove") as (parent, name):
@@ -317,7 +317,7 @@ class Files:
             os.fsync(parent)
 
     def remove_directory(self, path: str) -> bool:
-        """Remove the directory at `path`; False when it is not empty."""
+        """Remove the directory at `path`; return False if it is not empty."""
         if self.state(path) is None:
             return True
         with above(self.root, path, "remove") as (parent, name):
@@ -331,22 +331,22 @@ class Files:
             return True
 
     def remove_tree(self, path: str) -> None:
-        """Remove the directory at `path` with its content; nothing happens when there is none."""
+        """Remove the directory at `path` with its content, if there is one."""
         state = self.state(path)
         if state is not None and state.kind == "directory":
             self.discard(path)
 
     def discard(self, path: str, most: int = untrusted.MOST_ENTRIES) -> None:
-        """Remove what is at `path`, of any kind: a less privileged program may have created it.
+        """Remove the entry at `path`, of any kind: a less privileged program may have created it.
 
-        Raises FileError for a directory after `most` entries: another process may refill it all the time.
+        Raises FileError for a directory after `most` entries: another process may keep refilling it.
         """
         with above(self.root, path, "remove") as (parent, name):
             untrusted.discard(parent, name, most)
             os.fsync(parent)
 
     def empty(self, path: str) -> None:
-        """Remove the content of the directory at `path`; nothing happens when there is none."""
+        """Remove the content of the directory at `path`, if there is one."""
         state = self.state(path)
         if state is None or state.kind != "directory":
             return
@@ -360,9 +360,9 @@ class Files:
 
 
 def _other_owner(directory: Path) -> int | None:
-    """The owner of the directory; None for root and the user of this process, or when there is none.
+    """Return the directory's owner; None for root, for this process's user, or without a directory.
 
-    Raises FileError when that cannot be found out: the agent could not read a file of root's there.
+    Raises FileError if the owner cannot be determined: the agent could not read root's files there.
     """
     try:
         owner = os.lstat(directory).st_uid
@@ -374,21 +374,21 @@ def _other_owner(directory: Path) -> int | None:
 
 
 def _is_untrusted(directory: Path, path: str) -> bool:
-    """Whether the owner of the directory of `path` could lead root to another file by a link.
+    """Return whether the owner of the directory of `path` could redirect root to another file by a link.
 
-    Elsewhere links of users are followed: an administrator names files in a home.
+    Users' links are followed elsewhere: an administrator may name files in a home directory.
     """
     owner = _other_owner(directory)
     return owner is not None and (owner == AGENT_USER or path.startswith(f"{CONFIGURATION}/"))
 
 
 def _owner_in(directory: Path) -> tuple[int, int] | None:
-    """The owner of files written into the directory; None: the writing process."""
+    """Return the owner for new files in the directory; None for the writing process."""
     return (AGENT_USER, -1) if _other_owner(directory) == AGENT_USER else None
 
 
 def _unreadable(path: str, error: OSError) -> FileError:
-    """The error for a path whose links were followed."""
+    """Return the error for a path whose links were followed."""
     if error.errno != errno.ELOOP:
         return explain("read", path, error)
     return FileError(
@@ -400,7 +400,10 @@ def _unreadable(path: str, error: OSError) -> FileError:
 
 
 def _content(handle: int, path: str) -> bytes:
-    """The content of `handle`, which is closed; not of a named pipe (may block) or a device (may do harm)."""
+    """Return the content of `handle` and close it.
+
+    A named pipe (may block) or a device (may do harm) is refused.
+    """
     try:
         kind = os.fstat(handle).st_mode
         if not (stat.S_ISREG(kind) or path.startswith(OPENED_BY_CALLER)):
@@ -422,6 +425,6 @@ def _fill(handle: int, content: bytes, mode: int, owner: tuple[int, int] | None)
     view = memoryview(content)
     while view:
         view = view[os.write(handle, view) :]
-    # The file was created with at most 0600; a wider mode is set when the content is complete.
+    # The file was created with at most 0600; a wider mode is set once the content is complete.
     os.fchmod(handle, mode)
     os.fsync(handle)

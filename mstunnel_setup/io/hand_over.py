@@ -1,9 +1,9 @@
-"""Root starts this program as an account, so that the account's other programs cannot look into it.
+"""Starting this program as an account, as root, hidden from the account's other programs.
 
-The kernel lets a user read and trace the processes of that user, unless a process runs a file that the
-user cannot read: then only root may (ptrace(2), PR_SET_DUMPABLE in prctl(2)). So the process begins with a
-dynamic loader of root that the account can execute, but not read. Its variables, which may hold secrets,
-arrive through a pipe, after root has seen that the process is closed.
+The kernel lets a user read and trace the user's own processes, unless a process runs a file that the user
+cannot read: then only root may (ptrace(2), PR_SET_DUMPABLE in prctl(2)). So the process begins with a dynamic
+loader of root that the account can execute, but not read. Its variables, which may hold secrets, arrive
+through a pipe once root has verified that the process cannot be read.
 """
 
 import os
@@ -20,7 +20,7 @@ VARIABLES_FD: Final = "MSTUNNEL_VARIABLES_FD"
 """Names the descriptor of the pipe with the variables of a process that root has started as an account."""
 _OTHERS_READ: Final = 0o044
 _EXECUTE_ONLY: Final = 0o711
-# linux/memfd.h; kernels before 6.3 do not know it, and always allow execution.
+# linux/memfd.h. Kernels before 6.3 lack it and always allow execution.
 _MFD_EXEC: Final = 0x10
 # elf(5), 64 bits: e_phoff, e_phentsize and e_phnum; p_type, p_offset and p_filesz.
 _ELF_HEADER, _PROGRAM_HEADER = struct.Struct("<32xQ14xHH4x"), struct.Struct("<I4xQ16xQ16x")
@@ -31,10 +31,10 @@ _LAST_STANDARD: Final = 2
 
 
 def closed_loader(program: str) -> tuple[str, int | None]:
-    """A dynamic loader for `program` that only root can read, and the descriptor to close afterwards.
+    """Return a dynamic loader for `program` that only root can read, and the descriptor to close afterwards.
 
-    The loader of our own directory already is such a file (scripts/tree.py). Of another interpreter's it is
-    a copy in memory. Raises OSError, ValueError for a program without a dynamic loader.
+    Our own directory contains such a loader (scripts/tree.py). For another interpreter it is a copy in
+    memory. Raises OSError, or ValueError for a program without a dynamic loader.
     """
     loader = Path("/proc/self/exe").readlink()
     if not loader.name.startswith("ld-"):
@@ -65,9 +65,9 @@ def _interpreter(program: str) -> str:
 
 
 def named_descriptors(arguments: Sequence[str], variables: Mapping[str, str]) -> list[int]:
-    """The inheritable descriptors that these name with `--progress-fd N` or `/dev/fd/N`.
+    """Return the inheritable descriptors named as `--progress-fd N` or `/dev/fd/N`.
 
-    Neither standard streams nor terminals. Each option can be given as a variable, too.
+    Standard streams and terminals are left out. Each option can also be given as a variable.
     """
     progress = variables.get("MSTUNNEL_PROGRESS_FD", "")
     named: set[int] = set()
@@ -96,7 +96,7 @@ def refuse_open_process(process_id: int, account: str) -> None:
         status = (process / "status").read_text()
         closed = (process / "environ").stat().st_uid == 0 and "\nTracerPid:\t0\n" in status
     except FileNotFoundError:
-        # It has ended.
+        # The process has ended.
         return
     if not closed:
         raise CheckError(
@@ -108,14 +108,14 @@ def refuse_open_process(process_id: int, account: str) -> None:
 
 
 def send_variables(pipe: int, variables: Mapping[str, str]) -> None:
-    """Write the variables into the pipe, which is closed; a process that has ended needs none."""
+    """Write the variables into the pipe and close it; ignore a process that has already ended."""
     content = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in variables.items())
     with suppress(BrokenPipeError), os.fdopen(pipe, "wb") as stream:
         stream.write(content)
 
 
 def receive_variables() -> None:
-    """Replace the environment of this process with what root has sent through the pipe."""
+    """Replace the environment of this process with the variables that root sends through the pipe."""
     with suppress(ValueError, OSError), os.fdopen(int(os.environ.pop(VARIABLES_FD)), "rb") as stream:
         content = stream.read()
         os.environ.clear()

@@ -1,9 +1,9 @@
 """The HTTP session: system trust plus `ca_file`, proxies, timeouts, and retries that obey `Retry-After`.
 
-A server that asks to retry later gets no request of any thread until then.
+If a server asks to retry later, no thread sends it a request until then.
 
-`REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` would silently replace the trust of a requests session; this
-session ignores them and uses its own TLS context.
+`REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` would silently replace the trust of a requests session; this session
+ignores them and uses its own TLS context.
 """
 
 import itertools
@@ -48,13 +48,13 @@ LARGEST: Final = 32 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 
 READ_FAILURES: Final = (OSError, HTTPError, RuntimeError)
-"""What the libraries of the container engines raise for an answer that breaks off, is late, or is no JSON."""
+"""The errors of the container engines' libraries for a response that is truncated, late or not JSON."""
 
 
 class _Adapter(HTTPAdapter):
     """Limits a body to `seconds` and `largest` bytes: the timeout of requests restarts with every byte.
 
-    Uses our TLS context, and nothing from the environment.
+    It uses our TLS context and nothing from the environment.
     """
 
     def __init__(self, clock: Clock, seconds: float, largest: int, context: ssl.SSLContext) -> None:
@@ -65,11 +65,11 @@ class _Adapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Part of HTTPAdapter's contract."""
+        """Add the TLS context."""
         super().init_poolmanager(*arguments, **options, ssl_context=self._context)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Part of HTTPAdapter's contract."""
+        """Add the TLS context."""
         return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
 
     @override
@@ -77,7 +77,7 @@ class _Adapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        """Send; reading the body raises ReadTimeout when it is late, NetworkError when it is too large."""
+        """Send the request; reading a late body raises ReadTimeout, a large one NetworkError."""
         response = super().send(request, *arguments, **options)
         raw: Any = response.raw
         end = self._clock.monotonic() + self._seconds
@@ -85,7 +85,7 @@ class _Adapter(HTTPAdapter):
         def stream(_size: int, decode_content: bool | None = None) -> Iterator[bytes]:
             size = 0
             try:
-                # Unlike `read`, `read1` returns what one read of the connection yields.
+                # `read1` returns the data of one read of the connection; `read` would wait for more.
                 while piece := raw.read1(_PIECE, decode_content=decode_content):
                     size += len(piece)
                     if self._clock.monotonic() > end:
@@ -118,13 +118,13 @@ _LOOK_SECONDS = 5.0
 _HTTP_PORT, _HTTPS_PORT = 80, 443
 _LARGEST_ROOT = 64 * 1024
 FINGERPRINT: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
-# The words of http.client for an answer to CONNECT; its status follows.
+# The message of http.client for a refused CONNECT; the status follows.
 _TUNNEL_REFUSED: Final = "Tunnel connection failed: "
 _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
 class HttpSession:
-    """The session of all our clients: trusts the system, `ca_file`, and the certificates in `roots` (PEM)."""
+    """The HTTP session of all clients; it trusts the system, `ca_file` and `roots` (PEM certificates)."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class HttpSession:
         self._clock = clock
         self._timeout = timeout
         self._deadline = deadline
-        # Until when each server wants no requests.
+        # The time until which each server has asked for no requests.
         self._pauses: dict[str, float] = {}
         self._lock = threading.Lock()
         self._session = requests.Session()
@@ -154,11 +154,11 @@ class HttpSession:
             self._session.mount(scheme, _Adapter(clock, max(timeout, deadline), largest, context))
 
     def get(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
-        """GET; see `request`."""
+        """Send a GET request; see `request`."""
         return self.request("GET", url, **options)
 
     def post(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
-        """POST; see `request`."""
+        """Send a POST request; see `request`."""
         return self.request("POST", url, **options)
 
     def close(self) -> None:
@@ -166,10 +166,10 @@ class HttpSession:
         self._session.close()
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
-        """Send one request; retried until the deadline while the server asks for it.
+        """Send one request, and retry until the deadline while the server asks for it.
 
-        Raises NetworkError when no complete answer arrives, earlier when no connection is made at all. Any
-        HTTP status is an answer. Redirects are followed for GET only: other requests carry secrets.
+        Raises NetworkError if no complete response arrives, sooner if no connection is made at all. Any HTTP
+        status is a response. Redirects are followed for GET only, because other requests carry secrets.
         """
         try:
             server, _ = urlsplit(url).netloc, urlsplit(url).port
@@ -196,25 +196,25 @@ class HttpSession:
                 if not retried or self._clock.monotonic() + wait > patience:
                     raise self._explained(url, error, proxies) from error
             except ValueError as error:
-                # A redirect, or a proxy in the environment.
+                # The address of a redirect, or of a proxy in the environment, is invalid.
                 raise ADDRESS_UNREADABLE(
                     address=text("a redirect of {netloc}, or its proxy", netloc=urlsplit(url).netloc)
                 ) from error
             else:
                 wait = _retry_after(response, self._clock) or wait
-                # 429: it was not processed.
+                # The server did not process the request, so that even a POST can be repeated.
                 again = {HTTPStatus.TOO_MANY_REQUESTS, *(_TRY_AGAIN if method in _REPEATABLE else ())}
                 until = self._clock.monotonic() + wait
                 if response.status_code not in again or until > end:
                     return response
                 with self._lock:
-                    # A longer pause that another thread has begun stays.
+                    # A longer pause that another thread has set is kept.
                     self._pauses[server] = max(until, self._pauses.get(server, until))
             self._clock.sleep(wait)
         raise AssertionError  # itertools.count never ends
 
     def _sent(self, method: str, url: str, options: RequestOptions) -> requests.Response:
-        """The answer to one attempt, which is noted for the verbose mode."""
+        """Send one attempt and log it for verbose mode."""
         began = self._clock.monotonic()
         try:
             response = self._session.request(method, url, **options)
@@ -258,7 +258,7 @@ class HttpSession:
 
 
 def _proxy_failure(error: requests.RequestException, proxy: str, host: str) -> NetworkError:
-    """The proxy by its name, and the cause: it was not reached, or it refused."""
+    """Return an error that names the proxy and the cause: it was unreachable, or it refused."""
     cause: BaseException = error
     while not isinstance(cause, ProxyError):
         cause = getattr(cause, "reason", None) or cause.args[0]
@@ -281,16 +281,16 @@ def _without_login(proxy: str) -> str:
 
 
 def _place(proxy: str) -> tuple[str, int] | None:
-    """Host and port of a proxy; without a port in its address that of its scheme, as for requests."""
+    """Return host and port of a proxy; the default port is that of its scheme, as for requests."""
     parts = urlsplit(proxy)
     usual = _HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT
     return (parts.hostname, parts.port or usual) if parts.hostname else None
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that requests to `url` go through, without user name and password.
+    """Return the proxy for requests to `url`, without user name and password.
 
-    None when there is none, or its address is invalid.
+    None if there is none, or its address is invalid.
     """
     try:
         proxy = select_proxy(url, get_environ_proxies(url)) or ""
@@ -300,7 +300,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:
-    """Seconds to wait according to `Retry-After`, a number or an HTTP date (RFC 9110, 10.2.3)."""
+    """Return the seconds to wait according to `Retry-After`, a number or an HTTP date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
     seconds, moment = whole_number(value), http_date(value)
     if seconds is not None:
@@ -309,7 +309,7 @@ def _retry_after(response: requests.Response, clock: Clock) -> float | None:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason, without urllib3's object representations."""
+    """Return the innermost reason, without urllib3's object representations."""
     reason = error
     while True:
         inner = getattr(reason, "reason", None) or (reason.args[0] if reason.args else None)
@@ -320,10 +320,10 @@ def _cause(error: BaseException) -> str:
 
 
 def fetch_root(url: str) -> tuple[str, str]:
-    """The certificate (PEM) at an https address, and its fingerprint, `sha256:` and hex digits.
+    """Return the certificate (PEM) at an https address, and its fingerprint, `sha256:` and hex digits.
 
-    The server is not verified: use the certificate only where the fingerprint is the one expected.
-    Raises NetworkError `root-unreachable`.
+    The server is not verified: use the certificate only if the fingerprint is the expected one. Raises
+    NetworkError `root-unreachable`.
     """
     server, proxy = urlsplit(url), _place(proxy_for(url) or "")
     place = (str(server.hostname), server.port or _HTTPS_PORT)
@@ -348,7 +348,7 @@ def fetch_root(url: str) -> tuple[str, str]:
 
 
 def _content(connection: HTTPSConnection, path: str) -> bytes:
-    """The first 64 KiB that a GET returns; redirects are not followed. Raises OSError, HTTPException."""
+    """Return the first 64 KiB of a GET response, without redirects. Raises OSError, HTTPException."""
     connection.request("GET", path)
     answer = connection.getresponse()
     if answer.status != HTTPStatus.OK:

@@ -1,4 +1,4 @@
-"""The part of the HTTP session that its users need, and its log; a stand-in in a test fits it as well."""
+"""The interface of the HTTP session, which tests can implement too, and its log."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from mstunnel_setup.base.text import plain, text
 
 
 class RequestOptions(TypedDict, total=False):
-    """What a request may have beside its method and address, as in requests."""
+    """The options of a request, as in requests."""
 
     params: Mapping[str, str] | None
     headers: Mapping[str, str] | None
@@ -21,7 +21,7 @@ class RequestOptions(TypedDict, total=False):
 
 
 class HttpAnswer(Protocol):
-    """An answer, whatever its HTTP status."""
+    """An HTTP response, whatever its status."""
 
     @property
     def status_code(self) -> int:
@@ -30,7 +30,7 @@ class HttpAnswer(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, by names in any case."""
+        """The headers; names are case-insensitive."""
         ...
 
     @property
@@ -40,7 +40,7 @@ class HttpAnswer(Protocol):
 
 
 class HttpPort(Protocol):
-    """Sends requests. Any HTTP status is an answer."""
+    """Sends requests. Any HTTP status is a response."""
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Send one request."""
@@ -48,16 +48,16 @@ class HttpPort(Protocol):
 
 
 _LISTENERS: Final[list[tuple[Callable[[str], None], Callable[[], bool]]]] = []
-# Graph's name for it, then those of Entra.
+# Graph's header, then those of Entra.
 _ID_HEADERS: Final = ("request-id", "x-ms-request-id", "client-request-id")
 _LONGEST_ID: Final = 64
 
 
 @contextmanager
 def log_requests(log: Callable[[str], None], wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Meanwhile `log` gets a line about each request, without anything that could be a secret.
+    """Call `log` with a line for each request inside the block, without anything that could be secret.
 
-    `wanted` is asked at each request: a setting may change while a service runs.
+    `wanted` is called for each request, because a setting may change while a service runs.
     """
     listener = (log, wanted)
     _LISTENERS.append(listener)
@@ -68,7 +68,7 @@ def log_requests(log: Callable[[str], None], wanted: Callable[[], bool] = lambda
 
 
 def log_request(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception) -> None:
-    """Log a request: queries and bodies, which may have secrets, are left out."""
+    """Log a request without its query and body, which may contain secrets."""
     if not _LISTENERS:
         return
     parts = urlsplit(url)

@@ -19,15 +19,15 @@ from urllib.parse import urlsplit
 from mstunnel_setup.base.errors import NetworkError, UsageError
 
 _UNIX: Final = "unix:"
-# A client that sends nothing holds a thread, so not for long.
+# A client that sends nothing occupies a thread.
 _PATIENCE_SECONDS: Final = 5
-# Owner and group: the socket's directory says who else may come near.
+# Only owner and group may connect; the directory of the socket restricts access further.
 _SOCKET_MASK: Final = 0o117
 
 
 @dataclass(frozen=True)
 class Page:
-    """What is served: `read` is asked for each request and returns None when there is nothing yet."""
+    """The page to serve; `read` is called for each request and returns None if there is no content yet."""
 
     path: str
     media_type: str
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass(frozen=True)
 class LocalAddress:
-    """A port of the loopback, or the path of a Unix socket."""
+    """A port on the loopback, or the path of a Unix socket."""
 
     text: str
     host: str = ""
@@ -45,9 +45,10 @@ class LocalAddress:
 
 
 def local_address(text: str) -> LocalAddress:
-    """`127.0.0.1:PORT`, `[::1]:PORT` or `unix:/PATH`.
+    """Parse `127.0.0.1:PORT`, `[::1]:PORT` or `unix:/PATH`.
 
-    Raises UsageError `listen-address-refused` for all else, also for names: others decide what those mean.
+    Raises UsageError `listen-address-refused` for anything else, including host names, which others can
+    redefine.
     """
     if text.startswith(f"{_UNIX}/"):
         return LocalAddress(text, path=text.removeprefix(_UNIX))
@@ -68,7 +69,7 @@ def local_address(text: str) -> LocalAddress:
 
 @contextmanager
 def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
-    """Listen; the server answers while its `serve_forever` runs.
+    """Listen at the address; the server responds while its `serve_forever` runs.
 
     A socket file is removed at the end; one that an earlier process left behind is replaced. Raises
     NetworkError `listen-failed`.
@@ -106,14 +107,14 @@ def _remove_abandoned(path: Path) -> None:
     # A connection to any other file is refused, too.
     if path.is_socket():
         with socket.socket(socket.AF_UNIX) as peer:
-            # One that is too busy to accept a connection is in use.
+            # A process that is too busy to accept a connection still uses the socket.
             peer.settimeout(0)
             if peer.connect_ex(str(path)) == errno.ECONNREFUSED:
                 path.unlink()
 
 
 class _Ipv4(ThreadingTCPServer):
-    # A restart must not wait for the connections of the process before it.
+    # A restart must not wait for the connections of the previous process.
     allow_reuse_address = True
     daemon_threads = True
 
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(request, client, server)
 
     def do_GET(self) -> None:
-        """Answer with the page, 404 for another path, 503 when there is nothing yet."""
+        """Respond with the page, with 404 for another path, or with 503 if there is no content yet."""
         if self.path.partition("?")[0] != self._page.path:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
@@ -150,8 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def version_string(self) -> str:
-        """Our name alone, without the version of anything."""
+        """Return our name, without any version."""
         return "mstunnel"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
-        """Say nothing of a request: there is one every few seconds."""
+        """Log nothing: there is a request every few seconds."""

@@ -1,4 +1,4 @@
-"""JSON messages of a less privileged program, bounded and validated; records that only the host writes."""
+"""JSON messages of less privileged programs, bounded and validated; records that only the host writes."""
 
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -12,9 +12,9 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
 USUAL_LIMIT: Final = 1 << 16
-"""Bytes; for messages of a few fields."""
+"""The size limit, in bytes, for messages of a few fields."""
 
-# A century away from what `datetime` can hold: every zone and every sum with such a time is in range.
+# A century inside the range of `datetime`, so that time zones and sums cannot overflow.
 _EARLIEST: Final = datetime(101, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9900, 1, 1, tzinfo=UTC)
 
@@ -26,22 +26,22 @@ def _in_utc(time: datetime) -> datetime:
 
 
 UtcTime: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A time in a message, in UTC; one that names no zone, or that cannot be computed with, is invalid."""
+"""A time in a message, in UTC; a time without a zone or out of range is invalid."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def read(files: Files, path: str, model: type[Model], limit: int = USUAL_LIMIT) -> Model | None:
-    """The message at `path`; None when there is none.
+    """Return the message at `path`; None if there is none.
 
-    Raises FileError: not a regular file, larger than `limit` bytes, or as `parse`.
+    Raises FileError if it is not a regular file, is larger than `limit` bytes, or as `parse`.
     """
     content = files.read_untrusted(path, limit)
     return None if content is None else parse(content, model, path)
 
 
 def read_valid(files: Files, path: str, model: type[Model], limit: int = USUAL_LIMIT) -> Model | None:
-    """The message at `path`; None when there is none that is valid: others may have put anything there."""
+    """Return the message at `path`; None without a valid one: others can write anything there."""
     try:
         return read(files, path, model, limit)
     except FileError:
@@ -49,9 +49,9 @@ def read_valid(files: Files, path: str, model: type[Model], limit: int = USUAL_L
 
 
 def read_trusted(files: Files, path: str, model: type[Model]) -> Model | None:
-    """The record at `path`, which only the host writes; None without one that this version can read.
+    """Return the record at `path`, which only the host writes; None without one that this version can read.
 
-    Raises FileError when the file cannot be read.
+    Raises FileError if the file cannot be read.
     """
     content = files.read(path)
     try:
@@ -61,13 +61,13 @@ def read_trusted(files: Files, path: str, model: type[Model]) -> Model | None:
 
 
 def write(files: Files, path: str, message: BaseModel) -> None:
-    """Replace the message at `path`, in a directory that is made if it is missing. Raises FileError."""
+    """Replace the message at `path`, and create its directory if needed. Raises FileError."""
     files.make_directories(str(PurePosixPath(path).parent))
     files.write(path, message.model_dump_json(indent=2).encode() + b"\n")
 
 
 def parse(content: bytes, model: type[Model], path: str) -> Model:
-    """The message in `content`; `path` is its name in the error.
+    """Return the message in `content`; `path` is its name in the error.
 
     Raises FileError `message-invalid` for anything else: not JSON, nested too deeply, or a value that the
     model does not accept.
@@ -77,7 +77,7 @@ def parse(content: bytes, model: type[Model], path: str) -> Model:
     except (ValidationError, RecursionError, ArithmeticError) as error:
         reason = type(error).__name__
         if isinstance(error, ValidationError):
-            # The first problem, without quoting the content.
+            # Only the first problem is reported, without quoting the content.
             first = error.errors(include_url=False, include_input=False)[0]
             place, reason = ".".join(map(str, first["loc"])), problem_of(first)
             reason = text("{place}: {first}", place=place, first=reason) if place else reason

@@ -1,7 +1,6 @@
-"""Network namespaces: handed over through a socket, their owners, entered, and their packets recorded.
+"""Network namespaces: passing them through a socket, finding their owners, entering and capturing.
 
-What travels through the socket is an open descriptor: no process ID and no path, which could mean something
-else a moment later.
+An open descriptor is passed, because a process id or a path could refer to something else a moment later.
 """
 
 import ctypes
@@ -24,7 +23,7 @@ _OWN_NETWORK: Final = "/proc/self/ns/net"
 _OWN_USERS: Final = "/proc/self/ns/user"
 # Source: ioctl_ns(2), clone(2).
 _GET_USERNS, _GET_PARENT, _GET_OWNER = 0xB701, 0xB702, 0xB704
-# The first descriptor that systemd hands over (sd_listen_fds(3)).
+# The first descriptor that systemd passes to a service (sd_listen_fds(3)).
 _FROM_SYSTEMD: Final = 3
 _CREDENTIALS: Final = struct.Struct("3i")
 _SECONDS: Final = 2.0
@@ -35,7 +34,7 @@ _CLONE_NEWUSER: Final = 0x10000000
 _SIOCGIFHWADDR: Final = 0x8927
 _EVERY_PROTOCOL: Final = 0x0003
 _WITHOUT_HEADER: Final = frozenset({0xFFFE, 519, 512})
-# Link types of pcap files: packets that begin with the IP header, and Ethernet (loopback has one too).
+# Link types of pcap files: packets that begin with the IP header, and Ethernet (as on the loopback).
 _RAW, _ETHERNET = 101, 1
 _LONGEST_PACKET: Final = 262_144
 _LOOK_SECONDS: Final = 0.2
@@ -43,7 +42,7 @@ _LOOK_SECONDS: Final = 0.2
 
 @dataclass(frozen=True)
 class Offer:
-    """A connection: the user at its other end, the descriptor that came with it (None: there was none)."""
+    """A connection, the user id at its other end, and the descriptor that came with it, if any."""
 
     connection: socket.socket
     user: int
@@ -51,17 +50,17 @@ class Offer:
 
     @property
     def path(self) -> str:
-        """Where programs that this process starts can open the descriptor."""
+        """A path at which child processes of this process can open the descriptor."""
         return f"/proc/{os.getpid()}/fd/{self.descriptor}"
 
     def answer(self, text: str) -> None:
-        """Send `text`; whether anybody still waits for it does not matter."""
+        """Send `text`, even if nobody waits for it any more."""
         with suppress(OSError):
             self.connection.sendall(text.encode())
 
 
 def offers(idle: float, descriptor: int = _FROM_SYSTEMD) -> Iterator[Offer]:
-    """What arrives at the socket that systemd has opened, until nothing does for `idle` seconds."""
+    """Yield connections to the socket that systemd has opened, until none arrives for `idle` seconds."""
     with socket.socket(fileno=descriptor) as listener:
         while select.select([listener], [], [], idle)[0]:
             connection, _ = listener.accept()
@@ -71,7 +70,7 @@ def offers(idle: float, descriptor: int = _FROM_SYSTEMD) -> Iterator[Offer]:
                 user: int = _CREDENTIALS.unpack(credentials)[1]
                 received: list[int] = []
                 with suppress(OSError):
-                    # The kernel closes all but the first.
+                    # The kernel closes all descriptors but the first.
                     _, received, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
                 try:
                     yield Offer(connection, user, received[0] if received else None)
@@ -81,11 +80,12 @@ def offers(idle: float, descriptor: int = _FROM_SYSTEMD) -> Iterator[Offer]:
 
 
 def owner(descriptor: int) -> int | None:
-    """The user who owns a network namespace through a user namespace directly below ours; else None."""
+    """Return the user who owns a network namespace through a user namespace directly below ours, or None."""
     opened: list[int] = []
     try:
-        # The kernel's name of a namespace; that of a file begins with `/`. Other files have separate requests
-        # under the same numbers, and a file system of the account might never answer: they get no request.
+        # The kernel's name for a namespace; the name of a file begins with `/`. No ioctl is sent to other
+        # files: the same number may mean something else there, and a file system of the account might never
+        # respond.
         if not str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("net:["):
             return None
         opened.append(fcntl.ioctl(descriptor, _GET_USERNS))
@@ -94,7 +94,7 @@ def owner(descriptor: int) -> int | None:
             return None
         return int.from_bytes(fcntl.ioctl(opened[0], _GET_OWNER, bytes(4)), "little")
     except OSError:
-        # Those of ours and of processes outside have no such parent; a path may be too long for the kernel.
+        # Our own namespaces and those outside have no such parent; a path may be too long for the kernel.
         return None
     finally:
         for number in opened:
@@ -102,7 +102,10 @@ def owner(descriptor: int) -> int | None:
 
 
 def hand_over(path: str) -> str:
-    """Send the network namespace of this process to the socket `path`; returns the answer. Raises OSError."""
+    """Send the network namespace of this process to the socket `path` and return the response.
+
+    Raises OSError.
+    """
     namespace = os.open(_OWN_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -115,11 +118,11 @@ def hand_over(path: str) -> str:
 
 
 def enter_network_of(process_id: int) -> None:
-    """Move this process into the network namespace of another, for good. Raises NetworkError.
+    """Move this process permanently into another one's network namespace. Raises NetworkError.
 
-    Only root may do that directly: an account first enters its own user namespace that owns the network, and
-    has all rights there. The process must have no threads. Afterwards files of other users appear to belong
-    to no user; open files stay open.
+    Only root may do that directly: an account first enters the user namespace that owns the network, where it
+    has all rights. The process must have no threads. Afterwards files of other users appear to belong to no
+    user; open files stay open.
     """
     opened: list[int] = []
     try:
@@ -148,15 +151,15 @@ def _enter(namespace: int, kind: int) -> None:
 
 
 def interfaces() -> list[str]:
-    """Names of the interfaces of the current network namespace."""
+    """Return the names of the interfaces of the current network namespace."""
     return sorted(name for _number, name in socket.if_nameindex())
 
 
 def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
-    """A pcap file in pieces: its header, then every packet, for `seconds` or up to `size` bytes in all.
+    """Yield a pcap file in pieces: its header, then every packet, for `seconds` or up to `size` bytes.
 
-    It ends earlier with the interface: that of a client is gone when the client disconnects. Raises
-    NetworkError when there is no such interface, when it is down, or when the permission is missing.
+    It ends early if the interface disappears, as a client's does when the client disconnects. Raises
+    NetworkError if there is no such interface, if it is down, or if the permission is missing.
     """
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY_PROTOCOL)) as listener:
@@ -188,13 +191,13 @@ def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
 
 def _bind(listener: socket.socket, interface: str) -> None:
     listener.bind((interface, 0))
-    # That it is down is no failure of `bind` (packet(7)).
+    # bind() succeeds on an interface that is down (packet(7)).
     if failure := listener.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(failure, os.strerror(failure))
 
 
 def _packets(listener: socket.socket, seconds: float) -> Iterator[bytes]:
-    """What arrives for `seconds`, or until the interface is gone."""
+    """Yield the packets that arrive for `seconds`, or until the interface disappears."""
     end = time.monotonic() + seconds
     gone = False
     while time.monotonic() < end:
@@ -206,7 +209,7 @@ def _packets(listener: socket.socket, seconds: float) -> Iterator[bytes]:
         except OSError as error:
             if error.errno != errno.ENETDOWN:
                 raise
-            # The kernel tells this before it hands out the packets that came earlier.
+            # The kernel reports this before it delivers the packets that arrived earlier.
             gone = True
         else:
             yield packet

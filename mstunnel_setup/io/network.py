@@ -1,4 +1,4 @@
-"""Plain network probes: connections, addresses, and TLS endpoints with the trust that they pass."""
+"""Network probes: connections, addresses, and TLS endpoints with the trust that accepts them."""
 
 import io
 import os
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 _LARGEST_HEAD = 16 * 1024
 # linux/in.h: the path MTU of a connected socket (ip(7)).
 _IP_MTU = 14
-# Fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
+# The padding fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
 _HEADERS = {"User-Agent": "mst-readiness", "X-Padding": "x" * 3000, "Connection": "close"}
 _LONGEST = 80
 _LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
-"""The header of the PROXY protocol, version 2, for a connection of the sender's own (LOCAL, no addresses)."""
+"""The header of the PROXY protocol, version 2, for the sender's own connection (LOCAL, no addresses)."""
 REFUSED = text("the proxy answers")
-"""Start of the reason when a proxy refuses CONNECT; its status follows."""
+"""The start of the reason when a proxy refuses CONNECT; its status follows."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """What to probe: TLS with `host` at `address`, directly or through the proxy (host, port).
+    """An endpoint to probe: TLS with `host` at `address`, directly or through the proxy (host, port).
 
     With `client_certificate` a new self-signed certificate is sent, which no server can know.
     """
@@ -57,12 +57,12 @@ class Destination:
 
 
 TrustedBy: TypeAlias = Literal["public", "host", "none"]
-"""Where a chain ends: in a public root, in a root that only this host trusts, or in neither."""
+"""The end of a chain: a public root, a root that only this host trusts, or neither."""
 
 
 @dataclass(frozen=True)
 class Reached:
-    """The answer. `status` is of HTTP, or 0; `date` is the server's clock, `mtu` the path MTU."""
+    """The response. `status` is of HTTP, or 0; `date` is the server's clock, `mtu` the path MTU."""
 
     trust: TrustedBy
     issuer: str
@@ -79,7 +79,7 @@ class Trust:
     public_roots: str = ""
 
     def contexts(self) -> Iterator[tuple[TrustedBy, ssl.SSLContext]]:
-        """TLS contexts, the strictest first; the last one does not verify."""
+        """Yield TLS contexts, the strictest first; the last one does not verify."""
         public = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.public_roots:
             public.load_verify_locations(cadata=self.public_roots)
@@ -94,7 +94,7 @@ class Trust:
 
 
 def unverified_context() -> ssl.SSLContext:
-    """A context that does not verify: only to read what is verified by other means, or only shown."""
+    """Return a context that does not verify, for data that is verified otherwise or only shown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -111,7 +111,7 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
                 with _secured(destination, context, clock, end) as secure:
                     leaf = secure.getpeercert(binary_form=True) or b""
                     status, date = 0, None
-                    # Without its client certificate the server may close the connection.
+                    # A server that requires a client certificate may close the connection.
                     with suppress(OSError):
                         headers = {"Host": destination.host, **_HEADERS}
                         limited = Limited(secure, clock, end)
@@ -132,9 +132,9 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
 
 
 def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
-    """The issuer of the presented certificate; empty when there is none until `end`.
+    """Return the issuer of the presented certificate; empty if there is none before `end`.
 
-    Nothing is verified and no request is sent: only for the message about an untrusted certificate.
+    Nothing is verified and no request is sent: use it only for the message about an untrusted certificate.
     """
     try:
         with _secured(destination, unverified_context(), clock, end) as secure:
@@ -144,7 +144,7 @@ def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
 
 
 def resolve(host: str, port: int | None = None) -> tuple[str, ...]:
-    """The addresses of a host. Raises NetworkError `name-unresolved`; there is no time limit."""
+    """Return the addresses of a host. Raises NetworkError `name-unresolved`; there is no time limit."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -163,7 +163,7 @@ def resolve(host: str, port: int | None = None) -> tuple[str, ...]:
 def _secured(
     destination: Destination, context: ssl.SSLContext, clock: Clock, end: float
 ) -> Iterator[ssl.SSLSocket]:
-    """A TLS connection, through the proxy where there is one (CONNECT: RFC 9110, section 9.3.6)."""
+    """Open a TLS connection, through the proxy if there is one (CONNECT: RFC 9110, section 9.3.6)."""
     target = destination.proxy or (destination.address, destination.port)
     with socket.create_connection(target, _left(clock, end)) as connection:
         if destination.proxy is not None:
@@ -179,7 +179,7 @@ def _secured(
 
 
 class Limited(io.RawIOBase):
-    """A connection for `http.client`, until the monotonic time `end`, that reads a head of 16 KiB at most."""
+    """A connection for `http.client` that ends at the monotonic time `end` and reads 16 KiB at most."""
 
     def __init__(self, connection: socket.socket, clock: Clock, end: float) -> None:
         super().__init__()
@@ -187,23 +187,23 @@ class Limited(io.RawIOBase):
         self._size = _LARGEST_HEAD
 
     def sendall(self, data: bytes) -> None:
-        """Send; TimeoutError after `end`, as for reading."""
+        """Send the data; raises TimeoutError after `end`, as reading does."""
         self._connection.settimeout(_left(self._clock, self._end))
         self._connection.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What `http.client` reads from."""
+        """Return the stream for `http.client` to read."""
         return io.BufferedReader(self)
 
     def close(self) -> None:
-        """The connection is its owner's to close."""
+        """Leave the connection open: its owner closes it."""
 
     def readable(self) -> bool:
-        """Part of the contract of RawIOBase."""
+        """Return True, as RawIOBase requires."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """The bytes of one read of the connection; none once the head is too large."""
+        """Read once from the connection; return 0 once the head is too large."""
         if self._size == 0:
             return 0
         self._connection.settimeout(_left(self._clock, self._end))
@@ -215,9 +215,9 @@ class Limited(io.RawIOBase):
 def exchange(
     connection: Limited, method: str, target: str, headers: Mapping[str, str]
 ) -> tuple[int, datetime | None]:
-    """Status and `Date` of the answer to a request, without its body; 0 and None when it is not HTTP.
+    """Return status and `Date` of a response, without its body; 0 and None if it is not HTTP.
 
-    Raises OSError when the connection breaks or is too slow.
+    Raises OSError if the connection breaks or is too slow.
     """
     client = HTTPConnection("")
     client.sock = connection
@@ -237,7 +237,7 @@ def _left(clock: Clock, end: float) -> float:
 
 
 def _issuer(leaf: bytes) -> str:
-    """Organization, else common name, of the issuer; empty when the certificate cannot be read."""
+    """Return the issuer's organization or else common name; empty for an unreadable certificate."""
     try:
         issuer = x509.load_der_x509_certificate(leaf).issuer
     except ValueError:
@@ -250,9 +250,9 @@ def _issuer(leaf: bytes) -> str:
 
 
 def show_unknown_certificate(context: ssl.SSLContext) -> None:
-    """Make `context` send a self-signed certificate when asked, also post-handshake (RFC 8446)."""
+    """Make `context` send a self-signed certificate on request, also post-handshake (RFC 8446)."""
     context.post_handshake_auth = True
-    # OpenSSL loads keys from a path only; this file is in memory and gone when it is closed.
+    # OpenSSL loads keys from a path only. This file is in memory and disappears when it is closed.
     handle = os.memfd_create("client-certificate")
     try:
         view = memoryview(_pem())
@@ -265,13 +265,13 @@ def show_unknown_certificate(context: ssl.SSLContext) -> None:
 
 @cache
 def _pem() -> bytes:
-    """Key and certificate in PEM; one is enough for a run."""
+    """Return a key and certificate in PEM, created once per run."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mst-readiness")])
     certificate = (
         x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
         .serial_number(x509.random_serial_number())
-        # Valid even when the clock of this host is wrong.
+        # The certificate is valid even if this host's clock is wrong.
         .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
@@ -282,9 +282,9 @@ def _pem() -> bytes:
 
 
 def served_leaf(address: str, port: int, *, timeout: float = 5, proxy_protocol: bool = False) -> bytes:
-    """The leaf certificate (DER) that a TLS server presents; nothing is verified.
+    """Return the leaf certificate (DER) that a TLS server presents; nothing is verified.
 
-    `proxy_protocol` says whether the server expects its header first. Raises NetworkError when the handshake
+    Set `proxy_protocol` if the server expects the PROXY header first. Raises NetworkError if the handshake
     does not succeed within `timeout` seconds.
     """
     try:
@@ -316,7 +316,7 @@ def connect(host: str, port: int, *, timeout: float = 5) -> None:
 
 
 def addresses_of(name: str) -> tuple[str, ...]:
-    """The IP addresses that a name resolves to on this host; empty when it does not resolve."""
+    """Return the IP addresses that a name resolves to on this host; empty if it does not resolve."""
     try:
         return tuple(dict.fromkeys(address.partition("%")[0] for address in resolve(name)))
     except NetworkError:

@@ -1,4 +1,4 @@
-"""The operator: who runs a command, how they are asked and informed, and which host they mean."""
+"""The operator: the person who runs a command, the means to ask and inform them, and their host."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,66 +20,67 @@ class Prompter(Protocol):
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can answer."""
+        """True if a person can answer."""
         ...
 
     @property
     def waited(self) -> float:
-        """Seconds for which a person was waited for until now."""
+        """Seconds spent waiting for a person so far."""
         ...
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
-        """One line of text; `secret` is not echoed."""
+        """Ask for one line of text; do not echo it if `secret`."""
         ...
 
     def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:
-        """One line of text, perhaps empty; None as soon as `poll`, called every few seconds, returns None.
+        """Ask for a line, which may be empty; return None as soon as `poll` returns None.
 
-        Else it returns what is still wrong, which is shown when it changes.
+        `poll` is called every few seconds. Otherwise it returns the remaining problem, which is shown when it
+        changes.
         """
         ...
 
     def confirm(self, question: str) -> bool:
-        """Yes or no."""
+        """Ask for yes or no."""
         ...
 
     def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
-        """The id of the row chosen by number, name or id.
+        """Return the id of the row chosen by number, name or id.
 
         `rows` are cells: id, name, further details; `columns` are headings, from the name on.
         """
         ...
 
     def page(self, text: str) -> None:
-        """A long text, in a pager."""
+        """Show a long text in a pager."""
         ...
 
     def say(self, template: str, /, **values: object) -> None:
-        """One announcement; the values are filled in, as `text` does."""
+        """Print one announcement; the values are filled in, as `text` does."""
         ...
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
-        """Where to sign in with which code; `scan` is the address for a QR code, when it is another one."""
+        """Show where to sign in with which code; `scan` is the QR code's address if it differs."""
         ...
 
     def waiting(self, seconds_left: float) -> None:
-        """How long the wait for a sign-in may still last; 0: it is over."""
+        """Show the seconds left to sign in; 0 ends the display."""
         ...
 
 
 class Sinks(Protocol):
-    """Where the events and lines of a command go; the command line brings the implementation."""
+    """Destinations of a command's events and lines; the command line implements them."""
 
     def listener(self, steps: Sequence[str], progress_fd: int | None = None) -> Listener:
-        """A listener for the events of a run of `steps`; JSON lines also go to `progress_fd`."""
+        """Return a listener for the events of a run of `steps`; it also writes JSON to `progress_fd`."""
         ...
 
     def stream(self, lines: Iterable[str]) -> None:
-        """Print each line as it comes, until there are no more or the reader is gone."""
+        """Print each line as it arrives, until there are no more or the reader is gone."""
         ...
 
     def show(self, result: Result) -> bool:
-        """Show a result before the last one, on a terminal in place of the one before; whether it is read."""
+        """Show an interim result, on a terminal in place of the last; return whether it is still read."""
         ...
 
     def close_log(self) -> None:
@@ -89,13 +90,13 @@ class Sinks(Protocol):
 
 @dataclass(frozen=True)
 class Operator:
-    """Who runs a command, and what they said about all commands.
+    """The person who runs a command, with the options common to all commands.
 
     `secrets` gets every secret that is read, so that no output shows it. `files`, `processes` and `clock` are
-    the ports of the host that is meant: each process builds them once, here. `answers` is the answer file.
-    `json` and `verbose` are how results are wanted; `download` gets the bytes fetched and the bytes expected,
-    `counted` the changes made and their number; either number is 0 when the others will not follow.
-    `absent` are the directories that Podman would make for this account, topmost first.
+    the ports of the target host: each process builds them once, here. `answers` is the answer file. `json`
+    and `verbose` select the form of results. `download` gets the bytes fetched and expected, `counted` the
+    changes made and their total; a total of 0 means that no more will follow. `absent` are the directories
+    that Podman would make for this account, topmost first.
     """
 
     console: Prompter

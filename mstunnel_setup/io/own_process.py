@@ -1,4 +1,4 @@
-"""Protect this process from code that others can change, and from readers of its memory."""
+"""Protection of this process from code that others can change, and from readers of its memory."""
 
 import ctypes
 import os
@@ -17,10 +17,10 @@ _PACKAGE = Path(__file__).absolute().parents[1]
 
 
 def refuse_code_of_others() -> None:
-    """Raise CheckError when this is root, and another user can change the code of this program.
+    """Raise CheckError if root runs this program and another user can change its code.
 
-    Checked are the interpreter and its library, every directory of the module search path with its parents,
-    all files of the package, and the one file of all modules where they are packed.
+    This checks the interpreter and its library, every directory of the module search path with its parents,
+    all files of the package, and the archive of all modules if they are packed.
     """
     if os.geteuid() != 0:
         return
@@ -38,10 +38,10 @@ def refuse_code_of_others() -> None:
 
 
 def changeable(paths: Iterable[Path], *, own: bool = False) -> Iterator[Path]:
-    """The paths, and their parents, that a user other than root can change or replace.
+    """Yield the paths, and their parents, that a user other than root can change or replace.
 
-    With `own` the user of this process may, too. Links are followed, and the directories that contain them
-    are checked too. Missing paths are ignored.
+    With `own` the user of this process may change them. Links are followed, and the directories that contain
+    them are checked too. Missing paths are ignored.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -68,10 +68,10 @@ def _others_may_change(found: os.stat_result, *, own: bool = False) -> bool:
 
 
 def changeable_below(directory: str | Path) -> Iterator[Path]:
-    """The entries of a directory, at every depth, that a user other than root can change.
+    """Yield the entries of a directory, at every depth, that a user other than root can change.
 
-    With `os.scandir`, ten times as fast as `Path.walk`: it runs at every start. Python's own temporary
-    files come and go in `__pycache__`: what is gone when looked at is ignored.
+    This runs at every start, and `os.scandir` is ten times as fast as `Path.walk`. Python creates and removes
+    temporary files in `__pycache__`, so missing entries are ignored.
     """
     with suppress(FileNotFoundError), os.scandir(directory) as entries:
         for entry in entries:
@@ -90,7 +90,7 @@ _PR_SET_DUMPABLE: Final = 4
 def keep_private() -> None:
     """Deny other programs of the account access to this process's memory, and disable core dumps.
 
-    Clears PR_SET_DUMPABLE (prctl(2)), which execve(2) resets; the core limit is inherited.
+    This clears PR_SET_DUMPABLE (prctl(2)), which execve(2) resets; the core limit is inherited.
     """
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

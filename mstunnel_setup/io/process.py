@@ -1,4 +1,4 @@
-"""The process runner: the only module that starts programs. Never a shell, always a time limit."""
+"""The process runner: the only module that starts programs, never with a shell, always with a time limit."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ from mstunnel_setup.io.accounts import Account, own_name
 from mstunnel_setup.io.errors import PROGRAM_FAILED, ProcessError
 from mstunnel_setup.io.terminal import run_apart
 
-# Other variables are not inherited by children: they may hold secrets.
-# For programs that a person reads; an empty one counts as none. What we read is in English.
+# Children inherit no other variables, which may hold secrets. The language variables are for programs that a
+# person uses, where an empty one counts as unset; programs whose output we parse run in English.
 _LANGUAGE = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES")
 _PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
@@ -25,13 +25,13 @@ _PASSED_ON = (
     *("PAGER", "TERM", "PODMAN_IGNORE_CGROUPSV1_WARNING"),
 )
 _PROGRAMS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-# Characters of a program's last line that a message quotes.
+# The number of characters of a program's last line that a message quotes.
 _LONGEST = 2000
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A finished program: exit code and what it printed (text, undecodable bytes replaced)."""
+    """A finished program: exit code and output (text, undecodable bytes replaced)."""
 
     code: int
     output: str
@@ -39,10 +39,10 @@ class Completed:
 
 
 class Processes:
-    """Starts programs."""
+    """Starts programs, each with a time limit or under the caller's control."""
 
     def find(self, program: str) -> str | None:
-        """The full path of `program`, or None when it is not installed."""
+        """Return the full path of `program`, or None if it is not installed."""
         return shutil.which(program, path=_environment({}).get("PATH"))
 
     def run(
@@ -58,7 +58,8 @@ class Processes:
         """Run a program and wait for it; root may run it as `account`.
 
         Secrets go through `stdin`, never through `arguments` or `environment`. `timeout` is in seconds.
-        Raises ProcessError when it cannot start, takes too long, or, with `check`, does not exit with 0.
+        Raises ProcessError if the program cannot start, takes too long, or, with `check`, does not exit with
+        0.
         """
         program = arguments[0]
         try:
@@ -68,7 +69,8 @@ class Processes:
                 capture_output=True,
                 timeout=timeout,
                 check=False,
-                # Other programs of an account see its environment; ours may have the password of a proxy.
+                # Other programs of an account can read its environment; ours may contain the password of a
+                # proxy.
                 env=_environment(environment or {}) if account is None else {"PATH": _PROGRAMS_PATH},
                 user=account.uid if account else None,
                 group=account.gid if account else None,
@@ -99,27 +101,28 @@ class Processes:
         return completed
 
     def replace(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:
-        """Replace this process with another program (`logs --follow` and similar); does not return.
+        """Replace this process with another program (`logs --follow` and similar).
 
-        `environment` is all that it inherits; without it, it gets what every program gets. Raises OSError.
+        The program gets only `environment`, or the usual variables without it. Raises OSError.
         """
         given = _environment({}) if environment is None else environment
         os.execvpe(arguments[0], list(arguments), given)  # noqa: S606 (no shell is the point)
 
     def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-        """Run a program as `account` in place of this one; exits as the program does, and does not return.
+        """Run a program as `account` in place of this one, and exit with its exit code.
 
-        Root stays as a relay: the account gets no access to its terminal (`run_apart`). Raises ProcessError.
+        Root stays as a relay, so that the account gets no access to root's terminal (`run_apart`). Raises
+        ProcessError.
         """
         code, _ = _apart(arguments, account, environment, keep_output=False)
-        # The exit code of shells for a program that a signal ended.
+        # Shells use this exit code for a program that a signal ended.
         raise SystemExit(128 - code if code < 0 else code)
 
     def attend(self, arguments: Sequence[str], stdin: bytes | None = None) -> Completed:
-        """Run an interactive program at our terminal; only its standard output is captured.
+        """Run an interactive program at our terminal and capture its standard output.
 
-        It shares our standard input, or gets `stdin`. There is no time limit; a signal that stops us stops it
-        first. Raises ProcessError when it cannot start.
+        It shares our standard input, or gets `stdin`. There is no time limit; a signal that stops this
+        process stops the program first. Raises ProcessError if it cannot start.
         """
         try:
             process = subprocess.Popen(
@@ -132,7 +135,7 @@ class Processes:
             raise _not_started(arguments[0], error) from error
         assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
         stopped = False
-        # The terminal sends Ctrl-C to the program, other signals are forwarded.
+        # The terminal sends Ctrl-C to the program; other signals are forwarded.
         with process.stdout as stream:
             while True:
                 try:
@@ -154,16 +157,16 @@ class Processes:
     def attend_as(
         self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> Completed:
-        """`attend` as `account`, without access to our terminal (`run_apart`). Raises ProcessError."""
+        """Run `attend` as `account`, without access to our terminal (`run_apart`). Raises ProcessError."""
         code, output = _apart(arguments, account, environment, keep_output=True)
         return Completed(code, _text(output), "")
 
     def lines(self, arguments: Sequence[str], *, held_input: bool = False) -> Iterator[str]:
-        """The output of a program line by line, both streams merged.
+        """Yield the output of a program line by line, both streams merged.
 
         Its standard input is empty; with `held_input` it stays open. There is no time limit; the program is
-        stopped when the iteration ends. Raises ProcessError when it cannot start, and at the end when its
-        exit code is not 0.
+        stopped when the iteration ends. Raises ProcessError if it cannot start, and at the end if its exit
+        code is not 0.
         """
         last = ""
         try:
@@ -191,7 +194,7 @@ class Processes:
             )
 
     def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start a background program; the caller stops it. Its output is discarded."""
+        """Start a background program and discard its output; the caller stops it."""
         return subprocess.Popen(
             list(arguments),
             stdin=subprocess.DEVNULL,
@@ -226,7 +229,8 @@ def _not_started(program: str, error: Exception, account: str = "") -> ProcessEr
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     if os.geteuid() != 0:
-        # The account's service manager; shells started by `su` and cron lack this variable.
+        # This is the socket directory of the account's service manager; shells started by `su` and cron lack
+        # the variable.
         kept.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
     return {"PATH": _PROGRAMS_PATH, **kept, "LC_ALL": "C.UTF-8", **extra}
 
@@ -236,5 +240,5 @@ def _text(data: bytes) -> str:
 
 
 def _shown(arguments: Sequence[str]) -> str:
-    """The command for a message, redacted: an address among its arguments may hold a password."""
+    """Return the command for a message, redacted: an address among its arguments may contain a password."""
     return without_likely(" ".join(arguments))

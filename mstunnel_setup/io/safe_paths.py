@@ -1,6 +1,6 @@
-"""Safe access to a path: its parent is opened component by component, and unsafe parents are refused.
+"""Safe access to paths: parents are opened component by component, and unsafe ones are refused.
 
-Files are written as temporary files beside their targets: those that killed processes left are removed here.
+Files are written as temporary files next to their targets; `sweep` removes those of killed processes.
 """
 
 import errno
@@ -44,11 +44,10 @@ _CAUSES: Mapping[int, Declared[FileError]] = {
 
 @contextmanager
 def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
-    """A descriptor of the parent of `path` (below `root`), every component checked, and the last name.
+    """Yield a descriptor of the checked parent of `path` (below `root`), and the last name.
 
-    A directory that others can write to is refused, except one like /tmp above a directory of ours.
-
-    Raises FileError, also for an OSError of the block; `verb` is the intended operation.
+    Every component is checked. A directory that others can write to is refused, except one like /tmp above a
+    directory of ours. Raises FileError, also for an OSError of the block; `verb` is the intended operation.
     """
     pure = PurePosixPath(path)
     if not pure.is_absolute() or ".." in pure.parts:
@@ -71,9 +70,10 @@ def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
             if shared and found.st_uid not in (0, os.geteuid()):
                 raise _unsafe(shared, verb, path)
             shared = part if _others_can_write(found) else ""
-            # The agent can only change its own directories, which are opened by descriptor: no link redirects
-            # us. Others can add entries to a sticky directory of root, as /tmp (inode(7)), and change none of
-            # ours: what lies directly in it may be anyone's, a directory below it that is ours is safe.
+            # The agent can change only its own directories, which are opened by descriptor, so that no link
+            # redirects us. In root's sticky directories, such as /tmp (inode(7)), others can add entries but
+            # cannot change ours: entries directly in them may be anyone's, but our own directories below them
+            # are safe.
             trusted = found.st_uid in (0, os.geteuid(), AGENT_USER)
             keeps_entries = found.st_uid == 0 and found.st_mode & stat.S_ISVTX
             if not trusted or (shared and not keeps_entries):
@@ -89,7 +89,7 @@ def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
 
 
 def kind_of(mode: int) -> Kind:
-    """The kind of file that a `st_mode` describes."""
+    """Return the kind of file that a `st_mode` describes."""
     if stat.S_ISREG(mode):
         return "file"
     if stat.S_ISDIR(mode):
@@ -98,7 +98,7 @@ def kind_of(mode: int) -> Kind:
 
 
 def name_of_kind(mode: int) -> str:
-    """The kind of file that a `st_mode` describes, for messages."""
+    """Return the kind of file that a `st_mode` describes, for messages."""
     words = {
         stat.S_IFREG: text("file"),
         stat.S_IFDIR: text("directory"),
@@ -112,7 +112,7 @@ def name_of_kind(mode: int) -> str:
 def refuse_irregular(
     parent: int, name: str, verb: str, path: str, allowed: Callable[[int], bool] = stat.S_ISREG
 ) -> None:
-    """Raise FileError unless nothing is there, or a regular file (with `allowed`: a link)."""
+    """Raise FileError unless `name` is unused or a regular file (with `allowed`: a link)."""
     try:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
@@ -125,7 +125,7 @@ def refuse_irregular(
 
 
 def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
-    """Raise FileError unless this is a regular file with one name: appending would change the others too."""
+    """Raise FileError unless this is a regular file with one name: an append would change all its names."""
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
         kind = name_of_kind(found.st_mode)
@@ -143,7 +143,7 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
 def _others_can_write(found: os.stat_result) -> bool:
     if found.st_mode & stat.S_IWOTH:
         return True
-    # Only then: where the group is not in /etc/group, each question starts `getent`.
+    # This check comes last because it starts `getent` for every group that is not in /etc/group.
     by_group = found.st_mode & stat.S_IWGRP
     return bool(by_group and not (is_service_group(found.st_gid) or is_own_group(found.st_gid)))
 
@@ -154,7 +154,7 @@ def _unsafe(part: str, verb: str, path: str) -> FileError:
 
 
 def explain(verb: str, path: str, error: OSError) -> FileError:
-    """The FileError for an OSError of the operation `verb` on `path`."""
+    """Return the FileError for an OSError of the operation `verb` on `path`."""
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         problem = text("a directory above it is a link or not a directory")
         return PATH_UNSAFE(verb=text(verb), path=path, problem=problem)
@@ -163,9 +163,9 @@ def explain(verb: str, path: str, error: OSError) -> FileError:
 
 
 def visible_kind(path: Path) -> Kind | None:
-    """What kind of file `path` leads to, links followed; None when this user sees nothing there.
+    """Return the kind of file at `path`, links followed; None if this user cannot see it.
 
-    For a path that is only probed: what lies in a closed directory is no use to this user.
+    This is for probed paths: a file in a closed directory is of no use to this user.
     """
     try:
         return kind_of(path.stat().st_mode)
@@ -174,9 +174,9 @@ def visible_kind(path: Path) -> Kind | None:
 
 
 def kind_at(path: Path) -> Kind | None:
-    """What kind of file `path` leads to, links followed; None when nothing is there.
+    """Return the kind of file at `path`, links followed; None if there is none.
 
-    Raises UsageError when that cannot be seen: in a closed directory, or for a name that is too long.
+    Raises UsageError if that cannot be determined: in a closed directory, or for a name that is too long.
     """
     try:
         return kind_of(path.stat().st_mode)
@@ -199,7 +199,7 @@ def refuse_present(path: Path) -> None:
 
 
 def temporary_name(name: str) -> str:
-    """An unpredictable name for a temporary file that will replace `name`."""
+    """Return an unpredictable name for a temporary file that will replace `name`."""
     return f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
 
 
@@ -207,7 +207,7 @@ def sweep(parent: int, name: str) -> None:
     """Remove temporary files for `name` that killed processes left behind."""
     ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
     for leftover in filter(ours.fullmatch, os.listdir(parent)):
-        # Already gone, being written by another process, or not removable by us.
+        # The file may be gone, still being written by another process, or not removable by us.
         with suppress(OSError):
             _remove_unused(parent, leftover)
 
@@ -226,6 +226,6 @@ def _remove_unused(parent: int, leftover: str) -> None:
 
 
 def discard(parent: int, temporary: str) -> None:
-    """Remove a temporary file; a later run removes what fails now."""
+    """Remove a temporary file; a later run removes it if this fails."""
     with suppress(OSError):
         os.unlink(temporary, dir_fd=parent)

@@ -1,6 +1,7 @@
-"""Systemd: its units, what a service reports to it (sd_notify(3)), and the journal with its fields.
+"""systemd: units, service notifications (sd_notify(3)), and the journal with its fields.
 
-Source of the journal: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/; systemd.exec(5) for `JOURNAL_STREAM`.
+Source of the journal protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/; systemd.exec(5) for
+`JOURNAL_STREAM`.
 """
 
 import os
@@ -26,17 +27,17 @@ _NO_SYSTEMD = 4
 
 
 def trusted_writers() -> tuple[str, ...]:
-    """Matches of journalctl for what root or this user wrote: an engine, a unit or a program of ours.
+    """Return journalctl matches for entries that root or this user wrote.
 
-    Every user can write to the journal, under any tag and container name; the kernel states who it was.
+    Every user can write to the journal, under any tag and container name; the kernel adds the user id.
     """
     return tuple(f"_UID={number}" for number in sorted({0, os.geteuid()}))
 
 
 class Systemd:
-    """The service manager of this host, or with `user` that of the account that runs this process.
+    """The service manager of this host, or with `user` that of this process's account.
 
-    Methods raise EngineError `systemd-failed` when it refuses or does not answer.
+    Methods raise EngineError `systemd-failed` if it refuses or does not respond.
     """
 
     def __init__(self, processes: Processes, marker: str = _MARKER, *, user: bool = False) -> None:
@@ -45,24 +46,24 @@ class Systemd:
         self._scope = ("--user",) if user else ()
 
     def running(self) -> bool:
-        """Whether systemd is process 1 here."""
+        """Return whether systemd is process 1 here."""
         return Path(self._marker).is_dir()
 
     def daemon_reload(self) -> None:
-        """Read unit files again, generators included."""
+        """Reload unit files and run generators."""
         self._systemctl("daemon-reload")
 
     def reload_if_changed(self, unit: str) -> None:
-        """Read unit files again if systemd knows `unit` with other files, or not at all.
+        """Reload unit files if those of `unit` have changed or systemd does not know the unit.
 
-        One that it has not loaded yet needs no reload: systemd reads its files when it loads it.
+        A unit that is not loaded yet needs no reload: systemd reads its files when it loads it.
         """
         shown = self._query("show", "--property=LoadState,NeedDaemonReload", "--", unit).output
         if "NeedDaemonReload=no" not in shown or "LoadState=not-found" in shown:
             self.daemon_reload()
 
     def start(self, *units: str) -> None:
-        """Start units at the same time, also after too many failed starts; those that can start do."""
+        """Start units at the same time, even after too many failed starts; start as many as possible."""
         self.forget_failure(*units)
         self._systemctl("start", "--", *units)
 
@@ -72,34 +73,34 @@ class Systemd:
         self.forget_failure(unit)
 
     def forget_failure(self, *units: str) -> None:
-        """Have failed units count as ones that were never started; also when their files are gone."""
+        """Reset the failed state of units, even if their files are gone."""
         self._query("reset-failed", "--", *units)
 
     def restart(self, unit: str) -> None:
-        """Restart a unit, also after too many failed starts."""
+        """Restart a unit, even after too many failed starts."""
         self.forget_failure(unit)
         self._systemctl("restart", "--", unit)
 
     def active(self, unit: str) -> bool:
-        """Whether a unit is running."""
+        """Return whether a unit is running."""
         return self._query("is-active", "--quiet", "--", unit).code == 0
 
     def stopped(self, unit: str) -> bool:
-        """Whether a unit neither runs nor has failed nor is about to start again."""
+        """Return whether a unit is inactive: neither running, failed nor about to restart."""
         return self._query("is-active", "--", unit).output.strip() == "inactive"
 
     def failed(self, unit: str) -> bool:
-        """Whether a unit is in the failed state."""
+        """Return whether a unit is in the failed state."""
         return self._query("is-failed", "--quiet", "--", unit).code == 0
 
     def restarts(self, unit: str) -> int:
-        """How often systemd automatically restarted a unit since it was last started."""
+        """Return how often systemd has automatically restarted a unit since its last start."""
         return whole_number(self._property("NRestarts", unit).output.strip()) or 0
 
     def known(self, unit: str) -> bool:
-        """Whether the unit exists. Raises EngineError when systemd runs and does not answer.
+        """Return whether the unit exists. Raises EngineError if systemd runs and does not respond.
 
-        The units of an account are gone together with its service manager.
+        The units of an account disappear with its service manager.
         """
         answer = self._property("LoadState", unit)
         if answer.code and self.running() and not self._scope:
@@ -108,14 +109,14 @@ class Systemd:
         return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:
-        """The environment variables of a unit, quoted for a shell."""
+        """Return the environment variables of a unit, quoted for a shell."""
         return self._property("Environment", unit).output
 
     def _property(self, name: str, unit: str) -> Completed:
         return self._query("show", f"--property={name}", "--value", "--", unit)
 
     def log(self, unit: str, lines: int) -> str:
-        """The last lines that a container service logged; empty when there is no journal.
+        """Return the last lines that a container service logged; empty without a journal.
 
         The journald log drivers of both engines set CONTAINER_NAME, whatever the tag; our units log under
         their name. Messages of systemd and the engine about starts and stops are left out.
@@ -131,7 +132,7 @@ class Systemd:
         follow: bool = False,
         timestamps: bool = False,
     ) -> tuple[str, ...]:
-        """The command that shows what `log` returns."""
+        """Return the command that shows the lines of `log`."""
         name = unit.removesuffix(".service")
         return (
             *("journalctl", f"CONTAINER_NAME={name}", *trusted_writers()),
@@ -165,7 +166,7 @@ _MICROSECONDS: Final = 1_000_000
 
 
 class ServiceManager:
-    """The service manager at a datagram socket; without an address there is none, and nothing is sent.
+    """The service manager at a datagram socket; without an address nothing is sent.
 
     A report that cannot be delivered is dropped: only systemd reads it.
     """
@@ -176,19 +177,19 @@ class ServiceManager:
 
     @classmethod
     def of(cls, environment: MutableMapping[str, str]) -> Self:
-        """That of this process; taken out of the environment, or Podman would report in its place."""
+        """Return this process's service manager; remove its address, or Podman would report there."""
         return cls(environment.pop(_ADDRESS, ""))
 
     def ready(self) -> None:
-        """The service has started."""
+        """Report that the service has started."""
         self._send("READY=1")
 
     def alive(self, seconds: float) -> None:
-        """The service works, and will say so again within so many seconds; else it is to be restarted."""
+        """Report that the service works; systemd restarts it without another report within `seconds`."""
         self._send(f"WATCHDOG_USEC={int(seconds * _MICROSECONDS)}\nWATCHDOG=1")
 
     def status(self, text: str) -> None:
-        """What the service is doing, for `systemctl status`."""
+        """Report the current activity, for `systemctl status`."""
         self._send("STATUS=" + text.replace("\n", " "))
 
     def _send(self, message: str) -> None:
@@ -210,22 +211,22 @@ _SIZE_BYTES: Final = 8
 
 
 class SystemJournal:
-    """The journal that listens at a datagram socket."""
+    """The journal at a datagram socket."""
 
     def __init__(self, address: str = _SOCKET) -> None:
         self._address = address
 
     @classmethod
     def of(cls, environment: Mapping[str, str], stream: int) -> Self | None:
-        """The journal, where the open file `stream` leads to it anyway; None elsewhere."""
+        """Return the journal if the open file `stream` is connected to it; otherwise None."""
         state = os.fstat(stream)
         return cls() if environment.get(_STREAM) == f"{state.st_dev}:{state.st_ino}" else None
 
     def send(self, fields: Mapping[str, str]) -> bool:
-        """Add an entry; whether the journal took it."""
+        """Add an entry; return whether the journal accepted it."""
         message = b""
         for name, value in fields.items():
-            # By its length, which no value can leave.
+            # Each value is sent with its length, so that its content cannot add a field.
             content = value.encode(errors="replace")
             message += b"%s\n%s%s\n" % (name.encode(), len(content).to_bytes(_SIZE_BYTES, "little"), content)
         try:

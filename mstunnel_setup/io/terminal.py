@@ -1,4 +1,4 @@
-"""Run a program as another account in a separate session and, where we have a terminal, on a new one.
+"""Running a program as another account in a separate session, on a new terminal if we have one.
 
 A program can inject input into its terminal (TIOCSTI, ioctl_tty(2)): on root's terminal it could type into
 root's shell. So it gets a new pseudo-terminal, and we relay bytes, signals and the window size.
@@ -32,20 +32,22 @@ from mstunnel_setup.io.own_process import end_with_parent
 _STANDARD: Final = (0, 1, 2)
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _CHUNK: Final = 65_536
-# Poll interval for the end of the program: a child that it left behind may keep the terminal open.
+# Seconds between checks for the program's end: a child that it left behind may keep the terminal open.
 _LOOK_SECONDS: Final = 0.1
 
 
 def run_apart(
     arguments: Sequence[str], account: Account, environment: Mapping[str, str], *, keep_output: bool = False
 ) -> tuple[int, bytes]:
-    """Run a program as `account`: its exit code (negative: the signal), and its output when `keep_output`.
+    """Run a program as `account`; return its exit code and, with `keep_output`, its output.
 
-    It has no access to our terminal, and is killed when we are. Signals are forwarded to it, except those
-    that we ignore. It runs in its home when it cannot enter the working directory. `arguments` begin with a
-    dynamically linked program. No other program of the account can look into it; it gets `environment`
-    through a pipe (`hand_over.receive_variables`). Raises OSError, ValueError or subprocess.SubprocessError
-    when it cannot start, CheckError when others can look into it.
+    The exit code is negative for a signal. The program has no access to our terminal, and is killed when this
+    process is. Signals are forwarded to it, except ignored ones. It runs in the account's home if it cannot
+    enter the working directory. `arguments` begin with a dynamically linked program. No other program of the
+    account can read its memory; it gets `environment` through a pipe (`hand_over.receive_variables`).
+
+    Raises OSError, ValueError or subprocess.SubprocessError if it cannot start, CheckError if others can read
+    it.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -69,7 +71,7 @@ def run_apart(
         if shared:
             undo.callback(os.close, ours)
         undo.enter_context(_forwarded_signals(process, ours, shared))
-        # We may read the terminal at standard input, also one that does not control us.
+        # We may read from a terminal that does not control us, or from our own one in the foreground.
         keyboard = 0 in shared
         with contextlib.suppress(OSError):
             keyboard = keyboard and os.tcgetpgrp(0) == os.getpgrp()
@@ -86,16 +88,16 @@ def _started(
     streams: tuple[int, int, int],
     terminal: int,
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a program with these standard streams; return it and the end of the pipe for its variables.
+    """Start a program with these standard streams; return it and the pipe end for its variables.
 
-    `terminal` is the one that it leads a session at, -1 for none.
+    `terminal` becomes its controlling terminal; -1 for none.
     """
     loader, copy = closed_loader(arguments[0])
     reading, writing = os.pipe()
     needed = [reading] if copy is None else [reading, copy]
 
     def enter_session() -> None:
-        """Runs in the new process, which already has the account's user ID and leads its session."""
+        """Prepare the new process, which already has the account's user id and leads its session."""
         end_with_parent(signal.SIGKILL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if terminal >= 0:
@@ -129,9 +131,9 @@ def _started(
 
 
 def _new_terminal(like: int) -> tuple[int, int]:
-    """A pseudo-terminal with the settings of `like`: our end, and the end for a program.
+    """Open a pseudo-terminal with the settings of `like`; return our end and the program's end.
 
-    It stays root's: other programs of the account would read there what root types.
+    Root keeps owning it: other programs of the account could otherwise read what root types.
     """
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
@@ -146,9 +148,9 @@ def _copy_size(source: int, target: int) -> None:
 
 
 def _relay(process: subprocess.Popen[bytes], ours: int, shared: Sequence[int], *, keyboard: bool) -> bytes:
-    """Relay bytes until the program has ended; returns what it wrote into the pipe, if there is one.
+    """Relay bytes until the program has ended; return its output in the pipe, if there is one.
 
-    `ours` is our end of its terminal (-1: none), `shared` those standard streams that are terminals.
+    `ours` is our end of its terminal (-1: none), `shared` the standard streams that are terminals.
     """
     kept: list[bytes] = []
     sinks: dict[int, Callable[[bytes], object]] = {}
@@ -174,7 +176,7 @@ def _relay(process: subprocess.Popen[bytes], ours: int, shared: Sequence[int], *
 
 
 def _read(source: int) -> bytes | None:
-    """One read; None at the end (EIO of a terminal with a closed other end, nothing from a pipe)."""
+    """Read once; return None at the end (EIO of a terminal with a closed other end, nothing from a pipe)."""
     try:
         return os.read(source, _CHUNK) or None
     except BlockingIOError:
@@ -185,7 +187,7 @@ def _read(source: int) -> bytes | None:
 
 @contextlib.contextmanager
 def _forwarded_signals(process: subprocess.Popen[bytes], ours: int, shared: Sequence[int]) -> Iterator[None]:
-    """Forward signals and changes of the window's size inside the block; an ignored one (nohup) stays so."""
+    """Forward signals and window size changes inside the block; ignored signals (nohup) stay ignored."""
 
     def forward(number: int, _frame: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -210,7 +212,7 @@ def _forwarded_signals(process: subprocess.Popen[bytes], ours: int, shared: Sequ
 
 @contextlib.contextmanager
 def _raw(terminal: int) -> Iterator[None]:
-    """Raw mode: keys, including Ctrl-C, are passed on for the other terminal to interpret."""
+    """Set raw mode: keys, including Ctrl-C, are passed on for the other terminal to interpret."""
     before = termios.tcgetattr(terminal)
     tty.setraw(terminal)
     try:
@@ -221,7 +223,7 @@ def _raw(terminal: int) -> Iterator[None]:
 
 
 def _write_all(target: int, data: bytes) -> None:
-    """Write as much as possible; dropped when the terminal is gone or its buffer is full."""
+    """Write as much as possible; drop the rest if the terminal is gone or its buffer is full."""
     with contextlib.suppress(OSError):
         while data:
             data = data[os.write(target, data) :]

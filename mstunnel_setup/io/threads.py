@@ -18,7 +18,10 @@ class LateError(Exception):
 
 
 class DaemonPool:
-    """At most `size` calls at once. What was not begun when the block ends is cancelled."""
+    """A pool of at most `size` concurrent calls.
+
+    Calls that have not begun when the block ends are cancelled.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -36,7 +39,7 @@ class DaemonPool:
             self._calls.put(None)
 
     def submit(self, function: Callable[..., Made], *arguments: object) -> "Future[Made]":
-        """Have the function called; its result or exception comes with the future."""
+        """Queue a call of the function; the future gets its result or exception."""
         future: Future[Made] = Future()
 
         def call() -> None:
@@ -60,7 +63,7 @@ class DaemonPool:
 
 
 def result_within(future: "Future[Made]", seconds: float) -> Made:
-    """The result of a call, or the exception that it ended with. Raises LateError when it still runs then."""
+    """Return the result of a call or raise its exception. Raises LateError if it still runs."""
     if not wait([future], timeout=max(0.0, seconds)).done:
         raise LateError
     return future.result()

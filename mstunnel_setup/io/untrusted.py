@@ -1,7 +1,7 @@
-"""Read and remove files that a less privileged program may have created.
+"""Reading and removing files that a less privileged program may have created.
 
-Both work with file descriptors and follow no link. Neither blocks on a pipe, opens a device, or recurses
-deeper than the stack and the descriptor table allow.
+Both use file descriptors and follow no link. Neither blocks on a pipe, opens a device, or recurses deeper
+than the stack and the descriptor table allow.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from mstunnel_setup.io.safe_paths import DIRECTORY, explain, name_of_kind
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OWNER_ALONE = 0o700
-# More than the storage of a container engine holds.
+# More than a container engine's storage holds.
 MOST_ENTRIES: Final = 10_000_000
 _BATCH: Final = 100
 _PIECE: Final = 256 * 1024
 
 
 def read(place: Path, path: str, limit: int) -> bytes | None:
-    """The regular file at `place`, of at most `limit` bytes; None when there is none.
+    """Return the regular file at `place`, of at most `limit` bytes; None if there is none.
 
     Raises FileError `file-irregular` or `file-too-large` for anything else. `path` is its name in messages.
     """
@@ -40,7 +40,7 @@ def read(place: Path, path: str, limit: int) -> bytes | None:
         kind = os.fstat(handle).st_mode
         content = bytearray()
         while stat.S_ISREG(kind) and len(content) <= limit:
-            # The buffer is as large as what is asked for, however small the file.
+            # os.read() allocates a buffer of the requested size, however small the file is.
             piece = os.read(handle, min(_PIECE, limit + 1 - len(content)))
             if not piece:
                 return bytes(content)
@@ -61,10 +61,10 @@ def read(place: Path, path: str, limit: int) -> bytes | None:
 
 
 def discard(parent: int, name: str, most: int = MOST_ENTRIES) -> None:
-    """Remove the entry `name` of the directory `parent`, a directory with all of its content.
+    """Remove the entry `name` of the directory `parent`, including a directory's content.
 
     Raises OSError ENOTEMPTY for a directory of more than `most` entries, or one that another process refills;
-    so many are gone then.
+    `most` entries are gone then.
     """
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
@@ -88,7 +88,7 @@ def empty(top: int, most: int = MOST_ENTRIES) -> None:
 
 @dataclass
 class _Emptying:
-    """Empties the directory `top`; `left` is how many entries it may still look at."""
+    """Empties the directory `top`; `left` is the number of entries it may still process."""
 
     top: int
     left: int
@@ -99,7 +99,7 @@ class _Emptying:
                 self._take_apart(name)
 
     def _take_apart(self, name: str) -> None:
-        """Remove `name`; of a directory its files, after its subdirectories were moved next to it."""
+        """Remove `name`; for a directory, move its subdirectories next to it and remove its files first."""
         if not stat.S_ISDIR(os.stat(name, dir_fd=self.top, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=self.top)
             return
@@ -120,7 +120,7 @@ class _Emptying:
             os.unlink(name, dir_fd=handle)
 
     def _names(self, handle: int) -> list[str]:
-        """The first names in a directory: no more than fit into memory, whatever was put there."""
+        """Return the first names in a directory, few enough to fit into memory."""
         with os.scandir(handle) as entries:
             found = [entry.name for entry in islice(entries, _BATCH)]
         self.left -= len(found)
@@ -130,9 +130,9 @@ class _Emptying:
 
 
 def _opened(parent: int, name: str) -> int:
-    """A descriptor of a directory, made accessible first where its owner has removed the permissions.
+    """Return a descriptor of a directory, and restore its owner's permissions if necessary.
 
-    As root it is taken away from its owner, who could refill it as fast as it is emptied.
+    Root takes the directory away from its owner, who could otherwise refill it as fast as it is emptied.
     """
     try:
         handle = os.open(name, DIRECTORY, dir_fd=parent)
@@ -141,15 +141,16 @@ def _opened(parent: int, name: str) -> int:
         handle = os.open(name, DIRECTORY, dir_fd=parent)
     with contextlib.suppress(PermissionError):
         os.fchown(handle, os.geteuid(), -1)
-    # Without write permission nothing in it can be removed; and no other user is to have it.
+    # Removing entries requires write permission, which no other user may have.
     if os.fstat(handle).st_uid == os.geteuid():
         os.fchmod(handle, _OWNER_ALONE)
     return handle
 
 
 def _make_accessible(parent: int, name: str) -> None:
-    """Give the owner of a directory all permissions, and follow no link that took its place meanwhile."""
-    # Such a descriptor needs no permission for the directory itself. `os.chmod` with `dir_fd` follows links.
+    """Give the owner of a directory all permissions; follow no link that has replaced it."""
+    # An O_PATH descriptor needs no permission for the directory itself. `os.chmod` with `dir_fd` follows
+    # links.
     handle = os.open(name, DIRECTORY | os.O_PATH, dir_fd=parent)
     try:
         Path(f"/proc/self/fd/{handle}").chmod(_OWNER_ALONE)
@@ -158,7 +159,7 @@ def _make_accessible(parent: int, name: str) -> None:
 
 
 def _irregular(place: Path, path: str, error: OSError) -> FileError:
-    """The error for a file that could not be opened: what it is, if that is the reason (a link, a socket)."""
+    """Return the error for a file that could not be opened; it names the kind of a link, socket and so on."""
     with contextlib.suppress(OSError):
         kind = os.lstat(place).st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):

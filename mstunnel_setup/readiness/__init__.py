@@ -1,1 +1,1 @@
-"""Readiness: facts of the host and its surroundings, judged by one pure function for each check."""
+"""Readiness: facts about the host and its surroundings, and one pure function for each check of them."""

@@ -1,4 +1,4 @@
-"""The tables `data/platforms.toml` and `data/endpoints.toml`, which are dated, and what checks may find."""
+"""The dated tables `data/platforms.toml` and `data/endpoints.toml`, and the possible findings of checks."""
 
 import math
 import tomllib
@@ -20,14 +20,14 @@ from mstunnel_setup.readiness.facts.section import EngineName, Section
 
 CUSTOM = "custom"
 REGISTRY = "registry"
-# No registry: images from an archive are called so.
+# The name that replaces a registry for images from an archive.
 _LOCAL = LOCAL.partition("/")[0]
 
 
 class Platform(Section):
-    """A distribution: its engine, the version it ships, when support ended, whether the vendor lists it.
+    """A distribution: its engine, the shipped version, the end of its support, and the vendor's listing.
 
-    `last_listed` is the day of the last edition that had it, where newer ones do not and tell no end.
+    `last_listed` is the day of the last edition that had it, if newer editions omit it without an end date.
     """
 
     distribution: str
@@ -40,7 +40,7 @@ class Platform(Section):
 
 
 class Size(Section):
-    """What each of `servers` servers needs for up to `devices` devices; memory and disk in GB."""
+    """The needs of each of `servers` servers for up to `devices` devices; memory and disk in GB."""
 
     devices: int
     servers: int
@@ -50,12 +50,12 @@ class Size(Section):
 
     @property
     def share(self) -> int:
-        """Devices of one of the servers."""
+        """The number of devices for each server."""
         return self.devices // self.servers
 
 
 class Platforms(Section):
-    """The whole table, and the day it was read from its sources."""
+    """The whole table, and the day on which it was read from its sources."""
 
     date: date
     least_rootless: dict[str, str]
@@ -65,20 +65,20 @@ class Platforms(Section):
     size: tuple[Size, ...]
 
     def of(self, distribution: str, version: str) -> Platform | None:
-        """The row of a distribution; CentOS, Rocky and the like are not Red Hat's."""
+        """Return the row of a distribution; CentOS, Rocky and the like do not count as Red Hat's."""
         rows = (row for row in self.platform if row.distribution == distribution and row.version == version)
         return next(rows, None)
 
     def least_engine(self, platform: Platform) -> str:
-        """The oldest version of the platform's engine that will do: as shipped, and as this project needs."""
+        """Return the oldest acceptable version of the platform's engine: the shipped or the required one."""
         return max(platform.shipped or "0", self.engines[platform.engine].least, key=Version)
 
     def size_for(self, devices: int) -> Size:
-        """The first row of which one server is large enough, else the last one."""
+        """Return the first row of which one server is large enough, or else the last one."""
         return next((row for row in self.size if devices <= row.share), self.size[-1])
 
     def servers_for(self, devices: int) -> int:
-        """How many servers that many devices take; beyond the table it goes on in a straight line."""
+        """Return the number of servers for the devices; beyond the table it is extrapolated linearly."""
         if any(devices <= row.share for row in self.size):
             return 1
         rows = (row.servers for row in self.size if devices <= row.devices)
@@ -88,10 +88,10 @@ class Platforms(Section):
 class Endpoint(Section):
     """A name that must be reachable. `host` may name a port; without `host` there is only a pattern.
 
-    `archive` stands for a registry where images come from an archive, and it is missing.
+    `archive` replaces a registry if images come from an archive that is missing.
 
-    `expect` are the HTTP statuses of a healthy answer (none: any below 500), `expect_certificate` those when
-    a client certificate that is not enrolled is presented.
+    `expect` are the HTTP statuses of a healthy response (none: any below 500), `expect_certificate` those for
+    a client certificate that is not enrolled.
     """
 
     purpose: str
@@ -112,7 +112,7 @@ class Endpoints(Section):
 
 
 class PossibleFinding(Report):
-    """What a check may find, and what to do about it."""
+    """A possible finding of a check, and its remedy."""
 
     seen: str
     hint: str
@@ -120,27 +120,27 @@ class PossibleFinding(Report):
 
 @cache
 def possible_findings() -> Mapping[str, tuple[PossibleFinding, ...]]:
-    """What a check may find, by its id, unless that needs values of a host; `make docs` writes it."""
+    """Return the possible findings by check id, except those with values of a host (from `make docs`)."""
     content = (files("mstunnel_setup") / "data/check-findings.json").read_text("utf-8")
     return TypeAdapter(dict[str, tuple[PossibleFinding, ...]]).validate_json(content)
 
 
 @cache
 def platforms() -> Platforms:
-    """The table of supported platforms."""
+    """Return the table of supported platforms."""
     return Platforms.model_validate(_table("platforms.toml"))
 
 
 @cache
 def endpoints() -> Endpoints:
-    """The endpoint sets of all clouds."""
+    """Return the endpoint sets of all clouds."""
     raw = _table("endpoints.toml")
     day, purposes = raw.pop("date"), raw.pop("purposes")
     return Endpoints.model_validate({"date": day, "purposes": purposes, "clouds": raw})
 
 
 def endpoints_of(cloud: str, authority: str = "", graph: str = "") -> tuple[Endpoint, ...]:
-    """The endpoints of a cloud; of a custom one only the addresses it consists of."""
+    """Return the endpoints of a cloud; for a custom one only the configured addresses."""
     if cloud == CUSTOM:
         named = (("sign-in", authority), ("graph", graph))
         return tuple(Endpoint(purpose=name, host=urlsplit(url).netloc) for name, url in named if url)
@@ -150,7 +150,7 @@ def endpoints_of(cloud: str, authority: str = "", graph: str = "") -> tuple[Endp
 def with_registries(
     found: tuple[Endpoint, ...], images: Iterable[str | None], *, offline: bool
 ) -> tuple[Endpoint, ...]:
-    """The endpoints when images are named (`registry/name@…`), or brought along: then from nowhere else."""
+    """Return the endpoints with the registries of named images (`registry/name@…`), or none if offline."""
     named = [item for item in images if item]
     if not named and not offline:
         return found

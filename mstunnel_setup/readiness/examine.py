@@ -1,4 +1,4 @@
-"""One examination: which readers the wanted groups need, all run at once, and the verdicts."""
+"""One examination: the readers for the requested groups, run concurrently, and the verdicts."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -30,18 +30,18 @@ from mstunnel_setup.readiness.model import CheckFinding, Group, ReadinessFacts, 
 
 Reader: TypeAlias = Callable[[], Section]
 
-# What to do about an error of the host that has no declared one.
+# The hint for an error of the host that is not a declared one.
 _AFTER_FAILURE = text("Fix the cause, then run the command again.")
-# So many questions may hang one after the other, and the others are still asked in time.
+# This many slow commands may run one after the other within the deadline.
 _QUESTIONS = 4
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to examine: groups, the gateway to be, where its certificate is, and the cloud's endpoints.
+    """The scope of an examination: groups, planned gateway, certificate, and the cloud's endpoints.
 
-    `deadline` (seconds) is for everything together. `account` and `inbound` were found out before, because
-    they wait for people; `read_account` finds out about an account that needs none.
+    `deadline` (seconds) is for everything together. `account` and `inbound` are read in advance, because they
+    wait for people; `read_account` reads an account without waiting for one.
     """
 
     settings: Settings
@@ -62,7 +62,7 @@ class Wanted:
 class Examiner:
     """Examines the host behind the ports.
 
-    `answered` is what the answer file wants in `env.sh`: an installation goes through the proxy named there.
+    `answered` are the answers for `env.sh`: an installation uses the proxy named there.
     """
 
     files: Files
@@ -72,11 +72,11 @@ class Examiner:
     answered: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self, wanted: Wanted) -> tuple[CheckFinding, ...]:
-        """The findings of all checks of the wanted groups."""
+        """Return the findings of all checks of the requested groups."""
         return checks.judge(checks.of(wanted.groups), self.facts(wanted))
 
     def facts(self, wanted: Wanted) -> ReadinessFacts:
-        """Everything that the wanted groups need, found out within the deadline."""
+        """Return all facts for the requested groups, read within the deadline."""
         chosen = checks.of(wanted.groups)
         needed = {name for check in chosen for name in check.needs}
         readers = {name: reader for name, reader in self._readers(wanted).items() if name in needed}
@@ -86,15 +86,15 @@ class Examiner:
         return facts.model_copy(update={"account": account, "inbound": wanted.inbound, "tunnel": tunnel})
 
     def host_reader(self, settings: Settings) -> HostReader:
-        """The reader of the host's files."""
+        """Return the reader of the host's files."""
         return HostReader(self.files, self.clock, settings, self.environment, self.answered)
 
     def program_reader(self, settings: Settings, seconds: float = 5.0) -> ProgramReader:
-        """The reader that asks programs of the host, each for so many seconds at most."""
+        """Return the reader that runs programs of the host, each for `seconds` at most."""
         return ProgramReader(self.files, self.processes, settings, seconds)
 
     def open_http(self, roots: str, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
-        """A session through the proxy that the settings of all places name; trusts `roots` (PEM) too."""
+        """Return a session through the configured proxy; it also trusts `roots` (PEM)."""
         for item in self.host_reader(Settings()).proxies().places:
             os.environ.setdefault(item.name, item.value)
         return HttpSession(self.clock, roots=roots, timeout=timeout, deadline=deadline)
@@ -158,7 +158,7 @@ class Examiner:
 
 
 def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str) -> TunnelFacts | None:
-    """The server configuration of the installed gateway, else of the site named, else of the only site."""
+    """Return the configuration of the installed gateway, or else of the named or the only site."""
     if installed is None or installed.source:
         return installed
     if site in account.tunnels:
@@ -170,14 +170,14 @@ def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str
 def gather(
     readers: Mapping[str, Reader], settings: Settings, clock: Clock, deadline: float
 ) -> ReadinessFacts:
-    """Run all readers, each the maker of the section it is named after, for at most `deadline` seconds.
+    """Run all readers, each named after its section, for at most `deadline` seconds.
 
     A reader that fails or is late leaves its section out, with the reason in `unread`.
     """
     end = clock.monotonic() + deadline
     sections: dict[str, Section] = {}
     unread: dict[str, Unread] = {}
-    # Its threads are daemons, so one that hangs in a system call holds up neither us nor the end.
+    # The threads are daemons, so one that hangs in a system call delays neither us nor the end.
     with DaemonPool(max(1, len(readers))) as pool:
         running = {name: pool.submit(reader) for name, reader in readers.items()}
         for name, result in running.items():

@@ -29,10 +29,10 @@ _SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Fix:
-    """One change: the checks it fixes, the file that gets `lines`, the commands that make it so now.
+    """One change: the checks it fixes, the file that gets `lines`, and commands for immediate effect.
 
-    `may_fail` is a command to run before them, whatever comes of it; `says` and `undo` are for people: what
-    will be done, and how to take it back. `opened` is a port that an uninstallation closes again.
+    `may_fail` is a command to run before them, whatever its result; `says` and `undo` tell people what will
+    be done, and how to revert it. `opened` is a port that an uninstallation closes again.
     """
 
     checks: tuple[str, ...]
@@ -46,7 +46,7 @@ class Fix:
 
 
 def fixes(findings: Iterable[CheckFinding], facts: ReadinessFacts) -> tuple[Fix, ...]:
-    """The fixes for the findings that have one."""
+    """Return the fixes for the findings that have one."""
     broken = {item.id for item in findings if item.result in _PROBLEMS}
     possible = (
         *_module_fixes(facts.kernel),
@@ -66,7 +66,7 @@ def _module_fixes(kernel: KernelFacts | None) -> Iterator[Fix]:
         yield Fix((check,), f"load the module {module}", undo, commands=(("modprobe", module),))
         says = f"write {path}, which loads {module} at boot"
         yield Fix((f"{check}-boot",), says, f"rm {path}", path, (module,))
-    # The settings of a module are there once it is.
+    # The module's settings exist once it is loaded.
     for module, path in CONNTRACK_MODULE_FILES.items():
         if kernel is not None and module not in kernel.modules and module in kernel.loadable:
             says, undo = f"load the module {module}, now and at boot", f"rm {path}, and modprobe -r {module}"
@@ -91,7 +91,7 @@ def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterator[Fix]:
 
 
 def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterator[Fix]:
-    """What the account step of an installation does, by the same commands; useradd(8) also gives the ids."""
+    """Yield the changes of an installation's account step, by the same commands; useradd(8) adds ids."""
     if rootless is None:
         return
     name = rootless.account
@@ -106,7 +106,7 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterator
             says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
             yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
     says = text("let the services of {name} run without a login", name=name)
-    # The first returns before the programs of the account have ended, and `userdel` refuses until then.
+    # disable-linger returns before the account's programs have ended, and `userdel` refuses until then.
     undo = f"loginctl disable-linger {name} && systemctl stop user-$(id -u {name}).slice"
     yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
 
@@ -114,13 +114,14 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterator
 def _security_fixes(facts: ReadinessFacts) -> Iterator[Fix]:
     if facts.security is None:
         return
-    # A port without a type takes -a only, one that has a type -m only; -m also takes what -a has made.
+    # semanage accepts only -a for a port without a type and only -m for one with a type; -m also works after
+    # -a.
     for port in facts.security.unlabelled(facts.proxies.ports if facts.proxies else ()):
         label = ("-t", "http_port_t", "-p", "tcp", str(port))
         add, modify = ("semanage", "port", "-a", *label), ("semanage", "port", "-m", *label)
         says, undo = f"give TCP port {port} the SELinux type http_port_t", f"semanage port -d -p tcp {port}"
         yield Fix(("selinux-proxy-port",), says, undo, may_fail=add, commands=(modify,))
-    # The frontends only: rules of nftables depend on an order that only their author knows.
+    # Only the frontends are changed: nftables rules depend on an order that only their author knows.
     wall = facts.security.firewall
     if wall.kind not in ("firewalld", "ufw"):
         return
@@ -146,15 +147,15 @@ def _service_fixes(facts: ReadinessFacts) -> Iterator[Fix]:
 
 
 def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bool) -> dict[Fix, SetupError]:
-    """Make the changes; without `live` (another root) only the files. Returns those that failed, and why.
+    """Make the changes; without `live` (another root) only the files. Return the failed ones with errors.
 
-    How to undo them, each says for itself.
+    Each fix describes its own undo.
     """
     failed: dict[Fix, SetupError] = {}
     for fix in chosen:
         try:
             if fix.path:
-                # The lines that a file of ours already has are kept; a setting is there once.
+                # Existing lines of our file are kept, but each setting occurs only once.
                 files.make_directories(fix.path.rpartition("/")[0])
                 new = {*sysctl_lines("\n".join(fix.lines)), *fix.lines}
                 present = (files.read(fix.path) or b"").decode("utf-8", errors="replace").splitlines()

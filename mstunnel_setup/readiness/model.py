@@ -1,4 +1,4 @@
-"""All facts of an examination, what a check is, and what it finds."""
+"""All facts of an examination, and the types of checks and findings."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -31,16 +31,16 @@ DOCUMENTATION = "docs/reference/readiness.md"
 
 
 class Unread(Section):
-    """Why a section was not found out. Without a `hint` there was not enough time."""
+    """The reason why a section is missing. Without a `hint` there was not enough time."""
 
     reason: str
     hint: str = ""
 
 
 class ReadinessFacts(Section):
-    """Everything found out about a host and its surroundings, to be kept as JSON.
+    """All facts about a host and its surroundings, which can be stored as JSON.
 
-    A section is None when it was not found out; `unread` then says why.
+    A section is None if it is missing; `unread` then has the reason.
     """
 
     settings: Settings = Settings()
@@ -75,7 +75,7 @@ class Group(StrEnum):
 
 
 class CheckSeverity(StrEnum):
-    """What a problem means: no installation without it, better with it, good to know."""
+    """The effect of a problem: it prevents an installation, should be fixed, or is only information."""
 
     REQUIRED = "required"
     RECOMMENDED = "recommended"
@@ -83,7 +83,7 @@ class CheckSeverity(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a check ended. Skipped: it does not apply here; unknown: it could not be found out."""
+    """The outcome of a check. Skipped: it does not apply here; unknown: it could not be determined."""
 
     PASS = "pass"  # noqa: S105 (no password)
     FAIL = "fail"
@@ -94,10 +94,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one check: outcome, what was seen, and what to do about it.
+    """The verdict of one check: outcome, observation, and remedy.
 
-    Without `outcome` it is a problem: a failure or a warning, by the requirement of the check. `fixed_by` is
-    the step of an installation that repairs it.
+    Without `outcome` it is a problem: a failure or a warning, depending on the check's severity. `fixed_by`
+    is the installation step that fixes it.
     """
 
     outcome: Outcome | None
@@ -106,34 +106,34 @@ class Verdict:
     fixed_by: str = ""
 
 
-# Of all these the texts may have parameters in braces.
+# The texts of the following functions may have parameters in braces.
 def passed(seen: str, /, **values: object) -> Verdict:
-    """The host has what the check wants."""
+    """Return a verdict for a requirement that the host meets."""
     return Verdict(Outcome.PASS, sentence(seen, values))
 
 
 def skipped(reason: str, hint: str = "", /, **values: object) -> Verdict:
-    """The check does not apply here."""
+    """Return a verdict for a check that does not apply here."""
     return Verdict(Outcome.SKIPPED, sentence(reason, values), sentence(hint, values))
 
 
 def problem(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:
-    """Something is wrong; how bad that is depends on the check."""
+    """Return a verdict for a problem; its severity is the check's."""
     return Verdict(None, sentence(seen, values), sentence(hint, values), fixed_by)
 
 
 def warning(seen: str, /, hint: str, **values: object) -> Verdict:
-    """Something is doubtful, whatever the check requires."""
+    """Return a verdict for a warning, whatever the check's severity."""
     return Verdict(Outcome.WARNING, sentence(seen, values), sentence(hint, values))
 
 
 def unknown(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:
-    """What the check needs could not be found out."""
+    """Return a verdict for a check whose facts could not be determined."""
     return Verdict(Outcome.UNKNOWN, sentence(seen, values), sentence(hint, values), fixed_by)
 
 
 class Readiness(StrEnum):
-    """What all findings come to. Undecided: nothing failed, but a required check could not be made."""
+    """The result of all findings. Undecided: nothing failed, but a required check could not be made."""
 
     READY = "ready"
     UNDECIDED = "undecided"
@@ -146,7 +146,7 @@ Requirement: TypeAlias = Literal["required", "recommended", "info"]
 
 @dataclass(frozen=True)
 class Check:
-    """A pure judgement, and its words (Markdown): when it passes, why it matters, how to fix what it finds.
+    """A check: its pure function and its texts (Markdown): when it passes, why it matters, how to fix it.
 
     `needs` names the sections of `ReadinessFacts` that `judge` takes, in order.
     """
@@ -163,13 +163,13 @@ class Check:
 
     @property
     def docs(self) -> str:
-        """The place in the documentation that explains the check."""
+        """The page and anchor that explain the check."""
         return f"{DOCUMENTATION}#{self.id}"
 
 
 @dataclass(frozen=True)
 class CheckFinding:
-    """One row of the report: how a check ended, as in its `Verdict`."""
+    """One row of the report: the check and its verdict."""
 
     check: Check
     result: Outcome
@@ -184,13 +184,13 @@ class CheckFinding:
 
     @property
     def problem(self) -> Problem:
-        """As a warning or an error of a command."""
+        """The finding as a warning or an error of a command."""
         seen = text("{title}: {seen}", title=text(self.check.title), seen=self.seen)
         return Problem(self.id, seen, self.hint)
 
 
 class Checks(list[Check]):
-    """The checks of one module, in the order of the report: each is added where its judgement is defined."""
+    """The checks of one module, in the order of the report; each is added next to its function."""
 
     def __init__(self, group: Group) -> None:
         super().__init__()
@@ -199,10 +199,10 @@ class Checks(list[Check]):
     def add(
         self, identifier: str, title: str, severity: Requirement = "required", /, **values: object
     ) -> Callable[[Judge], Judge]:
-        """Make a check of a function; its parameters are named after the sections of the facts it needs.
+        """Create a check from a function, whose parameters are named after the sections that it needs.
 
-        The docstring has its words, a paragraph each: when it passes, why it matters, and how to fix what it
-        finds, where the findings do not say enough. With `values` it is a template.
+        The docstring is the text for people, a paragraph each: when it passes, why it matters, and, unless
+        the findings say enough, how to fix it. With `values` it is a template.
         """
 
         def added(judge: Judge) -> Judge:
@@ -220,7 +220,7 @@ class Checks(list[Check]):
 def left_to_installation(
     findings: Iterable[CheckFinding], steps: Collection[str]
 ) -> tuple[CheckFinding, ...]:
-    """The findings; one that a step of the coming installation repairs is a warning that says so."""
+    """Return the findings, with those that the planned installation fixes as warnings."""
     return tuple(
         replace(
             item,
@@ -236,7 +236,7 @@ def left_to_installation(
 
 
 def undecided(findings: Iterable[CheckFinding], ignored: Collection[str] = ()) -> tuple[CheckFinding, ...]:
-    """The required checks, but for those ignored, that could not be made."""
+    """Return the required checks, except ignored ones, that could not be made."""
     return tuple(
         item
         for item in findings
@@ -247,7 +247,7 @@ def undecided(findings: Iterable[CheckFinding], ignored: Collection[str] = ()) -
 
 
 def readiness(findings: Sequence[CheckFinding], ignored: Collection[str] = ()) -> Readiness:
-    """What the findings come to, but for those ignored."""
+    """Return the result of the findings, except ignored ones."""
     if any(item.result is Outcome.FAIL and item.id not in ignored for item in findings):
         return Readiness.NOT_READY
     return Readiness.UNDECIDED if undecided(findings, ignored) else Readiness.READY

@@ -1,1 +1,1 @@
-"""The tenant: clouds, sign-in, Microsoft Graph, and the actions that change it."""
+"""The tenant: clouds, sign-in and Microsoft Graph."""

@@ -1,4 +1,4 @@
-"""The credential of an application: read a certificate (PKCS#12 or PEM) or a secret, and sign assertions.
+"""Credentials of an application: a certificate (PKCS#12 or PEM) or a secret; and JWTs signed with its key.
 
 Sources: RFC 7523, section 2.2; Microsoft identity platform, application authentication certificate
 credentials; Microsoft Graph, application: addKey, "Generate proof of possession tokens for rolling keys".
@@ -32,22 +32,22 @@ from mstunnel_setup.tenant.wire import KeyCredential
 _AUDIENCE: Final = "00000002-0000-0000-c000-000000000000"
 # Graph refuses more than ten minutes, and clocks differ a little.
 _LIFE_OF_PROOF: Final = timedelta(minutes=5)
-# The documentation's advice: five to ten minutes.
+# The documentation recommends five to ten minutes.
 _LIFE_OF_ASSERTION: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Credential:
-    """An RSA key (Entra takes no other kind for client assertions) and its certificate."""
+    """An RSA key (Entra accepts no other kind for client assertions) and its certificate."""
 
     key: rsa.RSAPrivateKey = field(repr=False)
     certificate: x509.Certificate
 
     def key_credential(self, display_name: str) -> KeyCredential:
-        """Return what an application object needs to know of it: the public half and its validity.
+        """Return the entry for an application object: the public key and its validity.
 
-        `custom_key_identifier` is the SHA-256 of the certificate, so the credential is found again although
-        Graph does not return keys in lists.
+        `custom_key_identifier` is the SHA-256 of the certificate, by which the credential can be found
+        although Graph does not return keys in lists.
         """
         der = self.certificate.public_bytes(Encoding.DER)
         return KeyCredential(
@@ -69,7 +69,7 @@ class ClientSecret:
 
 
 def own_credential(files: Files, *, unencrypted: bool = False, tested: str = "") -> Credential | ClientSecret:
-    """What this server signs in with: its secret where it has one, else its certificate.
+    """Return the credential of this server: its secret if it has one, otherwise its certificate.
 
     Raises SignInError (see `read_credential`, also for `unencrypted` and `tested`).
     """
@@ -90,9 +90,10 @@ def read_credential(
 ) -> Credential:
     """Read the credential at `path`: PFX, or PEM whose key may be in a separate file at `key_path`.
 
-    With `unencrypted` a PFX is as the host places it for the agent: the agent may have put another there, and
-    an encrypted part could hide a key that takes hours to decrypt. A PFX with the SHA-256 `tested` was
-    tested before; of any other the library tests the primes, which takes a tenth of a second.
+    With `unencrypted` an encrypted PFX is refused. The host stores the agent's PFX unencrypted, but the agent
+    may have replaced it, and an encrypted part could hide a key that takes hours to decrypt. A PFX with the
+    SHA-256 `tested` was tested before; for any other the library tests the primes, which takes a tenth of a
+    second.
 
     Raises SignInError: `credential-missing`, `credential-unreadable` (neither format, the passphrase is
     wrong, or it takes too many key derivation rounds), `credential-unsuitable` (no key, no certificate, not
@@ -105,7 +106,7 @@ def read_credential(
             certificate: x509.Certificate | None = x509.load_pem_x509_certificate(content)
             key: object = load_pem_private_key(_content(files, key_path) if key_path else content, secret)
         else:
-            # Before a library derives as many keys as the file asks for.
+            # This check comes before a library derives as many keys as the file requests.
             checked = outline(content)
             if unencrypted and checked.is_encrypted:
                 raise DerError("encrypted")
@@ -155,7 +156,7 @@ def _content(files: Files, path: str) -> bytes:
 
 
 def proof_of_possession(credential: Credential, object_id: str, now: datetime) -> str:
-    """A JWT for the application with this object id, signed with the key it has now; valid for 5 minutes."""
+    """Return a JWT, valid for 5 minutes, for the application `object_id`, signed with its present key."""
     claims = {"aud": _AUDIENCE, "iss": object_id, "nbf": now - _LIFE_OF_PROOF, "exp": now + _LIFE_OF_PROOF}
     der = credential.certificate.public_bytes(Encoding.DER)
     thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
@@ -164,9 +165,9 @@ def proof_of_possession(credential: Credential, object_id: str, now: datetime) -
 
 
 def client_assertion(credential: Credential, client_id: str, audience: str, now: datetime) -> str:
-    """A JWT for one request to the token endpoint `audience`: an authority may refuse to see its `jti` again.
+    """Return a JWT for one request to the token endpoint `audience`.
 
-    MSAL's own assertions are reused for nine minutes.
+    An authority may refuse a repeated `jti`, and MSAL reuses its own assertions for nine minutes.
     """
     claims = {"aud": audience, "iss": client_id, "sub": client_id, "jti": str(uuid4())}
     times = {"iat": now, "nbf": now, "exp": now + _LIFE_OF_ASSERTION}

@@ -1,7 +1,7 @@
-"""The clouds: where to sign in and where Graph answers, as data.
+"""The clouds: addresses for sign-in and Graph, as data.
 
-Source: "National cloud deployments" (Microsoft Graph documentation). Tokens of one cloud are worth nothing
-in another.
+Source: "National cloud deployments" (Microsoft Graph documentation). Tokens of one cloud are invalid in
+another.
 """
 
 from contextlib import suppress
@@ -13,10 +13,10 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE
 
 CLIENT_ALIASES: Final = {"graph-command-line-tools": "14d82eec-204b-4c2f-b7e8-296a70dab67e"}
-"""Applications that every tenant can use, by a name instead of their client id (docs/how-to/sign-in.md)."""
+"""Applications that every tenant can use, by name instead of client id (docs/how-to/sign-in.md)."""
 
 ANY_TENANT: Final = frozenset({"common", "organizations"})
-"""Tenant names that mean "whatever tenant the signed-in user belongs to"."""
+"""Tenant names that stand for the tenant of the signed-in user."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Cloud:
     """One cloud. Addresses have no trailing slash.
 
     `authority` is the sign-in host, `graph` the base of Graph and the resource of its tokens, `tenant` the
-    tenant id a custom authority already names (else empty).
+    tenant id that a custom authority already names (else empty).
     """
 
     name: str
@@ -36,7 +36,7 @@ class Cloud:
     gateway_scope: str = GATEWAY_SCOPE
 
     def authority_of(self, tenant: str) -> str:
-        """Return the authority of a tenant: what MSAL takes as `authority`."""
+        """Return the authority of a tenant, MSAL's parameter `authority`."""
         named = self.tenant if tenant in ANY_TENANT or not tenant else tenant
         return f"{self.authority}/{named or tenant or 'organizations'}"
 

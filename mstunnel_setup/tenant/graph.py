@@ -1,8 +1,8 @@
-"""The Graph client: what the installer, the agent and the administrator's tools ask of a tenant.
+"""The Graph client: requests of the installer, the agent and the administrator's tools to a tenant.
 
 Paths and permissions are those of Microsoft Graph beta (Intune, `microsoftTunnel…`). Methods that look for
-one object by id return None when it is not there; all others raise TenantError, SignInError or
-NetworkError (see `transport`).
+one object by id return None if it does not exist; all others raise TenantError, SignInError or NetworkError
+(see `transport`).
 """
 
 import re
@@ -47,7 +47,7 @@ from mstunnel_setup.tenant.wire import (
 ID_MALFORMED = declare(TenantError, "id-malformed", "{text} is not the id of a Graph object", "Give a GUID.")
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LARGEST_PAGE: Final = "999"
-"""What a client may ask for at once; a server that gives less says where the next page is."""
+"""The largest page size that a client may request; a server that returns less links to the next page."""
 
 _REPLICATION_SECONDS: Final = 40.0
 _REPLICATION_PAUSE: Final = 4.0
@@ -62,19 +62,19 @@ Result = TypeVar("Result")
 
 
 def is_guid(text: str) -> bool:
-    """Tell whether this may be the id of a Graph object."""
+    """Return whether this may be the id of a Graph object."""
     return bool(_GUID.fullmatch(text))
 
 
 def guid(text: str) -> str:
-    """Return `text` when it is a GUID: nothing else may become part of a path."""
+    """Return `text` if it is a GUID: nothing else may become part of a path."""
     if not is_guid(text):
         raise ID_MALFORMED(text=plain(text, 80))
     return text
 
 
 def _metric(name: str) -> str:
-    """Return `name` when it can be part of a path: metrics are identified by name."""
+    """Return `name` if it can be part of a path: metrics are identified by name."""
     if not _METRIC.fullmatch(name):
         raise TenantError(
             "metric-malformed",
@@ -89,8 +89,8 @@ def _metric(name: str) -> str:
 class GraphCollection(Generic[Model_co]):
     """One collection of Graph, and the permissions that its requests need.
 
-    `identified` checks an id: nothing else may become part of a path. `expand` comes with a list of its
-    objects; `assignments` is how the body of the action `assign` calls them.
+    `identified` validates an id: nothing else may become part of a path. `expand` is included in lists of its
+    objects; `assignments` is the property of the action `assign`.
     """
 
     path: str
@@ -102,7 +102,7 @@ class GraphCollection(Generic[Model_co]):
     write: str = CONFIGURATION_READ_WRITE
 
     def below(self, identifier: str, more: str = "") -> str:
-        """The path of one of its objects, or of what lies below it. Raises TenantError for a bad id."""
+        """Return the path of an object, or of a resource below it. Raises TenantError for a bad id."""
         return f"{self.path}/{self.identified(identifier)}{more}"
 
 
@@ -121,7 +121,7 @@ PRINCIPALS: Final = GraphCollection(
 
 
 class Graph:
-    """Microsoft Graph of one tenant, in the name of a token's owner.
+    """Microsoft Graph of one tenant, on behalf of a token's owner.
 
     `signed_in_as` is the client id of the application that signed in as itself, empty for a person.
     """
@@ -137,7 +137,7 @@ class Graph:
 
     @property
     def for_person(self) -> bool:
-        """Whether the token is a person's: it names delegated permissions (`scp`)."""
+        """True if the token is a person's: it lists delegated permissions (`scp`)."""
         return "scp" in claims(self._token())
 
     def licences(self) -> list[LicenseDetails]:
@@ -145,7 +145,7 @@ class Graph:
         return self._list(LicenseDetails, "/me/licenseDetails", USER_READ)
 
     def tenant_id(self) -> str:
-        """Return the id of the tenant: from the token when it says so, else from Graph."""
+        """Return the tenant's id, from the token if it contains one, otherwise from Graph."""
         named = claims(self._token()).get("tid")
         if isinstance(named, str) and is_guid(named):
             return named
@@ -168,15 +168,15 @@ class Graph:
         return self._find(of.model, of.below(identifier), of.read)
 
     def create(self, of: GraphCollection[Model], body: Body) -> Model:
-        """Create an object, of the type that `@odata.type` names where there are several; it has its id."""
+        """Create an object and return it with its id; `@odata.type` selects one of several types."""
         return self._create(of.model, of.path, body, of.write)
 
     def update(self, of: GraphCollection[Model], identifier: str, changes: Body) -> None:
-        """Change the properties in `changes`, which also name the `@odata.type` where there are several."""
+        """Change the properties in `changes`, with the `@odata.type` for a collection of several types."""
         self._transport.send("PATCH", of.below(identifier), changes, needs=of.write)
 
     def delete(self, of: GraphCollection[Model], identifier: str) -> bool:
-        """Delete an object; False when there was none. One that is in use is a TenantError `conflict`."""
+        """Delete an object; False if there was none. An object in use raises TenantError `conflict`."""
         return self._unless_missing("DELETE", of.below(identifier), of.write) is not None
 
     def sites(self) -> list[TunnelSite]:
@@ -210,17 +210,17 @@ class Graph:
         return self._create(TunnelServer, SITES.below(site_id, _SERVERS), body, SITES.write)
 
     def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
-        """Change what is set in `changes`; done by the agent's application this is also a check-in."""
+        """Change the properties in `changes`; for the agent's application this is also a check-in."""
         self._transport.send(
             "PATCH", server_path(site_id, server_id), changes.to_wire(), needs=CONFIGURATION_READ_WRITE
         )
 
     def delete_server(self, site_id: str, server_id: str) -> bool:
-        """Delete the record of a server; False when there was none."""
+        """Delete the record of a server; False if there was none."""
         return self._unless_missing("DELETE", server_path(site_id, server_id), SITES.write) is not None
 
     def find_applications(self, display_name: str) -> list[Application]:
-        """Return the applications of that name; names are not unique."""
+        """Return the applications with this name; names are not unique."""
         return self.objects(APPLICATIONS, display_name)
 
     def application(self, object_id: str) -> Application | None:
@@ -237,9 +237,9 @@ class Graph:
         return self.create(APPLICATIONS, body.to_wire())
 
     def require_changeable(self, application: Application) -> None:
-        """Raise SignInError when this sign-in may not change, and so not delete, an application.
+        """Raise SignInError if this sign-in may not change, and so not delete, an application.
 
-        It writes the name that the application has already.
+        It writes the application's present name.
         """
         self.update(APPLICATIONS, application.id, {"displayName": application.display_name})
 
@@ -248,17 +248,17 @@ class Graph:
         self.update(APPLICATIONS, object_id, Application(key_credentials=(credential,)).to_wire())
 
     def declare_app_role(self, object_id: str, app_role_id: str) -> None:
-        """List an app role of Graph among those that an administrator's consent would grant."""
+        """Add an app role of Graph to those that an administrator's consent would grant."""
         access = {"resourceAppId": GRAPH_APP_ID, "resourceAccess": [{"id": app_role_id, "type": "Role"}]}
         self.update(APPLICATIONS, object_id, {"requiredResourceAccess": [access]})
 
     def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
-        """Give the application one more certificate; it may do so itself with a proof of its present key."""
+        """Add a certificate to the application; with a `proof` by its present key it may do so itself."""
         body = {"keyCredential": credential.to_wire(), "passwordCredential": None, "proof": proof}
         self._transport.send("POST", APPLICATIONS.below(object_id, "/addKey"), body)
 
     def add_password(self, object_id: str, name: str, end: datetime) -> PasswordCredential:
-        """Make a secret of an application, which may be a moment old; its text is in this answer only."""
+        """Create a secret for a possibly new application; only this response contains its text."""
         path = APPLICATIONS.below(object_id, "/addPassword")
         body = {"passwordCredential": PasswordCredential(display_name=name, end_date_time=end).to_wire()}
         return self._once_replicated(
@@ -266,12 +266,12 @@ class Graph:
         )
 
     def remove_password(self, object_id: str, key_id: str) -> None:
-        """Make a secret of an application worthless."""
+        """Revoke a secret of an application."""
         path = APPLICATIONS.below(object_id, "/removePassword")
         self._transport.send("POST", path, {"keyId": guid(key_id)}, needs=APPLICATION_READ_WRITE)
 
     def delete_application(self, object_id: str) -> bool:
-        """Delete an application and with it its service principal; False when there was none."""
+        """Delete an application and with it its service principal; False if there was none."""
         return self.delete(APPLICATIONS, object_id)
 
     def service_principal(self, app_id: str) -> ServicePrincipal | None:
@@ -280,7 +280,7 @@ class Graph:
         return next(iter(self._list(ServicePrincipal, path, APPLICATION_READ_WRITE)), None)
 
     def create_service_principal(self, app_id: str) -> ServicePrincipal:
-        """Create the service principal of an application, which may be a moment old."""
+        """Create the service principal of an application that may have just been created."""
         body = ServicePrincipal(app_id=guid(app_id)).to_wire()
         return self._once_replicated(lambda: self.create(PRINCIPALS, body))
 
@@ -301,7 +301,7 @@ class Graph:
         return self._list(AppRoleAssignment, path, PRINCIPALS.read)
 
     def grant(self, principal_id: str, resource_id: str, app_role_id: str) -> AppRoleAssignment:
-        """Grant an app role of the service principal `resource_id` to another, which may be a moment old."""
+        """Grant an app role of the service principal `resource_id` to another, possibly new one."""
         body = AppRoleAssignment(
             principal_id=guid(principal_id), resource_id=guid(resource_id), app_role_id=guid(app_role_id)
         ).to_wire()
@@ -321,7 +321,7 @@ class Graph:
         return read_entity(model, self._transport.send("POST", path, body, needs=needs))
 
     def _unless_missing(self, method: str, path: str, needs: str) -> JsonObject | None:
-        """The answer to a request about one object; None when it is not there."""
+        """Return the response about one object; None if the object does not exist."""
         try:
             return self._transport.send(method, path, needs=needs)
         except TenantError as error:
@@ -330,7 +330,7 @@ class Graph:
             return None
 
     def _once_replicated(self, call: Callable[[], Result]) -> Result:
-        """Repeat while Entra does not know, in all its places, what was created a moment ago."""
+        """Repeat the call until Entra has replicated an object that was just created."""
         end = self._clock.monotonic() + _REPLICATION_SECONDS
         while True:
             try:
@@ -348,7 +348,7 @@ def server_path(site_id: str, server_id: str) -> str:
 
 
 def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:
-    """Read one entity of an answer. Raises TenantError `answer-unexpected`."""
+    """Read one entity of a response. Raises TenantError `answer-unexpected`."""
     try:
         return model.from_wire(document)
     except ValidationError as error:
@@ -358,9 +358,9 @@ def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:
 
 
 def has_intune(licences: Iterable[LicenseDetails]) -> bool | None:
-    """True with Intune Plan 1, False without any plan of Intune.
+    """Return True with Intune Plan 1, False without any plan of Intune.
 
-    None with other plans of Intune only, such as INTUNE_EDU: no source tells which of them are sufficient.
+    None with other plans of Intune only, such as INTUNE_EDU: no source says which of them are sufficient.
     """
     plans = [plan for licence in licences for plan in licence.service_plans]
     ours = [

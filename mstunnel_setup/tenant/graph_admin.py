@@ -1,7 +1,7 @@
-"""What the administrator's tools ask of a tenant beyond what the installer needs.
+"""Requests of the administrator's tools beyond those of the installer.
 
-Paths, methods and permissions: docs/reference/mst-admin.md. Bodies are wire documents that hold only what is
-to be written, because null has a meaning there: it clears a property.
+Paths, methods and permissions: docs/reference/mst-admin.md. Bodies are wire documents with only the
+properties to write, because null has a meaning there: it clears a property.
 """
 
 import re
@@ -56,7 +56,7 @@ _SYNCHRONISATION_PAUSE: Final = 5.0
 
 
 def _app_id(text: str) -> str:
-    """Return `text` when it is a GUID, for managed apps after a letter and `_`."""
+    """Return `text` if it is a GUID, which has a letter and `_` before it for managed apps."""
     if not _APP_ID.fullmatch(text):
         raise ID_MALFORMED(text=plain(text, 80))
     return text
@@ -84,32 +84,32 @@ IOS_PROTECTIONS: Final = GraphCollection(
 
 
 def configuration_reference(configuration_id: str) -> JsonObject:
-    """Refer to a server configuration as clients of the public API do: by a nested id."""
+    """Return a reference to a server configuration as public API clients write it: a nested id."""
     return {"microsoftTunnelConfiguration": {"id": guid(configuration_id)}}
 
 
 class AdminGraph(Graph):
-    """Microsoft Graph of one tenant, with everything an administrator changes there."""
+    """Microsoft Graph of one tenant, with everything that an administrator changes there."""
 
     def assign(self, of: GraphCollection[Item], identifier: str, assignments: Iterable[Body]) -> None:
         """Replace the assignments of an object."""
         self._post(of.below(identifier, "/assign"), {of.assignments: [dict(item) for item in assignments]})
 
     def profile_assignments(self, identifier: str) -> list[DeviceConfigurationAssignment]:
-        """Return to whom a device configuration is assigned."""
+        """Return the assignments of a device configuration."""
         path = PROFILES.below(identifier, "/assignments")
         return self._list(DeviceConfigurationAssignment, path, PROFILES.read)
 
     def app_assignments(self, of: GraphCollection[Item], identifier: str) -> list[AppAssignment]:
-        """Return to whom an app, or what is about apps, is assigned."""
+        """Return the assignments of an app or an app policy."""
         return self._list(AppAssignment, of.below(identifier, "/assignments"), of.read)
 
     def targeted_apps(self, of: GraphCollection[Item], identifier: str) -> list[ManagedMobileApp]:
-        """Return the apps that a policy for managed apps is about."""
+        """Return the apps that a policy for managed apps targets."""
         return self._list(ManagedMobileApp, of.below(identifier, "/apps"), of.read)
 
     def target_apps(self, of: GraphCollection[Item], identifier: str, apps: Iterable[Body]) -> None:
-        """Replace the apps that a policy for managed apps is about."""
+        """Replace the apps that a policy for managed apps targets."""
         body = {"apps": [dict(item) for item in apps], "appGroupType": "selectedPublicApps"}
         self._post(of.below(identifier, "/targetApps"), body)
 
@@ -126,7 +126,7 @@ class AdminGraph(Graph):
                 yield site, read_entity(TunnelServer, found)
 
     def metrics(self, site_id: str, server_id: str, names: Iterable[str]) -> dict[str, int]:
-        """Return the last values of health metrics of a server; those it has not reported are left out."""
+        """Return the last values of a server's health metrics; unreported ones are left out."""
         path = f"{server_path(site_id, server_id)}/getHealthMetrics"
         found = self._transport.called(path, {"metricNames": [*names]}, needs=CONFIGURATION_READ)
         return {item.name: item.value for item in (read_entity(MetricValue, each) for each in found)}
@@ -134,7 +134,7 @@ class AdminGraph(Graph):
     def trend(
         self, site_id: str, server_id: str, name: str, start: datetime, end: datetime
     ) -> list[MetricPoint]:
-        """Return a health metric of a server over time, in the order that Graph has it."""
+        """Return a health metric of a server over time, in Graph's order."""
         path = f"{server_path(site_id, server_id)}/getHealthMetricTimeSeries"
         times = {"startDateTime": start.isoformat(), "endDateTime": end.isoformat()}
         body = {"metricName": name, **times}
@@ -142,9 +142,9 @@ class AdminGraph(Graph):
         return [read_entity(MetricPoint, each) for each in found]
 
     def add_play_app(self, package: str) -> str:
-        """Approve an app of managed Google Play, synchronise, and return its id in the tenant.
+        """Approve an app of managed Google Play, synchronize, and return its id in the tenant.
 
-        Raises TenantError `play-app-missing` when it does not come within two minutes.
+        Raises TenantError `play-app-missing` if it does not appear within two minutes.
         """
         approval = {"packageIds": [f"app:{package}"], "approveAllPermissions": True}
         self._post(f"{_PLAY}/approveApps", approval)

@@ -1,4 +1,4 @@
-"""Roles: what a refusal of access means for the application and for the person that signed in.
+"""Roles: the meaning of a denied access for the application and for the signed-in person.
 
 Source of the permission groups: "Create a custom role in Intune" and the prerequisites of Microsoft Tunnel.
 """
@@ -34,7 +34,7 @@ _ENTRA_ROLES: Final = {
     APPLICATION_READ_WRITE: text("Cloud Application Administrator"),
     APP_ROLE_ASSIGNMENT_READ_WRITE: text("Privileged Role Administrator"),
 }
-"""The least Entra role that a person needs beside each permission (Microsoft Entra built-in roles)."""
+"""The least Entra role that a person needs in addition to each permission (Entra built-in roles)."""
 
 _PERMISSION_GROUPS: Final = {
     "/deviceManagement/microsoftTunnel": "Microsoft Tunnel Gateway",
@@ -43,7 +43,7 @@ _PERMISSION_GROUPS: Final = {
     "/deviceAppManagement/mobileApp": "Mobile apps",
     "/deviceAppManagement/": "Managed apps",
 }
-"""The permission group of Intune's custom roles, by what the path of a request has; the first one counts."""
+"""The permission group of Intune's custom roles, by a part of the request's path; the first match counts."""
 
 _RIGHTS: Final = {"GET": "Read", "POST": "Create", "PATCH": "Update", "DELETE": "Delete"}
 _RIGHTS_OF_ACTIONS: Final = {
@@ -60,9 +60,9 @@ _RIGHTS_OF_ACTIONS: Final = {
 def access_denied(request: str, method: str, path: str, needs: str, token: str) -> SignInError:
     """Return the error for a request that Graph denied to the owner of `token`.
 
-    `needs` is the permission that the request takes, empty when it is not known. Where the token of a person
-    has it, the person lacks a role (`role-missing`); else the application lacks it (`permission-missing`).
-    What the token says only chooses the words: Graph has decided.
+    `needs` is the permission that the request takes, empty if unknown. If the token of a person has it, the
+    person lacks a role (`role-missing`); otherwise the application lacks it (`permission-missing`). The
+    token's claims only determine the message: Graph has made the decision.
     """
     found = claims(token)
     role = _role(method, path, needs)
@@ -81,12 +81,12 @@ def access_denied(request: str, method: str, path: str, needs: str, token: str) 
 
 
 def _granted(scopes: str, needs: str) -> bool:
-    """Whether these delegated permissions include `needs`: what may write may read."""
+    """Return whether these delegated permissions include `needs`; write access includes read access."""
     return not {needs, needs.replace(".Read.", ".ReadWrite.")}.isdisjoint(scopes.split())
 
 
 def _role(method: str, path: str, needs: str) -> str:
-    """The least role for a request: an Entra role, or for Intune a custom role as well; empty if unknown."""
+    """Return the least role for a request: an Entra role, for Intune also a custom role; empty if unknown."""
     role = _ENTRA_ROLES.get(needs, "")
     group = next((name for part, name in _PERMISSION_GROUPS.items() if part in path), "")
     if needs not in _INTUNE or not group:
@@ -102,7 +102,7 @@ def _role(method: str, path: str, needs: str) -> str:
 def _role_missing(request: str, role: str, found: Mapping[str, object], decisive: set[str]) -> SignInError:
     """Return the error for a person; one of the `decisive` roles in the token should have been enough."""
     name = plain(found.get("upn") or found.get("preferred_username") or text("the account"), 120)
-    # By `acct`, or by an `idp` other than the issuer (access token claims).
+    # A guest has the claim `acct`, or an `idp` other than the issuer (access token claims).
     guest = found.get("acct") in {1, "1"} or found.get("idp", found.get("iss")) != found.get("iss")
     listed = found.get("wids")
     ids = decisive.intersection(map(str, listed)) if isinstance(listed, list) else set()

@@ -1,6 +1,6 @@
 """Sign-in to Entra with MSAL: device code for people, secret or certificate for applications.
 
-MSAL talks through our HTTP session and asks no other host than the authority. Tokens stay in its memory.
+MSAL uses our HTTP session and contacts no host but the authority. Tokens stay in its memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ SETUP_PERMISSIONS: Final = (
 """Delegated permissions that an installation needs."""
 
 PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
-"""Those that are left when the server's own identity was created in advance."""
+"""The permissions for a server whose own identity was created in advance."""
 
 DEVICE_CODE_UNREADABLE = declare(
     NetworkError,
@@ -53,9 +53,9 @@ _TEMPORARY: Final = frozenset({"network-timeout", "network-unreachable", "sign-i
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What the administrator is shown: open `url`, enter `code`, before `expires_at` (UTC).
+    """A sign-in prompt: open `url`, enter `code`, before `expires_at` (UTC).
 
-    `complete_url` leads there with the code already entered (RFC 8628, 3.3.1); empty when there is none.
+    `complete_url` includes the code (RFC 8628, 3.3.1); empty if there is none.
     """
 
     url: str
@@ -68,8 +68,8 @@ class DeviceCode:
 class SignIn:
     """Signs in to `tenant` (id, domain, or "organizations") of `cloud` as the application `client_id`.
 
-    `client_id` may be one of CLIENT_ALIASES. What Entra refuses raises SignInError, or WaitingError
-    `consent-missing` with the address where an administrator consents.
+    `client_id` may be one of CLIENT_ALIASES. A refusal by Entra raises SignInError, or WaitingError
+    `consent-missing` with the address for an administrator's consent.
     """
 
     http: HttpPort = field(repr=False)
@@ -86,10 +86,10 @@ class SignIn:
     ) -> TokenSource:
         """Let a person sign in on another device; `show` is called once, then this waits.
 
-        `waiting` is called before every poll with the seconds that are left, and 0 when the wait is over.
+        `waiting` is called with the remaining seconds before every poll, and with 0 at the end.
 
-        Waiting ends with the person's answer, with the code's time, or with KeyboardInterrupt. Raises
-        SignInError. Which roles the person has is left to Graph, which refuses what they do not allow.
+        Waiting ends with the person's response, when the code expires, or with KeyboardInterrupt. Raises
+        SignInError. The person's roles are not checked here: Graph refuses what they do not allow.
         """
         scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
         application = self._opened(msal.PublicClientApplication)
@@ -141,7 +141,7 @@ class SignIn:
         return token
 
     def _opened(self, kind: Callable[..., MsalApplication], **options: object) -> MsalApplication:
-        """An application of MSAL, which reads the authority's metadata and fails in many ways at bad ones."""
+        """Create an MSAL application, which reads the authority's metadata and fails on it in many ways."""
         authority = self.cloud.authority_of(self.tenant)
         try:
             return kind(
@@ -180,7 +180,7 @@ class SignIn:
         expires_at: datetime,
         waiting: Callable[[float], None],
     ) -> JsonObject:
-        """Ask until there is an answer; the waiting is done here, on our clock, not in MSAL.
+        """Poll until there is a response; the waiting is done here, on our clock, not in MSAL.
 
         A temporary failure counts as "not yet": the person may still be signing in.
         """
@@ -202,9 +202,9 @@ class SignIn:
 
 
 class _Endpoint:
-    """MSAL's `http_client` on our session. Only JSON answers reach MSAL, which would log any other body.
+    """MSAL's `http_client` on our session. Only JSON responses reach MSAL, which would log any other body.
 
-    It asks the host of `authority` alone: what goes there are secrets, and metadata may name any host.
+    It contacts only the host of `authority`: the requests contain secrets, and metadata may name any host.
     """
 
     def __init__(self, http: HttpPort, authority: str) -> None:
@@ -221,7 +221,7 @@ class _Endpoint:
         return self._requested("POST", url, options)
 
     def close(self) -> None:
-        """The session is not MSAL's to close."""
+        """Leave the session open, because MSAL does not own it."""
 
     def _requested(self, method: str, url: str, options: RequestOptions) -> HttpAnswer:
         try:
@@ -262,7 +262,7 @@ class _Endpoint:
 
 
 def _start_flow(application: msal.PublicClientApplication, scopes: Sequence[str]) -> JsonObject:
-    """Start a sign-in by device code; its times are whole seconds, an hour and a minute at most.
+    """Start a sign-in by device code, with its times limited to an hour and a minute, in whole seconds.
 
     They are changed in the flow itself: MSAL never returns for an interval below 1.
     """

@@ -1,4 +1,4 @@
-"""The error for each refusal of Entra.
+"""The errors for Entra's refusals.
 
 Source of the AADSTS numbers: Microsoft Entra authentication and authorization error codes. The OAuth error
 names are those of RFC 6749 (5.2) and RFC 8628 (3.5).
@@ -164,7 +164,7 @@ _REFUSALS: Final[Mapping[Declared[SignInError], tuple[int | str, ...]]] = {
         900023,  # tenant name is neither id nor domain
     ),
 }
-"""Each refusal, with the AADSTS numbers and the OAuth names that mean it."""
+"""Each refusal, with the AADSTS numbers and OAuth names that stand for it."""
 
 BY_KEY: Final = {key: refusal for refusal, keys in _REFUSALS.items() for key in keys}
 
@@ -172,7 +172,7 @@ _NUMBER: Final = re.compile(r"AADSTS(\d{4,8})")
 
 
 def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> SetupError:
-    """Return the error for an OAuth error response; Entra's own description goes into the message.
+    """Return the error for an OAuth error response, with Entra's own description in the message.
 
     Missing consent is a WaitingError that names `consent_address`, every other refusal a SignInError.
     """
@@ -182,7 +182,7 @@ def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> Se
     keys = (*numbers, *described, str(answer.get("error")))
     refusal = next((BY_KEY[key] for key in keys if key in BY_KEY), SIGN_IN_FAILED)
     description = str(answer.get("error_description") or answer.get("error") or "")
-    # Below the first line come trace id, correlation id and time, which name no cause.
+    # The following lines are trace id, correlation id and time, which name no cause.
     first = plain(re.split(r"[\r\n]|Trace ID:", description, maxsplit=1)[0])
     detail = f": {first}" if first else ""
     if refusal is APPLICATION_CONSENT_MISSING and consent_address:

@@ -1,4 +1,4 @@
-"""Where access tokens come from. A token never enters a repr, a log or a message."""
+"""Sources of access tokens. A token never enters a repr, a log or a message."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -10,13 +10,14 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 
 TokenSource: TypeAlias = Callable[[], str]
-"""Returns an access token for one resource that is valid now. Raises SignInError when there is none."""
+"""Returns a valid access token for one resource. Raises SignInError if there is none."""
 
 
 def token_file(files: Files, path: str, clock: Clock) -> TokenSource:
-    """The token in a file that another program keeps current; read again for every use.
+    """Return a source for the token in a file that another program keeps current.
 
-    Raises SignInError when it is missing, no token, or expired, UsageError when it cannot be read.
+    The file is read for every use. Raises SignInError if it is missing, not a token, or expired, UsageError
+    if it cannot be read.
     """
 
     def acquire() -> str:
@@ -47,7 +48,7 @@ def token_file(files: Files, path: str, clock: Clock) -> TokenSource:
 
 
 def claims(token: str) -> Mapping[str, object]:
-    """Return the claims of a token when it is a JWT (RFC 7519), else nothing. Nothing is verified.
+    """Return the claims of a JWT (RFC 7519), or nothing for another token. Nothing is verified.
 
     Graph verifies its tokens; here the claims only serve earlier and better messages.
     """
@@ -55,12 +56,12 @@ def claims(token: str) -> Mapping[str, object]:
 
 
 def header(token: str) -> Mapping[str, object]:
-    """Return the header of a token when it is a JWT, else nothing. Nothing is verified."""
+    """Return the header of a JWT, or nothing for another token. Nothing is verified."""
     return _decoded(token, "header")
 
 
 def _decoded(token: str, name: Literal["header", "claims"]) -> Mapping[str, object]:
-    """Return one of the two parts of a JWT that are JSON."""
+    """Return one of the two JSON parts of a JWT."""
     try:
         part = dict(zip(("header", "claims", "signature"), token.split("."), strict=True))[name]
         padded = part + "=" * (-len(part) % 4)

@@ -44,7 +44,7 @@ _MOST_WRAPPINGS: Final = 3
 
 
 def json_object(response: HttpAnswer) -> JsonObject | None:
-    """Return the JSON object that is the body of `response`, or None."""
+    """Return the JSON object in the body of `response`, or None."""
     try:
         document = json_value(response.content)
     except ValueError:
@@ -83,10 +83,10 @@ REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
 
 
 def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str) -> SetupError:
-    """Return the error that a refusal amounts to; `needs` is the permission the request takes."""
+    """Return the error for a refusal; `needs` is the permission that the request takes."""
     status, document = response.status_code, json_object(response)
     unavailable = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    # Graph's front doors, and not something in between, may have sent these without JSON.
+    # Graph's own front ends may send these without JSON, not only a proxy in between.
     bare = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
     html = "html" in response.headers.get("Content-Type", "").lower()
     if document is None and not unavailable and (html or status not in bare):
@@ -95,7 +95,7 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str
     error: Mapping[str, object] = envelope if isinstance(envelope, Mapping) else {}
     said, inner_code = _unwrapped(str(error.get("message") or ""))
     reason = plain(said)
-    # What support asks for.
+    # Microsoft's support asks for the request id.
     request_id = plain(response.headers.get("request-id", ""), 64)
     request = text(
         "{method} {path}: {status}, {words}{request}",
@@ -120,10 +120,10 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str
 
 
 def _unwrapped(message: str) -> tuple[str, str]:
-    """Return the text of a message of Intune without its trace, and the error code inside it.
+    """Return the text of an Intune message without its trace, and the error code inside it.
 
-    Intune's services put JSON into `message`, once or twice (`Message`, `ErrorCode`); a refusal of a role may
-    so come with status 401 and the code UnknownError.
+    Intune's services put JSON into `message`, once or twice (`Message`, `ErrorCode`). The refusal of a role
+    may therefore have status 401 and the code UnknownError.
     """
     code = ""
     for _ in range(_MOST_WRAPPINGS):
@@ -138,7 +138,7 @@ def _unwrapped(message: str) -> tuple[str, str]:
 
 
 def _not_graph(url: str, status: int) -> NetworkError:
-    """Return the error for an answer that cannot be Graph's: a portal, a filter, a wrong address."""
+    """Return the error for a response that cannot be Graph's: a portal, a filter, a wrong address."""
     return NetworkError(
         "answer-not-graph",
         "{host} returned HTTP {status} without JSON: this is not Graph",
@@ -152,7 +152,7 @@ def _not_graph(url: str, status: int) -> NetworkError:
 
 
 class GraphTransport:
-    """Sends requests to Graph below `base` (https://HOST/VERSION) in the name of a token's owner."""
+    """Sends requests to Graph below `base` (https://HOST/VERSION) on behalf of a token's owner."""
 
     def __init__(self, http: HttpPort, base: str, token: TokenSource) -> None:
         self._http = http
@@ -162,22 +162,22 @@ class GraphTransport:
     def send(
         self, method: str, path: str, body: Mapping[str, object] | None = None, *, needs: str = ""
     ) -> JsonObject:
-        """Send one request and return the JSON object of the answer, empty for 204.
+        """Send one request and return the JSON object of the response, empty for 204.
 
-        `path` starts with a slash, `needs` names the permission the request takes. Raises SignInError
-        (401, 403), TenantError (every other refusal), NetworkError (no answer, or none of Graph's).
+        `path` starts with a slash, `needs` names the permission that the request takes. Raises SignInError
+        (401, 403), TenantError (every other refusal), NetworkError (no response, or not from Graph).
         """
         return self._send(method, f"{self._base}{path}", body, needs)
 
     def pages(self, path: str, *, needs: str = "") -> Iterator[JsonObject]:
-        """Yield the entities of a collection, all pages of it.
+        """Yield the entities of all pages of a collection.
 
         Raises TenantError `paging-broken` for a link that leads in a circle or away from Graph.
         """
         yield from self._following(f"{self._base}{path}", path, needs)
 
     def expanded(self, document: Mapping[str, object], name: str, *, needs: str = "") -> Iterator[JsonObject]:
-        """Yield the entities of an expanded collection, all pages of it; raises as `pages`."""
+        """Yield the entities of all pages of an expanded collection; raises as `pages`."""
         yield from _entities(document, name, name)
         yield from self._following(document.get(f"{name}@odata.nextLink"), name, needs)
 
@@ -204,7 +204,7 @@ class GraphTransport:
             link = document.get("@odata.nextLink")
 
     def _ours(self, link: str) -> bool:
-        """Whether a link stays with Graph: the token must not travel anywhere else."""
+        """Return whether a link stays with Graph: the token must not be sent anywhere else."""
         try:
             return urlsplit(link)[:2] == urlsplit(self._base)[:2]
         except ValueError:

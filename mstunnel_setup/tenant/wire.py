@@ -17,7 +17,7 @@ from mstunnel_setup.base.parsing import aware
 from mstunnel_setup.base.values import JsonObject
 
 Moment: TypeAlias = Annotated[datetime, AfterValidator(aware)]
-"""A time with its offset; one that names none is in UTC, as all of Graph's are."""
+"""A time with its offset; a time without one is in UTC, like all of Graph's."""
 
 GRAPH_APP_ID: Final = "00000003-0000-0000-c000-000000000000"
 """Application id of Microsoft Graph in every tenant."""
@@ -26,7 +26,7 @@ GATEWAY_APP_ID: Final = "3678c9e9-9681-447a-974d-d19f668fcd88"
 """Application id of Microsoft Tunnel Gateway: the audience of the tokens that devices present."""
 
 GATEWAY_SCOPE: Final = "Tunnel_Allow"
-"""Its delegated permission, as far as is known (docs/reference/tokens.md)."""
+"""The delegated permission of Microsoft Tunnel Gateway, as far as is known (docs/reference/tokens.md)."""
 
 CONFIGURATION_READ: Final = "DeviceManagementConfiguration.Read.All"
 CONFIGURATION_READ_WRITE: Final = "DeviceManagementConfiguration.ReadWrite.All"
@@ -52,13 +52,13 @@ def _none_as_empty(value: object) -> object:
 
 
 StringList = Annotated[tuple[str, ...], BeforeValidator(_none_as_empty)]
-"""A list of strings; Graph sometimes answers null for an empty one."""
+"""A list of strings; Graph sometimes returns null for an empty one."""
 
 
 class WireModel(BaseModel):
     """Base of all Graph entities: frozen, camelCase on the wire, unknown properties kept."""
 
-    # A command builds the schemas of those that it reads, which are few.
+    # Schemas are built on first use: a command reads only a few of these models.
     model_config = ConfigDict(
         frozen=True,
         extra="allow",
@@ -78,7 +78,7 @@ class WireModel(BaseModel):
 
     @classmethod
     def from_wire(cls, document: object) -> Self:
-        """Read one entity of an answer; raises `pydantic.ValidationError` when it is none."""
+        """Read one entity of a response; raises `pydantic.ValidationError` for anything else."""
         return cls.model_validate(document)
 
 
@@ -91,7 +91,7 @@ class _GrowingEnum(StrEnum):
 
 
 class DeploymentMode(_GrowingEnum):
-    """How the server's containers run; set at registration."""
+    """The mode in which the server's containers run; set at registration."""
 
     STANDALONE_ROOTFUL = "standaloneRootful"
     STANDALONE_ROOTLESS = "standaloneRootless"
@@ -114,7 +114,7 @@ class HealthStatus(_GrowingEnum):
 
 
 class AdvancedSetting(WireModel):
-    """A name and value without a place in the admin center, such as `session-timeout` in seconds."""
+    """A name and value without a field in the admin center, such as `session-timeout` in seconds."""
 
     name: str = ""
     value: str = ""
@@ -155,7 +155,7 @@ class TunnelConfiguration(WireModel):
 class TunnelSite(WireModel):
     """microsoftTunnelSite: servers with one public address and one server configuration.
 
-    `microsoft_tunnel_configuration` is there only when it was expanded.
+    `microsoft_tunnel_configuration` is set only if it was expanded.
     """
 
     id: str = ""
@@ -221,7 +221,7 @@ class MetricPoint(WireModel):
 
 
 class LogCollectionStatus(_GrowingEnum):
-    """Where the collection of a server's logs stands."""
+    """The state of a log collection."""
 
     PENDING = "pending"
     COMPLETED = "completed"
@@ -230,7 +230,7 @@ class LogCollectionStatus(_GrowingEnum):
 
 
 class LogCollection(WireModel):
-    """microsoftTunnelServerLogCollectionResponse: logs that were asked of a server."""
+    """microsoftTunnelServerLogCollectionResponse: logs requested from a server."""
 
     id: str = ""
     server_id: str = ""
@@ -243,7 +243,7 @@ class LogCollection(WireModel):
 
 
 class HealthThreshold(WireModel):
-    """microsoftTunnelHealthThreshold: where one metric turns healthy and unhealthy; `id` names the metric."""
+    """microsoftTunnelHealthThreshold: the limits of healthy and unhealthy for the metric `id`."""
 
     id: str = ""
     healthy_threshold: int | None = None
@@ -266,7 +266,7 @@ class KeyCredential(WireModel):
 
 
 class PasswordCredential(WireModel):
-    """A secret of an application. `secret_text` is there only in the answer that made it."""
+    """A secret of an application. Only the response that created it contains `secret_text`."""
 
     key_id: str | None = None
     display_name: str | None = None
@@ -330,7 +330,7 @@ class AppRoleAssignment(WireModel):
 
 
 class Organization(WireModel):
-    """The tenant itself."""
+    """The tenant, from `/organization`."""
 
     id: str = ""
     display_name: str = ""

@@ -1,4 +1,4 @@
-"""Wire models of what Intune gives to devices: profiles, apps, their configurations, and app protection."""
+"""Wire models of Intune's objects for devices: profiles, apps, their configurations, and app protection."""
 
 from typing import Final
 
@@ -7,11 +7,11 @@ from pydantic import Field
 from mstunnel_setup.tenant.wire import Moment, StringList, WireModel
 
 PLAY_APP: Final = "#microsoft.graph.androidManagedStoreApp"
-"""Type of an app of managed Google Play."""
+"""The type of a managed Google Play app."""
 
 
 class IntuneObject(WireModel):
-    """What Intune's objects of several types have; properties of the derived types are kept."""
+    """Properties common to Intune's objects of several types; properties of the derived types are kept."""
 
     odata_type: str = Field(default="", alias="@odata.type")
     id: str = ""
@@ -36,7 +36,7 @@ class AssignmentTarget(WireModel):
 
 
 class DeviceConfigurationAssignment(WireModel):
-    """One assignment of a deviceConfiguration."""
+    """An assignment of a deviceConfiguration."""
 
     id: str = ""
     target: AssignmentTarget = AssignmentTarget()
@@ -66,15 +66,15 @@ class TargetedManagedAppConfiguration(IntuneObject):
 
 
 class AndroidManagedAppProtection(IntuneObject):
-    """androidManagedAppProtection: how managed apps on Android protect what they hold."""
+    """androidManagedAppProtection: protection of the data of managed apps on Android."""
 
 
 class IosManagedAppProtection(IntuneObject):
-    """iosManagedAppProtection: the same on iOS."""
+    """iosManagedAppProtection: protection of the data of managed apps on iOS."""
 
 
 class ManagedMobileApp(WireModel):
-    """managedMobileApp: an app that a policy for managed apps is about."""
+    """managedMobileApp: an app that a policy for managed apps targets."""
 
     id: str = ""
     mobile_app_identifier: dict[str, object] = Field(default_factory=dict)

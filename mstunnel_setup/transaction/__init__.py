@@ -1,1 +1,1 @@
-"""Plan, actions, journal, receipt, runner and lock. Nothing here knows of Tunnel."""
+"""Actions, journal, receipt, runner and lock of a resumable run. Nothing here is specific to Tunnel."""

@@ -1,6 +1,6 @@
 """An action: one small reversible effect, described as data.
 
-What it acts on is the host, which the runner only passes on: it knows nothing of it.
+The runner passes the host on to the actions and uses nothing of it.
 """
 
 from abc import ABC, abstractmethod
@@ -48,8 +48,8 @@ class Action(ABC):
     # Templates of `key` and `describe`, filled in with attributes; a class may compute either instead.
     key_template: ClassVar[str]
     description: ClassVar[str]
-    # Depends on objects that may be newer than itself, so it is undone before
-    # everything that existed when it was last begun.
+    # This action depends on objects that may be newer than itself, so it is undone before everything that
+    # existed when it was last begun.
     depends_on_newer: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
@@ -58,51 +58,51 @@ class Action(ABC):
 
     @property
     def key(self) -> str:
-        """The object that this action changes; actions with the same key are versions of one object."""
+        """The changed object's key; actions with the same key are versions of one object."""
         return self.key_template.format_map(self._named_in(self.key_template))
 
     def describe(self) -> str:
-        """What the action does, in one line, for people."""
+        """Return a line for people that describes the action."""
         return sentence(self.description, self._named_in(self.description))
 
     def _named_in(self, template: str) -> dict[str, Any]:
-        """The attributes that a template names."""
+        """Return the attributes that a template names."""
         names = [name.partition(".")[0] for _, name, _, _ in Formatter().parse(template) if name]
         return {name: getattr(self, name) for name in names}
 
     @abstractmethod
     def satisfied(self, host: Any, outputs: Outputs) -> bool:
-        """Whether the effect is already there."""
+        """Return whether the effect is already there."""
 
     def capture(self, host: Any) -> JsonObject:  # noqa: ARG002 (most have nothing to restore)
-        """The earlier state that `undo` restores, recorded before `apply`; by default there is none."""
+        """Return the state for `undo` to restore, recorded before `apply`; empty by default."""
         return {}
 
     def resolved(self, outputs: Outputs) -> "Action":  # noqa: ARG002 (most refer to nothing)
-        """The action as the journal keeps it, with the outputs that it refers to filled in."""
+        """Return the action as the journal keeps it, with the outputs that it refers to filled in."""
         return self
 
     def clear_attempt(self, host: Any) -> None:  # noqa: B027 (most have nothing to do)
-        """Remove what an interrupted attempt left that `apply` and `undo` cannot work on; mostly nothing."""
+        """Remove remains of an interrupted attempt that `apply` and `undo` cannot handle; mostly nothing."""
 
     @abstractmethod
     def apply(self, host: Any, outputs: Outputs) -> JsonObject | None:
-        """Do it. Returns outputs that other actions may refer to, if there are any."""
+        """Apply the effect and return the outputs that other actions may refer to, if any."""
 
     @abstractmethod
     def undo(self, host: Any, record: "UndoRecord") -> Undone:
-        """Undo it, also when it was interrupted. What others changed since is kept."""
+        """Undo the effect, even if it was interrupted. Keep what others have changed since."""
 
     def changed(self, host: Any, record: "UndoRecord") -> str:  # noqa: ARG002 (by default not detected)
-        """A change of the object by others since our last one, which this action would overwrite.
+        """Return the change that others have made since our last one and that this action would overwrite.
 
-        Empty when there is none. `record` holds the earlier versions and this one.
+        Empty if there is none. `record` holds the earlier versions and this one.
         """
         return ""
 
 
 class OneWayAction(Action):
-    """An action that leaves nothing behind, or nothing that could be undone."""
+    """An action that leaves nothing to undo."""
 
     @override
     def undo(self, host: Any, record: "UndoRecord") -> Undone:
@@ -110,12 +110,12 @@ class OneWayAction(Action):
 
 
 class RecordAction(Action):
-    """An action that only records something for later actions and runs: the journal record is the effect."""
+    """An action whose only effect is its journal record, for later actions and runs."""
 
     @property
     @abstractmethod
     def results(self) -> JsonObject:
-        """What is recorded."""
+        """The outputs to record."""
 
     @override
     def satisfied(self, host: Any, outputs: Outputs) -> bool:
@@ -132,9 +132,9 @@ class RecordAction(Action):
 
 @dataclass(frozen=True)
 class UndoRecord:
-    """The journal's records of the object of one action.
+    """The journal's records of one action's object.
 
-    `before` is the result of the first `capture`, `versions` all actions applied to it (oldest first),
+    `before` is the result of the first `capture`, `versions` are all actions applied to it (oldest first),
     `outputs` the results of all finished actions.
     """
 
@@ -144,25 +144,25 @@ class UndoRecord:
 
 
 class Codec:
-    """Converts actions to journal data and back. `kinds` are all known action classes."""
+    """A converter between actions and journal data. `kinds` are all known action classes."""
 
     def __init__(self, kinds: Iterable[type[Action]]) -> None:
         self._kinds: Mapping[str, type[Action]] = {kind.kind: kind for kind in kinds}
 
     def dump(self, action: Action) -> JsonObject:
-        """The action as JSON data."""
+        """Return the action as JSON."""
         data = _adapter(type(action)).dump_python(action, mode="json")
         return {"kind": action.kind, **data}
 
     def load(self, data: JsonObject) -> Action:
-        """The action of data written by `dump`. Raises JournalError for an unknown kind or unknown fields."""
+        """Return the action in data of `dump`. Raises JournalError for an unknown kind or unknown fields."""
         fields = dict(data)
         kind = self._kinds.get(str(fields.pop("kind", "")))
         try:
             if kind is not None:
                 return _adapter(kind).validate_python(fields)
         except ValueError:
-            # pydantic's ValidationError is one.
+            # pydantic's ValidationError is a ValueError.
             pass
         raise JOURNAL_NEWER(reason=text("unknown action {kind}", kind=data.get("kind")))
 

@@ -1,14 +1,14 @@
 """The journal: an append-only, checksummed, synced record of every change to the host.
 
 One JSON object per line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
-SHA-256 of the line without it, the sequence the number of the line, so that a line that was lost, copied or
-moved is noticed. An incomplete last line (crash) is dropped; other damage is an error.
+SHA-256 of the line without it, the sequence the number of the line, which reveals lost, copied and moved
+lines. An incomplete last line (crash) is dropped; other damage is an error.
 
-A large journal is compacted: rewritten with the records that its receipt needs. So is one that all users
-can read, at any size.
+A large journal is compacted: rewritten with the records that its receipt needs. So is one that all users can
+read, at any size.
 
-Each run leaves a copy beside the journal. A damaged journal is restored from it where the two together have
-every line; until then, what only looks works with the lines that are intact (`despite_damage`).
+Each run leaves a copy next to the journal. A damaged journal is restored if journal and copy together have
+every line. Until then, read-only commands work with the intact lines (`despite_damage`).
 """
 
 import json
@@ -28,9 +28,12 @@ from mstunnel_setup.transaction.receipt import Receipt, fold
 from mstunnel_setup.transaction.records import VERSION, Remains, damaged, line_of, parse, remains
 
 VERSIONS = 4
-"""How many versions of an object are kept, besides the one that made it."""
+"""The number of versions of an object that are kept, besides the one that created it."""
 LARGE = 64 * 1024
-"""Bytes; a smaller journal is not compacted. An installation writes about 30 KiB; each command reads all."""
+"""Bytes; a smaller journal is not compacted.
+
+An installation writes about 30 KiB; every command reads it all.
+"""
 
 
 class Journal:
@@ -42,7 +45,7 @@ class Journal:
     directories that were missing before this installation began.
 
     Raises JournalError `journal-damaged`; with `despite_damage` the error is kept in `damage`, and the
-    records are those that are intact. Records written then follow the last one of these.
+    records are the intact ones. New records then follow the last of these.
     """
 
     def __init__(
@@ -83,12 +86,12 @@ class Journal:
 
     @property
     def receipt(self) -> Receipt:
-        """The folded records."""
+        """The receipt of all records."""
         return self._receipt
 
     @property
     def begun(self) -> bool:
-        """Whether an installation has begun here; a damaged journal is the proof of one, too."""
+        """True if an installation has begun here; a damaged journal proves one, too."""
         return bool(self._receipt.entries) or self.damage is not None
 
     @property
@@ -102,29 +105,29 @@ class Journal:
         return self._above
 
     def _read(self, content: bytes) -> None:
-        """Take the records of an intact journal; the copy shows whether lines are missing at its end."""
+        """Read an intact journal; the copy shows whether lines are missing at its end."""
         self._records, self._sound, self._receipt = parse(content, self.path)
         copy = self._files.read(self.copy_path) or b""
         if len(copy) > self._sound and copy.startswith(content[: self._sound]):
             raise damaged(self.path, len(self._records) + 1, text("it is missing, but the copy has it"))
-        # Releases before the copy have left a receipt at least.
+        # Releases without a copy have left at least a receipt.
         if not self._records and not copy and self._files.state(self.receipt_path) is not None:
             raise damaged(self.path, 1, text("it is missing, but {path} exists", path=self.receipt_path))
 
     def _read_intact(self) -> None:
         found = self.remains()
         content = self._files.read(self.path) or b""
-        # An incomplete last line cannot be read any more; the next record replaces it.
+        # An incomplete last line is lost; the next record replaces it.
         self._records, self._sound = [*found.records], content.rfind(b"\n") + 1
         self._receipt = found.receipt
 
     def remains(self) -> Remains:
-        """Return what can be read in the journal and its copy."""
+        """Return the readable records of the journal and its copy."""
         content, copy = (self._files.read(path) or b"" for path in (self.path, self.copy_path))
         return remains(content, copy, self.path)
 
     def restore(self) -> None:
-        """Write a damaged journal again, from remains that are whole."""
+        """Rewrite a damaged journal from complete remains."""
         self.close()
         self._files.write(self.path, b"".join(map(line_of, self.remains().records)), self._modes[1])
         self.damage = None
@@ -132,13 +135,13 @@ class Journal:
         self.save_copy()
 
     def save_copy(self) -> None:
-        """Write the copy of the journal, unless it is current or the journal is damaged."""
+        """Write the journal's copy, unless it is current or the journal is damaged."""
         content = b"".join(map(line_of, self._records))
         if self._records and self.damage is None and content != self._files.read(self.copy_path):
             self._files.write(self.copy_path, content, self._modes[1])
 
     def begin_installation(self) -> None:
-        """Record the id of a new installation when the journal is empty."""
+        """Record the id of a new installation if the journal is empty."""
         if not self._records:
             self.append("installation", installation=str(uuid.uuid4()), folders=[*self._above])
 
@@ -154,7 +157,7 @@ class Journal:
         }
         line = line_of(record)
         appender = self._appender or self._open()
-        # An incomplete record of a crash or a failed write.
+        # A crash or failed write may have left an incomplete record.
         if appender.size() > self._sound:
             appender.truncate(self._sound)
         appender.append(line)
@@ -165,7 +168,7 @@ class Journal:
     def compact(self) -> None:
         """Rewrite a large journal without superseded records, if they are at least half of it.
 
-        One that all users can read loses them at once: what an undone object held may be a secret. The
+        A journal that all users can read loses them at once: the data of an undone object may be secret. The
         file is replaced atomically.
         """
         if self.damage is not None or (self._sound <= LARGE and not self._readable):
@@ -174,11 +177,11 @@ class Journal:
         content = b"".join(map(line_of, kept))
         if kept == self._records or (2 * len(content) > self._sound and not self._readable):
             if self._readable and self._records:
-                # An earlier release left it closed to others where the umask did.
+                # Earlier releases let the umask close it to other users.
                 (self._appender or self._open()).open_to_all()
             return
         self.close()
-        # The copy is written first: killed in between, the earlier journal is intact and longer.
+        # The copy is written first: after a kill in between, the earlier journal is intact and longer.
         for path in (self.copy_path, self.path):
             self._files.write(path, content, self._modes[1])
         self._records, self._sound, self._receipt = kept, len(content), fold(kept)
@@ -191,7 +194,7 @@ class Journal:
         return self._appender
 
     def _directories_above(self, *places: str, others: Sequence[str]) -> list[str]:
-        """The parents of these directories and the `others` that were missing at first, topmost first."""
+        """Return the parents of `places`, and the `others`, that were missing at first, topmost first."""
         if self._records:
             recorded = self._records[0].get("folders")
             return [str(directory) for directory in recorded] if isinstance(recorded, list) else []
@@ -205,9 +208,9 @@ class Journal:
         self._opened.close()
 
     def remove(self) -> None:
-        """Delete the journal, at the end of an uninstallation; nothing happens when there is none."""
+        """Delete the journal at the end of an uninstallation, if there is one."""
         self.close()
-        # The copy goes first: alone it would be the proof of a damaged journal.
+        # The copy is removed first: without a journal it would look like a damaged one.
         for path in (self.copy_path, self.path):
             self._files.remove(path)
         for directory in (self.directory, *reversed(self._above)):
@@ -216,7 +219,7 @@ class Journal:
 
 
 def essential(records: Sequence[JsonObject]) -> list[JsonObject]:
-    """The records that the receipt needs, in order, renumbered from 1."""
+    """Return the records that the receipt needs, in order, renumbered from 1."""
     objects: dict[str, list[int]] = defaultdict(list)
     steps: dict[str, int] = {}
     failure: list[int] = []
@@ -231,7 +234,7 @@ def essential(records: Sequence[JsonObject]) -> list[JsonObject]:
         elif kind == "step":
             steps.setdefault(str(record["step"]), number)
         elif kind != "failed":
-            # The first record, and unknown kinds of newer versions.
+            # This keeps the first record and the unknown kinds of newer versions.
             kept.add(number)
         if kind == "undone":
             steps.clear()
@@ -244,11 +247,11 @@ def essential(records: Sequence[JsonObject]) -> list[JsonObject]:
 
 
 def _of_object(numbers: Sequence[int], records: Sequence[JsonObject]) -> set[int]:
-    """The records of one object that its entry in the receipt needs."""
+    """Return the numbers of the records that an object's entry in the receipt needs."""
     begun = [number for number in numbers if records[number]["type"] == "begin"]
     done = [number for number in numbers if records[number]["type"] == "done"]
     made = done[:1]
-    # The records that made it hold the state before, and its age.
+    # The records up to its creation hold its earlier state and its age.
     making = [number for number in begun if not made or number < made[0]]
     versions = {json.dumps(records[number]["action"]): number for number in begun}
     latest = sorted(versions.values())[-VERSIONS:]

@@ -1,6 +1,7 @@
-"""One run at a time: `flock` on a file that names the holder. The kernel releases it when the holder dies.
+"""A lock for one run at a time: `flock` on a file that names the holder.
 
-Only the owner can open the file: opening it is enough to lock it.
+The kernel releases it when the holder dies. Only the owner can open the file, because opening it is enough to
+lock it.
 """
 
 import fcntl
@@ -31,10 +32,8 @@ def exclusive(
 ) -> Iterator[None]:
     """Hold the lock at `path` while the block runs.
 
-    Raises LockedError when another run still holds it after `patience` seconds; `waiting` is called when the
-    wait begins.
-
-    The file is removed before the lock is released.
+    The file is removed before the lock is released. `waiting` is called once when a wait begins. Raises
+    LockedError if another run still holds the lock after `patience` seconds.
     """
     with ExitStack() as opened:
         while True:
@@ -71,7 +70,7 @@ def _acquired(lock: Appender) -> bool:
 
 
 def _held(files: Files, lock: Appender) -> LockedError:
-    """The error for a held lock, with the holder if the kernel confirms it."""
+    """Return the error for a held lock; it names the holder if the kernel confirms it."""
     try:
         holder = json_value(lock.read())
         named = f" (process {holder['pid']}, since {holder['since']}: {holder['command']})"
@@ -87,7 +86,7 @@ def _held(files: Files, lock: Appender) -> LockedError:
 
 
 def _holders(files: Files, inode: int) -> set[int]:
-    """Processes that hold a lock on this inode (proc_locks(5), one lock per line)."""
+    """Return the ids of processes that hold a lock on this inode (proc_locks(5), one lock per line)."""
     lines = (files.given.read("/proc/locks") or b"").decode().splitlines()
     fields = [line.split() for line in lines if " FLOCK " in line and "->" not in line]
     return {int(words[4]) for words in fields if words[5].rpartition(":")[2] == str(inode)}

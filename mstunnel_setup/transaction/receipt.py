@@ -1,4 +1,4 @@
-"""The receipt: the objects on this host that we made, derived from the journal."""
+"""The receipt: the objects on this host that this program created, derived from the journal."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,10 +10,10 @@ from mstunnel_setup.base.values import JsonObject, as_list, as_object
 class Entry:
     """One object that actions were applied to.
 
-    `versions` is the data of every action begun on it, `before` the state before the first one, `outputs`
-    the result of the last finished one; `finished` is false when the last was interrupted, `made` true once
-    any has finished. `first` and `last` are the numbers of the first and last `begin` record; before it is
-    made, both are the last one.
+    `versions` is the data of every action begun on it, `before` the state before the first one, `outputs` the
+    result of the last finished one; `finished` is false if the last one was interrupted, `made` true once any
+    has finished. `first` and `last` are the numbers of the first and last `begin` record; until an action has
+    finished, both are the last one.
     """
 
     key: str
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run stopped."""
+    """The reason why a run stopped."""
 
     step: str
     code: str
@@ -39,7 +39,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The folded journal: objects in the order they were made, finished steps, the last failure."""
+    """The folded journal: objects in order of creation, finished steps, the last failure."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
@@ -47,11 +47,11 @@ class Receipt:
 
     @property
     def outputs(self) -> dict[str, JsonObject]:
-        """Results of finished actions, by key."""
+        """The outputs of finished actions, by key."""
         return {entry.key: entry.outputs for entry in self.entries.values()}
 
     def stopped_in(self, step: str) -> bool:
-        """Whether a run stopped in this step, and none has finished it, or a later one, since."""
+        """Return whether a run stopped in `step`, with no step finished since."""
         return self.failure is not None and self.failure.step == step
 
 
@@ -59,7 +59,7 @@ _NOTHING = Receipt()
 
 
 def fold(records: Iterable[JsonObject], receipt: Receipt = _NOTHING) -> Receipt:
-    """The receipt after the journal `records`, which follow those of `receipt`; unknown kinds are ignored."""
+    """Return `receipt` updated by the `records` that follow it; ignore unknown kinds."""
     for record in records:
         receipt = _after(receipt, record)
     return receipt

@@ -1,4 +1,4 @@
-"""The lines of a journal: written, read strictly, and put together from a damaged journal and its copy."""
+"""Journal lines: writing, strict reading, and merging a damaged journal with its copy."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ VERSION: Final = 1
 
 
 def line_of(record: JsonObject) -> bytes:
-    """Return the line of a record, with its checksum."""
+    """Return a record's line, with its checksum."""
     content = json.dumps(record, separators=(",", ":"))
     checksum = hashlib.sha256(content.encode()).hexdigest()
     return f'{content[:-1]},"checksum":"{checksum}"}}\n'.encode()
 
 
 def parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
-    """Return the records, how many bytes of `content` are intact, and the receipt.
+    """Return the records, the number of intact bytes in `content`, and the receipt.
 
     Raises JournalError `journal-damaged` and `journal-newer`.
     """
@@ -33,7 +33,7 @@ def parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
         record = _record(line)
         if record is None:
             last = sound + len(line) == len(content)
-            # A crash leaves the last line without line end, or with a hole of zero bytes.
+            # A crash leaves the last line without a line end or with a hole of zero bytes.
             if not last or (line.endswith(b"\n") and b"\0" not in line):
                 raise damaged(path, number, text("its checksum is wrong"))
             break
@@ -51,7 +51,7 @@ def parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
 
 
 def damaged(path: str, number: int, problem: str) -> JournalError:
-    """The error for a journal with a line that is not as it was written, or that is missing."""
+    """Return the error for a journal with a changed or missing line."""
     return JournalError(
         "journal-damaged",
         "{path} is damaged at line {number}: {problem}",
@@ -64,10 +64,10 @@ def damaged(path: str, number: int, problem: str) -> JournalError:
 
 @dataclass(frozen=True)
 class Remains:
-    """The records of a damaged journal that can still be read, in the journal or its copy, oldest first.
+    """The readable records of a damaged journal, from the journal or its copy, oldest first.
 
-    `missing` are the numbers of lines that neither has. Where `whole` is true the records are the journal as
-    it was written: none is missing, and the damaged file had nothing more.
+    `missing` are the numbers of lines that neither has. If `whole` is true, the records are the complete
+    journal as it was written.
     """
 
     records: tuple[JsonObject, ...]
@@ -76,7 +76,7 @@ class Remains:
 
     @property
     def receipt(self) -> Receipt:
-        """The receipt of these records; one that needs a missing record is left out."""
+        """The receipt of these records, without those that need a missing one."""
         receipt = Receipt()
         for record in self.records:
             try:
@@ -87,7 +87,7 @@ class Remains:
 
 
 def remains(content: bytes, copy: bytes, path: str) -> Remains:
-    """Return what is left of the journal `content` and its `copy`, line by line, by checksum and sequence.
+    """Return the readable records of the journal `content` and its `copy`, by checksum and sequence.
 
     Raises JournalError `journal-newer`.
     """
@@ -102,9 +102,9 @@ def remains(content: bytes, copy: bytes, path: str) -> Remains:
 
 
 def _explained(content: bytes, records: Sequence[JsonObject], path: str) -> bool:
-    """Whether these records follow from each other, and every complete line of `content` is one of them."""
+    """Return whether the records follow from each other and include every complete line of `content`."""
     joined = b"".join(map(line_of, records))
-    # Damage does not make a file longer: what has more bytes had lines that no copy has.
+    # Damage does not make a file longer. If it has more bytes, it had lines that the copy lacks.
     if content.rfind(b"\n") + 1 > len(joined):
         return False
     try:
@@ -114,7 +114,7 @@ def _explained(content: bytes, records: Sequence[JsonObject], path: str) -> bool
 
 
 def _intact(content: bytes, path: str) -> dict[int, JsonObject]:
-    """The records with a right checksum, by their sequence number."""
+    """Return the records with a correct checksum, by sequence number."""
     return dict(_numbered(filter(None, map(_record, content.splitlines(keepends=True))), path))
 
 
@@ -139,7 +139,7 @@ def _refuse_newer(record: JsonObject, path: str) -> None:
 
 
 def _record(line: bytes) -> JsonObject | None:
-    """The record on a line; None when the line is incomplete or its checksum is wrong."""
+    """Return the record on a line; None if the line is incomplete or its checksum is wrong."""
     try:
         record: JsonObject = json.loads(line)  # noqa: TID251 (our journal: its checksum is of this text)
     except (ValueError, RecursionError):

@@ -12,7 +12,7 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from mstunnel_setup.transaction.step import AnyStep
 
-# Takes a change by others; returns whether it may be overwritten.
+# Called with a change by others; returns True if it may be overwritten.
 Consent: TypeAlias = Callable[[str], bool]
 
 
@@ -27,7 +27,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Removal:
-    """One object of the receipt after an undo."""
+    """An object of the receipt that was undone."""
 
     key: str
     description: str
@@ -35,10 +35,10 @@ class Removal:
 
 
 class Runner:
-    """Runs steps against `host`, recording every action in `journal` before and after it happens.
+    """Runs steps against `host` and records every action in `journal` before and after it happens.
 
-    `may_replace` is asked before a change by others is overwritten; `waited` returns the seconds for which a
-    person was waited for until now, which do not count as the time of a step.
+    `may_replace` is asked before a change by others is overwritten. `waited` returns the seconds spent
+    waiting for a person so far, which do not count as the time of a step.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Runner:
 
     @property
     def receipt(self) -> Receipt:
-        """The objects on this host that we made."""
+        """The objects on this host that this program created."""
         return self._journal.receipt
 
     def plan(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
-        """The actions that `run` would apply."""
+        """Return the actions that `run` would apply."""
         return [
             Planned(
                 step.name,
@@ -77,18 +77,18 @@ class Runner:
         ]
 
     def run(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
-        """Run the steps in order; satisfied actions are skipped. Returns the applied actions.
+        """Run the steps in order, skip satisfied actions and return the applied ones.
 
         Raises SetupError when a step fails; finished actions stay, and the next run continues.
         """
         self._journal.compact()
         done = [self._run_step(step, context) for step in steps]
-        # Every command until the next run reads it: it need not read what this run has superseded.
+        # Every command until the next run reads the journal, so superseded records are dropped now.
         self._journal.compact()
         return done
 
     def acknowledge(self, step: str) -> None:
-        """Record interrupted actions of the step as done whose effect is there."""
+        """Record interrupted actions of the step as done if their effect is there."""
         receipt = self.receipt
         torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
         for entry in torn:
@@ -96,7 +96,7 @@ class Runner:
                 self._journal.append("done", key=entry.key, outputs={})
 
     def changed(self, action: Action) -> str:
-        """The change by others that `action` would overwrite; empty when there is none."""
+        """Return the change by others that `action` would overwrite; empty if there is none."""
         receipt = self.receipt
         known = receipt.entries.get(action.key)
         if known is None:
@@ -109,9 +109,10 @@ class Runner:
         keys: Collection[str] | None = None,
         counted: Callable[[int, int], None] = lambda _undone, _total: None,
     ) -> list[Removal]:
-        """Undo everything in the receipt, newest first, or the part of it to begin with.
+        """Undo everything in the receipt, or only `keys`, newest first.
 
-        `counted` gets the changes undone and their number, which is 0 when the others will not be undone.
+        `counted` gets the number of undone changes and their total; a total of 0 means that the undo was
+        abandoned.
         """
         entries = self._newest_first(self.receipt.entries if keys is None else keys)
         removals: list[Removal] = []
@@ -125,18 +126,18 @@ class Runner:
         return removals
 
     def take_back(self, keys: Collection[str]) -> list[Removal]:
-        """Undo single objects, newest first; the installation and its finished steps stay."""
+        """Undo single objects, newest first; keep the installation and its finished steps."""
         return [self._undo_entry(entry, "taken-back") for entry in self._newest_first(keys)]
 
     def leave(self, keys: Mapping[str, str]) -> list[Removal]:
-        """Drop single objects from the receipt, newest first, for a reason by key; they stay on the host."""
+        """Drop single objects from the receipt, newest first, with a reason by key; keep them on the host."""
         return [
             self._record_undone(entry, "undone", Undone(Undo.KEPT, keys[entry.key]))
             for entry in self._newest_first(keys)
         ]
 
     def release(self, keys: Collection[str], reason: str) -> list[Removal]:
-        """Drop objects from the receipt, newest first; they, the installation and its steps stay.
+        """Drop objects from the receipt, newest first; keep them, the installation and its steps.
 
         One record drops all of them, so that no crash leaves some in the receipt.
         """
@@ -145,7 +146,7 @@ class Runner:
         return [self._told_undone(entry, Undone(Undo.KEPT, reason)) for entry in entries]
 
     def _newest_first(self, keys: Collection[str]) -> list[Entry]:
-        """Entries before those they depend on: a switched link points to a directory newer than itself."""
+        """Return entries before those they depend on: a switched link points to a newer directory."""
 
         def age(entry: Entry) -> int:
             return entry.last if self._codec.load(entry.versions[-1]).depends_on_newer else entry.first
@@ -177,7 +178,7 @@ class Runner:
         return Planned(step.name, step.title, done)
 
     def _settled(self, action: Action) -> bool:
-        """Satisfied, and not interrupted by a crash."""
+        """Return whether the action is satisfied and was not interrupted by a crash."""
         receipt = self.receipt
         entry = receipt.entries.get(action.key)
         torn = entry is not None and not entry.finished
@@ -204,11 +205,11 @@ class Runner:
         return True
 
     def _worked(self) -> float:
-        """Seconds since an arbitrary start, without those for which a person was waited for."""
+        """Return seconds since an arbitrary start, without those spent waiting for a person."""
         return self._clock.monotonic() - self._waited()
 
     def _respect(self, action: Action) -> None:
-        """Raise WaitingError before a change by others is lost; with consent it is backed up and replaced."""
+        """Raise WaitingError before a change by others is lost; with consent, record the change first."""
         changed = self.changed(action)
         if not changed:
             return

@@ -30,4 +30,4 @@ class Step(Generic[Context, Facts]):
 
 
 AnyStep: TypeAlias = Step[Any, Any]
-"""A step of whatever facts, as lists of steps hold them."""
+"""A step with any facts, for lists of steps."""

@@ -1,4 +1,4 @@
-"""All checks, in the order of the report, and what they find."""
+"""All checks, in the order of the report, and their findings."""
 
 import difflib
 from collections.abc import Iterable
@@ -43,12 +43,12 @@ CHECKS: tuple[Check, ...] = (
 
 
 def of(groups: frozenset[Group]) -> tuple[Check, ...]:
-    """The checks of these groups."""
+    """Return the checks of these groups."""
     return tuple(item for item in CHECKS if item.group in groups)
 
 
 def judge(checks: Iterable[Check], facts: ReadinessFacts) -> tuple[CheckFinding, ...]:
-    """The findings of the checks; a section of `facts` that is missing makes its checks unknown."""
+    """Return the findings of the checks; a missing section of `facts` makes its checks unknown."""
     findings = []
     for item in checks:
         sections = {name: getattr(facts, name) for name in item.needs}
@@ -66,7 +66,7 @@ def judge(checks: Iterable[Check], facts: ReadinessFacts) -> tuple[CheckFinding,
 
 
 def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:
-    """Raise UsageError for a check to ignore that is neither one of these nor of `more`."""
+    """Raise UsageError for an ignored check that is neither one of these nor in `more`."""
     names = [*(item.id for item in CHECKS), *more]
     for name in ignored:
         if name not in names:

@@ -26,7 +26,7 @@ Named = tuple[str, str]
 
 
 def overlaps(left: Iterable[Named], right: Iterable[Named]) -> Iterator[str]:
-    """Each overlap of two lists of (what it is, network), named with both sides."""
+    """Yield each overlap of two lists of (description, network), named with both sides."""
     others = [(name, network, ip_network(network, strict=False)) for name, network in right]
     for name, own in left:
         network = ip_network(own, strict=False)
@@ -42,7 +42,7 @@ def overlaps(left: Iterable[Named], right: Iterable[Named]) -> Iterator[str]:
 
 
 def _moved(addresses: AddressFacts, settings: Settings) -> AddressFacts:
-    """The networks once the engine's bridge has the range that the settings name."""
+    """Return the networks with the engine's bridge in the range of the settings."""
     if not settings.bridge:
         return addresses
     others = tuple(item for item in addresses.bridges if item.name not in ENGINE_BRIDGES)
@@ -54,14 +54,14 @@ def _moved(addresses: AddressFacts, settings: Settings) -> AddressFacts:
 
 
 def _named(addresses: AddressFacts, tunnel: TunnelFacts) -> dict[str, list[Named]]:
-    """All networks by kind, each with what it is. Addresses count as networks of one."""
+    """Return all networks by kind, each with its description. Addresses count as networks of one."""
     bridges = {item.name for item in addresses.bridges}
     return {
         "bridges": [
             (text("bridge {name} ({source})", name=item.name, source=item.source), item.network)
             for item in addresses.bridges
         ],
-        # Those that lead elsewhere than to a bridge, or to devices of a running gateway.
+        # Routes to a bridge, or to devices of a running gateway, are left out.
         "routes": [
             (text("route via {device}", device=item.device), item.network)
             for item in addresses.routes
@@ -75,7 +75,7 @@ def _named(addresses: AddressFacts, tunnel: TunnelFacts) -> dict[str, list[Named
 
 
 def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
-    """A /24 for the bridge that nothing known here overlaps; empty when there is none left."""
+    """Return a /24 for the bridge that overlaps nothing known here; empty if there is none left."""
     named = _named(addresses, tunnel)
     taken = [item for kind, items in named.items() if kind != "bridges" for item in items]
     candidates = (str(item) for spare in _SPARE for item in ip_network(spare).subnets(new_prefix=24))
@@ -83,7 +83,7 @@ def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
 
 
 def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings, *others: str) -> Verdict:
-    """Whether a bridge overlaps networks of other kinds."""
+    """Return the verdict on overlaps of a bridge with networks of other kinds."""
     addresses = _moved(addresses, settings)
     named = _named(addresses, tunnel)
     found = joined(overlaps(named["bridges"], [item for kind in others for item in named[kind]]), "; ")
@@ -105,7 +105,7 @@ def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings, *o
 
 
 def _pool(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings, *others: str) -> Verdict:
-    """Whether the client pool overlaps networks of other kinds."""
+    """Return the verdict on overlaps of the client pool with networks of other kinds."""
     if not tunnel.pool:
         return skipped(_UNKNOWN)
     named = _named(_moved(addresses, settings), tunnel)

@@ -17,7 +17,7 @@ _CHAIN = ("chain", "root", "private-ca", "certificate-unused")
 
 
 def subject(finding: str) -> str:
-    """What a verdict of the certificate judge is about: name, time, chain or leaf."""
+    """Return the subject of a certificate finding: names, time, chain or leaf."""
     if finding in _NAMES:
         return "names"
     if any(word in finding for word in _TIMES):
@@ -116,7 +116,7 @@ _judged(
 
 
 def _worst(found: Sequence[Problem]) -> Verdict:
-    """What the errors say, and without any the warnings; the first one's hint."""
+    """Return the errors, or else the warnings, with the hint of the first one."""
     errors = [item for item in found if item.severity is Severity.ERROR]
     said = errors or found
     return (problem if errors else warning)(

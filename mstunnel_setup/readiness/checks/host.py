@@ -12,10 +12,10 @@ from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, probl
 
 CHECKS = Checks(Group.HOST)
 
-# Hints of several findings.
+# The hint of several findings.
 _UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 
-# A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
+# A machine sold as "4 GB" shows less to its kernel, which reserves some.
 _NEARLY = 0.92
 _SUPPORTED = ("x86_64", "amd64")
 _BUILT = ("aarch64", "arm64")
@@ -23,7 +23,7 @@ _OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
 
 
 def gigabytes(size: int) -> str:
-    """A size in bytes for people, in units of 10^9 bytes."""
+    """Format a size in bytes for people, in units of 10^9 bytes."""
     return f"{size / 10**9:.1f} GB"
 
 
@@ -140,7 +140,7 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
 
     Encryption takes processor time; with too few processors sessions become slow.
     """
-    # More devices than one server can serve are another check's.
+    # Another check reports more devices than one server can serve.
     size = platforms().size_for(settings.devices)
     seen = text(
         "{cpus}, where {devices} devices need {needed}",
@@ -249,14 +249,14 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
             hint="When no violations are logged: `setenforce 1`, and SELINUX=enforcing in "
             "/etc/selinux/config.",
         )
-    # With root the engine makes a device node of the container's own; without, it shows that of the host.
+    # With root the engine creates the container's own device node; without, it bind-mounts the host's.
     kept = settings.mode == "rootless" and security.container_devices is False
     if security.selinux == "enforcing" and kept:
         return problem(
             "enforcing: a rootless container cannot open /dev/net/tun",
             hint="Run `setsebool -P container_use_devices on`; it applies to all containers on this host.",
         )
-    # ocserv asks for the queue of its security module after each connection (sockdiag.c, rate-limit-ms).
+    # After each connection ocserv reads the queue length of its security module (sockdiag.c, rate-limit-ms).
     if security.selinux == "enforcing" and security.container_netlink is False:
         return problem(
             "enforcing: the gateway cannot measure its load, and accepts at most ten connections a second",

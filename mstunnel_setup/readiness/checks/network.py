@@ -26,14 +26,14 @@ _EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TL
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
 _MOST_SKEW = 300.0
 _SOME_SKEW = 30.0
-# The least MTU of an IPv6 link (RFC 8200); DTLS through less stalls.
+# The minimum MTU of an IPv6 link (RFC 8200); DTLS stalls below it.
 _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
 
 
 def _deciding(endpoint: EndpointFacts) -> list[EndpointAttempt]:
-    """Behind a proxy the try by name counts: many proxies refuse bare addresses."""
+    """Return the attempts that count; many proxies refuse bare addresses, so by name behind a proxy."""
     by_name = [item for item in endpoint.attempts if item.through and item.target == endpoint.host]
     return by_name or list(endpoint.attempts)
 
@@ -43,7 +43,7 @@ def _proxied(network: NetworkFacts) -> list[EndpointAttempt]:
 
 
 def _no_way(network: NetworkFacts) -> Verdict | None:
-    """The verdict of every check that needs a response from outside, when one cause prevents them all.
+    """Return a verdict for all checks that need a response from outside if one cause prevents them all.
 
     Such a cause is reported once, not once for every endpoint.
     """
@@ -152,7 +152,7 @@ def _endpoint(purpose: str, title: str) -> None:
         if no_way := _no_way(network):
             return no_way
         verdicts = [_judge_endpoint(item) for item in found]
-        # A problem, else a warning.
+        # A problem comes before a warning.
         bad = [item for item in verdicts if item.outcome is None] or [item for item in verdicts if item.hint]
         if bad:
             return bad[0]

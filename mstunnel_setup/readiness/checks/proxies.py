@@ -1,4 +1,4 @@
-"""Group `network`, proxy: every place that names one must say the same, and say it without a password."""
+"""Group `network`, proxy: all places must name the same proxy, without a password."""
 
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.readiness.checks.utils import chosen_engine

@@ -1,4 +1,4 @@
-"""Group `rootless`: what a gateway under a service account needs; skipped for a gateway with root."""
+"""Group `rootless`: requirements of a gateway under a service account; skipped for a gateway with root."""
 
 from collections.abc import Callable
 
@@ -204,7 +204,7 @@ def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless
     """
     if settings.port in rootless.uplinks:
         return passed("the kernel forwards port {port} to the uplink", port=settings.port)
-    # Only root sees what stands against an uplink, and can make one.
+    # Only root can see the obstacles to an uplink, and create one.
     if system.root and not rootless.uplink_obstacle:
         return passed("port {port} can have an uplink", port=settings.port)
     start = kernel.sysctls.get(PORT_START, "1024")
@@ -244,7 +244,7 @@ def _sysctl(name: str, least: str, why: str) -> None:
         return problem(
             "{seen}",
             hint="Set it: `sysctl -w {name}={least}`, or run with --fix.",
-            # The settings of a module that is not to be had stay as they are.
+            # The settings of a module that is not available cannot be fixed.
             fixed_by="kernel" if value is not None or "conntrack" not in name or tracks else "",
             seen=seen,
             name=name,

@@ -23,12 +23,12 @@ from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES
 
 CHECKS = Checks(Group.UTILS)
 
-# By the ID of os-release; all others that are supported have dnf.
+# The package manager by the ID of os-release; all other supported distributions have dnf.
 _INSTALLERS = {"debian": "apt install", "ubuntu": "apt install", "sles": "zypper install"}
 
 
 def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
-    """The engine an installation would use: the one asked for, else Podman, else Docker."""
+    """Return the engine an installation would use: the requested one, or else Podman, or else Docker."""
     wanted = ("podman", "docker") if settings.engine == "auto" else (settings.engine,)
     return next((item for name in wanted for item in engine.engines if item.name == name), None)
 
@@ -194,7 +194,7 @@ def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     found = chosen_engine(settings, engine)
     if found is not None:
         return passed(f"{found.name} {found.version}".strip())
-    # The command of this distribution; its vendor's engine where none is named.
+    # The command is that of the distribution; without a requested engine, the vendor's choice is named.
     row = platforms().of(system.distribution, system.version)
     named = settings.engine if settings.engine != "auto" else row.engine if row else "podman"
     install = _INSTALLERS.get(system.distribution, "dnf install")

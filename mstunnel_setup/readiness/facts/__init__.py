@@ -1,1 +1,1 @@
-"""What was found out about a host and its surroundings: each section with its reader."""
+"""The facts about a host and its surroundings: each section with its reader."""

@@ -1,4 +1,4 @@
-"""The account: what its token and the tenant say about role and licence. No token leaves this module."""
+"""The account: role and licence, from its token and the tenant. No token leaves this module."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,9 +18,9 @@ from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 
 
 class AccountFacts(Section):
-    """What the tenant says about the signed-in account; None where it did not say. Never a token.
+    """The tenant's data about the signed-in account; None if unavailable. It contains no token.
 
-    `denied` is why Graph does not let it read the sites, `hint` what to do about that or about `error`.
+    `denied` is why Graph does not let it read the sites, `hint` the remedy for that or for `error`.
     """
 
     tried: bool = True
@@ -41,7 +41,7 @@ Reply = TypeVar("Reply")
 def ask_tenant(
     http: HttpPort, clock: Clock, cloud: Cloud, sign_in: Callable[[], TokenSource]
 ) -> AccountFacts:
-    """Sign in by `sign_in` and ask the tenant."""
+    """Sign in with `sign_in` and query the tenant."""
     try:
         source = sign_in()
         token = claims(source())
@@ -66,7 +66,7 @@ def ask_tenant(
 
 
 def _sites(graph: Graph) -> tuple[list[TunnelSite] | None, SignInError | None]:
-    """The sites, or None; and the refusal where the account has no role to read them."""
+    """Return the sites, or None, and the refusal if the account has no role to read them."""
     try:
         return graph.sites(), None
     except TenantError:
@@ -76,7 +76,7 @@ def _sites(graph: Graph) -> tuple[list[TunnelSite] | None, SignInError | None]:
 
 
 def _allowed(question: Callable[[], Reply]) -> Reply | None:
-    """The answer; None when the tenant refuses it, which is no fault of the account."""
+    """Return the response; None if the tenant refuses it, which is not the account's fault."""
     try:
         return question()
     except (SignInError, TenantError):

@@ -1,4 +1,4 @@
-"""The certificate: read and judged with the house judge, and asked about at its authorities."""
+"""The certificate: read, checked as for an installation, and queried for revocation."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class CertificateFacts(Section):
-    """The certificate at its usual place or as given. `problem` says why it could not be read."""
+    """The certificate at its usual path or as given. `problem` is why it could not be read."""
 
     place: str = ""
     problem: str = ""
@@ -39,7 +39,7 @@ class CertificateFacts(Section):
 
 
 class RevocationFacts(Section):
-    """What the authorities say: `asked` are the certificates of the chain that name a responder or a list."""
+    """The responses of authorities: `asked` are the certificates that name a responder or a list."""
 
     asked: tuple[str, ...] = ()
     findings: tuple[Problem, ...] = ()
@@ -47,10 +47,10 @@ class RevocationFacts(Section):
 
 @dataclass(frozen=True)
 class CertificateReader:
-    """Reads the certificate from `named`, or from its usual places below the root of `files`.
+    """Reads the certificate from `named`, or from its usual paths below the root of `files`.
 
-    `passphrase` reads the one of a PFX, `address` is the public name of the site, empty when not known;
-    `open_http` makes a session for asking.
+    `passphrase` reads the one of a PFX, `address` is the public name of the site, empty if unknown;
+    `open_http` opens a session for revocation queries.
     """
 
     files: Files
@@ -63,7 +63,7 @@ class CertificateReader:
     _reading: Lock = field(default_factory=Lock, init=False)
 
     def certificate(self) -> CertificateFacts:
-        """The certificate, judged."""
+        """Read and check the certificate."""
         place, identity = self._identity()
         if identity is None:
             return CertificateFacts()
@@ -86,7 +86,7 @@ class CertificateReader:
         )
 
     def revocation(self) -> RevocationFacts:
-        """What the authorities say."""
+        """Query the authorities for revocation."""
         _, identity = self._identity()
         if not isinstance(identity, Identity):
             return RevocationFacts()
@@ -109,13 +109,13 @@ class CertificateReader:
         return tuple(root for _, root in added_roots(self.files))
 
     def _identity(self) -> tuple[str, Identity | CertificateError | None]:
-        """Place and certificate, read once for both sections, which are found out about at the same time."""
+        """Return path and certificate, read once for both sections, whose readers run concurrently."""
         with self._reading:
             return self._read_once
 
     @cached_property
     def _read_once(self) -> tuple[str, Identity | CertificateError | None]:
-        """From what was named, else from the first usual place that is filled, by path of this machine."""
+        """The certificate of `named` or of the first usual path that is filled."""
         usual = (source for source in usual_sources(self.files) if source.is_whole(self.files))
         source = self.named if self.named.paths[0] else next(usual, None)
         if source is None:
@@ -124,7 +124,7 @@ class CertificateReader:
         try:
             return place, source.read(self.files, self.passphrase)
         except UsageError as error:
-            # A file that cannot be read.
+            # The file cannot be read.
             return place, CertificateError(error.code, error.message, error.hint)
         except CertificateError as error:
             return place, error

@@ -1,4 +1,4 @@
-"""The endpoints of the cloud: resolved, then every address tried at once."""
+"""The endpoints of the cloud: resolved, then all addresses tried concurrently."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,10 +20,10 @@ from mstunnel_setup.readiness.facts.section import Section
 
 
 class EndpointAttempt(Section):
-    """One try of an endpoint. `target` is an address, or the host itself when a proxy resolves it.
+    """One attempt for an endpoint. `target` is an address, or the host itself if a proxy resolves it.
 
-    `trust` is what the certificate chains to: a public root, only this host's roots, or none.
-    `skew` is this host's clock minus the server's, in seconds.
+    `trust` is the end of the certificate's chain: a public root, a root of only this host, or none. `skew` is
+    this host's clock minus the server's, in seconds.
     """
 
     target: str
@@ -37,10 +37,10 @@ class EndpointAttempt(Section):
 
 
 class EndpointFacts(Section):
-    """What came of one name: why it was not resolved here, if so, and all attempts.
+    """The result for one name: all attempts, and why it could not be resolved here, if so.
 
-    `expect` and `expect_certificate` are the statuses of the endpoint table; `with_certificate` is the try
-    that showed a client certificate.
+    `expect` and `expect_certificate` are the statuses of the endpoint table; `with_certificate` is the
+    attempt with a client certificate.
     """
 
     purpose: str
@@ -53,14 +53,14 @@ class EndpointFacts(Section):
 
     @property
     def port(self) -> int:
-        """The TCP port that is tried."""
+        """The TCP port of the attempts."""
         return _place(self.host)[1]
 
 
 class NetworkFacts(Section):
     """All endpoints of the cloud. `patterns` are names that must be allowed but cannot be tried.
 
-    `missing_archive` is the archive that the images come from, where it was not found.
+    `missing_archive` is the archive for the images if it was not found.
     """
 
     endpoints: tuple[EndpointFacts, ...] = ()
@@ -73,18 +73,18 @@ class NetworkFacts(Section):
 Resolved: TypeAlias = tuple[str, ...] | str
 
 _HTTPS = 443
-# Names get this part of the time, so that connections have the rest even when DNS is dead.
+# The part of the time for names, so that connections have the rest even if DNS is down.
 _FOR_NAMES = 0.4
-# What was not answered is reported this long before the deadline, so that it can still be reported.
+# Seconds before the deadline at which missing responses are reported, while there is still time to do so.
 _TO_TELL = 0.3
 _LATE = text("no answer in time")
 
 
 def bypassed(host: str, port: int, no_proxy: str) -> bool:
-    """Whether `no_proxy` names the host: by its name, a domain, its address or a network; or `*`, for all.
+    """Return whether `no_proxy` includes the host: by name, domain, address or network, or by `*`.
 
     Entries are separated by commas. One with a port is for that port only; an address or a network is not
-    compared with what a name resolves to.
+    compared with the addresses of a name.
 
     Source: Go's golang.org/x/net/http/httpproxy, which Podman and Docker use.
     """
@@ -104,9 +104,9 @@ def _names(entry: str, host: str, port: int) -> bool:
 
 @dataclass(frozen=True)
 class CloudReader:
-    """Tries `endpoints` for at most `deadline` seconds in all, however many there are.
+    """Tries any number of `endpoints` for at most `deadline` seconds in all.
 
-    `proxy` is the address of the proxy as written (empty: none), `no_proxy` names what is reached without it.
+    `proxy` is the address of the proxy as written (empty: none), `no_proxy` lists the exceptions.
     """
 
     endpoints: Sequence[Endpoint]
@@ -118,7 +118,7 @@ class CloudReader:
     cloud: str = "public"
 
     def network(self) -> NetworkFacts:
-        """What came of every endpoint."""
+        """Return the results for all endpoints."""
         end = self.clock.monotonic() + self.deadline - _TO_TELL
         tried = [item for item in self.endpoints if item.host]
         named = self._resolve(tried)
@@ -168,7 +168,7 @@ class CloudReader:
         return found
 
     def _destinations(self, endpoint: Endpoint, found: Resolved) -> list[Destination]:
-        """The tries of an endpoint: each address, and the name too when a proxy takes names."""
+        """Return the attempts for an endpoint: each address, and behind a proxy also the name."""
         host, port = _place(endpoint.host)
         proxy = None if bypassed(host, port, self.no_proxy) else proxy_place(self.proxy)
         targets = found if isinstance(found, tuple) else ()
@@ -193,7 +193,7 @@ class CloudReader:
 
 
 def _attempt(destination: Destination, **found: Any) -> EndpointAttempt:
-    """With address or host as the endpoint table has it: with its port when that is not the usual one."""
+    """Return an attempt for an address or host, with the port unless it is the usual one."""
     target, port = destination.address, destination.port
     if target == destination.host and port != _HTTPS:
         target = f"{target}:{port}"

@@ -1,4 +1,4 @@
-"""Pure readers of what firewall and SELinux programs print."""
+"""Parsers for the output of firewall and SELinux programs."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from mstunnel_setup.readiness.facts.section import Section
 
 
 class Firewall(Section):
-    """The firewall of the host. Whether the gateway's port is let in; None when unknown.
+    """The host's firewall, and whether it admits the gateway's port; None if unknown.
 
     `forwarded`: the host forwards the port to the gateway, so only rules for forwarded packets apply.
     """
@@ -28,16 +28,16 @@ _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
 _UFW_RULE = re.compile(
     r"(?P<to>\S.*?)\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: (?P<way>IN|OUT|FWD))?\s+(?P<source>.+)"
 )
-# How engines name the interfaces of their networks.
+# Names of the engines' network interfaces.
 _OF_CONTAINERS = re.compile(r"docker|podman|cni|br-|veth")
-# Where ufw's chains of hook forward lead, for IPv4 and IPv6.
+# The targets of ufw's chains of hook forward, for IPv4 and IPv6.
 _OF_UFW = ("ufw-before-forward", "ufw6-before-forward")
-# Behind the ports: `(v6)`, or the name of an application that has them.
+# The text after the ports: `(v6)`, or the name of an application profile.
 _UFW_NOTE = re.compile(r" \(.*\)")
 
 
 def proxy_port_ranges(semanage: str) -> tuple[str, ...]:
-    """The TCP ports ("80", "8008-8010") of type http_port_t in the output of `semanage port -l`."""
+    """Return the TCP ports ("80", "8008-8010") of type http_port_t in the output of `semanage port -l`."""
     for line in semanage.splitlines():
         match line.split(None, 2):
             case ["http_port_t", "tcp", ports]:
@@ -47,10 +47,10 @@ def proxy_port_ranges(semanage: str) -> tuple[str, ...]:
 
 
 def firewalld(zones: str, port: int) -> Firewall:
-    """Judge the output of `firewall-cmd --list-all-zones`: the port must be open in every active zone.
+    """Parse `firewall-cmd --list-all-zones`: the port must be open in every active zone.
 
-    Where no zone has an interface but a container's, those of the host are in the default zone. A zone with
-    rich rules is judged only as far as its ports and services go.
+    If all interfaces in zones belong to containers, the host's are in the default zone. Rich rules are
+    ignored; only ports and services count.
     """
     every = list(_zones(zones))
     own = [item for item in every if not all(map(_OF_CONTAINERS.match, item.get("interfaces", "").split()))]
@@ -64,7 +64,7 @@ def firewalld(zones: str, port: int) -> Firewall:
 
 
 def _zones(text: str) -> Iterator[dict[str, str]]:
-    """The settings of each zone: they stand indented below its name."""
+    """Yield the settings of each zone, which are indented below its name."""
     for block in re.split(r"^(?=\S)", text, flags=re.MULTILINE)[1:]:
         head, *lines = block.splitlines()
         settings = (line.strip().partition(":") for line in lines)
@@ -79,7 +79,7 @@ def _zone_opens(zone: dict[str, str], port: int, protocol: str) -> bool:
 
 
 def _covers(item: str, port: int, protocol: str) -> bool:
-    """Whether "443/tcp", "440-450/tcp" or "80,443/tcp" covers the port."""
+    """Return whether "443/tcp", "440-450/tcp" or "80,443/tcp" includes the port."""
     numbers, _, name = item.partition("/")
     for one in numbers.split(","):
         match = re.fullmatch(r"([0-9]{1,5})(?:[-:]([0-9]{1,5}))?", one, re.ASCII)
@@ -89,10 +89,11 @@ def _covers(item: str, port: int, protocol: str) -> bool:
 
 
 def ufw(status: str, port: int) -> Firewall | None:
-    """Judge the output of `ufw status verbose`; None when not active.
+    """Parse the output of `ufw status verbose`; None if ufw is not active.
 
-    The first rule for all sources decides. One for some (addresses, an interface) closes the port to them
-    alone; where one opens it to them only, devices may be among them: that cannot be judged.
+    The first rule for all sources decides. A rule that closes the port to some sources (addresses, an
+    interface) is ignored. If a rule opens it to some sources only, devices may be among them, so the result
+    is unknown.
     """
     if not re.search(r"^Status: active", status, re.MULTILINE):
         return None
@@ -104,7 +105,7 @@ def ufw(status: str, port: int) -> Firewall | None:
 def _ufw(
     status: str, port: int, protocol: str, ways: tuple[str | None, ...], *, default: bool
 ) -> bool | None:
-    """What the rules about the port say that are for one of these ways."""
+    """Return whether the rules for one of these directions open the port; None if unknown."""
     open_to_some = False
     for match in map(_UFW_RULE.fullmatch, map(str.strip, status.splitlines())):
         if match is None or match["way"] not in ways:
@@ -120,10 +121,10 @@ def _ufw(
 
 
 def nftables(ruleset: str, port: int) -> Firewall | None:
-    """Judge the output of `nft --json list ruleset`; None when nothing filters what comes in.
+    """Parse the output of `nft --json list ruleset`; None if nothing filters incoming packets.
 
-    Only plain rules are understood: with jumps, named sets and extensions of iptables, the answer to a closed
-    port is "cannot be judged".
+    Only plain rules are understood: with jumps, named sets and iptables extensions, a closed port is reported
+    as unknown.
     """
     closed = _closed("input", ruleset)
     if not closed:
@@ -143,16 +144,16 @@ def nftables(ruleset: str, port: int) -> Firewall | None:
 
 
 def forwarded(ruleset: str, ufw_status: str, port: int) -> Firewall:
-    """Judge the output of `nft --json list ruleset` for a port that the host forwards to the gateway.
+    """Parse the output of `nft --json list ruleset` for a port that the host forwards to the gateway.
 
-    A chain that drops what it does not know must let through what was redirected (`ct status dnat`, as
-    firewalld does), or lead to the rules of the engine: what one chain accepts another one still drops. In
-    the chain of ufw its rules for what is routed decide, from the output of `ufw status verbose`.
+    A chain with default drop must accept redirected packets (`ct status dnat`, as firewalld does), or jump to
+    the engine's rules: one chain's accept does not prevent another's drop. In ufw's chain its rules for
+    routed packets decide, from the output of `ufw status verbose`.
     """
     closed = _closed("forward", ruleset)
     if not closed:
         return Firewall(forwarded=True)
-    # Podman and Docker put the way to their rules before those of ufw.
+    # Podman and Docker insert the jumps to their rules before those of ufw.
     of_ufw = [
         rules
         for rules in closed
@@ -170,7 +171,7 @@ def forwarded(ruleset: str, ufw_status: str, port: int) -> Firewall:
 
 
 def _lets_through(rules: Rules) -> bool | None:
-    """Whether rules accept what was redirected, or lead to those of Podman (netavark) or Docker."""
+    """Return whether rules accept redirected packets, or jump to those of Podman (netavark) or Docker."""
     if any(_target(part).startswith(("NETAVARK_FORWARD", "DOCKER")) for parts in rules for part in parts):
         return True
     redirected = {"left": {"ct": {"key": "status"}}, "right": "dnat"}
@@ -183,7 +184,7 @@ def _target(part: dict[str, Any]) -> str:
 
 
 def _closed(hook: str, ruleset: str) -> list[Rules]:
-    """The rules of each chain of a hook that drops what none of them accepts."""
+    """Return the rules of each chain of a hook that drops packets by default."""
     items = objects(json_object(ruleset).get("nftables"))
     found = []
     for chain in objects([item.get("chain") for item in items]):
@@ -202,12 +203,12 @@ def _closed(hook: str, ruleset: str) -> list[Rules]:
 
 
 def _accepts(rules: Rules, wanted: Callable[[dict[str, Any]], bool]) -> bool | None:
-    """Whether a rule accepts what a `wanted` match fits; None where rules are not understood here."""
+    """Return whether a rule accepts a match that is `wanted`; None for rules that this cannot parse."""
     for parts in rules:
         matches = [part["match"] for part in parts if isinstance(part.get("match"), dict)]
         if any(map(wanted, matches)) and any("accept" in part for part in parts):
             return True
-    # A part of these kinds may open a port in another way.
+    # These expressions may open a port in another way.
     for part in (part for parts in rules for part in parts):
         match = part.get("match")
         named_set = isinstance(match, dict) and str(match.get("right", "")).startswith("@")
@@ -217,7 +218,7 @@ def _accepts(rules: Rules, wanted: Callable[[dict[str, Any]], bool]) -> bool | N
 
 
 def _holds(right: object, port: int) -> bool:
-    """Whether a number, a set or a range holds the port (libnftables-json(5))."""
+    """Return whether a number, a set or a range contains the port (libnftables-json(5))."""
     if isinstance(right, dict):
         if isinstance(right.get("set"), list):
             return any(_holds(item, port) for item in right["set"])

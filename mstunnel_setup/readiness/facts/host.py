@@ -1,4 +1,4 @@
-"""System, kernel, networks and proxies, from files."""
+"""System, kernel, networks and proxies, read from files."""
 
 import os
 import re
@@ -38,13 +38,14 @@ from mstunnel_setup.readiness.sysctls import (
 )
 
 CGROUP_V2 = 2
-"""`SystemFacts.cgroup` with the unified hierarchy of control groups."""
+"""The value of `SystemFacts.cgroup` with the unified hierarchy of control groups."""
 
 
 class SystemFacts(Section):
     """The machine. Sizes in bytes; `cgroup` is 1, 2 or 0 (none).
 
-    `store` is where containers are kept, or will be; `disk` and `disk_free` are of its file system.
+    `store` is the present or future directory of the containers; `disk` and `disk_free` are of its file
+    system.
     """
 
     distribution: str
@@ -63,12 +64,12 @@ class SystemFacts(Section):
 
 
 class KernelFacts(Section):
-    """Modules that work now (loaded or built in), the files that load modules at boot, and sysctls.
+    """Modules that work now (loaded or built in), files that load modules at boot, and sysctls.
 
-    `built_in` are those of `modules` that need no loading, `loadable` those that modprobe(8) finds on the
-    disk, `sysctls` the values now, `sysctl_files` the file that sets each at boot, and to what, `advertised`
-    the devices whose default route of IPv6 the kernel has from a router. `forwarding_rules` is the state of
-    the rules that keep the host from forwarding for others (`unknown`: only root can see what is loaded).
+    `built_in` are those of `modules` that need no loading, `loadable` those that modprobe(8) finds on disk,
+    `sysctls` the present values, `sysctl_files` the file and value of each at boot, `advertised` the devices
+    whose IPv6 default route the kernel has from a router. `forwarding_rules` is the state of the rules that
+    keep the host from forwarding for others (`unknown`: only root can see what is loaded).
     """
 
     modules: frozenset[str] = frozenset()
@@ -85,9 +86,8 @@ class KernelFacts(Section):
 class AddressFacts(Section):
     """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the default route.
 
-    `ipv6` says whether the kernel has IPv6 at all, `ipv6_disabled` whether a setting keeps it off, and
-    `ipv6_addresses` are those of the host that lead beyond its links. Podman's networks are made by
-    `network_backend`.
+    `ipv6` is true if the kernel has IPv6 at all, `ipv6_disabled` if a setting turns it off, and
+    `ipv6_addresses` are the host's global ones. `network_backend` creates Podman's networks.
     """
 
     routes: tuple[Route, ...] = ()
@@ -102,7 +102,7 @@ class AddressFacts(Section):
 
 
 def ipv6_obstacle(addresses: AddressFacts, mode: str, engine: str) -> str:
-    """Why the gateway gets no IPv6 on this host with that container engine; empty where it does."""
+    """Return why the gateway gets no IPv6 on this host with this engine; empty if it does."""
     if not addresses.ipv6:
         return text("this kernel has no IPv6")
     if addresses.ipv6_disabled:
@@ -129,10 +129,10 @@ def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class TunnelFacts(Section):
-    """The server configuration of the site as far as it is known; `source` is empty when it is not.
+    """The site's server configuration as far as it is known; `source` is empty if it is not.
 
-    `pool` and `ipv6_pool` are the networks for devices, the latter empty where they get no IPv6. What is no
-    address and no network is left out: the gateway judges it, and refuses the configuration.
+    `pool` and `ipv6_pool` are the networks for devices, the latter empty if they get no IPv6. Invalid
+    addresses and networks are left out: the gateway checks them, and refuses the configuration.
     """
 
     source: str = ""
@@ -143,30 +143,30 @@ class TunnelFacts(Section):
 
 
 class ProxyFacts(Section):
-    """Every place that names a proxy."""
+    """All places that name a proxy."""
 
     places: tuple[ProxyPlace, ...] = ()
 
     @property
     def urls(self) -> tuple[ProxyPlace, ...]:
-        """The places that name a proxy, not only what is reached without one."""
+        """The places that name a proxy, not only exceptions."""
         return tuple(item for item in self.places if item.name != "no_proxy" and item.value)
 
     @property
     def in_use(self) -> tuple[str, str]:
-        """The proxy for HTTPS, as written, and `no_proxy`: of each variable the first place that sets it."""
+        """The proxy for HTTPS, as written, and `no_proxy`; the first place with each variable counts."""
         first = {item.name: item.value for item in reversed(self.places)}
         return first.get("https_proxy") or first.get("http_proxy") or "", first.get("no_proxy", "")
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports of all proxies that are named anywhere, in order."""
+        """The ports of all named proxies, in order."""
         found = (proxy_place(item.value) for item in self.urls)
         return tuple(sorted({place[1] for place in found if place is not None}))
 
 
 class PortFacts(Section):
-    """Who listens on the gateway's port."""
+    """The listeners on the gateway's port."""
 
     holders: tuple[Listener, ...] = ()
 
@@ -175,8 +175,8 @@ class RootlessFacts(Section):
     """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
 
     `directory_owner` is the uid of /etc/mstunnel, None without it; `free_subuid` and `free_subgid` are
-    where a free range of ids may begin; `uplinks` are the ports for which root has prepared an uplink,
-    `uplink_obstacle` is why none works, as far as this user can see (empty: nothing).
+    possible starts of a free range of ids; `uplinks` are the ports for which root has prepared an uplink,
+    `uplink_obstacle` is why none works, as far as this user can see (empty: none).
     """
 
     account: str
@@ -207,9 +207,9 @@ _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
 @dataclass(frozen=True)
 class HostReader:
-    """Reads the files of the host below the root of `files`.
+    """Reads the host's files below the root of `files`.
 
-    `environment` is that of this process, `answered` what the answer file wants in `env.sh`.
+    `environment` is that of this process, `answered` are the answers for `env.sh`.
     """
 
     files: Files
@@ -225,10 +225,10 @@ class HostReader:
         return self.files.state(path) is not None
 
     def system(self) -> SystemFacts:
-        """The machine."""
+        """Return the facts about the machine."""
         known = parse.assignments(self._text("/etc/os-release") or self._text("/usr/lib/os-release"))
         unnamed = f"{known.get('NAME', 'Linux')} {known.get('VERSION_ID', '')}"
-        # Where the engine keeps containers, or will.
+        # The present or future directory of the engine's containers.
         own = (self.rootless().home,) if self.settings.mode == "rootless" else ()
         store = next(path for path in (*own, *_STORES) if self._exists(path))
         disk = os.statvfs(self.files.locate(store))
@@ -250,8 +250,8 @@ class HostReader:
         )
 
     def kernel(self) -> KernelFacts:
-        """Modules and sysctls, now and at boot."""
-        # Without 0: there a network manager takes the routes itself, whatever the kernel forwards.
+        """Return modules and sysctls, now and at boot."""
+        # Devices with 0 are left out: a network manager handles their routes, even if the kernel forwards.
         advertised = tuple(
             device
             for device in parse.advertised_devices(self._text("/proc/net/ipv6_route"))
@@ -261,8 +261,8 @@ class HostReader:
         values = {name: self._sysctl(name) for name in names}
         module_files = {"/etc/modules": self._text("/etc/modules")}
         module_files |= texts_below(self.files, _MODULE_DIRECTORIES, ".conf")
-        # The last file wins. systemd reads sysctl.conf only where a link of sysctl.d leads to it, and
-        # Debian 13 has no such link any more; what others read comes after the directories (sysctl(8)).
+        # The last file wins. systemd reads sysctl.conf only through a link in sysctl.d, which Debian 13 no
+        # longer has. Other programs read it after the directories (sysctl(8)).
         sysctl_files = texts_below(self.files, _SYSCTL_DIRECTORIES, ".conf")
         if not self._exists("/usr/lib/systemd/systemd-sysctl"):
             sysctl_files["/etc/sysctl.conf"] = self._text("/etc/sysctl.conf")
@@ -288,31 +288,31 @@ class HostReader:
         return self._text(place(name)).strip()
 
     def modules(self) -> frozenset[str]:
-        """Modules that work, whether or not this system can see how they were loaded (containers cannot)."""
+        """Return the modules that work, even if a container cannot see how they were loaded."""
         found = parse.modules(
             self._text("/proc/modules"), self._index("modules.builtin"), self._text("/proc/misc")
         )
         return found | {"ip_tables"} if self._exists("/proc/net/ip_tables_names") else found
 
     def loadable(self) -> frozenset[str]:
-        """Of the modules that matter, those that the running kernel can load."""
+        """Return those of the relevant modules that the running kernel can load."""
         return self._on_disk("modules.dep")
 
     def _on_disk(self, index: str) -> frozenset[str]:
         return parse.modules_on_disk(self._index(index)) & {*MODULE_FILES, *CONNTRACK_MODULE_FILES}
 
     def _index(self, name: str) -> str:
-        """An index of depmod(8) for the running kernel."""
+        """Return an index of depmod(8) for the running kernel."""
         release = self._text("/proc/sys/kernel/osrelease").strip()
         return self._text(f"/lib/modules/{release}/{name}")
 
     def addresses(self) -> AddressFacts:
-        """Routes, bridges, resolvers and the MTU of the default route."""
+        """Return routes, bridges, resolvers and the MTU of the default route."""
         table = self._text("/proc/net/route")
         device = parse.default_device(table) or parse.default_device_6(self._text("/proc/net/ipv6_route"))
         mtu = self._text(f"/sys/class/net/{device}/mtu").strip() if device else ""
         resolvers = parse.resolvers(self._text("/etc/resolv.conf"))
-        # Those behind the local server of systemd-resolved.
+        # These are the servers behind systemd-resolved's local one.
         behind = parse.resolvers(self._text("/run/systemd/resolve/resolv.conf"))
         if behind and all(item.startswith("127.") for item in resolvers):
             resolvers = behind
@@ -329,7 +329,7 @@ class HostReader:
         )
 
     def _bridges(self, table: str) -> tuple[Bridge, ...]:
-        """Bridges that stand, those that files define, and the one an installed engine makes by default."""
+        """Return existing bridges, those defined in files, and the installed engine's default one."""
         standing = [
             Bridge(network=item.network, name=item.device, source="now")
             for item in parse.routes(table)
@@ -338,28 +338,28 @@ class HostReader:
         daemon = "/etc/docker/daemon.json"
         found = [*standing, *parse.docker_bridges(self._text(daemon), daemon)]
         for path, content in texts_below(self.files, (ipv6.DIRECTORY,), ".json").items():
-            # What this program adds leaves the range of the bridge to Podman.
+            # The file of this program does not change the bridge's range.
             found += parse.netavark_bridges(content, path) if path != ipv6.FILE else ()
         if self.network_backend() == "cni":
             for path, content in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
                 found += parse.cni_bridges(content, path)
         found += standing
-        # Of the engine's own network; of Podman's the last file of containers.conf(5) may set the range.
+        # The default of the engine's own network. For Podman the last file of containers.conf(5) may set it.
         docker = self._exists("/etc/docker") and not self._exists("/etc/containers")
         engine = "docker" if self.settings.engine == "docker" or docker else "podman"
         defaults = [Bridge(network=_DEFAULT_BRIDGES[engine], name=f"{engine}0", source="default")]
         if engine == "podman":
             for path, text in self._containers_conf().items():
                 defaults += parse.podman_subnet(text, path)
-        # Another network than the engine's own says nothing of the one that the gateway will use.
+        # Other networks do not reveal the one that the gateway will use.
         if all(item.name.removeprefix("cni-") != f"{engine}0" for item in found):
             found.append(defaults[-1])
         return tuple({(item.network, item.name): item for item in found}.values())
 
     def network_backend(self) -> Literal["netavark", "cni"]:
-        """What makes Podman's networks: as set, as chosen at its first run, else netavark where it is there.
+        """Return the backend of Podman's networks: as set, as chosen at the first run, or else as installed.
 
-        Files of CNI say nothing: Debian's Podman brings one along and does not read it.
+        CNI files prove nothing: Debian's Podman contains one and does not read it.
         """
         names = [self._text(_CHOSEN_BACKEND).strip()]
         names += map(parse.network_backend, self._containers_conf().values())
@@ -370,12 +370,12 @@ class HostReader:
         return "netavark" if there else "cni"
 
     def _containers_conf(self) -> dict[str, str]:
-        """The texts of the files of containers.conf(5), the one that wins last."""
+        """Return the texts of the files of containers.conf(5), the decisive one last."""
         texts = {path: self._text(path) for path in _CONTAINERS_CONF}
         return texts | texts_below(self.files, ("/etc/containers/containers.conf.d",), ".conf")
 
     def tunnel(self) -> TunnelFacts:
-        """The server configuration of an installed gateway."""
+        """Return the server configuration of an installed gateway."""
         found = json_object(self._text(paths.ADMIN_SETTINGS))
         if not found:
             return TunnelFacts()
@@ -391,7 +391,7 @@ class HostReader:
         )
 
     def proxies(self) -> ProxyFacts:
-        """The proxy variables of every place that may name some."""
+        """Return the proxy variables of all places that may name some."""
         found = [
             *parse.proxy_places("the environment", self.environment),
             *parse.proxy_places("the answer file", self.answered),
@@ -405,11 +405,11 @@ class HostReader:
         return ProxyFacts(places=tuple(found))
 
     def ports(self) -> PortFacts:
-        """Who listens on the gateway's port."""
+        """Return the listeners on the gateway's port."""
         return PortFacts(holders=listening(self.files, self.settings.port))
 
     def rootless(self) -> RootlessFacts:
-        """The service account."""
+        """Return the facts about the service account."""
         name = self.settings.account
         uid, home = parse.account_line(self._text("/etc/passwd"), name) or (None, "/home")
         subuid, subgid = self._text("/etc/subuid"), self._text("/etc/subgid")
@@ -435,14 +435,15 @@ def _strings(value: object) -> tuple[str, ...]:
 
 
 def own_addresses(files: Files, clock: Clock) -> str:
-    """What devices must not reach on this host, as the gateway's container cannot see it: `host-addresses`.
+    """Return the content of `host-addresses`: addresses of this host that devices must not reach.
 
-    Networks of the container engine and the host's addresses outside of them, one a line.
-    Loopback and link-local addresses are left out: the gateway refuses them all. Empty where the kernel tells
-    nothing, such as below another root. Source: proc(5), `/proc/net/fib_trie` and `/proc/net/if_inet6`.
+    These are the container engine's networks and the host's addresses outside of them, one per line, because
+    the gateway's container cannot see them. Loopback and link-local addresses are left out: the gateway
+    refuses them all. Empty if the kernel provides nothing, such as below another root. Source: proc(5),
+    `/proc/net/fib_trie` and `/proc/net/if_inet6`.
     """
     reader = HostReader(files, clock, Settings(), {})
-    # The address of a bridge is there once a container has run, its network is known before.
+    # The address of a bridge exists once a container has run; its network is known earlier.
     standing = [item for item in reader.addresses().bridges if item.source == "now" or not paths.ROOTLESS]
     bridges = [ip_network(bridge.network) for bridge in standing]
     listed = map(IPv4Address, _LOCAL_ADDRESS.findall(text_of(files, "/proc/net/fib_trie")))
@@ -456,7 +457,7 @@ def own_addresses(files: Files, clock: Clock) -> str:
 
 
 def _ipv6_addresses(files: Files) -> Iterator[IPv6Address]:
-    """Those beyond the links, without what this program gives to the engine's network."""
+    """Yield the global addresses, except those of this program for the engine's network."""
     for line in text_of(files, "/proc/net/if_inet6").splitlines():
         address = IPv6Address(bytes.fromhex(line.split()[0]))
         if not (address.is_loopback or address.is_link_local or address in OWN_NETWORKS):

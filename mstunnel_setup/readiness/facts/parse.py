@@ -1,4 +1,4 @@
-"""Pure readers of the small file formats of a Linux host. Lines that make no sense are passed over."""
+"""Parsers for the small file formats of a Linux host. Invalid lines are ignored."""
 
 import re
 import shlex
@@ -13,14 +13,14 @@ from mstunnel_setup.readiness.facts.section import Section
 
 
 class Route(Section):
-    """A network the host reaches through `device`."""
+    """A network that the host reaches through `device`."""
 
     network: str
     device: str
 
 
 class Bridge(Section):
-    """A network of the container engine; `source` is the file or device that says so."""
+    """A network of the container engine; `source` is the file or device that defines it."""
 
     network: str
     name: str
@@ -46,7 +46,7 @@ _DEFAULT_ROUTE_6 = re.compile(r"^0{32} 00 (?:[0-9a-f]+ ){6}([0-9a-f]{8}) +(\S+)$
 
 
 def assignments(text: str) -> dict[str, str]:
-    """`NAME=value` lines as in os-release(5), /etc/environment and shell files; quotes removed."""
+    """Parse `NAME=value` lines as in os-release(5), /etc/environment and shell files; remove quotes."""
     found: dict[str, str] = {}
     for match in filter(None, map(_ASSIGNMENT.fullmatch, text.splitlines())):
         try:
@@ -58,20 +58,20 @@ def assignments(text: str) -> dict[str, str]:
 
 
 def modules(proc_modules: str, builtin: str, proc_misc: str = "") -> frozenset[str]:
-    """Names of the modules of /proc/modules, of modules.builtin (paths), and of the devices of /proc/misc."""
+    """Return the modules in /proc/modules, modules.builtin (paths) and /proc/misc (devices)."""
     loaded = {line.split()[0] for line in proc_modules.splitlines() if line.split()}
     devices = {line.split()[1] for line in proc_misc.splitlines() if len(line.split()) > 1}
     return frozenset(map(_module, loaded | devices)) | modules_on_disk(builtin)
 
 
 def modules_on_disk(index: str) -> frozenset[str]:
-    """Names of the modules in modules.dep (`path: paths it needs`) or modules.builtin (`path`)."""
+    """Return the modules in modules.dep (`path: dependencies`) or modules.builtin (`path`)."""
     names = (line.partition(":")[0].rpartition("/")[2] for line in index.splitlines())
     return frozenset(_module(name.partition(".ko")[0]) for name in names if name)
 
 
 def module_lines(text: str) -> frozenset[str]:
-    """The modules that a file of modules-load.d(5), or /etc/modules, names."""
+    """Return the modules in a file of modules-load.d(5), or in /etc/modules."""
     lines = (line.strip() for line in text.splitlines())
     return frozenset(_module(line.split()[0]) for line in lines if line and line[0] not in "#;")
 
@@ -81,12 +81,12 @@ def _module(name: str) -> str:
 
 
 def sysctl_lines(text: str) -> dict[str, str]:
-    """The settings of a sysctl.d(5) file, names with dots."""
+    """Return the settings in a sysctl.d(5) file, names with dots."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("-").partition("=")
         if equals and not name.startswith(("#", ";")):
-            # As `net.ipv6.conf.eth0/5.accept_ra`: the first separator tells which of two ways it is.
+            # In names such as `net.ipv6.conf.eth0/5.accept_ra`, the first separator determines the notation.
             separator = re.search(r"[./]", name)
             if separator and separator[0] == "/":
                 name = name.translate(str.maketrans("./", "/."))
@@ -95,23 +95,23 @@ def sysctl_lines(text: str) -> dict[str, str]:
 
 
 def routes(table: str) -> tuple[Route, ...]:
-    """The routes of /proc/net/route but the default one; numbers there are little-endian hex."""
+    """Return the routes in /proc/net/route without the default one; its numbers are little-endian hex."""
     return tuple(route for route in _routes(table) if route.network != "0.0.0.0/0")
 
 
 def default_device(table: str) -> str:
-    """The device of the default route; empty when there is none."""
+    """Return the device of the default route; empty without one."""
     return next((route.device for route in _routes(table) if route.network == "0.0.0.0/0"), "")
 
 
 def default_device_6(table: str) -> str:
-    """The device of the default route in /proc/net/ipv6_route; empty when there is none."""
-    # Where nothing leads, the kernel shows a route that rejects, at its loopback device.
+    """Return the device of the default route in /proc/net/ipv6_route; empty without one."""
+    # Without a default route the kernel shows a rejecting route at its loopback device.
     return next((device for _, device in _DEFAULT_ROUTE_6.findall(table) if device != "lo"), "")
 
 
 def advertised_devices(table: str) -> tuple[str, ...]:
-    """The devices in /proc/net/ipv6_route whose default route the kernel learned from a router."""
+    """Return the devices in /proc/net/ipv6_route with a default route from a router."""
     found = _DEFAULT_ROUTE_6.findall(table)
     return tuple(dict.fromkeys(device for flags, device in found if int(flags, 16) & _ROUTE_ADVERTISED))
 
@@ -135,7 +135,7 @@ def _number(word: str) -> IPv4Address:
 
 
 def resolvers(resolv_conf: str) -> tuple[str, ...]:
-    """The addresses of the `nameserver` lines (resolv.conf(5)); zones of IPv6 addresses are cut off."""
+    """Return the addresses of `nameserver` lines (resolv.conf(5)), without IPv6 zones."""
     found: dict[str, None] = {}
     for line in resolv_conf.splitlines():
         match line.split():
@@ -148,7 +148,7 @@ def resolvers(resolv_conf: str) -> tuple[str, ...]:
 
 
 def proxy_places(place: str, variables: Mapping[str, str]) -> tuple[ProxyPlace, ...]:
-    """The proxy variables among `variables`, in either case, without user name and password."""
+    """Return the proxy variables among `variables`, in either case, without user name and password."""
     found = []
     for variable, value in variables.items():
         name: Any = variable.lower()
@@ -160,7 +160,7 @@ def proxy_places(place: str, variables: Mapping[str, str]) -> tuple[ProxyPlace, 
 
 
 def unit_environment(text: str) -> dict[str, str]:
-    """The variables of the `Environment=` lines of a unit file (systemd.exec(5))."""
+    """Return the variables in `Environment=` lines of a unit file (systemd.exec(5))."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, equals, value = line.strip().partition("=")
@@ -172,18 +172,18 @@ def unit_environment(text: str) -> dict[str, str]:
 
 
 def free_subordinate_id(text: str) -> int:
-    """The first id above all ranges of a file such as /etc/subuid (subuid(5)); at least the usual 100000."""
+    """Return the first id above all ranges in a file such as /etc/subuid (subuid(5)); at least 100000."""
     return max([100000, *(first + count for _owner, first, count in _id_ranges(text))])
 
 
 def subordinate_ids(text: str, account: str, uid: int | None) -> int:
-    """How many ids /etc/subuid or /etc/subgid gives an account, by name or by number (subuid(5))."""
+    """Return the number of ids in /etc/subuid or /etc/subgid for an account's name or uid (subuid(5))."""
     owners = {account, str(uid)} if uid is not None else {account}
     return sum(count for owner, _first, count in _id_ranges(text) if owner in owners)
 
 
 def _id_ranges(text: str) -> Iterator[tuple[str, int, int]]:
-    """Owner, first id and how many, line by line; other lines are passed over, as the kernel's tools do."""
+    """Yield owner, first id and count of each line; ignore other lines, as the system's tools do."""
     for line in text.splitlines():
         match line.strip().split(":"):
             case [owner, first, count]:
@@ -193,7 +193,7 @@ def _id_ranges(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def account_line(passwd: str, account: str) -> tuple[int, str] | None:
-    """Uid and home of an account in the text of /etc/passwd (passwd(5))."""
+    """Return uid and home of an account in the text of /etc/passwd (passwd(5))."""
     for line in passwd.splitlines():
         match line.split(":"):
             case [name, _, number, _, _, home, *_] if name == account:
@@ -204,17 +204,17 @@ def account_line(passwd: str, account: str) -> tuple[int, str] | None:
 
 
 def docker_bridges(daemon_json: str, source: str) -> tuple[Bridge, ...]:
-    """The bridge that Docker's `bip` sets; none when it is the default one."""
+    """Return the bridge that Docker's `bip` sets; empty for the default one."""
     return _bridge(json_object(daemon_json).get("bip"), "docker0", source)
 
 
 def podman_subnet(containers_conf: str, source: str) -> tuple[Bridge, ...]:
-    """Podman's own network, when the text of a containers.conf(5) sets its range."""
+    """Return Podman's own network if a containers.conf(5) sets its range."""
     return _bridge(_network_settings(containers_conf).get("default_subnet"), "podman0", source)
 
 
 def network_backend(containers_conf: str) -> str:
-    """The network backend that the text of a containers.conf(5) sets; empty when it sets none."""
+    """Return the network backend that a containers.conf(5) sets; empty if it sets none."""
     return str(_network_settings(containers_conf).get("network_backend") or "")
 
 
@@ -227,7 +227,7 @@ def _network_settings(containers_conf: str) -> dict[str, Any]:
 
 
 def netavark_bridges(network_json: str, source: str) -> tuple[Bridge, ...]:
-    """The bridge networks of a netavark file (/etc/containers/networks/NAME.json)."""
+    """Return the bridge networks in a netavark file (/etc/containers/networks/NAME.json)."""
     document = json_object(network_json)
     name = str(document.get("network_interface") or document.get("name") or "podman0")
     subnets = [item.get("subnet") for item in objects(document.get("subnets"))]
@@ -235,7 +235,7 @@ def netavark_bridges(network_json: str, source: str) -> tuple[Bridge, ...]:
 
 
 def cni_bridges(conflist: str, source: str) -> tuple[Bridge, ...]:
-    """The bridge networks of a CNI list (/etc/cni/net.d/NAME.conflist)."""
+    """Return the bridge networks in a CNI list (/etc/cni/net.d/NAME.conflist)."""
     found: list[Bridge] = []
     for plugin in objects(json_object(conflist).get("plugins")):
         ipam = plugin.get("ipam")
@@ -249,7 +249,7 @@ def cni_bridges(conflist: str, source: str) -> tuple[Bridge, ...]:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects in a JSON list; none of anything else."""
+    """Return the objects in a JSON list; empty for any other value."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -1,4 +1,4 @@
-"""What programs of the host tell: engines, SELinux, auditing, firewall."""
+"""Facts from programs of the host: engines, SELinux, auditing, firewall."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -18,9 +18,9 @@ from mstunnel_setup.readiness.facts.section import EngineName, Section, Settings
 
 
 class Engine(Section):
-    """A container engine that is installed; `version` is empty when it reports none.
+    """An installed container engine; `version` is empty if it reports none.
 
-    `running` is None when it did not respond in time: a slow host is not one without an engine.
+    `running` is None if it did not respond in time: the host may only be slow.
     """
 
     name: EngineName
@@ -30,7 +30,7 @@ class Engine(Section):
 
 
 class EngineFacts(Section):
-    """The engines, and settings of theirs that matter."""
+    """The engines, and their relevant settings."""
 
     engines: tuple[Engine, ...] = ()
     userns_remap: str = ""
@@ -42,7 +42,7 @@ class SecurityFacts(Section):
     """SELinux (`proxy_ports` is None without `semanage`), auditing and the firewall.
 
     `container_devices` is SELinux's boolean container_use_devices, `container_netlink` its boolean
-    virt_sandbox_use_netlink; each is None where the policy has none.
+    virt_sandbox_use_netlink; each is None if the policy lacks it.
     """
 
     selinux: Literal["enforcing", "permissive", "absent"] = "absent"
@@ -53,9 +53,9 @@ class SecurityFacts(Section):
     firewall: Firewall = Firewall()
 
     def unlabelled(self, ports: Iterable[int]) -> tuple[int, ...]:
-        """Of the ports of proxies those that SELinux does not let containers connect to.
+        """Return those proxy ports to which SELinux does not let containers connect.
 
-        Empty where it does not enforce, or its port types cannot be read.
+        Empty if it does not enforce, or its port types cannot be read.
         """
         if self.selinux != "enforcing" or self.proxy_ports is None:
             return ()
@@ -72,7 +72,7 @@ _UFW = ("ufw", "status", "verbose")
 
 @dataclass(frozen=True)
 class ProgramReader:
-    """Asks programs; one that is missing, fails or hangs has nothing to say."""
+    """Runs programs; those that are missing, fail or hang yield no facts."""
 
     files: Files
     processes: Processes
@@ -80,16 +80,17 @@ class ProgramReader:
     seconds: float = _SECONDS
 
     def engine(self) -> EngineFacts:
-        """The container engines and their networks."""
+        """Return the container engines and their networks."""
         daemon = json_object(text_of(self.files, "/etc/docker/daemon.json"))
-        # Podman runs when it lists its containers: `podman info` takes half a second in the package manager.
+        # Listing containers proves that Podman runs: `podman info` spends half a second in the package
+        # manager.
         podman = self._ask(["podman", "ps", "--quiet"])
         podman_runs = podman is not None and podman.code == 0
-        # Docker runs when the daemon, not only its client, tells a version.
+        # Docker runs if the daemon, not only its client, reports a version.
         docker = self._ask(["docker", "info", "--format", "{{.ServerVersion}} {{json .SecurityOptions}}"])
         words = docker.output.split() if docker is not None and docker.code == 0 else []
         docker_runs = bool(words) and words[0][0].isdigit()
-        # A daemon may have the option on its command line, too (dockerd(8)).
+        # The option may also be on the daemon's command line (dockerd(8)).
         remap = "on" if docker_runs and '"name=userns"' in words[-1] else ""
         engines = (
             self._engine("podman", podman, runs=podman_runs),
@@ -105,11 +106,11 @@ class ProgramReader:
     def _engine(
         self, name: EngineName, answer: Completed | None, *, runs: bool, version: str = ""
     ) -> Engine | None:
-        """An engine that is installed, and why it does not run; its version from its program if need be."""
+        """Return an installed engine, its version, and why it does not run."""
         if self.processes.find(name) is None:
             return None
         if not version:
-            # From "podman version 5.4.0" or "Docker version 28.1.1, build ...".
+            # The output is "podman version 5.4.0" or "Docker version 28.1.1, build ...".
             printed = self._ask([name, "--version"])
             words = printed.output.replace(",", " ").split() if printed is not None else []
             version = next((word for word in words if word[0].isdigit()), "")
@@ -121,7 +122,7 @@ class ProgramReader:
         return Engine(name=name, version=version, running=False, reason=plain(reason, 120))
 
     def security(self) -> SecurityFacts:
-        """SELinux, auditing and the firewall."""
+        """Return the facts about SELinux, auditing and the firewall."""
         enforce = text_of(self.files, "/sys/fs/selinux/enforce").strip()
         active = self._ask(["systemctl", "is-active", "auditd.service"])
         installed = self.processes.find("auditd") is not None
@@ -136,19 +137,19 @@ class ProgramReader:
         )
 
     def _boolean(self, name: str) -> bool | None:
-        """A boolean of SELinux as it is now; the second number is what it would become (selinuxfs)."""
+        """Return an SELinux boolean's present value; the second number is the pending one (selinuxfs)."""
         now = text_of(self.files, f"/sys/fs/selinux/booleans/{name}")[:1]
         return {"0": False, "1": True}.get(now)
 
     def proxy_ports(self) -> tuple[str, ...] | None:
-        """The TCP ports that SELinux labels as those of proxies; None when they cannot be read."""
+        """Return the TCP ports with SELinux's type for proxies; None if they cannot be read."""
         listed = self._output(["semanage", "port", "-l"])
         return None if listed is None else firewall.proxy_port_ranges(listed)
 
     def _firewall(self) -> Firewall:
-        """The first active firewall: the frontends before the rules they make.
+        """Return the first active firewall: frontends before the rules that they create.
 
-        What an engine or an uplink forwards to a gateway passes by the zones and rules of the frontends.
+        Packets that an engine or an uplink forwards to a gateway bypass the frontends' zones and rules.
         """
         port = self.settings.port
         forwards = self.settings.mode == "rootful" or port in uplink.prepared(self.files)
@@ -159,7 +160,7 @@ class ProgramReader:
         of_ufw = status.output if status is not None else ""
         if not forwards and (found := firewall.ufw(of_ufw, port)) is not None:
             return found
-        # They cannot be read without the program, or without root.
+        # Reading the rules requires the program and root.
         rules = self._output(["nft", "--json", "list", "ruleset"])
         if rules is None:
             return Firewall(kind="nftables", forwarded=forwards)
@@ -168,7 +169,7 @@ class ProgramReader:
         return firewall.nftables(rules, port) or Firewall()
 
     def _output(self, arguments: Sequence[str]) -> str | None:
-        """What a program prints; None where it fails."""
+        """Return a program's output; None if it fails."""
         answer = self._ask(arguments)
         return answer.output if answer is not None and answer.code == 0 else None
 
@@ -182,7 +183,7 @@ class ProgramReader:
 
 
 def obstacle(files: Files, processes: Processes) -> str:
-    """Why a gateway would not be reached or would reach no name server by an uplink; empty when it would.
+    """Return why a gateway cannot use an uplink here (reachability, name server); empty if it can.
 
     Only root can see the rules of the host.
     """
@@ -192,7 +193,7 @@ def obstacle(files: Files, processes: Processes) -> str:
     firewalld = processes.find("firewall-cmd") is not None
     if firewalld and processes.run(["firewall-cmd", "--state"], timeout=_SECONDS, check=False).code == 0:
         return text("firewalld filters forwarded packets")
-    # A rule that drops is final, whatever other tables accept: ufw and Docker have one.
+    # A drop is final, whatever other tables accept: ufw and Docker drop by default.
     chains = processes.run(["nft", "list", "chains"], timeout=_SECONDS, check=False).output
     if re.search(r"hook forward [^;]*; policy drop;", chains):
         return text("a rule of this host, such as one of ufw or Docker, drops forwarded packets")
@@ -200,8 +201,8 @@ def obstacle(files: Files, processes: Processes) -> str:
 
 
 def resolver(files: Files) -> str:
-    """The file with a name server that a gateway can reach by an uplink; empty when there is none."""
-    # The second has what stands behind the local server of systemd-resolved.
+    """Return the file with a name server that a gateway can reach by an uplink; empty without one."""
+    # The second file has the servers behind systemd-resolved's local one.
     for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
         if any(not ip_address(name).is_loopback for name in parse.resolvers(text_of(files, path))):
             return path

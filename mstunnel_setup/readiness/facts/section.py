@@ -1,4 +1,4 @@
-"""Sections of the facts: their base, the planned gateway, and how files are read."""
+"""Sections of the facts: their base class, the planned gateway, and functions to read files."""
 
 from typing import Literal, TypeAlias
 
@@ -11,16 +11,16 @@ EngineName: TypeAlias = Literal["podman", "docker"]
 
 
 class Section(BaseModel):
-    """A part of the facts."""
+    """A group of facts."""
 
-    # An installation uses few of them.
+    # Schemas are built on first use: an installation uses few of them.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Settings(Section):
-    """The planned gateway. `devices` is how many are expected, `port` serves TCP and UDP.
+    """The planned gateway. `devices` is the expected number, `port` serves TCP and UDP.
 
-    `bridge` is the range that the engine's bridge will move to, empty to keep it.
+    `bridge` is the future range of the engine's bridge, empty to keep the present one.
     """
 
     mode: Literal["rootful", "rootless"] = "rootful"
@@ -33,7 +33,7 @@ class Settings(Section):
 
 
 def text_of(files: Files, path: str) -> str:
-    """The text at `path`; empty when there is none, or when it is not for us to read."""
+    """Return the text at `path`; empty if there is none or it is not readable for this user."""
     try:
         content = files.read(path)
     except FileError:
@@ -42,9 +42,10 @@ def text_of(files: Files, path: str) -> str:
 
 
 def texts_below(files: Files, directories: tuple[str, ...], ending: str) -> dict[str, str]:
-    """The texts of all files with this ending in the directories, by path, in the order they are applied.
+    """Return the texts of all files with this ending, by path, in the order in which they apply.
 
-    As systemd reads them: by name across directories; of two files of one name that in the first directory.
+    The order is systemd's: by name across directories; of two files with the same name the one in the first
+    directory counts.
     """
     chosen: dict[str, str] = {}
     for directory in directories:

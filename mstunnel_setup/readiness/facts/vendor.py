@@ -12,7 +12,7 @@ from mstunnel_setup.readiness.facts.section import Section
 class VendorFacts(Section):
     """Signs of Microsoft's own gateway: programs and units (paths), and containers by engine and name.
 
-    The directory /etc/mstunnel is none: auditing scripts create it before any installation.
+    The directory /etc/mstunnel alone is not a sign: auditing scripts create it before any installation.
     """
 
     programs: tuple[str, ...] = ()
@@ -21,25 +21,25 @@ class VendorFacts(Section):
 
     @property
     def signs(self) -> tuple[str, ...]:
-        """All of them, for people; empty where the gateway is not installed."""
+        """All signs, for people; empty if the gateway is not installed."""
         return (*self.programs, *self.units, *(f"container {name}" for name in self.containers))
 
 
 PROGRAMS: Final = ("mst-cli", "mstunnel_monitor")
 MONITOR_UNIT: Final = "mstunnel_monitor.service"
-# The monitor's messages speak of services of these names; their unit files are not documented.
+# The monitor's messages mention services with these names; their unit files are not documented.
 UNITS: Final = (MONITOR_UNIT, "mstunnel-server.service", "mstunnel-agent.service")
 _UNIT_DIRECTORIES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _OUR_FILE = "mstunnel-setup"
-# What is in every start script of ours: of a Python package, and of the packages for Debian and RPM.
+# Every start script of ours contains one of these: in a Python package, or in the Debian and RPM packages.
 _OUR_SCRIPTS = (b"mstunnel_setup", b"/usr/libexec/mstunnel-setup")
-# What is in every unit of ours: the description of the monitor, or our label of the container.
+# Every unit of ours contains one of these: the monitor's description, or our container label.
 _OUR_UNITS = (b"Description=Monitor of the Microsoft Tunnel gateway", b"org.mstunnel.managed")
 
 
 def vendor(files: Files, processes: Processes) -> VendorFacts:
-    """What of it is here. Only the engines of the running host are asked; elsewhere files alone count."""
-    # The programs are in /usr/sbin or where that leads. A link to the one file is ours.
+    """Return the vendor's parts on this host; containers only for the running host, not another root."""
+    # The programs are in /usr/sbin or the directory it links to. A link to the single file is ours.
     sbin = files.state("/usr/sbin")
     directory = "/usr/bin" if sbin is not None and sbin.kind == "link" else "/usr/sbin"
     programs = []
@@ -48,7 +48,7 @@ def vendor(files: Files, processes: Processes) -> VendorFacts:
         linked = state is not None and PurePosixPath(state.target or "").name == _OUR_FILE
         if state is not None and not linked and not _holds(files, path, _OUR_SCRIPTS):
             programs.append(path)
-    # Of each unit the file that systemd takes.
+    # Of the files of one unit the first is the one that systemd reads.
     units: dict[str, str] = {}
     for directory in _UNIT_DIRECTORIES:
         for unit in UNITS:

@@ -1,4 +1,4 @@
-"""A host below a temporary root whose kernel, SELinux and units obey the programs that actions start."""
+"""A host below a temporary root: programs that actions start change its kernel, SELinux and units."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ from tests.unit.fakes import FakeSystemd
 
 
 class Host(Processes, Any):
-    """Ports and programs in one; a command that begins like one of `refused` fails."""
+    """Ports and programs in one; a command that begins with one of `refused` fails."""
 
     state_directory = "/var/lib/mstunnel"
 
@@ -61,7 +61,7 @@ class Host(Processes, Any):
 
 
 def apply(host: Host, action: Action) -> JsonObject:
-    """Apply once, as the runner does; what undo will need."""
+    """Apply once, as the runner does, and return the captured state for the undo."""
     before = action.capture(host)
     action.apply(host, {})
     assert action.satisfied(host, {})

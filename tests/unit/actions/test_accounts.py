@@ -1,4 +1,4 @@
-"""The account of a rootless gateway: created, prepared, removed, with stand-ins for programs and accounts."""
+"""The account of a rootless gateway, with stand-ins for programs and accounts: created and removed."""
 
 import shlex
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ ME = 65534
 
 
 class AccountHost(Host):
-    """A host whose programs for accounts change what `accounts` finds; `busy` ones have running programs."""
+    """A host whose programs for accounts change the result of `accounts`; `busy` accounts have processes."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -106,7 +106,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
 
 
 def there_and_back(host: AccountHost, action: Action) -> Undo:
-    """Apply it twice, as after a cut, then take it back; what came of that."""
+    """Apply the action twice, as after an interruption, then undo it and return the outcome."""
     before = action.capture(host)
     assert not action.satisfied(host, {})
     for _ in range(2):
@@ -124,41 +124,41 @@ ACTIONS: Sequence[Action] = (
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.key)
-def test_what_the_account_gets_is_taken_from_it_again(host: AccountHost, action: Action) -> None:
+def test_every_change_of_an_account_is_undone(host: AccountHost, action: Action) -> None:
     host.add(NAME)
     assert there_and_back(host, action) is Undo.REMOVED
     assert not action.satisfied(host, {})
     assert undo(host, action, {}).outcome is Undo.ABSENT
 
 
-def test_ids_are_unused(host: AccountHost) -> None:
+def test_account_gets_unused_ids(host: AccountHost) -> None:
     host.add(NAME)
     host.files.write("/etc/subuid", b"other:100000:65536\n")
     GiveIds(name=NAME, ids="subuid", first=165536).apply(host, {})
     assert host.files.read("/etc/subuid") == b"other:100000:65536\nmstunnel:165536:65536\n"
 
 
-def test_an_account_is_made_and_goes_with_its_home(host: AccountHost) -> None:
+def test_account_is_created_and_removed_with_its_home(host: AccountHost) -> None:
     assert there_and_back(host, CreateAccount(name=NAME)) is Undo.REMOVED
     assert host.known == {}
     assert host.files.names("/home") == []
 
 
-def test_an_account_has_the_usual_name_no_login_and_no_rights_of_root(host: AccountHost) -> None:
+def test_account_has_the_usual_name_and_no_login(host: AccountHost) -> None:
     CreateAccount(name=AnswerFile(version=1).account).apply(host, {})
     (made,) = (shlex.split(command) for command in host.asked)
     assert made == ["useradd", "--create-home", "--shell", "/usr/sbin/nologin", "mstunnel"]
 
 
-def test_an_account_without_its_home_is_created_again(host: AccountHost) -> None:
-    """As a run leaves it that was killed in between."""
+def test_account_without_its_home_is_recreated(host: AccountHost) -> None:
+    """Check the state that a run leaves that was killed between account and home."""
     host.add(NAME, home=False)
     CreateAccount(name=NAME).apply(host, {})
     assert host.files.names("/home") == [NAME]
     assert [shlex.split(command)[0] for command in host.asked] == ["userdel", "useradd"]
 
 
-def test_an_account_whose_home_holds_files_of_others_stays(host: AccountHost) -> None:
+def test_account_with_files_of_others_in_its_home_is_kept(host: AccountHost) -> None:
     host.add(NAME)
     host.files.write(f"/home/{NAME}/certificate.pem", b"theirs")
     action = CreateAccount(name=NAME)
@@ -177,10 +177,10 @@ def test_an_account_whose_home_holds_files_of_others_stays(host: AccountHost) ->
     ],
     ids=lambda value: value.key if isinstance(value, Action) else "",
 )
-def test_an_account_with_running_processes_stays_with_its_ids(
+def test_account_with_running_processes_is_kept_with_its_ids(
     host: AccountHost, action: Action, kept: str
 ) -> None:
-    """A login, or the very command that asks root for the uninstallation."""
+    """Check a login, or the very command that asks root for the uninstallation."""
     host.add(NAME)
     action.apply(host, {})
     host.busy.add(NAME)
@@ -191,7 +191,7 @@ def test_an_account_with_running_processes_stays_with_its_ids(
     )
 
 
-def test_the_service_manager_of_an_account_that_is_logged_in_is_not_waited_for_long(
+def test_user_manager_of_a_logged_in_account_is_awaited_briefly(
     host: AccountHost,
 ) -> None:
     host.add(NAME)
@@ -202,7 +202,7 @@ def test_the_service_manager_of_an_account_that_is_logged_in_is_not_waited_for_l
     assert 5 < host.clock.elapsed < 30
 
 
-def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> None:
+def test_lingering_of_a_removed_account_is_undone(host: AccountHost) -> None:
     host.add(NAME)
     action = EnableLinger(name=NAME)
     action.apply(host, {})
@@ -211,18 +211,20 @@ def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> No
     assert host.files.names(LINGERING) == []
 
 
-def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) -> None:
+def test_user_manager_that_does_not_start_is_an_error(host: AccountHost) -> None:
     host.add(NAME)
     host.starts_managers = False
     with refused(StepError, "linger-failed"):
         EnableLinger(name=NAME).apply(host, {})
 
 
-def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_of_an_account_program_is_reported(
+    host: AccountHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(AccountHost, "_useradd", lambda _self, _words: (1, ""))
     with refused(StepError, "account-refused", "useradd --create-home") as caught:
         CreateAccount(name=NAME).apply(host, {})
-    # An uninstallation may be refused, too.
+    # An undo may be refused, too, so the hint names no command.
     assert caught.value.hint.endswith("then run the same command again.")
 
 
@@ -236,7 +238,7 @@ def owner(host: AccountHost, path: str = DIRECTORY.path) -> int | None:
 
 @pytest.fixture
 def given(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
-    """A host where giving a directory is seen without the rights of root."""
+    """Return a host on which a change of owner is recorded, since it needs root."""
     owners: dict[str, int] = {}
     monkeypatch.setattr(type(host.files), "give", lambda _self, path, uid, _gid: owners.update({path: uid}))
     look = type(host.files).state
@@ -250,7 +252,7 @@ def given(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
     return host
 
 
-def test_a_directory_that_was_made_goes(given: AccountHost) -> None:
+def test_created_directory_is_removed(given: AccountHost) -> None:
     assert there_and_back(given, DIRECTORY) is Undo.REMOVED
     assert owner(given) is None
 
@@ -262,7 +264,7 @@ def test_an_existing_directory_is_returned_to_its_owner(given: AccountHost) -> N
     assert owner(given) == 0
 
 
-def test_a_directory_with_files_of_others_goes_to_root(given: AccountHost) -> None:
+def test_directory_with_files_of_others_is_returned_to_root(given: AccountHost) -> None:
     before = DIRECTORY.capture(given)
     DIRECTORY.apply(given, {})
     given.files.write(f"{DIRECTORY.path}/mine", b"theirs")

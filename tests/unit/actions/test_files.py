@@ -1,4 +1,4 @@
-"""Actions on files: copies of what an administrator named, and links in place of files."""
+"""Actions on files: copies of files that an administrator names, and links in place of files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def source(tmp_path: Path) -> Path:
     [(True, 0o755, True), (True, 0o700, False), (False, 0o755, False)],
     ids=["itself", "another mode", "of another root"],
 )
-def test_a_file_that_is_its_own_source_is_not_read_again(
+def test_copy_onto_itself_is_satisfied_without_reading(
     source: Path, *, root: bool, mode: int, expected: bool
 ) -> None:
     given = str(source) if root else "/program"
@@ -62,7 +62,7 @@ def state(ports: Ports) -> FileState:
     return found
 
 
-def test_where_nothing_stood_nothing_is_left(ports: Ports) -> None:
+def test_undo_leaves_nothing_if_there_was_no_file(ports: Ports) -> None:
     before = ACTION.capture(ports)
     ACTION.apply(ports, {})
 
@@ -72,7 +72,7 @@ def test_where_nothing_stood_nothing_is_left(ports: Ports) -> None:
 
 
 @pytest.mark.parametrize("cut_off", ["before", "between", "after", "after, with a link to its like"])
-def test_the_file_comes_back(ports: Ports, cut_off: str) -> None:
+def test_undo_restores_the_file(ports: Ports, cut_off: str) -> None:
     ports.files.write(PLACE, b"theirs\n", 0o640)
     before = ACTION.capture(ports)
     if cut_off == "between":
@@ -111,7 +111,7 @@ LINKS = (Link(path=PLACE, target="agent/ocserv.conf"), ACTION)
 
 
 def run(ports: Ports, link: Link, *, agreed: bool) -> None:
-    """One run of an installation that makes `link`; `agreed` says whether edits may be replaced."""
+    """Install `link` in one run; `agreed` allows to replace edited files."""
     journal = Journal(ports.files, Clock(), ports.state_directory)
     runner = Runner(
         ports,
@@ -128,7 +128,7 @@ def run(ports: Ports, link: Link, *, agreed: bool) -> None:
 
 
 def edited_in_place(ports: Ports) -> None:
-    """What `sed -i` does: a regular file with the edited content stands where the link was."""
+    """Put a regular file with edited content in place of the link, as `sed -i` does."""
     ports.files.remove(PLACE)
     ports.files.write(PLACE, b"edited\n")
 
@@ -144,7 +144,7 @@ def link_in_place(ports: Ports) -> None:
 
 @pytest.mark.parametrize("put", [edited_in_place, directory_in_place, link_in_place])
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_what_others_put_in_the_place_of_a_link_is_not_replaced_unasked(
+def test_object_in_place_of_a_link_is_not_replaced_unasked(
     ports: Ports, link: Link, put: Callable[[Ports], None]
 ) -> None:
     run(ports, link, agreed=False)
@@ -158,7 +158,7 @@ def test_what_others_put_in_the_place_of_a_link_is_not_replaced_unasked(
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_an_edited_file_that_may_be_replaced_is_backed_up(ports: Ports, link: Link) -> None:
+def test_edited_file_is_backed_up_before_it_is_replaced(ports: Ports, link: Link) -> None:
     run(ports, link, agreed=False)
     edited_in_place(ports)
     run(ports, link, agreed=True)

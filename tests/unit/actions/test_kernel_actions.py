@@ -1,4 +1,4 @@
-"""Modules, kernel parameters and the SELinux type of a port: set, and back to what they were."""
+"""Modules, kernel parameters and the SELinux type of a port are set and restored."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def state(host: Host) -> tuple[set[str], str, dict[int, str]]:
-    """The loaded modules, the value of the parameter, the local rules for ports."""
+    """Return the loaded modules, the value of the parameter, and the local rules for ports."""
     value = (host.files.read("/proc/sys/net/ipv4/ip_forward") or b"").decode().strip()
     return kernel.modules(host.root), value, kernel.ports(host.root)
 
@@ -40,12 +40,12 @@ def state(host: Host) -> tuple[set[str], str, dict[int, str]]:
         (TUN, ({"tun"}, "0", {}), Undo.REMOVED),
         (ON, (set(), "1", {}), Undo.RESTORED),
         (LABEL, (set(), "0", {8888: "http_port_t"}), Undo.REMOVED),
-        # Of another type in the policy.
+        # The policy has another type for this port.
         (LabelPort(port=3128), (set(), "0", {3128: "http_port_t"}), Undo.REMOVED),
     ],
     ids=lambda value: value.key if isinstance(value, Action) else "",
 )
-def test_what_was_set_is_taken_back(host: Host, action: Action, applied: object, outcome: Undo) -> None:
+def test_kernel_settings_are_restored(host: Host, action: Action, applied: object, outcome: Undo) -> None:
     before = state(host)
     assert not action.satisfied(host, {})
     captured = apply(host, action)
@@ -80,7 +80,7 @@ CHANGED = f"{FORWARD} was changed outside mstunnel-setup"
     ],
     ids=["reboot, module", "module in use", "reboot, parameter", "parameter changed", "rule changed"],
 )
-def test_what_changed_since_stays(
+def test_later_changes_of_others_are_kept(
     host: Host, *, action: Action, meanwhile: Callable[[Host], None], outcome: Undo, reason: str, left: object
 ) -> None:
     captured = apply(host, action)
@@ -89,7 +89,7 @@ def test_what_changed_since_stays(
     assert (undone.outcome, undone.reason, state(host)) == (outcome, reason, left)
 
 
-def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
+def test_module_that_was_loaded_before_is_kept(host: Host) -> None:
     kernel.load(host.root, {"tun"})
     assert TUN.satisfied(host, {})
     assert undo(host, TUN, TUN.capture(host)).outcome is Undo.ABSENT
@@ -106,9 +106,7 @@ def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
     ],
     ids=["another rule", "a rule beside ours", "the same rule"],
 )
-def test_local_rules_of_others_are_as_before_in_the_end(
-    host: Host, theirs: dict[int, str], outcome: Undo
-) -> None:
+def test_selinux_rules_of_others_are_restored(host: Host, theirs: dict[int, str], outcome: Undo) -> None:
     kernel.label(host.root, theirs)
     there = LABEL.satisfied(host, {})
     assert there is (outcome is Undo.ABSENT)
@@ -117,7 +115,7 @@ def test_local_rules_of_others_are_as_before_in_the_end(
 
 
 @pytest.mark.parametrize("row", ["mine_port_t tcp 8880-8890, 88881", "mine_port_t udp 8888"])
-def test_a_rule_for_a_range_or_for_udp_is_another_one(
+def test_rule_for_a_range_or_for_udp_does_not_match(
     host: Host, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:
     monkeypatch.setattr(kernel, "answer", lambda _arguments, _root: (0, f"{row}\n"))
@@ -131,7 +129,7 @@ def test_a_rule_for_a_range_or_for_udp_is_another_one(
         (ON, "sysctl-refused", "set it on the host"),
     ],
 )
-def test_what_the_kernel_refuses_is_an_error_with_a_way_out(
+def test_refusal_of_the_kernel_is_an_error_with_a_hint(
     host: Host, action: Action, code: str, hint: str
 ) -> None:
     host.refused |= {"modprobe -- missing", "sysctl"}
@@ -141,7 +139,7 @@ def test_what_the_kernel_refuses_is_an_error_with_a_way_out(
 
 
 @pytest.mark.parametrize("answer", [(1, ""), (0, "garbage")], ids=["missing", "no table"])
-def test_without_a_table_of_rules_it_says_what_to_install(
+def test_unreadable_selinux_rules_are_an_error_with_a_hint(
     host: Host, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, str]
 ) -> None:
     monkeypatch.setattr(kernel, "answer", lambda _arguments, _root: answer)
@@ -150,13 +148,13 @@ def test_without_a_table_of_rules_it_says_what_to_install(
     assert "policycoreutils" in caught.value.hint
 
 
-def test_a_rule_that_is_refused_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_selinux_rule_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Host, "run", lambda _self, _arguments, **_options: Completed(1, "", ""))
     with refused(StepError, "selinux-refused"):
         LABEL.apply(host, {})
 
 
-def test_a_rule_that_cannot_be_removed_is_an_error(host: Host) -> None:
+def test_selinux_rule_that_cannot_be_removed_is_an_error(host: Host) -> None:
     captured = apply(host, LABEL)
     host.refused.add("semanage port -d")
     with refused(StepError, "selinux-refused") as caught:
@@ -164,7 +162,7 @@ def test_a_rule_that_cannot_be_removed_is_an_error(host: Host) -> None:
     assert "semanage port -d -p tcp 8888" in caught.value.hint
 
 
-def test_rules_that_the_kernel_keeps_are_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_that_cannot_be_removed_are_reported(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "find", lambda name: f"/usr/sbin/{name}")
     host.files.make_directories(firewall.DIRECTORY)
     forwarding = LimitForwarding(text="table inet mstunnel-forwarding {\n}\n")
@@ -173,7 +171,7 @@ def test_rules_that_the_kernel_keeps_are_named(host: Host, monkeypatch: pytest.M
     with refused(StepError, "firewall-rules-kept", match="mstunnel-forwarding"):
         undo(host, forwarding, before)
 
-    # Once more, without the failure; and once after others have flushed all rules.
+    # A second attempt without the failure, and one after others have flushed all rules.
     host.refused.clear()
     assert undo(host, forwarding, before).outcome is Undo.REMOVED
     assert kernel.tables(host.root) == set()

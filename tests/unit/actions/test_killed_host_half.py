@@ -1,6 +1,6 @@
-"""Root's half of a rootless gateway, killed around and in programs, and after every record of the journal.
+"""Root's part of a rootless gateway is killed around and in programs, and after each record of the journal.
 
-The kill loops of tests/crash run without accounts; here stand-ins for the programs of accounts change files.
+The kill loops of tests/crash run without accounts; here, replacements for their programs change files.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,11 +35,11 @@ OF_ROOT = {
 
 
 class Killed(BaseException):
-    """The process is gone: nothing catches this."""
+    """The end of the process, which nothing catches."""
 
 
 class Mortal(AccountHost):
-    """Dies at the `end`-th moment; moments are before and after a program, and after a record."""
+    """A host that dies at the `end`-th moment: before and after a program, and after a record."""
 
     end = 0
     moment = 0
@@ -60,7 +60,7 @@ class Mortal(AccountHost):
         self.files.write("/etc/passwd", f"{name}:x:{ME}:{ME}::/home/{name}:/bin/sh\n".encode())
 
     def _useradd(self, words: list[str]) -> tuple[int, str]:
-        """The account is there a moment before its home."""
+        """Create the account a moment before its home."""
         if words[-1] not in self.known:
             self.add(words[-1], home=False)
             self.pass_moment()
@@ -75,7 +75,7 @@ class Mortal(AccountHost):
         return 0, ""
 
     def state(self) -> dict[str, str]:
-        """Everything that outlasts a run, but the journal."""
+        """Return all state that outlasts a run, without the journal."""
         tree = {str(path.relative_to(self.files.root)): path for path in self.files.root.rglob("*")}
         shown = {
             name: str(path.readlink()) if path.is_symlink() else path.read_text() if path.is_file() else "/"
@@ -132,14 +132,14 @@ def _logs() -> program.Logs:
 
 @pytest.fixture
 def host_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bool], Mortal]:
-    """A new host, on which the account is there or not."""
+    """Return a function that makes a new host, with or without the account."""
 
     def make(name: str, there: bool) -> Mortal:
         (tmp_path / name).mkdir()
         host = Mortal(tmp_path / name)
         monkeypatch.setattr(accounts, "find", host.known.get)
         monkeypatch.setattr(accounts, "is_member", lambda who, group: who in host.members.get(group, ()))
-        # Giving a directory away needs root; who owns it is a note beside it.
+        # A change of owner needs root, so it is only recorded in a file next to the directory.
         monkeypatch.setattr(type(host.files), "give", lambda *_given: None)
         for directory in ("/etc/audit/rules.d", "/etc/logrotate.d"):
             host.files.make_directories(directory)
@@ -169,7 +169,7 @@ def undo(host: Mortal) -> None:
 @pytest.mark.parametrize(
     "there", sample([False, True], kept=[False]), ids=["new account", "account that was there"]
 )
-def test_a_killed_part_is_completed_and_undone(host_of: Callable[[str, bool], Mortal], there: bool) -> None:
+def test_killed_run_is_completed_and_undone(host_of: Callable[[str, bool], Mortal], there: bool) -> None:
     undisturbed = host_of("undisturbed", there)
     before = undisturbed.state()
     run(undisturbed, there=there)
@@ -194,7 +194,7 @@ def test_a_killed_part_is_completed_and_undone(host_of: Callable[[str, bool], Mo
         assert host.state() == before, f"moment {end}"
 
 
-def test_these_are_the_kinds_that_only_root_has() -> None:
+def test_kinds_of_actions_of_root_are_listed() -> None:
     modules = ("accounts", "uplink")
     kinds = {kind.kind for kind in CODEC._kinds.values() if kind.__module__.endswith(modules)}
     further = {ReachTarget.kind, WriteAuditRules.kind}

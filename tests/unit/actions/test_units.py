@@ -1,4 +1,4 @@
-"""Files that a unit or a program reads: they are taken up when they are written, and when they are undone."""
+"""Files of units and programs: they are loaded when written, and again when the write is undone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ TAKEN_UP = {PATH: ["daemon-reload", "restart docker.service"], RULES: ["augenrul
 
 
 class Audited(Host):
-    """A host with auditd; `code` is that of augenrules(8)."""
+    """A host with auditd, whose augenrules(8) exits with `code`."""
 
     code = 0
     has_auditd = True
@@ -31,7 +31,7 @@ class Audited(Host):
         return self.code, ""
 
     def done(self) -> list[str]:
-        """What systemd and programs were asked for."""
+        """Return the requests to systemd and programs."""
         return [*self.systemd.told, *self.asked]
 
 
@@ -48,7 +48,7 @@ BOTH = pytest.mark.parametrize("action", [DROP_IN, AUDIT], ids=["unit", "audit r
 
 
 @BOTH
-def test_a_file_is_taken_up_and_once_more_when_it_is_undone(
+def test_file_is_loaded_when_written_and_when_undone(
     host: Audited, action: ConfigureUnit | WriteAuditRules
 ) -> None:
     before = apply(host, action)
@@ -61,7 +61,7 @@ def test_a_file_is_taken_up_and_once_more_when_it_is_undone(
 
 
 @BOTH
-def test_an_undo_that_was_interrupted_after_the_file_was_removed_is_completed(
+def test_undo_interrupted_after_the_removal_is_completed(
     host: Audited, action: ConfigureUnit | WriteAuditRules
 ) -> None:
     before = apply(host, action)
@@ -71,7 +71,7 @@ def test_an_undo_that_was_interrupted_after_the_file_was_removed_is_completed(
 
 
 @BOTH
-def test_a_file_that_others_changed_since_stays_and_nothing_is_restarted(
+def test_file_changed_by_others_is_kept_without_a_restart(
     host: Audited, action: ConfigureUnit | WriteAuditRules
 ) -> None:
     before = apply(host, action)
@@ -83,25 +83,25 @@ def test_a_file_that_others_changed_since_stays_and_nothing_is_restarted(
     assert host.done() == TAKEN_UP[action.path]
 
 
-def test_the_earlier_file_comes_back(host: Audited) -> None:
+def test_undo_restores_the_earlier_file(host: Audited) -> None:
     host.files.write(PATH, b"theirs\n")
     assert undo(host, DROP_IN, apply(host, DROP_IN)).outcome is Undo.RESTORED
     assert host.files.read(PATH) == b"theirs\n"
 
 
-def test_a_unit_that_does_not_run_is_not_started(host: Audited) -> None:
+def test_stopped_unit_is_not_started(host: Audited) -> None:
     host.systemd.running_units.clear()
     apply(host, DROP_IN)
     assert host.systemd.told == ["daemon-reload"]
 
 
-def test_without_systemd_the_file_alone_is_written(host: Audited) -> None:
+def test_only_the_file_is_written_without_systemd(host: Audited) -> None:
     host.systemd.runs = False
     assert undo(host, DROP_IN, apply(host, DROP_IN)).outcome is Undo.REMOVED
     assert host.systemd.told == []
 
 
-def test_an_edit_by_others_is_found_before_it_is_overwritten(host: Audited) -> None:
+def test_edit_by_others_is_detected_before_it_is_overwritten(host: Audited) -> None:
     host.files.write(PATH, b"before us\n")
     before, newer = apply(host, DROP_IN), replace(DROP_IN, text="[Service]\nEnvironment=A=1\n")
     record = UndoRecord(before, (DROP_IN, newer))
@@ -114,13 +114,13 @@ def test_an_edit_by_others_is_found_before_it_is_overwritten(host: Audited) -> N
     assert newer.changed(host, record) == ""
 
 
-def test_audit_rules_that_are_refused_now_count_at_the_next_boot(host: Audited) -> None:
+def test_audit_rules_refused_now_apply_at_the_next_boot(host: Audited) -> None:
     host.code = 1
     apply(host, AUDIT)
     assert host.files.read(RULES) == AUDIT.text.encode()
 
 
-def test_audit_rules_are_removed_where_auditd_was_uninstalled_meanwhile(host: Audited) -> None:
+def test_audit_rules_are_removed_without_auditd(host: Audited) -> None:
     before = apply(host, AUDIT)
     host.has_auditd = False
     assert undo(host, AUDIT, before).outcome is Undo.REMOVED
@@ -144,7 +144,7 @@ class Initialised(Host):
         ("sysv", "/etc/rc2.d/S01mstunnel", "update-rc.d -f mstunnel remove"),
     ],
 )
-def test_an_init_script_of_release_0_2_is_disabled_once(
+def test_init_script_of_release_0_2_is_disabled_once(
     tmp_path: Path, init: Literal["openrc", "sysv"], link: str, disable: str
 ) -> None:
     host = Initialised(tmp_path)

@@ -1,4 +1,4 @@
-"""The socket for the uplink: opened, found, removed with what was made through it."""
+"""The socket for the uplink is opened, and removed with everything made through it."""
 
 from pathlib import Path
 
@@ -27,19 +27,19 @@ def host(tmp_path: Path) -> Host:
     return made
 
 
-def test_every_boot_opens_it_before_any_service(host: Host) -> None:
+def test_uplink_socket_is_opened_at_every_boot(host: Host) -> None:
     apply(host, ACTION)
     assert host.files.state(LINK) is not None
     assert host.systemd.told == ["daemon-reload", f"restart {uplink.SOCKET_UNIT}"]
 
 
-def test_where_nftables_loads_rules_those_of_the_uplink_follow(host: Host) -> None:
+def test_uplink_rules_are_loaded_after_those_of_nftables(host: Host) -> None:
     host.systemd.running_units.add("nftables.service")
     apply(host, ACTION)
     assert host.systemd.told[-1] == f"start {uplink.RULES_UNIT}"
 
 
-def test_the_account_plans_units_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uplink_units_are_units_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "UNITS", "/home/mstunnel/.config/systemd/user")
     wanted = step.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
     assert "/home" not in " ".join(action.describe() for action in step.UPLINK.decide(wanted))
@@ -62,7 +62,9 @@ def test_undo_removes_device_and_rules(host: Host, monkeypatch: pytest.MonkeyPat
     assert host.files.state(uplink.SOCKETS) is None
 
 
-def test_rules_that_the_kernel_keeps_are_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uplink_rules_that_cannot_be_removed_are_reported(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(host, "find", lambda name: f"/usr/sbin/{name}")
     before = apply(host, ACTION)
     host.systemd.running_units.clear()
@@ -72,7 +74,7 @@ def test_rules_that_the_kernel_keeps_are_named(host: Host, monkeypatch: pytest.M
         undo(host, ACTION, before)
 
 
-def test_one_port_has_an_uplink(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uplink_is_ready_for_its_port_only(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.files.make_directories(uplink.SOCKETS)
     host.files.make_directories(uplink.DIRECTORY)
     host.files.write(f"{uplink.SOCKETS}/443", b"")
@@ -86,7 +88,7 @@ def test_one_port_has_an_uplink(host: Host, monkeypatch: pytest.MonkeyPatch) -> 
     assert uplink.gateway_address(host.files, 8443) == "127.0.0.1"
 
 
-def test_without_it_the_administrator_reads_why_and_nothing_is_changed(
+def test_missing_uplink_is_explained_and_nothing_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(step, "obstacle", lambda _files, _processes: "firewalld filters forwarded packets")

@@ -1,4 +1,4 @@
-"""What tests of the agent's rounds begin with."""
+"""The scene of tests of the agent's rounds."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.unit.agent.fakes import SERVER, FakeTenant, Scene
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    """A server of a site that has a configuration; no round has been made."""
+    """Return a server of a site with a configuration, before its first round."""
     files = Files(tmp_path)
     files.make_directories(paths.AGENT_DIRECTORY)
     scene = Scene(files, FakeTenant(None, TunnelServer(id=SERVER, display_name="gw1")))

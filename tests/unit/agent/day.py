@@ -1,6 +1,6 @@
-"""A day of an agent, in a separate process: real code, real HTTP, a clock that only sleeps move.
+"""A day of an agent, in a separate process: real code, real HTTP, a clock that only sleeps advance.
 
-`day.py ROOT HOURS` serves a misbehaving tenant in a second process and prints what became of it as JSON.
+`day.py ROOT HOURS` serves a misbehaving tenant in a second process and prints a report as JSON.
 """
 
 import gc
@@ -32,12 +32,12 @@ from tests.unit.tenant.credentials import write_pfx
 
 
 class Over(BaseException):
-    """The day is over."""
+    """The end of the day."""
 
 
 @dataclass
 class Host:
-    """The other side of the mailbox: offers a release at half past each hour, obeys requests."""
+    """The host's part of the mailbox: it offers a release at half past each hour and obeys requests."""
 
     files: Files
     image: str
@@ -50,7 +50,7 @@ class Host:
         self._run(digests(0))
 
     def look(self, hours: float) -> None:
-        """Take the agent's request, if there is one; offer what has come out meanwhile."""
+        """Take the agent's request, if any, and offer the releases published since."""
         if self.files.state(UPGRADE.request) is not None:
             asked = AgentRequest(UPGRADE, self.files.read(UPGRADE.request) or b"").images()
             self.files.remove(UPGRADE.request)
@@ -74,7 +74,7 @@ def digests(number: int) -> Digests:
 
 @dataclass
 class DayClock(Clock):
-    """Sleeps at once; tells the tenant what time it is, and notes what each hour ends with."""
+    """A clock that sleeps at once, tells the tenant the time, and notes the state at each hour's end."""
 
     tenant: Connection
     hours: float
@@ -112,26 +112,26 @@ class DayClock(Clock):
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Return the bytes of this process in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
 
 
 def serve(pipe: Connection, roots: Path) -> None:
-    """The tenant's process."""
+    """Run the tenant's process."""
     tenant = Tenant()
     with misbehaving(tenant, roots) as port:
         pipe.send(port)
         while (minutes := pipe.recv()) is not None:
             wanted = tenant.changes
             tenant.at(minutes)
-            # The change that was there before this sleep must have arrived, not the one made in it.
+            # A change from before this sleep must have arrived, but not one made during it.
             pipe.send({"wanted": wanted, "requests": tenant.requests, "check_ins": tenant.check_ins})
         pipe.send({"requests": tenant.requests, "failed": tenant.failed, "check_ins": tenant.check_ins})
 
 
 def install(root: Path, port: int) -> Files:
-    """What the set-up leaves for an agent."""
+    """Write the files that the set-up leaves for an agent."""
     files = Files(root)
     where = {"Authority": f"https://localhost:{port}/tenant", "Graph": f"https://localhost:{port}"}
     info = {"AgentId": SITE, "AADTenantId": SERVER, "Cloud": "custom", **where}
@@ -145,7 +145,7 @@ def install(root: Path, port: int) -> Files:
 
 
 def main(root: Path, hours: float) -> None:
-    """Live the day and report it."""
+    """Run the day and report it."""
     files = Files(root)
     for directory in (
         paths.AGENT_DIRECTORY,
@@ -166,7 +166,7 @@ def main(root: Path, hours: float) -> None:
     clock, log, counters = DayClock(ours, hours, files, host), list[str](), Counters()
 
     def tell(line: LogLine) -> None:
-        # Its text alone: the parts of a line would count as objects that the agent keeps.
+        # Only the text is kept: the parts of a line would count as objects of the agent.
         log.append(str(line))
 
     watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock))

@@ -1,4 +1,4 @@
-"""A tenant in memory, a clock that moves only during a sleep, an agent and the host beside it."""
+"""A tenant in memory, a clock that advances only while sleeping, an agent and its host."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,12 +36,12 @@ SERVER = "22222222-2222-2222-2222-222222222222"
 
 
 class Ended(BaseException):
-    """The process is ended while it sleeps."""
+    """The end of the process, while it sleeps."""
 
 
 @dataclass
 class MortalClock(FakeClock):
-    """Ends the process after `rounds` naps."""
+    """A clock that ends the process after `rounds` naps."""
 
     rounds: int = 1000
 
@@ -53,7 +53,7 @@ class MortalClock(FakeClock):
 
 @dataclass
 class FakeTenant(Graph):
-    """One site with one server. `trouble` is raised by every call while it is set, or by those `troubled`."""
+    """A site with one server. While `trouble` is set, every call, or those in `troubled`, raises it."""
 
     configuration: TunnelConfiguration | None
     record: TunnelServer | None
@@ -99,7 +99,7 @@ class FakeTenant(Graph):
 
 
 class FakeWatch(HealthWatch):
-    """Finds this server in the same state at every look; `seen` is what it was shown."""
+    """A watch that finds this server always in the same state; `seen` has the states that it was given."""
 
     def __init__(self, state: HealthState, clock: Clock) -> None:
         self.state = state
@@ -112,7 +112,7 @@ class FakeWatch(HealthWatch):
 
 
 class FakeRenewal(Renewal):
-    """Never renews anything, or fails with `error`; `tried` are the servers it was asked for."""
+    """A renewal that renews nothing, or fails with `error`; `tried` has the servers it was called for."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.tried: list[str] = []
@@ -133,7 +133,7 @@ _DIRECTORIES = (
 
 
 def host_side(files: Files, clock: Clock) -> Configurations:
-    """The monitor of a host whose gateway takes everything, where an agent is installed."""
+    """Return the monitor of a host with an agent, whose gateway accepts everything."""
     for directory in _DIRECTORIES:
         files.make_directories(directory)
     files.write(paths.GATEWAY_SETTINGS, GatewayOptions().model_dump_json().encode())
@@ -146,14 +146,14 @@ def host_side(files: Files, clock: Clock) -> Configurations:
 
 
 def with_host(agent: Agent) -> Agent:
-    """The agent, on a host whose monitor need not be waited for."""
+    """Return the agent on a host whose monitor responds at once."""
     monitor = host_side(agent.files, agent.clock)
     configuration: Any = agent.configuration
     await_reply = configuration.await_reply
 
     def at_once(request: AgentRequest, _patience: float) -> Reply | None:
         monitor.look()
-        # The gateway first answers with its report, after the monitor's signal.
+        # The gateway responds with its report only after the monitor's signal.
         monitor.look()
         found: Reply | None = await_reply(request, 0)
         return found
@@ -194,7 +194,7 @@ class Scene:
         )
 
     def live(self, rounds: int, watch: HealthWatch | None = None) -> None:
-        """Run an agent until it has slept so often."""
+        """Run an agent until it has slept this many times."""
         self.clock.rounds = rounds
         with suppress(Ended):
             self.agent(watch).run()

@@ -1,4 +1,4 @@
-"""A tenant over real TLS that misbehaves on purpose: the sign-in and the Graph paths that the agent uses."""
+"""A tenant over real TLS that misbehaves on purpose, with the sign-in and Graph paths of the agent."""
 
 import json
 import random
@@ -15,7 +15,7 @@ import trustme
 from tests.serving import Answer, Request, answering
 from tests.unit.agent.fakes import SERVER, SITE
 
-# What each hour of the day is like, over and over. The last ten minutes of an hour are always good.
+# The faults of each hour, repeated over the day. The last ten minutes of an hour are always good.
 FAULTS = (
     "none",
     "timeout",
@@ -33,7 +33,7 @@ FAULTS = (
 
 @dataclass
 class Tenant:
-    """A tenant that answers, or does not. It knows the agent's clock, so that faults follow that time."""
+    """A tenant with faults, which knows the agent's clock."""
 
     minutes: float = 0.0
     key: int = 0
@@ -45,13 +45,13 @@ class Tenant:
 
     @property
     def fault(self) -> str:
-        """What goes wrong now."""
+        """Return the present fault."""
         hour, minute = divmod(self.minutes, 60)
         return FAULTS[int(hour) % len(FAULTS)] if minute < 50 and self.chance.random() < 0.7 else "none"
 
     def at(self, minutes: float) -> None:
-        """It is so many minutes later: every hour an administrator changes the server configuration."""
-        # At half past, in the middle of the trouble.
+        """Set the time: every hour an administrator changes the server configuration."""
+        # The change comes at half past, in the middle of the faults.
         self.changes = int((minutes + 30) // 60)
         self.minutes = minutes
 
@@ -70,7 +70,7 @@ class Tenant:
         self.requests += 1
         fault = self.fault
         if fault == "rotated-keys":
-            # The tokens handed out so far are worth nothing from now on.
+            # All tokens issued so far become invalid.
             self.key += 1
         elif fault != "none":
             self.failed += 1
@@ -131,7 +131,7 @@ def _answer(status: int, body: bytes, **headers: str) -> Answer:
 
 @contextmanager
 def misbehaving(tenant: Tenant, roots: Path) -> Iterator[int]:
-    """Serve the tenant; its root is written to `roots`. Yields the port."""
+    """Serve the tenant, write its root certificate to `roots`, and yield the port."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)

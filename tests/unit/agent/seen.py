@@ -1,4 +1,4 @@
-"""What the agent may see of a server, for tests of what it makes of it."""
+"""The agent's observations of a server, for tests of their rows and metrics."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ URL = "http://intranet.example/"
 
 
 def everything(now: datetime, connections: int = 1240, transferred: int = 8_000_000_000) -> Observation:
-    """A server of which everything is known, its CPU busier the more devices are connected."""
+    """Return a complete observation of a server, whose CPU load grows with the connected devices."""
     account: JsonObject = {"http_code": 200, "time_namelookup": 0.001, "time_connect": 0.0052}
     return Observation(
         now=now,
@@ -40,5 +40,5 @@ def everything(now: datetime, connections: int = 1240, transferred: int = 8_000_
 
 
 def a_round(observation: Observation, counters: Counters | None = None) -> Round:
-    """The round of the agent that saw this."""
+    """Return the agent's round with this observation."""
     return Round(observation, judge_rows(observation, Thresholds()), counters or Counters(check_ins=4320))

@@ -1,4 +1,4 @@
-"""A week without the tenant: this server serves and is watched, and is in step when the tenant is back."""
+"""A week without the tenant: the server is served and watched, and in step when the tenant returns."""
 
 import sys
 import tempfile
@@ -28,13 +28,13 @@ DAY = 86_400.0
 
 
 def away() -> NetworkError:
-    """A new one each time: an exception that is raised again keeps where it was raised before."""
+    """Return a new error: an exception that is raised again keeps its earlier traceback."""
     return NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
 
 
 @dataclass
 class Week(FakeClock):
-    """An hour with the tenant, `days` without, an hour with it again; objects are counted every day of it."""
+    """An hour with the tenant, `days` without, and an hour with it; objects are counted every day."""
 
     tenant: FakeTenant = field(default_factory=lambda: FakeTenant(None, None))
     objects: list[int] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Week(FakeClock):
     def sleep(self, seconds: float) -> None:
         before, self.elapsed = self.elapsed, self.elapsed + seconds
         self.tenant.trouble = away() if 3600 < self.elapsed < 3600 + self.days * DAY else None
-        # Without the tenant nothing is handed over, and what is counted is the agent's.
+        # Without the tenant nothing is handed over, so the counted objects are those of the agent.
         if self.monitor is not None and self.tenant.trouble is None:
             self.monitor.look()
         healthy, _ = agent_condition(self.statuses[-1], self.now())
@@ -58,7 +58,7 @@ class Week(FakeClock):
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
-    """A disk in memory: the agent writes its report ten thousand times."""
+    """Return a disk in memory: the agent writes its report ten thousand times."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         yield Path(directory)
 
@@ -68,7 +68,7 @@ def refuse(_address: str) -> None:
 
 
 @pytest.mark.parametrize("days", sample([3, 7], kept=(3,)))
-def test_days_without_the_tenant(root: Path, days: int) -> None:
+def test_agent_survives_days_without_the_tenant(root: Path, days: int) -> None:
     files, log, counters = Files(root), list[str](), Counters()
     for directory in (paths.AGENT_DIRECTORY, paths.AGENT_STATE):
         files.make_directories(directory)
@@ -92,7 +92,7 @@ def test_days_without_the_tenant(root: Path, days: int) -> None:
     print(len(log), Counter(line.partition(":")[0] for line in log), clock.objects, counters)
     assert counters.failed_check_ins > 2000 * days / 7
     assert counters.check_ins > 100
-    # One line when it goes, one when it is back, and what changes in the health of this server.
+    # The log has a line when the tenant goes, one when it returns, and changes of the server's health.
     assert len(log) < 20
     assert [line.partition(":")[0] for line in log].count("recovered") == 1
     assert max(clock.objects[1:]) - min(clock.objects[1:]) < 200

@@ -30,7 +30,7 @@ from tests.unit.tenant.credentials import write_pfx
 
 @dataclass
 class Installed(Any):
-    """What an installation leaves: files on the host, an application and a server in the tenant."""
+    """A completed installation: files on the host, an application and a server in the tenant."""
 
     files: Files
     graph: AdminGraph
@@ -49,7 +49,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 
 def install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
-    """A server whose agent has what a set-up leaves, registered in a running lab."""
+    """Register a server in a running lab and write the files of a set-up."""
     clock, where = Clock(), cloud("custom", facts["authority"], facts["graph"])
     http = HttpSession(clock, facts["ca_file"])
     person = SignIn(http, clock, where, "organizations", facts["client_id"])
@@ -78,7 +78,7 @@ def agent_of(installed: Installed, tell: Callable[[str], None]) -> Agent:
     return Agent(lambda: enrol(files, clock), files, clock, tell)
 
 
-def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: Installed) -> None:
+def test_round_checks_in_and_writes_the_gateways_files(installed: Installed) -> None:
     log: list[str] = []
     before = installed.graph.server(installed.site_id, installed.server_id)
     agent = with_host(agent_of(installed, log.append))
@@ -107,7 +107,7 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
     assert len(log) == 3
 
 
-def test_an_added_root_is_trusted_from_the_next_start_on(installed: Installed) -> None:
+def test_added_root_is_trusted_after_a_restart(installed: Installed) -> None:
     root = f"{paths.CA_TRUST}/lab.crt"
     content = installed.files.read(root) or b""
     installed.files.remove(root)
@@ -119,10 +119,10 @@ def test_an_added_root_is_trusted_from_the_next_start_on(installed: Installed) -
     assert with_host(agent_of(installed, lambda _line: None)).round() is None
 
 
-def test_the_log_has_every_request_while_env_sh_wants_that(
+def test_requests_are_logged_while_env_sh_asks_for_it(
     installed: Installed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The line counts at once, in either spelling of a setting; one that is wrong switches nothing on."""
+    """Check that the setting applies at once, in both spellings, and that an invalid one is ignored."""
     lines: dict[str, list[str]] = {}
     for setting in ('mst_verbose_log="true"', "mst_log_verbose=0", "mst_verbose_log=$(id)"):
         installed.files.write(paths.ENVIRONMENT, f"{setting}\n".encode())
@@ -139,7 +139,7 @@ def test_the_log_has_every_request_while_env_sh_wants_that(
     assert not any("eyJ" in line for line in verbose), "no token"
 
 
-def test_a_secret_will_do_where_it_was_asked_for(installed: Installed) -> None:
+def test_agent_signs_in_with_a_client_secret(installed: Installed) -> None:
     files, end = installed.files, datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)
     info = files.read(paths.AGENT_INFO) or b""
     made = installed.graph.add_password(installed.object_id, "agent", end)
@@ -155,7 +155,7 @@ def test_a_secret_will_do_where_it_was_asked_for(installed: Installed) -> None:
     files.write(paths.AGENT_INFO, info)
 
 
-def test_a_server_that_was_removed_in_the_admin_center(installed: Installed) -> None:
+def test_server_removed_in_the_admin_center_is_reported(installed: Installed) -> None:
     gone = installed.graph.create_server(installed.site_id, "gw2", DeploymentMode.STANDALONE_ROOTFUL)
     installed.graph.delete_server(installed.site_id, gone.id)
     settings = json.dumps({"SiteId": installed.site_id, "ServerId": gone.id}).encode()

@@ -1,4 +1,4 @@
-"""The certificate that the agent watches: when it ends, and what its authority said last."""
+"""The certificate that the agent watches: its end, and the last response about its revocation."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ NAME = "generation-1"
 
 @dataclass
 class RealStart(FakeClock):
-    """Begins at the time of day, which a responder signs with, and moves only during a sleep."""
+    """A clock that begins at the time of day, for signatures of a responder, and advances only in sleeps."""
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.elapsed)
@@ -60,7 +60,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     return scene
 
 
-def test_it_is_asked_at_once_then_every_hour(scene: Scene) -> None:
+def test_revocation_is_checked_at_once_then_hourly(scene: Scene) -> None:
     watch = scene.watch()
     with scene.authority.responding():
         found = watch.look()
@@ -68,7 +68,7 @@ def test_it_is_asked_at_once_then_every_hour(scene: Scene) -> None:
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     assert found == GatewayCertificate(end, RevocationState.GOOD, "", start)
 
-    # No responder answers now, and for an hour none is queried.
+    # No responder runs now, and for an hour none is queried.
     scene.clock.sleep(3599)
     assert watch.look().revocation is RevocationState.GOOD
     scene.clock.sleep(1)
@@ -77,7 +77,7 @@ def test_it_is_asked_at_once_then_every_hour(scene: Scene) -> None:
     assert f"http://127.0.0.1:{scene.authority.ocsp_port}" in found.problem
 
 
-def test_another_certificate_is_asked_about_at_once(scene: Scene) -> None:
+def test_another_certificate_is_checked_at_once(scene: Scene) -> None:
     scene.authority.issue("next")
     scene.authority.revoke("next")
     watch = scene.watch()
@@ -87,7 +87,7 @@ def test_another_certificate_is_asked_about_at_once(scene: Scene) -> None:
         assert watch.look().revocation is RevocationState.REVOKED
 
 
-def test_the_answer_lies_where_the_commands_find_it(scene: Scene) -> None:
+def test_result_is_saved_for_the_commands(scene: Scene) -> None:
     with scene.authority.responding():
         scene.watch().look()
     record = present(revocation.last(scene.files, NAME, scene.clock.now()))
@@ -102,7 +102,7 @@ def test_the_answer_lies_where_the_commands_find_it(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("place", [f"{paths.CA_TRUST}/root.crt", "/etc/ssl/certs/ca-certificates.crt"])
-def test_a_root_that_is_not_in_the_generation_is_found_among_the_trusted(scene: Scene, place: str) -> None:
+def test_missing_root_is_found_among_trusted_roots(scene: Scene, place: str) -> None:
     root = (scene.authority.directory / "ca.pem").read_bytes()
     scene.files.remove(f"{paths.GENERATIONS}/{NAME}/root.pem")
     scene.files.make_directories(str(Path(place).parent))
@@ -111,13 +111,13 @@ def test_a_root_that_is_not_in_the_generation_is_found_among_the_trusted(scene: 
         assert scene.watch().look().revocation is RevocationState.GOOD
 
 
-def test_without_its_issuer_no_responder_is_queried(scene: Scene) -> None:
+def test_no_responder_is_queried_without_the_issuer(scene: Scene) -> None:
     scene.files.remove(f"{paths.GENERATIONS}/{NAME}/root.pem")
     assert scene.watch().look().revocation is RevocationState.NOT_OFFERED
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_what_cannot_be_read_is_not_known(scene: Scene, content: bytes | None) -> None:
+def test_unreadable_certificate_is_unknown(scene: Scene, content: bytes | None) -> None:
     chain = f"{paths.GENERATIONS}/{NAME}/chain.pem"
     scene.files.remove(chain)
     if content is not None:

@@ -1,4 +1,4 @@
-"""Where the agent signs in: at the authority of the tenant's cloud."""
+"""The agent signs in at the authority of the tenant's cloud."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def files(tmp_path: Path) -> Files:
 
 @pytest.fixture
 def asked(files: Files, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What the proxy in env.sh, which lets nothing through, is asked for."""
+    """Return the requests to the proxy in env.sh, which refuses all of them."""
     lines: list[str] = []
 
     class Proxy(socketserver.StreamRequestHandler):
@@ -62,15 +62,17 @@ def set_up(files: Files, cloud: str) -> None:
         ("custom", "login.lab.example"),
     ],
 )
-def test_it_signs_in_at_the_clouds_own_address(files: Files, asked: list[str], cloud: str, host: str) -> None:
-    """Addresses beside the name of a cloud of Microsoft count for nothing."""
+def test_agent_signs_in_at_the_address_of_its_cloud(
+    files: Files, asked: list[str], cloud: str, host: str
+) -> None:
+    """Check that addresses next to the name of one of Microsoft's clouds are ignored."""
     set_up(files, cloud)
     with refused(NetworkError, "proxy-failed", f"it refused to connect to {host}: status 403 Forbidden"):
         enrol(files, Clock(), timeout=5)
     assert {line.rpartition(" ")[0] for line in asked} == {f"CONNECT {host}:443"}
 
 
-def test_a_proxy_that_was_removed_from_env_sh_is_used_no_more(
+def test_proxy_removed_from_env_sh_is_no_longer_used(
     files: Files, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_up(files, "custom")

@@ -1,4 +1,4 @@
-"""The program as the container runs it: as a process, and its answers within this one."""
+"""The program as run by the container, in a process, and its output within this one."""
 
 import json
 import signal
@@ -24,8 +24,8 @@ Agent: TypeAlias = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Agent:
-    """Run the program in this process: its exit code, stdout and stderr."""
-    # It would deny readers the memory of all tests.
+    """Return a function that runs the program here and returns exit code, stdout and stderr."""
+    # keep_private() would deny readers the memory of all tests.
     monkeypatch.setattr(program, "keep_private", lambda: None)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -40,7 +40,7 @@ def agent(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A gateway whose tenant is away."""
+    """Return the root of a gateway whose tenant is unreachable."""
     files = Files(tmp_path)
     files.make_directories(paths.AGENT_DIRECTORY)
     nowhere = {"Cloud": "custom", "Authority": "https://127.0.0.1:1", "Graph": "https://127.0.0.1:1/graph"}
@@ -51,7 +51,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_version(agent: Agent) -> None:
+def test_version_is_printed(agent: Agent) -> None:
     assert agent("version") == (0, f"{__version__}\n", "")
 
 
@@ -63,7 +63,7 @@ def test_a_wrong_command_line_is_reported_without_boxes(agent: Agent) -> None:
     assert agent("health", "-h")[0] == 0
 
 
-def test_without_registration_it_says_what_is_missing(agent: Agent, tmp_path: Path) -> None:
+def test_missing_registration_is_reported(agent: Agent, tmp_path: Path) -> None:
     code, output, errors = agent("check-in", "--root", str(tmp_path))
 
     assert (code, errors) == (10, "")
@@ -77,7 +77,7 @@ def test_health_without_a_running_agent(agent: Agent, tmp_path: Path) -> None:
     assert agent("health", "--root", str(tmp_path)) == (1, "the agent is not running\n", "")
 
 
-def test_sigterm_ends_it_at_once_while_the_tenant_is_away(root: Path) -> None:
+def test_sigterm_ends_the_agent_while_the_tenant_is_away(root: Path) -> None:
     command = [*PROGRAM, "run", "--root", str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert eventually((root / "var/lib/mstunnel-agent/status.json").exists, 10)
@@ -92,7 +92,7 @@ def test_sigterm_ends_it_at_once_while_the_tenant_is_away(root: Path) -> None:
     assert "has not checked in yet" in healthy.stdout
 
 
-def test_where_no_gateway_is_installed_it_says_so(agent: Agent, tmp_path: Path) -> None:
+def test_missing_gateway_is_reported(agent: Agent, tmp_path: Path) -> None:
     code, output, errors = agent("run", "--root", str(tmp_path))
 
     assert (code, output) == (3, "")

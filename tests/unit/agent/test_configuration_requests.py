@@ -1,4 +1,4 @@
-"""The agent hands data over and hears what becomes of it; it writes no file that the gateway reads."""
+"""The agent hands data over and reads the result; it writes no file of the gateway."""
 
 import json
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from tests.unit.operations.monitor.hosts import Host, document
 
 @dataclass
 class Beside(Host):
-    """A host whose monitor looks every eight seconds while the agent waits, if it runs."""
+    """A host whose monitor, if it runs, looks every eight seconds while the agent waits."""
 
     runs: bool = True
 
@@ -43,7 +43,7 @@ class Scene:
         self.agent = ConfigurationRequests(self.host.files, self.host, self.log.append, self.counters)
 
     def give(self, **properties: Any) -> str | None:
-        """Give a configuration; why it is not in use, None when it is."""
+        """Hand a configuration over; return the reason why it is not in use, None if it is."""
         self.agent.request(document(**properties), "")
         return self.agent.refusal
 
@@ -56,7 +56,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(Beside(files=Files(tmp_path)))
 
 
-def test_a_configuration_is_applied_within_seconds_and_reported_once(scene: Scene) -> None:
+def test_configuration_is_applied_in_seconds_and_reported_once(scene: Scene) -> None:
     assert scene.give(network="10.2.0.0/16") is None
     assert scene.host.elapsed <= 9
     assert scene.give(network="10.2.0.0/16") is None
@@ -65,7 +65,7 @@ def test_a_configuration_is_applied_within_seconds_and_reported_once(scene: Scen
     assert (scene.counters.configurations_applied, scene.counters.configurations_refused) == (1, 0)
 
 
-def test_the_agent_writes_nothing_but_its_data(scene: Scene) -> None:
+def test_agent_writes_only_its_own_data(scene: Scene) -> None:
     scene.host.runs = False
     before = scene.host.conf()
     scene.give(network="10.2.0.0/16")
@@ -74,7 +74,7 @@ def test_the_agent_writes_nothing_but_its_data(scene: Scene) -> None:
     assert handed == {"version": 1, "configuration": document(network="10.2.0.0/16"), "probe_url": ""}
 
 
-def test_a_refused_one_is_reported_once_and_again_after_a_start(scene: Scene) -> None:
+def test_refused_configuration_is_reported_once_per_start(scene: Scene) -> None:
     for _ in range(3):
         assert "line 3: bad" in str(scene.give(network="10.66.0.0/16"))
     assert scene.codes() == ["configuration-handed-over", "configuration-refused"]
@@ -85,7 +85,7 @@ def test_a_refused_one_is_reported_once_and_again_after_a_start(scene: Scene) ->
     assert scene.give(network="10.3.0.0/16") is None
 
 
-def test_a_monitor_that_does_not_run_is_not_waited_for_every_minute_and_named(scene: Scene) -> None:
+def test_stopped_monitor_is_reported_and_not_always_awaited(scene: Scene) -> None:
     scene.host.runs = False
     assert scene.give(network="10.2.0.0/16") is None
     assert scene.host.elapsed == 30
@@ -99,14 +99,14 @@ def test_a_monitor_that_does_not_run_is_not_waited_for_every_minute_and_named(sc
     assert scene.give(network="10.2.0.0/16") is None
 
 
-def test_a_configuration_is_applied_while_the_gateway_is_down(scene: Scene) -> None:
+def test_configuration_is_applied_while_the_gateway_is_down(scene: Scene) -> None:
     scene.host.alive = False
     scene.host.later(minutes=5)
     assert scene.give(network="10.2.0.0/16") is None
     assert b"10.2.0.0" in scene.host.conf()
 
 
-def test_what_cannot_be_served_is_not_handed_over(scene: Scene) -> None:
+def test_invalid_configuration_is_not_handed_over(scene: Scene) -> None:
     faults = {
         "configuration-invalid": {"network": "1.2.3.4"},
         "configuration-too-large": {"description": "x" * CONFIGURATION.largest},
@@ -117,20 +117,20 @@ def test_what_cannot_be_served_is_not_handed_over(scene: Scene) -> None:
     assert scene.host.files.state(CONFIGURATION.request) is None
 
 
-def test_too_many_changes_are_a_configuration_not_in_use(scene: Scene) -> None:
+def test_configuration_beyond_the_change_limit_waits(scene: Scene) -> None:
     refusals = [scene.give(network=f"10.{number}.0.0/16") for number in range(2, 7)]
     assert "too many changes" in str(refusals[-1])
     assert scene.codes()[-1] == "configuration-waits"
 
 
-def test_a_port_that_waits_for_the_host_is_a_configuration_not_in_use(scene: Scene) -> None:
+def test_new_port_waits_for_the_host(scene: Scene) -> None:
     for _ in range(2):
         assert "is configured for port 8443" in str(scene.give(listenPort=8443, dnsServers=["10.20.0.53"]))
     assert scene.codes().count("listen-port-changed") == 1
     assert {b"tcp-port = 443", b"dns = 10.20.0.53"} <= {*scene.host.conf().splitlines()}
 
 
-def test_before_there_is_a_mailbox_nothing_is_written(scene: Scene) -> None:
+def test_nothing_is_written_without_a_mailbox(scene: Scene) -> None:
     scene.host.files.remove_tree(paths.MESSAGES)
     scene.give(network="10.2.0.0/16")
     assert scene.host.files.state(paths.MESSAGES) is None

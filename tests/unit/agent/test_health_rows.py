@@ -1,4 +1,4 @@
-"""The health table, row by row: what makes it healthy, a warning, unhealthy or unknown."""
+"""The health table, row by row: figures that are healthy, a warning, unhealthy or unknown."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ def connected(milliseconds: float) -> dict[str, Any]:
     return probe({"http_code": 200, **times})
 
 
-# Row, state, what was seen, words that the text must hold. In the order of the table.
+# Row, state, facts, and words of the text, in the order of the table.
 CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("last-check-in", "healthy", {"last_check_in": ago(minutes=5)}, "5 min ago"),
     ("last-check-in", "unhealthy", {"last_check_in": ago(minutes=5, seconds=1)}, "5 min ago"),
@@ -106,7 +106,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("tls-certificate", "warning", certificate(later(days=30)), "in 30 days"),
     ("tls-certificate", "unhealthy", certificate(later(days=3)), "in 3 days"),
     ("tls-certificate", "unhealthy", certificate(ago(seconds=1)), "ended on 2026-01-01"),
-    # Issued for six days: a third is two, a tenth 14.4 hours.
+    # The certificate is valid for six days: a third is two days, a tenth 14.4 hours.
     ("tls-certificate", "healthy", six_days(later(hours=49)), "in 2 days"),
     ("tls-certificate", "warning", six_days(later(hours=48)), "in 2 days"),
     ("tls-certificate", "warning", six_days(later(hours=15)), "in 0 days"),
@@ -183,7 +183,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("server-configuration", "unknown", {}, "not pulled"),
     ("server-logs", "unknown", {}, "stay on this server"),
 ]
-# What the table has no words for.
+# States that a row does not have.
 WITHOUT = {
     "last-check-in": {"warning"},
     "connections": {"warning"},
@@ -201,7 +201,7 @@ def seen(**facts: Any) -> Observation:
 
 
 @every("row, state, facts, words", CASES)
-def test_a_row(row: str, state: str, facts: dict[str, Any], words: str) -> None:
+def test_row_has_its_state_and_text(row: str, state: str, facts: dict[str, Any], words: str) -> None:
     found = {item.id: item for item in judge_rows(seen(**facts), Thresholds())}[row]
 
     assert found.state == state
@@ -227,7 +227,7 @@ def test_every_state_of_every_row_has_a_case(row: str) -> None:
         ("tls-certificate", "certificate_days", certificate(later(days=70)), "warning"),
     ],
 )
-def test_thresholds_may_be_set(row: str, threshold: str, facts: dict[str, Any], state: str) -> None:
+def test_thresholds_can_be_set(row: str, threshold: str, facts: dict[str, Any], state: str) -> None:
     lower = threshold == "disk_space"
     wanted = Threshold(healthy=75 if lower else 50, unhealthy=50 if lower else 75)
     if threshold == "certificate_days":
@@ -237,7 +237,7 @@ def test_thresholds_may_be_set(row: str, threshold: str, facts: dict[str, Any], 
     assert {item.id: item for item in judge_rows(seen(**facts), limits)}[row].state == state
 
 
-def test_a_certificate_that_is_unhealthy_before_its_end_has_not_ended() -> None:
+def test_unhealthy_certificate_is_not_called_expired() -> None:
     limits = Thresholds(certificate_days=Threshold(healthy=30, unhealthy=14))
     rows = {item.id: item for item in judge_rows(seen(**certificate(later(days=5))), limits)}
 
@@ -245,7 +245,7 @@ def test_a_certificate_that_is_unhealthy_before_its_end_has_not_ended() -> None:
     assert rows["tls-certificate"].text == "ends on 2026-01-07, in 5 days"
 
 
-def test_the_worst_row_is_the_server_s_state_and_what_is_unknown_does_not_count() -> None:
+def test_server_has_the_state_of_its_worst_known_row() -> None:
     nothing = judge_rows(Observation(now=NOW, started=NOW), Thresholds())
     assert overall(nothing) is HealthState.UNKNOWN
 

@@ -1,4 +1,4 @@
-"""Rounds of the agent: check in, have the files follow the tenant, and wait while it is away."""
+"""Rounds of the agent: check-in, files that follow the tenant, and waits while it is unreachable."""
 
 import itertools
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def test_a_check_in_writes_nothing_but_the_servers_own_name(scene: Scene) -> Non
     assert scene.statuses[-1].last_check_in == START
 
 
-def test_the_files_follow_the_tenant(scene: Scene) -> None:
+def test_files_follow_the_tenant(scene: Scene) -> None:
     agent = scene.agent()
     agent.round()
     assert "ipv4-network = 10.20.0.0\n" in scene.conf()
@@ -41,7 +41,7 @@ def test_the_files_follow_the_tenant(scene: Scene) -> None:
     assert scene.codes() == ["checked-in", *handed, *handed]
 
 
-def test_what_is_in_step_is_not_touched(scene: Scene) -> None:
+def test_current_files_are_not_rewritten(scene: Scene) -> None:
     agent = scene.agent()
     agent.round()
     before = [scene.files.locate(path).stat() for path in (paths.OCSERV_CONF, paths.ADMIN_SETTINGS)]
@@ -54,7 +54,7 @@ def test_what_is_in_step_is_not_touched(scene: Scene) -> None:
     assert scene.codes().count("configuration-handed-over") == 1
 
 
-def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene) -> None:
+def test_invalid_configuration_leaves_the_old_files(scene: Scene) -> None:
     agent = scene.agent()
     agent.round()
     good = scene.conf()
@@ -75,7 +75,7 @@ def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene
     assert scene.statuses[-1].last_error is None
 
 
-def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
+def test_unreachable_tenant_is_retried_with_growing_waits(scene: Scene) -> None:
     scene.tenant.trouble = AWAY
     scene.live(22)
 
@@ -87,7 +87,7 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
     assert 5 <= scene.enrolments <= 7
 
 
-def test_another_proxy_is_tried_at_once_by_an_agent_that_waits(scene: Scene) -> None:
+def test_waiting_agent_tries_a_new_proxy_at_once(scene: Scene) -> None:
     scene.tenant.trouble = AWAY
 
     def repair() -> None:
@@ -116,8 +116,8 @@ def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
     assert codes[-1] is None
 
 
-def test_connections_that_change_are_in_the_metrics_within_a_second(scene: Scene) -> None:
-    """With the eight seconds of the gateway less than 15; at rest a report is no reason to look."""
+def test_changed_connections_are_in_the_metrics_in_a_second(scene: Scene) -> None:
+    """Check the metrics: with the gateway's eight seconds, less than 15; an unchanged report is ignored."""
     looked: list[float] = []
     reports = {30.0: 0, 70.0: 0, 100.0: 500, 130.0: 500}
 
@@ -127,7 +127,7 @@ def test_connections_that_change_are_in_the_metrics_within_a_second(scene: Scene
             super().look(known)
 
     class Reports(Changes):
-        """The gateway's reports, each when it is time."""
+        """The gateway's reports, each at its time."""
 
         def __init__(self) -> None:
             self.watched: set[str] = set()
@@ -158,7 +158,7 @@ def test_connections_that_change_are_in_the_metrics_within_a_second(scene: Scene
     assert changes.watched == {paths.SERVER_STATE_INSIDE}
 
 
-def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
+def test_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
     scene.live(20)
 
     assert all(54 <= nap <= 66 for nap in scene.clock.naps)
@@ -166,21 +166,21 @@ def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
     assert (len(scene.tenant.check_ins), scene.enrolments) == (20, 1)
 
 
-def test_the_status_is_there_before_the_first_check_in(scene: Scene) -> None:
+def test_status_is_written_before_the_first_check_in(scene: Scene) -> None:
     scene.live(1)
 
     assert scene.statuses[0] == AgentStatus(started=START)
 
 
-def test_the_status_is_renewed_while_a_tenant_is_away(scene: Scene) -> None:
-    """The container's health check looks at it, and an absent tenant is tried every four minutes only."""
+def test_status_is_renewed_while_the_tenant_is_away(scene: Scene) -> None:
+    """Check the file for the container's health check: a missing tenant is tried every four minutes only."""
     scene.tenant.trouble = AWAY
     scene.live(20)
     seen = {status.last_round for status in scene.statuses}
     assert len(seen) >= 20
 
 
-def test_a_check_in_is_in_the_status_before_the_rest_of_the_round(scene: Scene) -> None:
+def test_check_in_is_written_to_the_status_at_once(scene: Scene) -> None:
     seen: list[AgentStatus] = []
     site = scene.tenant.site
 
@@ -193,13 +193,13 @@ def test_a_check_in_is_in_the_status_before_the_rest_of_the_round(scene: Scene) 
     assert [status.last_check_in for status in seen] == [START]
 
 
-def test_a_round_that_failed_is_in_the_status_at_once(scene: Scene) -> None:
+def test_failed_round_is_written_to_the_status_at_once(scene: Scene) -> None:
     scene.tenant.trouble = AWAY
     assert scene.agent().round() is not None
     assert [status.last_error and status.last_error.code for status in scene.statuses] == [AWAY.code]
 
 
-def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
+def test_round_after_an_error_signs_in_again(scene: Scene) -> None:
     agent = scene.agent()
     agent.round()
     scene.tenant.trouble = AWAY
@@ -215,14 +215,14 @@ def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("missing", "code"), [("record", "server-unknown"), ("configuration", "configuration-missing")]
 )
-def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code: str) -> None:
+def test_objects_missing_in_the_tenant_are_reported(scene: Scene, missing: str, code: str) -> None:
     setattr(scene.tenant, missing, None)
 
     assert present(scene.agent().round()).code == code
     assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
 
 
-def test_other_proxies_in_env_sh_are_followed_though_the_earlier_ones_work(scene: Scene) -> None:
+def test_changed_proxies_in_env_sh_are_used(scene: Scene) -> None:
     agent = scene.agent()
     agent.round()
     for content, enrolments in ((b"https_proxy=http://proxy:3128\n", 2), (b"DEBUG_LEVEL=1\n", 3)):
@@ -230,7 +230,7 @@ def test_other_proxies_in_env_sh_are_followed_though_the_earlier_ones_work(scene
         agent.round()
         agent.round()
         assert (scene.enrolments, scene.closed) == (enrolments, enrolments - 1)
-    # What is wrong with the file is reported elsewhere; the way to the tenant stays.
+    # Errors of the file are reported elsewhere; the proxy stays.
     scene.files.write(paths.ENVIRONMENT, b"$(reboot)\n")
     assert agent.round() is None
 
@@ -244,7 +244,7 @@ def test_warnings_are_reported_once(scene: Scene) -> None:
     assert scene.codes().count("advanced-setting-ignored") == 1
 
 
-def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Scene) -> None:
+def test_credential_is_renewed_even_if_the_round_fails(scene: Scene) -> None:
     agent = scene.agent()
     agent.renewal = renewal = FakeRenewal()
     scene.tenant.configuration = None
@@ -252,7 +252,7 @@ def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Sce
     assert renewal.tried == [SERVER]
 
 
-def test_a_renewal_that_fails_at_every_round_is_reported_once(scene: Scene) -> None:
+def test_repeated_failure_of_a_renewal_is_reported_once(scene: Scene) -> None:
     agent = scene.agent()
     agent.renewal = FakeRenewal(ValueError("no such curve"))
     for _round in range(3):
@@ -263,7 +263,7 @@ def test_a_renewal_that_fails_at_every_round_is_reported_once(scene: Scene) -> N
     assert scene.codes()[-1] == "recovered"
 
 
-def test_waits_grow_to_the_time_after_which_a_server_counts_as_offline() -> None:
+def test_waits_grow_up_to_four_minutes() -> None:
     assert [wait_seconds(failures) for failures in (0, 1, 2, 3, 1000)] == [60, 120, 240, 240, 240]
 
 
@@ -278,8 +278,8 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("address", UNUSABLE, ids=[repr(address)[:30] for address in UNUSABLE])
-def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, address: str) -> None:
-    """It was the end of every agent of the site: an address of a network without its bracket."""
+def test_unusable_internal_address_is_ignored(scene: Scene, address: str) -> None:
+    """Check an IPv6 address without its bracket, which once ended every agent of the site."""
     scene.tenant.site_record = TunnelSite(id=SITE, internal_network_probe_url=address)
     watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
     scene.live(4, watch)

@@ -20,7 +20,7 @@ from tests.unit.present import present
 
 
 def offer(scene: Scene) -> None:
-    """A newer release than the one that runs, for a site with a maintenance window at night."""
+    """Offer a release newer than the installed one, to a site with a maintenance window at night."""
     for directory in (paths.INBOX, paths.OUTBOX):
         scene.files.make_directories(directory)
     scene.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images("a").digests).payload)
@@ -34,7 +34,7 @@ def offer(scene: Scene) -> None:
     )
 
 
-def test_the_reason_why_an_upgrade_waits_is_logged_once_and_written_at_every_check_in(scene: Scene) -> None:
+def test_reason_why_an_upgrade_waits_is_logged_once(scene: Scene) -> None:
     offer(scene)
     agent = scene.agent()
     for _ in range(3):
@@ -53,7 +53,7 @@ def test_the_reason_why_an_upgrade_waits_is_logged_once_and_written_at_every_che
     assert "has not picked up the agent's request" in scene.log[-1]
 
 
-def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) -> None:
+def test_configuration_arrives_without_an_upgrade_decision(scene: Scene) -> None:
     offer(scene)
     scene.clock.elapsed = 2 * 3600
     scene.tenant.trouble, scene.tenant.troubled = AWAY, ("servers",)
@@ -70,7 +70,7 @@ def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) 
     assert scene.codes()[-1] == "upgrade-requested"
 
 
-def test_an_upgrade_is_asked_for_though_no_configuration_can_be_served(scene: Scene) -> None:
+def test_upgrade_is_requested_without_a_configuration(scene: Scene) -> None:
     offer(scene)
     scene.clock.elapsed = 2 * 3600
     scene.tenant.configuration = None
@@ -78,7 +78,7 @@ def test_an_upgrade_is_asked_for_though_no_configuration_can_be_served(scene: Sc
     assert scene.files.state(UPGRADE.request) is not None
 
 
-def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) -> None:
+def test_unwritable_file_does_not_stop_the_agent(scene: Scene) -> None:
     offer(scene)
     scene.files.make_directories(STANDING)
     assert scene.agent().round() is None
@@ -97,10 +97,10 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) ->
         (None, None, HealthState.UNKNOWN),
     ],
 )
-def test_the_version_is_judged_by_the_releases_that_the_host_counts(
+def test_server_version_is_judged_by_the_releases_behind(
     scene: Scene, counted: int | None, available: bool | None, state: HealthState
 ) -> None:
-    """From the host's message and the tenant's site to the row of the health report."""
+    """Check the way from the host's message and the tenant's site to the row of the health report."""
     scene.files.make_directories(paths.OUTBOX)
     scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
     scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)

@@ -1,4 +1,4 @@
-"""Figures of the machine, from what the kernel writes into /proc."""
+"""Figures of the machine, from the kernel's files in /proc."""
 
 import sys
 from pathlib import Path
@@ -29,13 +29,13 @@ def kernel(root: Path, *, busy: int, idle: int, available: int) -> None:
     (root / "proc/meminfo").write_text(MEMORY.format(available))
 
 
-def test_averages_of_five_minutes(root: Path) -> None:
+def test_cpu_usage_is_an_average_of_five_minutes(root: Path) -> None:
     clock = FakeClock()
     measure = Measure(Files(root), clock)
     found = measure.take(None)
     assert (found.cores, found.cpu_percent, found.memory_percent) == (2, None, 50)
 
-    # Four idle minutes, then one that is half busy.
+    # Four idle minutes are followed by one at half load.
     for minute in range(1, 6):
         clock.sleep(60)
         last = minute == 5
@@ -45,7 +45,7 @@ def test_averages_of_five_minutes(root: Path) -> None:
     assert found.cpu_percent == pytest.approx(10)
     assert found.memory_percent == pytest.approx((50 + 5 * 0) / 6)
 
-    # Six minutes on nothing of that is left.
+    # After six more minutes, none of these samples is left.
     for minute in range(6, 12):
         clock.sleep(60)
         kernel(root, busy=500, idle=1000 * minute - 500, available=1000)
@@ -53,7 +53,7 @@ def test_averages_of_five_minutes(root: Path) -> None:
     assert (found.cpu_percent, found.memory_percent) == (0, 0)
 
 
-def test_throughput_between_two_looks(root: Path) -> None:
+def test_throughput_is_measured_between_two_samples(root: Path) -> None:
     clock = FakeClock()
     measure = Measure(Files(root), clock)
     assert measure.take(1000).throughput_bits is None
@@ -65,7 +65,7 @@ def test_throughput_between_two_looks(root: Path) -> None:
     assert measure.take(None).throughput_bits is None
 
 
-def test_the_free_space_is_that_of_the_file_system(root: Path) -> None:
+def test_free_space_is_that_of_the_file_system(root: Path) -> None:
     files = Files(root)
     free = present(Measure(files, FakeClock()).take(None).disk_free_bytes)
     assert abs(free - files.free_bytes(paths.CONFIGURATION)) < 1 << 30
@@ -94,14 +94,14 @@ def test_memory_without_a_readable_total_is_unknown(root: Path, content: str) ->
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "cpu\n", "cpu a b c\n"])
-def test_a_kernel_that_says_nothing_is_no_error(root: Path, content: str) -> None:
+def test_unreadable_kernel_figures_are_unknown(root: Path, content: str) -> None:
     (root / "proc/stat").write_text(content)
     (root / "proc/meminfo").write_text(content)
     found = Measure(Files(root), FakeClock()).take(None)
     assert (found.cores, found.cpu_percent, found.memory_percent) == (None, None, None)
 
 
-def test_samples_are_bounded_however_often_it_looks(root: Path) -> None:
+def test_number_of_samples_is_limited(root: Path) -> None:
     clock = FakeClock()
     measure = Measure(Files(root), clock)
     for _ in range(1000):

@@ -1,4 +1,4 @@
-"""The metrics: names and format as Prometheus wants them, nothing unknown, nothing without bound."""
+"""The metrics: names and format for Prometheus, no unknown values, and limited labels."""
 
 import dataclasses
 import re
@@ -18,7 +18,7 @@ SAMPLE = re.compile(r'(mstunnel_[a-z_]+)(?:\{(\w+)="([^"\\\n]+)"\})? (-?\d+(?:\.
 
 
 def samples(observation: Observation, counters: Counters | None = None) -> dict[tuple[str, str], float]:
-    """Every value of the text, by metric and value of its label; each other line is a comment."""
+    """Return every value of the text, by metric and value of its label."""
     lines = render(a_round(observation, counters)).splitlines()
     found = [SAMPLE.fullmatch(line) for line in lines if not line.startswith(("# HELP ", "# TYPE "))]
     assert all(found)
@@ -26,7 +26,7 @@ def samples(observation: Observation, counters: Counters | None = None) -> dict[
 
 
 def checked(text: str) -> str:
-    """What promtool has to say against the text."""
+    """Return the complaints of promtool."""
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60, check=False
     )
@@ -34,17 +34,17 @@ def checked(text: str) -> str:
 
 
 @pytest.mark.parametrize("observation", [FULL, NOTHING], ids=["full", "nothing"])
-def test_promtool_has_nothing_to_say_against_the_text(observation: Observation) -> None:
+def test_promtool_accepts_the_metrics(observation: Observation) -> None:
     assert checked(render(a_round(observation))) == ""
 
 
-def test_promtool_does_find_a_wrong_name() -> None:
+def test_promtool_detects_a_wrong_name() -> None:
     text = render(a_round(FULL))
     assert "base unit" in checked(text.replace("mstunnel_cpu_usage_ratio", "mstunnel_uptime_days"))
     assert "_total" in checked(text.replace("mstunnel_check_ins_total", "mstunnel_check_ins"))
 
 
-def test_of_a_server_that_is_known_every_metric_has_a_value() -> None:
+def test_every_metric_has_a_value_for_a_known_server() -> None:
     assert [*dict.fromkeys(name for name, _ in samples(FULL))] == [metric.name for metric in METRICS]
 
 
@@ -60,7 +60,7 @@ def test_units_are_base_units() -> None:
     assert found["mstunnel_tls_certificate_expiry_timestamp_seconds"] == START.timestamp() + 24 * 86_400
 
 
-def test_what_is_unknown_is_omitted() -> None:
+def test_unknown_values_are_omitted() -> None:
     known = {name for name, _ in samples(NOTHING)}
     counts = {metric.name for metric in METRICS if metric.name.endswith("_total")}
     assert known == (counts - {"mstunnel_transferred_bytes_total"}) | {
@@ -71,20 +71,20 @@ def test_what_is_unknown_is_omitted() -> None:
     }
 
 
-def test_an_old_report_of_the_gateway_counts_for_nothing() -> None:
+def test_old_report_of_the_gateway_is_ignored() -> None:
     later = dataclasses.replace(FULL, now=START + timedelta(minutes=3))
     assert ("mstunnel_transferred_bytes_total", "") not in samples(later)
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Counters)])
-def test_each_count_has_a_metric_of_its_own(field: str) -> None:
+def test_each_count_has_its_own_metric(field: str) -> None:
     before, after = samples(FULL, Counters()), samples(FULL, Counters(**{field: 41}))
     (changed,) = after.items() - before.items()
     assert changed[1] == 41
     assert changed[0][0].endswith("_total")
 
 
-def test_labels_have_few_values_and_none_that_anybody_else_chooses() -> None:
+def test_labels_have_a_fixed_set_of_values() -> None:
     labels = {name: {label for other, label in samples(FULL) if other == name} for name, _ in samples(FULL)}
     labelled = {name: values for name, values in labels.items() if values != {""}}
     assert set(labelled) == {"mstunnel_health_status", "mstunnel_agent_info"}
@@ -92,8 +92,8 @@ def test_labels_have_few_values_and_none_that_anybody_else_chooses() -> None:
     assert len(labelled["mstunnel_agent_info"]) == 1
 
 
-def test_no_text_from_elsewhere_gets_into_the_metrics() -> None:
-    """Addresses, names and messages of the tenant stay in the health report."""
+def test_metrics_have_no_text_from_elsewhere() -> None:
+    """Check that addresses, names and messages of the tenant are only in the health report."""
     told = dataclasses.replace(FULL, refusal="told-by-tenant", registry_problem="told-by-registry")
     text = render(a_round(told))
     assert not re.search(r"told-by|intranet|10\.0\.0\.53|registry\.example", text)

@@ -1,4 +1,4 @@
-"""A real Prometheus collects our metrics in both ways, and answers every dashboard."""
+"""A real Prometheus collects our metrics in both ways and answers every query of the dashboards."""
 
 import json
 import math
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.long
 
 CLI = programs.path("mst-cli")
 DECLARED = {metric.name for metric in METRICS}
-# From `/metrics`, and from a node exporter.
+# Metrics come from `/metrics`, and from a node exporter.
 JOBS = ("mstunnel", "node")
 SERVERS = ("gw1", "gw2", "gw3")
 MINUTES = 24 * 60
@@ -36,36 +36,36 @@ BYTES_PER_CONNECTION = 2_000_000
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A running one, asked over its interface."""
+    """A running Prometheus, queried through its HTTP API."""
 
     url: str
 
     def get(self, what: str, **parameters: str) -> Any:
-        """The data of an answer; fails with the words of Prometheus."""
+        """Return the data of a response; an error raises an AssertionError with its text."""
         answer = requests.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=20).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
     def ask(self, query: str, at: datetime | None = None) -> list[dict[str, Any]]:
-        """The series and values of a query at a time, by default now."""
+        """Return series and values of a query at a time, by default now."""
         when = {"time": at.isoformat()} if at else {}
         found: list[dict[str, Any]] = self.get("query", query=query, **when)["result"]
         return found
 
     def collected(self, job: str) -> dict[str, str]:
-        """Every value of gw1 that a job collected, by metric and label."""
+        """Return every value of gw1 that a job collected, by metric and label."""
         found = self.ask(f'{{__name__=~"mstunnel_.+",job="{job}",instance="gw1"}}')
         return {json.dumps({**item["metric"], "job": ""}, sort_keys=True): item["value"][1] for item in found}
 
 
 def connections(minute: int, server: int) -> int:
-    """Busy by day, quiet by night, each server a little more than the one before."""
+    """Return a number of connections: many by day, few at night, and a few more for each server."""
     day = math.sin(math.pi * minute / MINUTES) ** 2
     return round((900 + 150 * server) * day + 40 * math.sin(minute / 17 + server) + 60)
 
 
 def history(now: datetime) -> Iterator[str]:
-    """What the agents would have written in the last day, in the format that promtool imports."""
+    """Yield the agents' metrics of the last day, in the format that promtool imports."""
     for server, name in enumerate(SERVERS):
         moved = 0
         for minute in range(MINUTES):
@@ -80,7 +80,7 @@ def history(now: datetime) -> Iterator[str]:
 
 
 def _of(server: str, line: str) -> str:
-    """A line with the labels that Prometheus adds when it collects it."""
+    """Return a line with the labels that Prometheus adds."""
     series, _, value = line.rpartition(" ")
     name, _, labels = series.partition("{")
     own = f",{labels.rstrip('}')}" if labels else ""
@@ -89,7 +89,7 @@ def _of(server: str, line: str) -> str:
 
 @contextmanager
 def started(*command: str) -> Iterator[None]:
-    """A program that runs meanwhile."""
+    """Run a program in the background."""
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         try:
             yield
@@ -117,7 +117,7 @@ def configuration(ports: Sequence[int]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """It knows a day of three servers, and collects gw1 from `/metrics` and from a node exporter."""
+    """Run a Prometheus with a day of three servers; it collects gw1 in both ways."""
     directory = tmp_path_factory.mktemp("prometheus")
     now, files = datetime.now(UTC), Files(directory / "host")
     files.root.mkdir()
@@ -161,7 +161,7 @@ def backfill(directory: Path, now: datetime) -> None:
     )
 
 
-def test_both_ways_lead_to_the_same_values(prometheus: Prometheus) -> None:
+def test_both_ways_give_the_same_values(prometheus: Prometheus) -> None:
     served, exported = map(prometheus.collected, JOBS)
     assert served == exported
     assert {json.loads(series)["__name__"] for series in served} == DECLARED
@@ -174,8 +174,8 @@ def test_every_query_of_a_dashboard_has_an_answer(prometheus: Prometheus, path: 
         assert prometheus.ask(query), title
 
 
-def test_the_dashboard_of_the_fleet_counts_the_servers(prometheus: Prometheus) -> None:
-    """Ten minutes ago, when each server was collected once."""
+def test_fleet_dashboard_counts_the_servers(prometheus: Prometheus) -> None:
+    """Check the time ten minutes ago, when each server was collected once."""
     counted = dict(queries(DASHBOARDS[1], instance=".+"))
     earlier = datetime.now(UTC) - timedelta(minutes=10)
     found = {
@@ -186,7 +186,7 @@ def test_the_dashboard_of_the_fleet_counts_the_servers(prometheus: Prometheus) -
     assert len(prometheus.ask("mstunnel_agent_info", earlier)) == len(SERVERS)
 
 
-def test_prometheus_evaluates_each_alert_and_none_is_raised_for_healthy_servers(
+def test_alerts_are_evaluated_and_quiet_for_healthy_servers(
     prometheus: Prometheus,
 ) -> None:
     def rules() -> list[dict[str, Any]]:

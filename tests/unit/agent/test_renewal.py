@@ -23,7 +23,7 @@ from tests.unit.tenant.credentials import rsa_key
 
 @pytest.fixture(scope="module", autouse=True)
 def few_keys() -> Iterator[None]:
-    """Two keys in turn for all credentials of this file: making one takes longer than a test."""
+    """Use two keys in turn for all credentials of this file: making one takes longer than a test."""
     with pytest.MonkeyPatch.context() as patched:
         keys = itertools.cycle([rsa_key(1), rsa_key(2)])
         patched.setattr(rsa, "generate_private_key", lambda **_options: next(keys))
@@ -31,14 +31,14 @@ def few_keys() -> Iterator[None]:
 
 
 class Soon(FakeClock):
-    """The time of day, and a monotonic clock that the test moves."""
+    """The time of day, and a monotonic clock that the test advances."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
 
 def age(server: Installed, days: int) -> None:
-    """Give the agent a credential that ends in so many days; the tenant knows no other."""
+    """Give the agent a credential with this many days left; the tenant knows no other."""
     pfx, _ = new_agent_certificate("agent of gw1", datetime.now(UTC), days)
     server.files.write(paths.AGENT_CREDENTIAL, pfx, 0o600)
     server.graph.set_credential(server.object_id, credential(server).key_credential("agent"))
@@ -81,7 +81,7 @@ def not_yet(_credential: Credential) -> None:
     raise SignInError("credential-refused", "the tenant does not know this certificate", "")
 
 
-def test_a_credential_near_its_end_is_replaced_and_signs_in(ageing: Installed) -> None:
+def test_credential_near_its_end_is_renewed_and_used(ageing: Installed) -> None:
     old, log, clock = credential(ageing), list[str](), Soon()
     renewing = renewal(ageing, log, clock)
     counters = renewing.counters
@@ -100,7 +100,7 @@ def test_a_credential_near_its_end_is_replaced_and_signs_in(ageing: Installed) -
     assert (counters.identity_renewals, known_keys(ageing)) == (1, 2)
 
 
-def test_a_credential_that_is_good_for_long_is_left_alone(ageing: Installed) -> None:
+def test_credential_with_time_left_is_not_renewed(ageing: Installed) -> None:
     age(ageing, 46)
     enrolment = enrol(ageing.files, Soon())
     assert not renewal(ageing, []).renew_in_time(enrolment)
@@ -108,18 +108,14 @@ def test_a_credential_that_is_good_for_long_is_left_alone(ageing: Installed) -> 
     assert known_keys(ageing) == 1
 
 
-def test_an_application_prepared_by_an_administrator_is_theirs_to_renew(
-    ageing: Installed, enrolment: Enrolment
-) -> None:
+def test_prepared_application_is_not_renewed(ageing: Installed, enrolment: Enrolment) -> None:
     prepared = dataclasses.replace(enrolment, object_id="")
     assert not renewal(ageing, []).renew_in_time(prepared)
     assert ageing.files.read(CANDIDATE) is None
 
 
-def test_a_tenant_that_learns_slowly_gets_time_and_one_candidate(
-    ageing: Installed, enrolment: Enrolment
-) -> None:
-    """Entra takes a while to know a new certificate everywhere; a kill leaves the same state."""
+def test_slow_tenant_gets_time_and_only_one_candidate(ageing: Installed, enrolment: Enrolment) -> None:
+    """Check a slow tenant: Entra takes a while to know a new certificate; a kill leaves the same state."""
     clock = Soon()
     waiting = renewal(ageing, [], clock)
     assert not waiting.renew_in_time(dataclasses.replace(enrolment, prove=not_yet))
@@ -131,20 +127,18 @@ def test_a_tenant_that_learns_slowly_gets_time_and_one_candidate(
     assert known_keys(ageing) == 2
 
 
-def test_a_candidate_that_the_tenant_never_learnt_of_is_handed_in(
-    ageing: Installed, enrolment: Enrolment
-) -> None:
-    """Killed after the file was written and before the tenant was asked."""
+def test_candidate_unknown_to_the_tenant_is_submitted(ageing: Installed, enrolment: Enrolment) -> None:
+    """Check a kill between the write of the file and the request to the tenant."""
     made = candidate(ageing)
     assert renewal(ageing, []).renew_in_time(enrolment)
     assert ageing.files.read(paths.AGENT_CREDENTIAL) == made
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_a_candidate_that_a_later_credential_outlives_is_made_again(
+def test_outdated_or_damaged_candidate_is_replaced(
     ageing: Installed, enrolment: Enrolment, damaged: bool
 ) -> None:
-    """It was never accepted, and `mst-cli reenroll` made another identity; so is one that cannot be read."""
+    """Check a candidate that was never accepted before `mst-cli reenroll`, and a damaged one."""
     useless = candidate(ageing, 39)
     if damaged:
         ageing.files.write(CANDIDATE, b"damaged", 0o600)
@@ -153,7 +147,7 @@ def test_a_candidate_that_a_later_credential_outlives_is_made_again(
     assert credential(ageing).certificate.not_valid_after_utc - datetime.now(UTC) > timedelta(days=364)
 
 
-def test_a_refusal_is_reported_and_leaves_the_old_credential(ageing: Installed, enrolment: Enrolment) -> None:
+def test_refused_renewal_keeps_the_old_credential(ageing: Installed, enrolment: Enrolment) -> None:
     old, log = ageing.files.read(paths.AGENT_CREDENTIAL), list[str]()
     elsewhere = dataclasses.replace(enrolment, object_id="00000000-0000-0000-0000-000000000000")
     assert not renewal(ageing, log).renew_in_time(elsewhere)
@@ -162,7 +156,7 @@ def test_a_refusal_is_reported_and_leaves_the_old_credential(ageing: Installed, 
 
 
 @pytest.mark.parametrize("fault", ["another key", "another application", "yesterday"])
-def test_the_lab_takes_no_proof_that_proves_nothing(ageing: Installed, fault: str) -> None:
+def test_lab_refuses_invalid_proofs(ageing: Installed, fault: str) -> None:
     candidate(ageing)
     own, other, now = credential(ageing), read_credential(ageing.files, CANDIDATE), datetime.now(UTC)
     proof = proof_of_possession(

@@ -42,7 +42,7 @@ def put(files: Files, path: str, value: object) -> None:
     files.write(path, json.dumps(value).encode())
 
 
-def test_what_the_set_up_wrote_is_read(files: Files) -> None:
+def test_files_of_the_set_up_are_read(files: Files) -> None:
     put(files, paths.AGENT_INFO, INFO)
     put(files, paths.AGENT_SETTINGS, {"SiteId": SITE, "ServerId": SERVER, "CurrentServerHealthStatus": 1})
 
@@ -52,7 +52,7 @@ def test_what_the_set_up_wrote_is_read(files: Files) -> None:
     assert (settings.site_id, settings.server_id) == (SITE, SERVER)
 
 
-def test_a_missing_file_is_named(files: Files) -> None:
+def test_missing_agent_file_is_reported(files: Files) -> None:
     with refused(StepError, "agent-file-missing", paths.AGENT_INFO):
         read_agent_info(files)
 
@@ -61,19 +61,19 @@ def test_a_missing_file_is_named(files: Files) -> None:
     ("value", "place"),
     [([], "agent-info"), ({**INFO, "AgentId": "../x"}, "AgentId"), ({"AgentId": SITE}, "AADTenantId")],
 )
-def test_a_broken_file_is_named_with_the_place(files: Files, value: object, place: str) -> None:
+def test_invalid_agent_file_is_reported_with_the_place(files: Files, value: object, place: str) -> None:
     put(files, paths.AGENT_INFO, value)
 
     with refused(StepError, "agent-file-invalid", place):
         read_agent_info(files)
 
 
-def test_how_much_the_gateway_logs_is_in_env_sh(files: Files) -> None:
+def test_log_level_is_read_from_env_sh(files: Files) -> None:
     files.write(paths.ENVIRONMENT, b"# comment\nexport DEBUG_LEVEL='2'\n")
     assert read_log_level(files, NOW) == 2
 
 
-def test_the_way_out_is_that_of_env_sh(files: Files) -> None:
+def test_proxies_are_read_from_env_sh(files: Files) -> None:
     files.write(paths.ENVIRONMENT, b"https_proxy='http://proxy:3128'\nNO_PROXY=.corp\nDEBUG_LEVEL=1\n")
 
     assert read_proxies(files) == {"https_proxy": "http://proxy:3128", "NO_PROXY": ".corp"}
@@ -89,7 +89,7 @@ def test_trusted_roots_are_joined(files: Files) -> None:
     assert trusted_roots(files) == root.public_bytes(Encoding.PEM).decode() * 2
 
 
-def test_a_trusted_root_that_is_none_is_named(files: Files) -> None:
+def test_invalid_trusted_root_is_reported(files: Files) -> None:
     files.write(f"{paths.CA_TRUST}/corp.crt", b"hello")
 
     with refused(CertificateError, "trusted-root-unreadable", r"ca-trust/corp\.crt"):

@@ -1,4 +1,4 @@
-"""Two servers of one site and a release, with a running lab tenant: one at a time, in the window only."""
+"""Two servers of one site and a release, with a running lab: one at a time, and in the window only."""
 
 import json
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ _TAKEN_OVER = (paths.AGENT_CREDENTIAL, paths.AGENT_INFO, f"{paths.CA_TRUST}/lab.
 
 @dataclass
 class Server:
-    """A server whose agent is ours; the monitor of its host is this test."""
+    """A server with our agent; this test is the monitor of its host."""
 
     files: Files
     id: str
@@ -55,14 +55,14 @@ class Server:
         self.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(digests).payload)
 
     def goes_round(self) -> str:
-        """One round of the agent; what it waits for, or `asked` when it asks the monitor."""
+        """Run one round of the agent; return the reason to wait, or `asked` if it asked the monitor."""
         assert self.agent.round() is None
         if self.files.state(UPGRADE.request) is not None:
             return "asked"
         return present(read_standing(self.files)).code
 
     def obeyed(self, state: ReplyState) -> None:
-        """The monitor has begun (`applying`), or is through (`accepted`)."""
+        """Reply as a monitor that has begun (`applying`) or completed (`accepted`) an upgrade."""
         self.files.remove(UPGRADE.request)
         if state == "accepted":
             self.runs(NEW)
@@ -75,7 +75,7 @@ def servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811
 
 
 def both_servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811 (not the fixture)
-    """Both servers of the site, in the order of their ids."""
+    """Return both servers of the site, in the order of their ids."""
     second = Files(tmp_path)
     for directory in (paths.AGENT_DIRECTORY, paths.CA_TRUST):
         second.make_directories(directory)
@@ -89,7 +89,7 @@ def both_servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa:
 
 
 def open_window(ports: Installed, begin: timedelta, end: timedelta) -> None:
-    """The site's window, so long from now."""
+    """Set the site's window, relative to now."""
     now = datetime.now(UTC)
     changes = TunnelSite(
         upgrade_automatically=True,
@@ -100,14 +100,14 @@ def open_window(ports: Installed, begin: timedelta, end: timedelta) -> None:
     ports.graph.update(SITES, ports.site_id, changes.to_wire())
 
 
-def test_the_servers_of_a_site_take_turns_inside_its_window(
+def test_servers_of_a_site_take_turns_inside_the_window(
     installed: Installed,  # noqa: F811 (the fixture)
     servers: list[Server],
 ) -> None:
     first, second = servers
 
     def both() -> list[str]:
-        # The later one goes round first: who asks first must not matter.
+        # The later one makes its round first: the order must not matter.
         return [server.goes_round() for server in (second, first)][::-1]
 
     open_window(installed, timedelta(hours=3), timedelta(hours=5))
@@ -120,7 +120,7 @@ def test_the_servers_of_a_site_take_turns_inside_its_window(
     assert both() == ["upgrading", "turn"]
     assert both() == ["upgrading", "other-upgrading"]
 
-    # Begun inside the window, the cycle goes on past its end.
+    # An upgrade cycle that began inside the window continues past its end.
     open_window(installed, timedelta(hours=3), timedelta(hours=5))
     first.obeyed("accepted")
     assert first.goes_round() == "up-to-date"

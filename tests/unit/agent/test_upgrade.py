@@ -1,4 +1,4 @@
-"""The agent asks for the offered release when this server's turn has come, and only then."""
+"""The agent asks for the offered release when it is this server's turn, and only then."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ OFFER = Release(label="2.0", published=date(2026, 11, 1), server=NEW.server, age
 
 
 class Site:
-    """The other servers of the site, and whether they were asked for."""
+    """The other servers of the site, with a count of the requests for them."""
 
     def __init__(self, *others: TunnelServer) -> None:
         self.others = [TunnelServer(id="b"), *others]
@@ -46,7 +46,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def ask(files: Files, *others: TunnelServer, **settings: Any) -> str:
-    """The code of the verdict."""
+    """Return the code of the decision."""
     wire = TunnelSite.model_validate({"id": "site", "upgrade_automatically": True, **settings})
     said: list[str] = []
     tenant: Any = Site(*others)
@@ -59,13 +59,13 @@ def answer(files: Files, state: ReplyState, digests: Digests = NEW) -> None:
     mailbox.write_reply(files, Reply.about(digests, state, "", NOW))
 
 
-def test_it_requests_in_the_format_that_the_monitor_reads(files: Files) -> None:
+def test_request_has_the_format_of_the_monitor(files: Files) -> None:
     assert ask(files) == "begin"
     assert AgentRequest(UPGRADE, files.read(UPGRADE.request) or b"").images() == NEW
 
 
-def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_closes(files: Files) -> None:
-    """A monitor that comes back hours later must not end sessions outside the window."""
+def test_request_is_withdrawn_when_the_window_closes(files: Files) -> None:
+    """Check a monitor that returns hours later: it must not end sessions outside the window."""
     hours: dict[str, Any] = {"upgrade_window_start_time": time(11), "upgrade_window_end_time": time(13)}
     assert ask(files, **hours) == "begin"
     assert ask(files, **hours) == "requested"
@@ -77,9 +77,7 @@ def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_c
 @pytest.mark.parametrize(
     ("state", "code"), [("applying", "upgrading"), ("failed", "failed-before"), ("refused", "failed-before")]
 )
-def test_a_request_is_withdrawn_once_it_is_answered_and_not_made_again(
-    files: Files, state: ReplyState, code: str
-) -> None:
+def test_answered_request_is_withdrawn_and_not_repeated(files: Files, state: ReplyState, code: str) -> None:
     assert ask(files) == "begin"
     answer(files, state)
     for _ in range(2):
@@ -87,7 +85,7 @@ def test_a_request_is_withdrawn_once_it_is_answered_and_not_made_again(
         assert files.state(UPGRADE.request) is None
 
 
-def test_a_release_that_an_administrator_passed_over_is_not_asked_for(files: Files) -> None:
+def test_skipped_release_is_not_requested(files: Files) -> None:
     files.write(mailbox.SUMMARY, mailbox.Summary(held=True).model_dump_json().encode())
     assert ask(files) == "held"
 
@@ -102,13 +100,13 @@ def test_agent_does_not_ask_for_what_the_host_would_refuse(files: Files) -> None
     assert ask(files) == "begin"
 
 
-def test_without_an_offer_or_a_mailbox_nothing_is_asked(files: Files, tmp_path: Path) -> None:
+def test_nothing_is_requested_without_an_offer_or_a_mailbox(files: Files, tmp_path: Path) -> None:
     files.remove(mailbox.OFFER)
     assert ask(files) == "no-release"
     assert ask(Files(tmp_path / "bare")) == "no-release"
 
 
-def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -> None:
+def test_current_server_does_not_read_the_others(files: Files) -> None:
     files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(NEW).payload)
     site: Any = Site()
     wire = TunnelSite(id="site", upgrade_automatically=True)
@@ -117,7 +115,7 @@ def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -
     assert site.asked == 0
 
 
-def test_the_site_s_settings_count(files: Files) -> None:
+def test_settings_of_the_site_are_respected(files: Files) -> None:
     hours: dict[str, Any] = {"upgrade_window_start_time": time(22), "upgrade_window_end_time": time(4)}
     assert ask(files, upgrade_automatically=False) == "approval-missing"
     assert ask(files, **hours) == "window-closed"
@@ -128,8 +126,8 @@ def summary(files: Files, time_zone: str) -> None:
     files.write(mailbox.SUMMARY, mailbox.Summary(time_zone=time_zone).model_dump_json().encode())
 
 
-def test_a_time_zone_of_the_host_s_list_outranks_the_offset_of_the_tenant(files: Files) -> None:
-    """12:00 UTC is 22:00 in Sydney's winter and 23:00 in its summer, which it is in November."""
+def test_time_zone_of_the_host_overrides_the_tenants_offset(files: Files) -> None:
+    """Check November: 12:00 UTC is 22:00 in Sydney's winter and 23:00 in its summer, which it is then."""
     winter: dict[str, Any] = {
         "upgrade_window_start_time": time(22),
         "upgrade_window_end_time": time(23),
@@ -142,7 +140,7 @@ def test_a_time_zone_of_the_host_s_list_outranks_the_offset_of_the_tenant(files:
 
 
 @pytest.mark.parametrize("name", ["Nowhere/Land", "../../etc/passwd", ""])
-def test_a_time_zone_that_this_system_does_not_know_leaves_the_offset(files: Files, name: str) -> None:
+def test_unknown_time_zone_is_ignored(files: Files, name: str) -> None:
     summary(files, name)
     hours = {"upgrade_window_start_time": "21:30:59.5Z", "upgrade_window_end_time": "22:30:00.0000000"}
     site = TunnelSite.model_validate({"id": "s", **hours, "upgrade_window_utc_offset_in_minutes": 60})
@@ -164,7 +162,7 @@ def test_an_approval_that_cannot_be_read_is_none(files: Files, approved: object)
 @pytest.mark.parametrize(
     ("status", "expected"), [("healthy", "turn"), ("upgradeInProgress", "other-upgrading")]
 )
-def test_another_server_comes_first(files: Files, status: str, expected: str) -> None:
+def test_other_servers_can_have_precedence(files: Files, status: str, expected: str) -> None:
     other = TunnelServer(
         id="a",
         display_name="first",
@@ -186,7 +184,7 @@ def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: ReplyState, e
 
 
 @pytest.mark.parametrize("content", ["[" * 4_000, "[]", json.dumps({"serverImageDigest": "x"})])
-def test_files_that_cannot_be_read_are_no_upgrade(files: Files, content: str) -> None:
+def test_unreadable_files_count_as_no_upgrade(files: Files, content: str) -> None:
     files.write(UPGRADE.reply, b"{")
     files.write(paths.IMAGES_CONFIGURED, content.encode())
     assert upgrade.reported(files) is None

@@ -1,4 +1,4 @@
-"""What the agent writes once a minute: the health report, the metrics, the address for the gateway to try."""
+"""The agent's files of each minute: the health report, the metrics, and the address to probe."""
 
 import threading
 import time
@@ -72,10 +72,8 @@ def scene(tmp_path: Path) -> Scene:
         *((content, None) for content in ("", "{", "[]")),
     ],
 )
-def test_a_registry_is_asked_only_where_the_images_came_from_one(
-    scene: Scene, images: str, host: str | None
-) -> None:
-    """An offline installation has images called `localhost/…`: no server has that name."""
+def test_registry_is_asked_only_if_images_came_from_one(scene: Scene, images: str, host: str | None) -> None:
+    """Check an offline installation: its images are called `localhost/…`, which is not a registry."""
     scene.files.write(paths.IMAGES_CONFIGURED, images.encode())
     assert RegistryWatch(scene.files, scene.clock, scene.ask).look() == host
     assert scene.asked == ([] if host is None else [f"https://{host}/v2/"])
@@ -92,7 +90,7 @@ def test_report_and_metrics_are_written(scene: Scene) -> None:
     assert line.startswith("health-changed: this server is warning: CPU cores: 1; Memory usage: 97 %. ")
 
 
-def test_the_metrics_show_what_was_judged(scene: Scene) -> None:
+def test_metrics_show_the_health_rows(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START))
     text = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
 
@@ -104,7 +102,7 @@ def test_the_metrics_show_what_was_judged(scene: Scene) -> None:
     assert "mstunnel_check_ins_total 7\n" in text
 
 
-def test_the_tenant_s_limits_win_over_the_server_s(scene: Scene) -> None:
+def test_limits_of_the_tenant_override_those_of_the_server(scene: Scene) -> None:
     scene.files.write(paths.HEALTH_THRESHOLDS, b'{"memory_usage": {"healthy": 98, "unhealthy": 99}}')
     watch = scene.watch()
     watch.look(SyncState())
@@ -115,7 +113,7 @@ def test_the_tenant_s_limits_win_over_the_server_s(scene: Scene) -> None:
     assert scene.state("memory-usage") == "unhealthy"
 
 
-def test_an_invalid_file_of_limits_is_reported_once_and_the_defaults_apply(scene: Scene) -> None:
+def test_invalid_limits_are_reported_once_and_ignored(scene: Scene) -> None:
     scene.files.write(paths.HEALTH_THRESHOLDS, b"{")
     watch = scene.watch()
     for _ in range(3):
@@ -141,7 +139,7 @@ def test_the_registry_is_asked_every_five_minutes(scene: Scene) -> None:
     assert scene.state("upgradeability") == "unhealthy"
 
 
-def test_a_registry_that_answers_counts_and_one_that_does_not_is_reported() -> None:
+def test_registry_is_reachable_if_it_responds() -> None:
     requests: list[str] = []
 
     def answer(request: Request) -> Answer:
@@ -155,7 +153,7 @@ def test_a_registry_that_answers_counts_and_one_that_does_not_is_reported() -> N
         ask_registry(FakeClock(), f"http://127.0.0.1:{port}/v2/")
 
 
-def test_whom_the_engine_trusts_is_not_the_agent_s_to_judge(scene: Scene) -> None:
+def test_untrusted_registry_counts_as_reachable(scene: Scene) -> None:
     scene.away = NetworkError("tls-untrusted", "not trusted")
     scene.watch().look(SyncState())
 
@@ -177,7 +175,7 @@ def test_health_is_logged_when_it_changes(scene: Scene) -> None:
     assert wrong in scene.log[-1]
 
 
-def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
+def test_disk_error_is_reported_once(scene: Scene) -> None:
     scene.files.make_directories(f"{paths.AGENT_STATE}/health.json")
     watch = scene.watch()
     watch.look(SyncState())
@@ -187,7 +185,7 @@ def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
 
 
 class Waiting(FakeClock):
-    """A clock whose sleeps take their time; the date stays."""
+    """A clock whose sleeps take their real time; the date is fixed."""
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -196,8 +194,8 @@ class Waiting(FakeClock):
         time.sleep(seconds)
 
 
-def test_a_report_with_other_connections_ends_the_rest_and_no_other(scene: Scene) -> None:
-    """At rest the gateway reports once a minute, which is no reason to look again."""
+def test_report_with_changed_connections_ends_the_wait(scene: Scene) -> None:
+    """Check a gateway at rest: its report once a minute is no reason to look again."""
     with Changes(scene.files) as changes:
         watch = HealthWatch(scene.files, Waiting(), scene.log.append, Counters(), scene.ask, changes)
         watch.look(SyncState())
@@ -211,7 +209,7 @@ def test_a_report_with_other_connections_ends_the_rest_and_no_other(scene: Scene
             assert f"\nmstunnel_connections {sessions}\n" in metrics
 
 
-def test_a_report_that_is_no_file_ends_no_rest(scene: Scene) -> None:
+def test_report_that_is_not_a_file_does_not_end_the_wait(scene: Scene) -> None:
     scene.files.remove(REPORT_SHOWN)
     scene.files.make_directories(REPORT_SHOWN)
     with Changes(scene.files) as changes:

@@ -1,4 +1,4 @@
-"""Errors: every code, text and parameter is known before anything goes wrong."""
+"""Errors: every code, text and parameter is known in advance."""
 
 import ast
 import re
@@ -15,21 +15,21 @@ from scripts import ROOT
 from scripts.error_codes import PACKAGES, calls, declarations, written_errors
 from tests import pages
 
-# Codes of one page that stand for a check, which may find different things.
+# A page's codes that stand for a check, which may have several findings.
 CHECKS = [item.id for item in checks.CHECKS]
 
 
-def test_an_error_is_written_where_it_is_raised() -> None:
+def test_error_gets_code_message_and_hint_where_it_is_raised() -> None:
     error = UsageError("file-exists", "{path} already exists", hint="Remove {path}.", path="/a{b}")
     assert (error.code, error.message, error.hint) == ("file-exists", "/a{b} already exists", "Remove /a{b}.")
     assert str(error) == error.message
 
 
-def test_a_text_without_values_stays_as_it_is() -> None:
+def test_message_without_values_is_unchanged() -> None:
     assert UsageError("brace", "a {b} c").message == "a {b} c"
 
 
-def test_errors_are_found_where_they_are_written() -> None:
+def test_calls_finds_errors_in_source() -> None:
     source = """
 raise UsageError("file-exists", "{path} already exists", hint="Remove it.", path=path)
 raise UsageError("brace", "no {value}")
@@ -41,10 +41,10 @@ raise kind(error.code, error.message)
     ]
 
 
-def test_every_error_gets_the_values_that_it_names() -> None:
-    """A missing value would be a KeyError when the error is raised."""
+def test_every_error_gets_all_values_of_its_text() -> None:
+    """Check the declarations: a missing value would be a KeyError when the error is raised."""
     wrong = []
-    # The classes that `raise` names, and `warning`.
+    # `raise` names a class; `warning` makes a warning.
     errors = {item.kind.__name__ for item in written_errors().values()} | {"warning"}
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -80,30 +80,30 @@ def test_a_warning_is_made_from_its_declaration() -> None:
 
 def test_a_code_is_declared_once_on_its_page() -> None:
     unique = {id(item): item for item in declarations().values()}.values()
-    # A check may find different things.
+    # A check may have several findings.
     counted = Counter(
         (item.docs, repr(item.example()) if item.page == DOCUMENTATION else "") for item in unique
     )
     assert [place for place, count in counted.items() if count > 1] == []
 
 
-def test_the_findings_of_checks_belong_to_checks() -> None:
+def test_every_finding_belongs_to_a_check() -> None:
     found = [item for item in declarations().values() if item.page == DOCUMENTATION]
     assert len(found) > 80
     assert [item.code for item in found if not any(fnmatch(name, item.code) for name in CHECKS)] == []
 
 
-def test_every_declaration_is_described_at_its_anchor() -> None:
+def test_every_declaration_has_an_anchor_in_the_documentation() -> None:
     text = {item.page: pages.content(ROOT / item.page) for item in declarations().values()}
     anchors = [item for item in declarations().values() if "*" not in item.code]
     assert [item.docs for item in anchors if f'<a id="{item.code}">' not in text[item.page]] == []
 
 
-def test_a_declaration_can_be_shown_without_values() -> None:
+def test_every_declaration_has_an_example() -> None:
     assert [name for name, item in declarations().items() if not item.example()] == []
 
 
-# What a reader at a server cannot open: it has the program, not the repository.
+# A reader on a server has the program but not the repository.
 _REPOSITORY = re.compile(
     r"\b(docs|tests|scripts|templates|packaging|mstunnel_setup|changelog\.d)/|\.md\b|README|SECURITY|CONTRIBUTING"
 )
@@ -119,12 +119,12 @@ _VERBS = (
 
 
 def _texts(item: object) -> tuple[str, str]:
-    """Message and hint of what a declaration makes."""
+    """Return message and hint of an example of a declaration."""
     return getattr(item, "message", getattr(item, "seen", "")), getattr(item, "hint", "")
 
 
 def _names_an_action(hint: str) -> bool:
-    """Whether a command is quoted, or a clause is in the imperative; `…` comes from elsewhere."""
+    """Return whether a hint quotes a command or has an imperative clause; `…` is a text from elsewhere."""
     clauses = re.split(r"[.:;,(] |\band\b|\bor\b|\bthen\b", hint.lower())
     first = {clause.split()[0].strip(".,") for clause in clauses if clause.split()}
     return bool(
@@ -132,7 +132,7 @@ def _names_an_action(hint: str) -> bool:
     )
 
 
-def test_a_hint_is_a_sentence_that_names_an_action() -> None:
+def test_every_hint_is_a_sentence_with_an_action() -> None:
     hints = {name: _texts(item.example())[1] for name, item in declarations().items()}
     assert len(hints) > 800
     assert {
@@ -145,12 +145,12 @@ def test_a_hint_is_a_sentence_that_names_an_action() -> None:
     } == {}
 
 
-def test_no_text_sends_the_reader_to_the_repository() -> None:
+def test_no_text_refers_to_files_of_the_repository() -> None:
     texts = {name: " ".join(_texts(item.example())) for name, item in declarations().items()}
     assert {name: text for name, text in texts.items() if _REPOSITORY.search(text)} == {}
 
 
-def test_a_hint_without_an_action_is_found() -> None:
+def test_hint_without_an_action_is_detected() -> None:
     assert not _names_an_action("The steps are: a, b.")
     assert _names_an_action("Nothing was changed. Check the clock.")
     assert _REPOSITORY.search("see docs/reference/health.md")

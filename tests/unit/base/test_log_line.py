@@ -1,4 +1,4 @@
-"""A line of a log: its text, its parts, and what the journal and JSON make of it."""
+"""Log lines: their text, their parts, and their form in the journal and as JSON."""
 
 import json
 import re
@@ -22,7 +22,7 @@ RESTARTED = declare_line("restart", "{container} is {condition}", "See the log."
 NOW = datetime(2026, 11, 27, 2, tzinfo=UTC)
 
 
-def test_an_error_in_one_line() -> None:
+def test_error_line_has_code_message_and_hint() -> None:
     error = NetworkError("network-timeout", "graph.example did not answer in time", "Check the proxy.")
 
     assert (
@@ -38,14 +38,14 @@ def test_a_token_never_reaches_the_log() -> None:
 
 
 @given(st.text())
-def test_one_line_and_no_control_characters(text: str) -> None:
+def test_log_line_is_one_line_without_control_characters(text: str) -> None:
     line = LogLine("x", text, text, values={"a": text})
     for part in (line, *journal_fields(line).values()):
         assert all(character.isprintable() or character.isspace() for character in part)
         assert len(part.splitlines()) <= 1
 
 
-def test_the_journal_gets_the_parts_apart() -> None:
+def test_journal_gets_each_part_as_a_field() -> None:
     assert journal_fields(RESTARTED(container="mstunnel-agent", condition="unhealthy")) == {
         "MESSAGE": "restart: mstunnel-agent is unhealthy. See the log.",
         "MESSAGE_ID": message_id("restart"),
@@ -70,6 +70,6 @@ def test_json_is_one_object_on_one_line() -> None:
     }
 
 
-def test_an_id_is_that_of_its_code_for_ever() -> None:
+def test_message_id_of_a_code_never_changes() -> None:
     assert message_id("restart") == "888c197759eb5ee895c492f2b3e6972e"
     assert re.fullmatch("[0-9a-f]{32}", message_id("another-code"))

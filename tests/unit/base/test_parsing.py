@@ -1,4 +1,4 @@
-"""Text that others wrote is parsed, or refused as such; no parser ends in another way."""
+"""Text from elsewhere is parsed or refused; no parser fails in another way."""
 
 import base64
 import csv
@@ -115,14 +115,14 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 @given(_TEXTS)
 @pytest.mark.parametrize("name", PARSERS)
 def test_any_text_is_parsed_or_refused(name: str, text: str) -> None:
-    # What the readers of answers and lists raise, and their callers turn into errors.
+    # These readers raise exceptions that their callers turn into errors.
     refusals = {"exclusions": csv.Error, "answers": DocumentError}
     with suppress(SetupError, refusals.get(name, SetupError)):
         PARSERS[name](text)
 
 
 @given(st.one_of(_TEXTS, st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps)))
-def test_a_json_value_can_be_written_again(text: str) -> None:
+def test_every_json_value_read_can_be_written(text: str) -> None:
     try:
         found = foreign.json_value(text)
     except ValueError:
@@ -131,7 +131,7 @@ def test_a_json_value_can_be_written_again(text: str) -> None:
 
 
 @every("text", HOSTILE)
-def test_what_is_hostile_is_no_whole_number(text: str) -> None:
+def test_hostile_text_is_not_a_whole_number(text: str) -> None:
     assert foreign.whole_number(text) is None
 
 
@@ -141,12 +141,12 @@ def test_whole_numbers_are_read(number: int) -> None:
 
 
 @given(st.datetimes(timezones=st.none() | st.timezones()))
-def test_every_time_can_be_compared(time: datetime) -> None:
+def test_every_time_read_has_a_time_zone(time: datetime) -> None:
     found = foreign.moment(time.isoformat())
     assert found is None or found.tzinfo is not None
 
 
-def test_a_toml_number_beyond_those_of_a_machine_is_refused() -> None:
+def test_toml_number_out_of_range_is_refused() -> None:
     for text in ("a = inf", "a = nan", "a = 1e999"):
         with pytest.raises(ValueError, match="number"):
             foreign.toml_table(text)
@@ -154,12 +154,12 @@ def test_a_toml_number_beyond_those_of_a_machine_is_refused() -> None:
     assert math.isfinite(foreign.json_value("1e300"))
 
 
-def test_a_server_heard_of_at_a_time_without_an_offset_was_heard_of_in_utc() -> None:
+def test_check_in_time_without_offset_is_utc() -> None:
     server = TunnelServer.model_validate({"lastCheckinDateTime": "2026-01-01T00:00:00"})
     assert server.last_checkin_date_time == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_a_retry_after_in_other_digits_is_none() -> None:
+def test_retry_after_in_other_digits_is_ignored() -> None:
     assert _wait("²") is None
     assert _wait("7") == 7
 
@@ -167,7 +167,7 @@ def test_a_retry_after_in_other_digits_is_none() -> None:
 @pytest.mark.parametrize(
     "index", ["[" * _DEEP, '{"manifests": 1}', '{"manifests": [1]}', f"[{_LONG}]", "null"]
 )
-def test_an_image_archive_with_a_spoiled_index_is_refused(tmp_path: Path, index: str) -> None:
+def test_image_archive_with_a_damaged_index_is_refused(tmp_path: Path, index: str) -> None:
     archive = write_archive(tmp_path / "images.tar", {"index.json": index.encode()})
     with refused(SetupError, "image-archive-unusable"):
         archived_images(archive)

@@ -1,4 +1,4 @@
-"""Secrets leave no text of ours: those that are known in every form, those that look like one as they are."""
+"""Redaction: known secrets are removed in every form, unknown ones if they look like a secret."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ CANARIES = {
 }
 
 
-def test_twenty_known_secrets_in_every_form_are_gone() -> None:
+def test_known_secrets_are_removed_in_every_form() -> None:
     scrubber = Scrubber(CANARIES.values())
     for secret in CANARIES.values():
         # UTF-16 text arrives with NUL characters between its letters.
@@ -43,7 +43,7 @@ def _secrets(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.text(alphabet, min_size=8, max_size=40).filter(lambda text: text.strip() == text)
 
 
-# What a person can type and see: `str.isprintable`.
+# A person can type and see characters that `str.isprintable` accepts.
 _HIDDEN: tuple[Literal["C", "Z"], ...] = ("C", "Z")
 _ANYTHING = _secrets(st.characters(exclude_categories=_HIDDEN, include_characters=" "))
 _NO_STARS = _secrets(
@@ -52,8 +52,8 @@ _NO_STARS = _secrets(
 
 
 @given(_ANYTHING)
-def test_any_secret_in_json_url_and_base64_is_gone(secret: str) -> None:
-    assume(set(secret) != {"*"})  # what takes its place
+def test_known_secret_is_removed_from_json_url_and_base64(secret: str) -> None:
+    assume(set(secret) != {"*"})  # the replacement
     scrubber = Scrubber([secret.encode()])
     written = [
         json.dumps(secret, ensure_ascii=False),
@@ -65,7 +65,7 @@ def test_any_secret_in_json_url_and_base64_is_gone(secret: str) -> None:
         assert not scrubber.holds(scrubber.clean(f"before {text} after"))
 
 
-def test_one_line_of_a_key_is_too_much() -> None:
+def test_a_single_line_of_a_known_key_is_removed() -> None:
     body = base64.b64encode(bytes(range(96))).decode()
     key = f"-----BEGIN PRIVATE KEY-----\n{body[:64]}\n{body[64:]}\n-----END PRIVATE KEY-----\n"
     scrubber = Scrubber([key.encode()])
@@ -122,7 +122,7 @@ GIVEN_AWAY = (
 
 
 @every("text", LOOKS)
-def test_what_looks_like_a_secret_goes(text: str) -> None:
+def test_text_that_looks_like_a_secret_is_removed(text: str) -> None:
     scrubber = Scrubber([])
     cleaned = scrubber.clean(f"before {text}")
     assert cleaned.startswith("before ")
@@ -148,7 +148,7 @@ def test_what_looks_like_a_secret_goes(text: str) -> None:
         "GET https://graph.microsoft.com/beta/users/someone@contoso.com",
     ],
 )
-def test_what_is_none_stays(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert Scrubber([b"another-secret"]).clean(text) == text
 
 
@@ -160,7 +160,7 @@ def test_what_is_none_stays(text: str) -> None:
         ("ec", PrivateFormat.PKCS8),
     ],
 )
-def test_a_key_without_the_lines_around_it_goes(kind: str, form: PrivateFormat) -> None:
+def test_private_key_without_pem_markers_is_removed(kind: str, form: PrivateFormat) -> None:
     key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
     der = key.private_bytes(Encoding.DER, form, NoEncryption())
     text = base64.b64encode(der).decode()
@@ -168,7 +168,7 @@ def test_a_key_without_the_lines_around_it_goes(kind: str, form: PrivateFormat) 
 
 
 def _gone(secret: str, text: str) -> None:
-    """Nothing of `secret` but what stands around it anyway is left, even if it is not registered."""
+    """Assert that redaction removes `secret` from `text`, although it is not registered."""
     assume(text.count(secret) == 1)
     cleaned = Scrubber([]).clean(text)
     assert secret not in cleaned
@@ -176,8 +176,8 @@ def _gone(secret: str, text: str) -> None:
 
 
 @given(_NO_STARS, st.sampled_from(["https_proxy=", "HTTP_PROXY: ", 'export http_proxy="', "'all_proxy': '"]))
-def test_any_password_of_a_proxy_goes(secret: str, name: str) -> None:
-    """Passwords in addresses are seldom encoded."""
+def test_password_of_a_proxy_is_removed(secret: str, name: str) -> None:
+    """Check unencoded passwords, which are usual in addresses."""
     _gone(secret, f"{name}http://user:{secret}@proxy.example:3128")
     _gone(secret, f"{name}user:{secret}@proxy.example:3128")
 
@@ -186,8 +186,8 @@ _IN_ADDRESS = _secrets(st.characters(exclude_categories=_HIDDEN, exclude_charact
 
 
 @given(_IN_ADDRESS, st.sampled_from(["user:", "", "DOMAIN\\user:", "user@domain:"]))
-def test_any_password_in_an_address_goes(secret: str, user: str) -> None:
-    colon = user or ":"  # a path with an @ in it is no password
+def test_password_in_an_address_is_removed(secret: str, user: str) -> None:
+    colon = user or ":"  # a path with an @ in it is not a password
     _gone(secret, f"cannot reach http://{colon}{secret}@proxy.example:3128/path?x=1 now")
     slashes = json.dumps(f"http://{colon}{secret}@proxy.example").replace("/", "\\/")
     _gone(json.dumps(secret)[1:-1].replace("/", "\\/"), slashes)
@@ -197,7 +197,7 @@ def test_any_password_in_an_address_goes(secret: str, user: str) -> None:
 
 
 @given(_NO_STARS, st.sampled_from(["password", "client_secret", "accessToken", "x-api-key", "credential"]))
-def test_any_value_of_a_named_secret_in_json_goes(secret: str, name: str) -> None:
+def test_value_of_a_named_secret_in_json_is_removed(secret: str, name: str) -> None:
     for ascii_only in (True, False):
         write = partial(json.dumps, ensure_ascii=ascii_only)
         once, escaped = write({"a": 1, name: secret, "b": [2]}), write(secret)[1:-1]
@@ -207,14 +207,14 @@ def test_any_value_of_a_named_secret_in_json_goes(secret: str, name: str) -> Non
 
 
 @given(_NO_STARS, st.sampled_from(["PASSWORD", "RADIUS_SECRET", "MY_TOKEN_2"]))
-def test_any_value_of_a_named_secret_in_settings_goes(secret: str, name: str) -> None:
+def test_value_of_a_named_secret_in_settings_is_removed(secret: str, name: str) -> None:
     for written in (secret, shlex.quote(secret), f'"{secret}"'):
         _gone(secret, f"A=1\n{name}={written}\nB=2")
         assert Scrubber([]).clean(f"A=1\nexport {name}={written}\nB=2").endswith("\nB=2")
 
 
 @given(_NO_STARS, st.sampled_from(["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"]))
-def test_any_value_of_a_header_goes(secret: str, name: str) -> None:
+def test_value_of_a_secret_header_is_removed(secret: str, name: str) -> None:
     _gone(secret, f"> {name}: Scheme {secret}\n> Accept: */*")
     _gone(json.dumps(secret)[1:-1], json.dumps({name: f"Scheme {secret}"}))
 
@@ -225,7 +225,7 @@ def test_any_value_of_a_header_goes(secret: str, name: str) -> None:
     st.sampled_from(["\n", "\r\n", "\\n", ""]),
     st.integers(8, 76),
 )
-def test_any_private_key_goes(content: bytes, kind: str, end: str, width: int) -> None:
+def test_pem_private_key_is_removed(content: bytes, kind: str, end: str, width: int) -> None:
     body = base64.b64encode(content).decode()
     lines = [body[at : at + width] for at in range(0, len(body), width)]
     head, tail = f"-----BEGIN {kind}PRIVATE KEY-----", f"-----END {kind}PRIVATE KEY-----"
@@ -258,8 +258,8 @@ _PIECES = (
 
 @pytest.mark.parametrize("size", sample([_MEGABYTE // 8, _MEGABYTE], kept=(_MEGABYTE // 8,)))
 @every("piece", _PIECES)
-def test_a_megabyte_takes_seconds_whatever_it_holds(piece: str, size: int) -> None:
-    """One line of 40 kB once took a minute."""
+def test_redaction_of_a_megabyte_takes_seconds(piece: str, size: int) -> None:
+    """Guard against quadratic patterns: a line of 40 kB once took a minute."""
     scrubber = Scrubber([b"a-secret-of-the-host", b"token-eyJaaaaaaa-", b"A" * 64])
     started = time.process_time()
     cleaned = scrubber.clean(piece * (size // len(piece)))
@@ -267,18 +267,18 @@ def test_a_megabyte_takes_seconds_whatever_it_holds(piece: str, size: int) -> No
     assert max(map(len, cleaned.splitlines()), default=0) < LONGEST_LINE + 60
 
 
-def test_a_long_line_is_cut_and_says_so() -> None:
+def test_long_line_is_cut_with_a_note() -> None:
     cleaned = Scrubber([]).clean(f"{'x' * 20_000}\nshort\r\n")
     assert cleaned == f"{'x' * LONGEST_LINE} [{20_000 - LONGEST_LINE} characters cut]\nshort\n"
 
 
-def test_a_secret_at_the_cut_leaves_no_part() -> None:
+def test_no_part_of_a_secret_remains_at_the_cut() -> None:
     secret = "of-the-host/0123456789"
     cleaned = Scrubber([secret.encode()]).clean("x " * ((LONGEST_LINE - 10) // 2) + secret + " y" * 100)
     assert "of-the-host"[:6] not in cleaned
 
 
-def test_a_message_that_quotes_a_program_holds_no_password() -> None:
+def test_error_that_quotes_a_program_has_no_password() -> None:
     with pytest.raises(ProcessError) as failed:
         Processes().run(["sh", "-c", "echo 'http://user:pass/word@proxy failed' >&2; exit 3"], timeout=60)
     with pytest.raises(ProcessError) as late:

@@ -1,4 +1,4 @@
-"""Every generated file is a template; what a value holds, the file's real parser reads back unchanged."""
+"""Generated files are templates; each file's real parser reads every value back unchanged."""
 
 import html.parser
 import re
@@ -42,12 +42,12 @@ TEMPLATES = ROOT / "templates"
 PAGES = sorted(str(path.relative_to(TEMPLATES))[:-3] for path in TEMPLATES.rglob("*.html.j2"))
 # systemd takes neither quotes nor backslashes in the path of a program.
 PROGRAM = HOSTILE.translate(dict.fromkeys(map(ord, '"\\')))
-# No shell reads it differently from another one.
+# All shells read this text in the same way.
 TEXT = st.text(st.characters(exclude_categories=["C"], exclude_characters="\u2028\u2029"), max_size=20)
 
 
 def installed(root: Path, name: str) -> str:
-    """An executable of that name below `root`, which prints its arguments."""
+    """Create an executable of that name below `root`, which prints its arguments."""
     program = root / "usr/sbin" / name
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text('#!/bin/sh\necho "$@"\n')
@@ -56,7 +56,7 @@ def installed(root: Path, name: str) -> str:
 
 
 def verify(root: Path, name: str, text: str) -> str:
-    """What systemd finds wrong with a unit; a program that is not there is wrong, too."""
+    """Return systemd's complaints about a unit, a missing program among them."""
     path = root / "etc/systemd/system" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -66,12 +66,12 @@ def verify(root: Path, name: str, text: str) -> str:
 
 
 def sh(*words: str) -> str:
-    """What a script prints; it must not fail."""
+    """Return the output of a script, which must succeed."""
     return subprocess.run(["/bin/sh", *words], check=True, capture_output=True, text=True).stdout
 
 
 def a_unit(tmp_path: Path, template: str, **values: object) -> str:
-    """The unit with a hostile program, which systemd finds there."""
+    """Render a unit with a hostile program, which systemd finds."""
     text = render(template, program=installed(tmp_path, PROGRAM), rootless=False, **values)
     assert verify(tmp_path, "ours.service", text) == ""
     return text
@@ -134,7 +134,7 @@ def check_forwarding_unit(tmp_path: Path) -> None:
 
 
 def check_rules(tmp_path: Path, text: str) -> None:
-    """The program takes them in a network of its own."""
+    """Check rules with nft in a separate network namespace."""
     (tmp_path / "rules").write_text(text)
     check = ["unshare", "--map-root-user", "--net", "nft", "--check", "--file", str(tmp_path / "rules")]
     done = subprocess.run(check, check=False, capture_output=True, text=True)
@@ -215,7 +215,10 @@ def check_sysctl(tmp_path: Path) -> None:
 
 
 def check_audit_rules(tmp_path: Path) -> None:
-    """augenrules(8) takes a rule a line, and auditctl(8) options as they are: there is no quoting."""
+    """Check audit rules without quoting.
+
+    augenrules(8) reads one rule per line, and auditctl(8) takes its options literally.
+    """
     text = render("audit/mst.rules", watched=["/etc/mstunnel", "/usr/sbin/mstunnel-setup"])
     rules = [line for line in text.splitlines() if not line.startswith("#")]
     assert rules == [f"-w {path} -p wa -k mst" for path in ("/etc/mstunnel", "/usr/sbin/mstunnel-setup")]
@@ -252,7 +255,7 @@ def check_lab_answers(_path: Path) -> None:
     assert found["sign_in"] == {"client_id": HOSTILE}
 
 
-# Every template that is a file, and what proves it with the parser of that file.
+# Each template that is a file, with its check by the parser of that file.
 CHECKS = {
     "audit/mst.rules": check_audit_rules,
     "gateway/env.sh": check_env,
@@ -284,22 +287,22 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_parser_of_a_generated_file_reads_every_value_as_it_was(tmp_path: Path, name: str) -> None:
+def test_generated_file_is_parsed_with_unchanged_values(tmp_path: Path, name: str) -> None:
     CHECKS[name](tmp_path)
 
 
-def test_every_template_is_tried() -> None:
-    """A name with `_` in front is a part of others."""
+def test_every_template_has_a_check() -> None:
+    """Check that each template has a check; a name that begins with `_` is a part of others."""
     found = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file()}
     files = {name for name in found if not Path(name).name.startswith("_")}
     assert files == {f"{name}.j2" for name in (*CHECKS, *PAGES)}
     sources = "".join(path.read_text() for path in TEMPLATES.rglob("*.j2"))
-    # The addresses of clouds are a file of the gateway's image too.
+    # The addresses of clouds are also a file in the gateway's image.
     assert found - files == {*re.findall('include "(.*?)"', sources)} - {"metadata.nft"}
 
 
 class Anything:
-    """A value that is whatever a page does with it, and hostile text where it is shown."""
+    """A value that allows every operation of a page, and is hostile text where it is shown."""
 
     def __str__(self) -> str:
         return "\"'><script onx=1>&"
@@ -331,7 +334,7 @@ class Anything:
 
 
 class Tags(html.parser.HTMLParser):
-    """Every tag and attribute of a page."""
+    """A parser that collects all tags and attributes of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -348,7 +351,7 @@ def tags(text: str) -> set[str]:
 
 
 @every("name", PAGES)
-def test_no_value_becomes_a_part_of_a_page(name: str) -> None:
+def test_values_are_escaped_in_pages(name: str) -> None:
     environment = rendering._environment()
     source = (TEMPLATES / f"{name}.j2").read_text()
     names = meta.find_undeclared_variables(environment.parse(source)) | {
@@ -363,7 +366,7 @@ def test_no_value_becomes_a_part_of_a_page(name: str) -> None:
     assert not tags(render(name, **dict.fromkeys(names, Anything()))) & {"script", "@onx"}
 
 
-def test_that_value_would_be_a_part_of_a_page_that_is_not_escaped() -> None:
+def test_hostile_value_would_add_tags_to_an_unescaped_page() -> None:
     assert tags(str(Anything())) == {"script", "@onx"}
 
 
@@ -371,7 +374,7 @@ NEED_VALUES = [name for name in CHECKS if "{{" in (TEMPLATES / f"{name}.j2").rea
 
 
 @every("name", NEED_VALUES)
-def test_a_value_that_is_not_given_is_an_error(name: str) -> None:
+def test_missing_value_is_an_error(name: str) -> None:
     with pytest.raises(jinja2.UndefinedError):
         render(name)
 

@@ -25,17 +25,17 @@ from tests.unit.containers.memory import Installed
 pytestmark = pytest.mark.podman
 
 
-def test_our_own_service_ends_with_the_block() -> None:
+def test_own_podman_service_ends_with_the_block() -> None:
     with podman_engine(Files(), Processes(), Clock(), {}) as engine:
         assert engine.version() == podman("version", "--format", "{{.Server.Version}}")
         sockets = list(Path("/run/mstunnel").glob("podman-*.sock"))
         assert sockets
-    # The session-wide engine of these tests uses the same name, so it is the answer that counts.
+    # The session-wide engine of these tests has the same socket name, so the connection decides.
     with socket.socket(socket.AF_UNIX) as client, pytest.raises(OSError):  # noqa: PT011
         client.connect(str(sockets[0]))
 
 
-def test_a_service_that_does_not_answer_is_named() -> None:
+def test_podman_service_that_does_not_respond_is_reported() -> None:
     environment = {"CONTAINER_HOST": "unix:///run/nobody.sock"}
     with (
         pytest.raises(EngineError, match="nobody") as caught,
@@ -50,8 +50,8 @@ def test_without_podman_the_engine_is_missing() -> None:
         pass
 
 
-def test_a_chosen_service_is_used_for_everything(reference: str) -> None:
-    # Short, and in a testbed private: socket paths end at 107 bytes.
+def test_configured_service_is_used_for_all_commands(reference: str) -> None:
+    # The path of a socket has at most 107 bytes; in a testbed, this one is private.
     path = Path("/run/chosen.sock")
     address = f"unix://{path}"
     service = Processes().start(["podman", "system", "service", "--time=0", address])
@@ -69,7 +69,7 @@ def test_a_chosen_service_is_used_for_everything(reference: str) -> None:
 # --- containers -------------------------------------------------------------------------------------------
 
 
-def test_a_container_is_made_as_specified(ports: Ports, reference: str, tmp_path: Path) -> None:
+def test_container_has_its_specified_options(ports: Ports, reference: str, tmp_path: Path) -> None:
     (tmp_path / "a b").mkdir()
     (tmp_path / "a b/file").write_text("content")
     spec = box(
@@ -102,7 +102,7 @@ def test_a_container_is_made_as_specified(ports: Ports, reference: str, tmp_path
     assert action.undo(ports, record({})).outcome is Undo.ABSENT
 
 
-def test_a_foreign_container_is_left_alone(ports: Ports, reference: str) -> None:
+def test_foreign_container_is_not_changed(ports: Ports, reference: str) -> None:
     podman("run", "--detach", "--name=box", "--network=none", reference)
     action = RunContainer(spec=box(reference))
     with refused(EngineError, "container-foreign"):
@@ -125,10 +125,8 @@ def test_an_unhealthy_container_fails_with_its_last_log_lines(ports: Ports, refe
         RunContainer(spec=box(reference, health=health), timeout=5).apply(ports, {})
 
 
-def test_a_container_that_is_slow_to_begin_is_waited_for(
-    ports: Ports, reference: str, tmp_path: Path
-) -> None:
-    """Podman counts the checks that we make, every second, and calls it unhealthy after the second."""
+def test_slow_start_of_a_container_is_awaited(ports: Ports, reference: str, tmp_path: Path) -> None:
+    """Check a slow start: Podman counts our checks, one a second, and reports `unhealthy` after two."""
     health = HealthCheck(command=("test", "-e", "/begun/now"), retries=2)
     begins = threading.Timer(6, (tmp_path / "now").touch)
     begins.start()
@@ -138,8 +136,8 @@ def test_a_container_that_is_slow_to_begin_is_waited_for(
     assert (tmp_path / "now").exists()
 
 
-def test_a_container_that_is_slow_to_die_is_replaced(ports: Ports, reference: str) -> None:
-    """Its parent reaps it only after the time that Podman waits."""
+def test_container_that_ends_slowly_is_replaced(ports: Ports, reference: str) -> None:
+    """Check a container whose parent reaps it only after Podman's time limit."""
     RunContainer(spec=box(reference)).apply(ports, {})
     conmon = int(podman("inspect", "--format={{.State.ConmonPid}}", "box"))
     os.kill(conmon, signal.SIGSTOP)
@@ -179,12 +177,14 @@ def test_stop_start_restart(ports: Ports, reference: str) -> None:
         ports.engine.start("nobody")
 
 
-def test_a_missing_image_fails_without_asking_a_registry(ports: Ports) -> None:
+def test_missing_image_fails_without_a_pull(ports: Ports) -> None:
     with refused(EngineError, "engine-failed", match="image not known"):
         ports.engine.create(box(f"localhost/nothing@sha256:{'2' * 64}"))
 
 
-def test_one_command_has_no_network_and_leaves_nothing(ports: Ports, reference: str, tmp_path: Path) -> None:
+def test_single_command_has_no_network_and_leaves_nothing(
+    ports: Ports, reference: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("seen")
     volumes = (Volume(host=str(tmp_path), container="/input", options=("ro", "z")),)
     done = ports.engine.run_once(
@@ -194,13 +194,13 @@ def test_one_command_has_no_network_and_leaves_nothing(ports: Ports, reference: 
     assert podman("ps", "--all", "--quiet") == ""
 
 
-def test_one_command_that_hangs_is_ended(ports: Ports, reference: str) -> None:
+def test_hanging_command_is_ended_by_podman(ports: Ports, reference: str) -> None:
     with refused(EngineError, "container-timeout"):
         ports.engine.run_once(reference, ("sleep", "100"), (), 2)
     assert podman("ps", "--all", "--quiet") == ""
 
 
-def test_the_log_can_be_shown(ports: Ports, reference: str) -> None:
+def test_log_of_a_container_is_shown(ports: Ports, reference: str) -> None:
     RunContainer(spec=box(reference)).apply(ports, {})
     command = ports.engine.logs_command("box", LogOptions(lines=5))
     assert Processes().run(command, timeout=10).output == "started\n"

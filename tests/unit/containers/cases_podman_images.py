@@ -45,9 +45,7 @@ def test_an_unknown_image_is_an_error_with_a_hint(ports: Ports, registry: Regist
     )
 
 
-def test_a_registry_that_lies_about_the_digest_is_caught(
-    ports: Ports, registry: Registry, archives: Archives
-) -> None:
+def test_image_with_a_wrong_digest_is_refused(ports: Ports, registry: Registry, archives: Archives) -> None:
     wrong = f"sha256:{'1' * 64}"
     registry.blobs[wrong] = registry.blobs[archives.digest]
     with pytest.raises(EngineError, match="cannot pull"):
@@ -55,7 +53,7 @@ def test_a_registry_that_lies_about_the_digest_is_caught(
     assert podman("images", "--quiet") == ""
 
 
-def test_a_pull_that_was_killed_can_be_repeated(ports: Ports, slow: Registry, archives: Archives) -> None:
+def test_killed_pull_can_be_repeated(ports: Ports, slow: Registry, archives: Archives) -> None:
     reference = f"{slow.address}/server@{archives.digest}"
     puller = Processes().start(["podman", "pull", reference])
     time.sleep(1)
@@ -67,7 +65,7 @@ def test_a_pull_that_was_killed_can_be_repeated(ports: Ports, slow: Registry, ar
 
 
 @pytest.mark.parametrize("archive", ["named", "nameless"])
-def test_a_loaded_image_answers_to_the_reference(ports: Ports, archives: Archives, archive: str) -> None:
+def test_loaded_image_is_found_by_its_reference(ports: Ports, archives: Archives, archive: str) -> None:
     reference = f"registry.example/tunnel/server@{archives.digest}"
     action = LoadImage(archive=str(getattr(archives, archive)), reference=reference)
     before = action.capture(ports)
@@ -80,10 +78,8 @@ def test_a_loaded_image_answers_to_the_reference(ports: Ports, archives: Archive
     assert podman("images", "--quiet") == ""
 
 
-def test_an_image_that_a_power_failure_damaged_is_missing_and_makes_room(
-    ports: Ports, archives: Archives
-) -> None:
-    """Podman does not sync what it writes: the file that names the layers below an image is then empty."""
+def test_image_damaged_by_a_power_failure_counts_as_missing(ports: Ports, archives: Archives) -> None:
+    """Check the file that names the layers below an image: Podman does not sync it, so it may be empty."""
     reference = f"registry.example/tunnel/server@{archives.digest}"
     action = LoadImage(archive=str(archives.named), reference=reference)
     action.apply(ports, {})
@@ -103,8 +99,8 @@ def test_an_image_that_a_power_failure_damaged_is_missing_and_makes_room(
     assert action.satisfied(ports, {})
 
 
-def test_content_that_a_power_failure_lost_is_brought_again(ports: Ports, archives: Archives) -> None:
-    """An image that is named and has empty files counts as whole for Podman."""
+def test_content_lost_in_a_power_failure_is_loaded_again(ports: Ports, archives: Archives) -> None:
+    """Check an image with empty files, which is complete for Podman."""
     reference = f"registry.example/tunnel/server@{archives.digest}"
     action = LoadImage(archive=str(archives.named), reference=reference)
     action.apply(ports, {})
@@ -127,12 +123,12 @@ def test_a_docker_archive_is_refused_before_it_is_loaded(ports: Ports, archives:
 
 
 def test_podman_changes_the_digest_of_a_docker_archive(ports: Ports, archives: Archives) -> None:
-    """The reason why the format is refused."""
+    """Check why the format is refused."""
     podman("load", "--quiet", f"--input={archives.docker}")
     assert podman("image", "inspect", "--format={{.Digest}}", "localhost/origin:1") != archives.digest
 
 
-def test_a_broken_archive_is_an_error(ports: Ports, tmp_path: Path) -> None:
+def test_damaged_archive_is_an_error(ports: Ports, tmp_path: Path) -> None:
     (tmp_path / "broken").write_bytes(b"no archive")
     with refused(EngineError, "image-archive-unusable"):
         ports.engine.load(str(tmp_path / "broken"), f"localhost/origin@sha256:{'ab' * 32}", no_progress)

@@ -1,4 +1,4 @@
-"""Shared by the container tests."""
+"""The marker of tests with real Podman."""
 
 import pytest
 

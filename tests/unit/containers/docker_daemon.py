@@ -1,4 +1,4 @@
-"""A Docker daemon of the tests: as much of its HTTP interface (Engine API 1.45) as the program uses."""
+"""A Docker daemon for tests, with the part of the HTTP interface (Engine API 1.45) that the program uses."""
 
 import io
 import json
@@ -16,7 +16,10 @@ from tests.serving import Answer, Request, answering
 
 @dataclass
 class Daemon:
-    """What it holds, and how it behaves. `report` are the lines of a pull, `delay` seconds before each."""
+    """The daemon's objects and behaviour.
+
+    `report` has the lines of a pull, `delay` the seconds before each.
+    """
 
     version: dict[str, Any] = field(
         default_factory=lambda: {
@@ -37,7 +40,7 @@ class Daemon:
     asked: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """Status and JSON."""
+        """Return status and JSON of a response."""
         self.asked.append(f"{method} {path}")
         match method, path.split("/")[1:]:
             case "GET", ["version"]:
@@ -55,7 +58,7 @@ class Daemon:
         return 404, {"message": f"page not found: {path}"}
 
     def pull(self, query: dict[str, str]) -> Iterator[dict[str, Any]]:
-        """The report of a pull, line by line; what the registry has is here afterwards."""
+        """Yield the report of a pull, line by line; afterwards the daemon has the image."""
         reference = f"{query['fromImage']}@{query['tag']}"
         self.asked.append(f"pull {reference}")
         for line in self.report:
@@ -103,7 +106,7 @@ class Daemon:
 
 @contextmanager
 def serve(daemon: Daemon, path: Path) -> Iterator[str]:
-    """The address of the daemon, which listens at `path`."""
+    """Serve the daemon at `path` and yield its address."""
 
     def answer(request: Request) -> Answer:
         split = urlsplit(request.path)

@@ -1,4 +1,4 @@
-"""An engine and a systemd in memory, for the actions that run containers."""
+"""An engine and a systemd in memory, for actions that run containers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ OLD_LABELS = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
 
 
 class Installed(Processes):
-    """Only these programs are there."""
+    """A host on which only these programs are installed."""
 
     def __init__(self, *programs: str) -> None:
         self.programs = programs
@@ -33,7 +33,7 @@ class Installed(Processes):
 
 @dataclass
 class Engine(FakeEngine):
-    """It obeys, too. A started container gets the next of `healths`."""
+    """An engine that also applies changes; a started container gets the next of `healths`."""
 
     in_use: bool = False
     probes: int = 0
@@ -78,7 +78,7 @@ class Engine(FakeEngine):
 
 
 class Host(Processes):
-    """systemctl, journalctl and the engine's log in memory; the generator is the real one."""
+    """systemctl, journalctl and the engine's log in memory; Quadlet's generator is the real one."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -95,7 +95,7 @@ class Host(Processes):
         self.calls.append(" ".join(arguments))
         if arguments[0] != "systemctl":
             return Completed(0, "first\nlast \x1b[1mwords\n", "")
-        # Several units are only started, and the last of them answers for all.
+        # Several units are only started; the result is that of the last one.
         return [self._systemctl(arguments[1], unit) for unit in _units(arguments)][-1]
 
     def _systemctl(self, verb: str, unit: str) -> Completed:

@@ -1,4 +1,4 @@
-"""What the cases with real Podman share: an image, a registry, and the engine. A plugin of their pytest."""
+"""Fixtures of the cases with real Podman, a plugin of their pytest: image, registry, and engine."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ class Ports(Any):
 
 @dataclass(frozen=True)
 class Archives:
-    """The same image three times: with a name, without one, and in Docker's format."""
+    """Three archives of the same image: with a name, without one, and in Docker's format."""
 
     named: Path
     nameless: Path
@@ -58,7 +58,7 @@ def podman(*arguments: str) -> str:
 
 
 def _fill_root(root: Path) -> None:
-    """The smallest system that runs `_PROGRAMS`: those of this machine, and the libraries they need."""
+    """Make the smallest system that runs `_PROGRAMS`: this machine's programs with their libraries."""
     for program in _PROGRAMS:
         source = shutil.which(program)
         assert source
@@ -69,7 +69,7 @@ def _fill_root(root: Path) -> None:
             if word.startswith("/"):
                 _copy(Path(word), root / word.lstrip("/"))
     (root / "tmp").mkdir()
-    # Enough that does not compress, so that a slow registry is slow.
+    # This content does not compress, so that a slow registry is slow.
     (root / "filler").write_bytes(os.urandom(4 << 20))
 
 
@@ -126,7 +126,7 @@ def slow(registry: Registry) -> Iterator[Registry]:
 
 @pytest.fixture
 def reference(archives: Archives, ports: Ports) -> str:
-    """An image that is here."""
+    """Return the reference of an image that is on the host."""
     reference = f"localhost/origin@{archives.digest}"
     ports.engine.load(str(archives.named), reference, no_progress)
     return reference

@@ -1,4 +1,4 @@
-"""A Podman service of the tests: it gives the answers that a test says, one after the other."""
+"""A Podman service for tests, which sends prepared responses in turn."""
 
 import socketserver
 import time
@@ -14,7 +14,10 @@ from tests.serving import serving
 
 @dataclass(frozen=True)
 class Answer:
-    """Status and body; `pause` seconds before each piece of it. With status 0 no HTTP is spoken."""
+    """A prepared response: status and body, with `pause` seconds before each piece of it.
+
+    Status 0 sends no HTTP response.
+    """
 
     status: int
     pieces: Sequence[bytes]
@@ -23,7 +26,7 @@ class Answer:
 
 @dataclass
 class Server:
-    """The last of `answers` is given again and again."""
+    """The prepared responses, of which the last is sent repeatedly, and the requests."""
 
     address: str
     answers: list[Answer] = field(default_factory=list)
@@ -49,7 +52,7 @@ class Server:
 
 @contextmanager
 def serve(path: Path) -> Iterator[Server]:
-    """The service, which listens at `path`."""
+    """Run the service at `path`."""
     server = Server(f"unix://{path}")
 
     class Handler(socketserver.StreamRequestHandler):

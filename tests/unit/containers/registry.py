@@ -1,4 +1,4 @@
-"""A container registry for tests: serves one OCI archive over HTTP (OCI distribution 1.1, pull only)."""
+"""A container registry for tests: it serves one OCI archive over HTTP (OCI distribution 1.1, pull only)."""
 
 import tarfile
 import time
@@ -14,7 +14,7 @@ _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Registry:
-    """What the server knows: blobs by digest; `delay` in seconds before each 64 KiB of a layer."""
+    """The registry's blobs by digest; `delay` in seconds before each 64 KiB of a layer."""
 
     def __init__(self, archive: Path) -> None:
         self.delay = 0.0

@@ -1,4 +1,4 @@
-"""A command line as systemd reads it, and specifications with values that are hard to quote."""
+"""Command lines as read by systemd, and specifications with values that are hard to quote."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters="
 ABSOLUTE = TEXT.map(lambda path: f"/{path.replace(':', '')}")
 
 _ESCAPES = {"n": "\n", "t": "\t", "s": " ", "a": "\a", "b": "\b", "f": "\f", "r": "\r", "v": "\v"}
-# The generator's own use of specifiers.
+# The generator uses specifiers in this option.
 _OF_QUADLET = "--cidfile=%t/%N.cid"
 
 
 def words(command: str) -> list[str]:
-    """The words of a command line (systemd.syntax(7), systemd.service(5): quotes, escapes; `%%` and `$$`)."""
+    """Return the words of a command line (systemd.syntax(7), systemd.service(5): quotes, `%%`, `$$`)."""
     found, word, quote, position = [], "", "", 0
     while position < len(command):
         letter = command[position]
@@ -52,5 +52,5 @@ def _expand(word: str) -> str:
 
 
 def specification(**values: Any) -> ContainerSpec:
-    """A small one, with these values."""
+    """Return a small specification with these values."""
     return ContainerSpec(**{"name": "gateway", "image": IMAGE, "description": "Gateway", **values})

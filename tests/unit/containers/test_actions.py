@@ -1,4 +1,4 @@
-"""The actions against an engine and a systemd in memory; retries of pulls within one deadline."""
+"""The actions with an engine and a systemd in memory; retries of pulls within one deadline."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,7 +40,7 @@ def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSp
 # --- images -----------------------------------------------------------------------------------------------
 
 
-def test_pulling(ports: Ports) -> None:
+def test_pull_is_applied_and_undone(ports: Ports) -> None:
     action = PullImage(reference=_IMAGE)
     before = action.capture(ports)
     assert not action.satisfied(ports, {})
@@ -54,7 +54,7 @@ def test_pulling(ports: Ports) -> None:
 @pytest.mark.parametrize(
     "action", [PullImage(reference=_IMAGE), LoadImage(reference=_IMAGE, archive="/tmp/images.tar")]
 )
-def test_the_progress_of_an_image_that_does_not_come_is_ended(
+def test_progress_of_a_failed_image_is_ended(
     ports: Ports, monkeypatch: pytest.MonkeyPatch, action: Action
 ) -> None:
     def breaking(*arguments: Any) -> Image:
@@ -68,18 +68,18 @@ def test_the_progress_of_an_image_that_does_not_come_is_ended(
     assert ports.fetched == [(1, 2), (0, 0)]
 
 
-def test_an_image_that_was_here_before_is_kept(ports: Ports) -> None:
+def test_image_that_was_present_before_is_kept(ports: Ports) -> None:
     assert undo(ports, PullImage(reference=_IMAGE), {"present": True}).outcome is Undo.KEPT
 
 
-def test_an_image_in_use_is_kept_and_named(ports: Ports) -> None:
+def test_image_in_use_is_kept_and_reported(ports: Ports) -> None:
     ports.engine.in_use = True
     undone = undo(ports, PullImage(reference=_IMAGE), {"present": False})
     assert undone.outcome is Undo.KEPT
     assert _IMAGE in undone.reason
 
 
-def test_loading_gives_the_name_and_undo_takes_every_name_away(ports: Ports) -> None:
+def test_load_names_the_image_and_undo_removes_all_names(ports: Ports) -> None:
     action = LoadImage(reference=_IMAGE, archive="/a")
     before = action.capture(ports)
     action.apply(ports, {})
@@ -91,7 +91,7 @@ def test_loading_gives_the_name_and_undo_takes_every_name_away(ports: Ports) -> 
 
 @pytest.mark.parametrize("last", ["pull", "load"])
 def test_undo_removes_what_was_pulled_and_loaded(ports: Ports, last: str) -> None:
-    """A pull that failed, then an archive; or an archive, then a pull. Both are versions of one object."""
+    """Check a failed pull followed by an archive, and the reverse: both are versions of one object."""
     load, pull = LoadImage(reference=_IMAGE, archive="/a"), PullImage(reference=_IMAGE)
     versions: list[Action] = [load, pull] if last == "pull" else [pull, load]
     before = versions[0].capture(ports)
@@ -111,7 +111,7 @@ def test_undo_removes_what_was_pulled_and_loaded(ports: Ports, last: str) -> Non
     ],
     ids=lambda action: action.kind,
 )
-def test_installing_it_reloads_systemd_and_so_does_undo(
+def test_installation_and_undo_of_a_unit_reload_systemd(
     ports: Ports, action: InstallQuadlet | InstallUnit
 ) -> None:
     ports.files.make_directories("/etc/systemd/system")
@@ -135,7 +135,7 @@ def test_a_refused_quadlet_is_not_written(ports: Ports) -> None:
 # --- container without systemd ----------------------------------------------------------------------------
 
 
-def test_health_is_probed_from_here(ports: Ports) -> None:
+def test_health_is_checked_by_the_program(ports: Ports) -> None:
     starting: list[Health | None] = ["starting"] * 20
     ports.engine.healths = [*starting, "healthy"]
     RunContainer(spec=_spec(health=HealthCheck(command=("true",), interval=3))).apply(ports, {})
@@ -143,7 +143,7 @@ def test_health_is_probed_from_here(ports: Ports) -> None:
 
 
 @pytest.mark.parametrize("status", ["created", "running", "exited"])
-def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
+def test_container_of_a_killed_run_is_replaced(ports: Ports, status: str) -> None:
     ports.engine.containers["gateway"] = ContainerState(status, None, OLD_LABELS)
     action = RunContainer(spec=_spec())
     assert not action.satisfied(ports, {})
@@ -153,7 +153,7 @@ def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
     assert undo(ports, action).outcome is Undo.ABSENT
 
 
-def test_a_container_that_is_not_there_fails(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_container_fails(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
     ports.processes.known.clear()
     monkeypatch.setattr(ports.engine, "start", ports.engine.containers.pop)
     with pytest.raises(EngineError, match="it is missing"):
@@ -173,7 +173,7 @@ def test_a_container_that_keeps_restarting_never_counts_as_up(
         RunContainer(spec=_spec(), timeout=5).apply(ports, {})
 
 
-def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
+def test_container_that_the_engine_keeps_restarting_fails(
     ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports.processes.known.clear()
@@ -186,7 +186,7 @@ def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
 
 
 class Registry:
-    """Each attempt takes `seconds` and ends with the next of `reasons`; with none left it succeeds."""
+    """A registry whose attempts take `seconds` and fail with `reasons` in turn, then succeed."""
 
     def __init__(self, clock: FakeClock, *reasons: str, seconds: float = 1.0) -> None:
         self.clock = clock
@@ -207,7 +207,7 @@ def _pull(registry: Registry, deadline: float = 100.0) -> JsonObject:
     return PullImage(reference=_IMAGE, deadline=deadline).apply(host, {})
 
 
-def test_a_failure_that_may_pass_is_tried_again_within_the_deadline() -> None:
+def test_temporary_failure_is_retried_within_the_deadline() -> None:
     registry = Registry(FakeClock(), "connection reset by peer", "i/o timeout")
     assert _pull(registry) == {"id": "id", "created": None}
     assert registry.deadlines == [100.0, 98.0, 93.0]
@@ -216,7 +216,7 @@ def test_a_failure_that_may_pass_is_tried_again_within_the_deadline() -> None:
 @pytest.mark.parametrize(
     ("reasons", "seconds", "deadlines"),
     [
-        # The third failure is the last; one that is permanent is, too; no attempt begins after the deadline.
+        # At most three attempts, only one for a permanent failure, and none after the deadline.
         (["connection refused"] * 9, 1.0, [100.0, 98.0, 93.0]),
         *(([reason], 1.0, [100.0]) for reason in ("manifest unknown", "unauthorized: no", "denied")),
         *(([reason], 1.0, [100.0]) for reason in ("no space left on device", "x509: unknown authority")),
@@ -230,7 +230,7 @@ def test_the_last_failure_is_reported(reasons: list[str], seconds: float, deadli
     assert registry.deadlines == deadlines
 
 
-def test_an_error_of_another_kind_is_not_tried_again() -> None:
+def test_other_errors_are_not_retried() -> None:
     class Lying(Registry):
         def pull(self, *_: Any) -> Image:  # pyright: ignore[reportIncompatibleMethodOverride]
             self.deadlines.append(0.0)

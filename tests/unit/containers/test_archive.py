@@ -1,4 +1,4 @@
-"""Archives tell their digests before anything is loaded."""
+"""Archives are checked for their digests before anything is loaded."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from tests.refusals import refused
 
 _DIGEST = "sha256:" + "ab" * 32
 _NAME = "localhost/server:sha256-abababababab"
-# It is empty.
+# The content is empty.
 _PART = {"digest": digest_of(b""), "size": 0}
 _PART_PATH = f"blobs/{digest_of(b'').replace(':', '/')}"
 
@@ -59,8 +59,8 @@ def test_a_missing_or_damaged_file_is_refused(tmp_path: Path) -> None:
         archived_images(str(tmp_path / "damaged"))
 
 
-def test_docker_names_an_image_in_full(tmp_path: Path) -> None:
-    """`docker save` of Docker 25 and newer: the usual annotation holds the tag alone."""
+def test_full_name_of_dockers_annotation_is_read(tmp_path: Path) -> None:
+    """Check `docker save` of Docker 25 and newer: the usual annotation has only the tag."""
     annotations = {
         "io.containerd.image.name": "docker.io/library/a:1",
         "org.opencontainers.image.ref.name": "1",
@@ -70,14 +70,14 @@ def test_docker_names_an_image_in_full(tmp_path: Path) -> None:
     assert archived_images(archive) == (ArchivedImage(_DIGEST, "docker.io/library/a:1"),)
 
 
-def test_the_format_without_digests_is_named(tmp_path: Path) -> None:
+def test_docker_format_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="but in Docker's") as caught:
         archived_images(write_archive(tmp_path / "a", {"manifest.json": b"[]"}))
     assert "--format oci-archive" in caught.value.hint
 
 
 def _layout(path: Path, *images: bytes, index: bytes = b"", named: Mapping[str, bytes] = {}) -> str:
-    """An archive in OCI format whose manifests are these, and its blobs by digest; further files by name."""
+    """Write an OCI archive with these manifests; `named` has further files by path."""
     digests = [digest_of(image) for image in images]
     blobs = {
         f"blobs/{digest.replace(':', '/')}": image for digest, image in zip(digests, images, strict=True)
@@ -87,12 +87,12 @@ def _layout(path: Path, *images: bytes, index: bytes = b"", named: Mapping[str, 
 
 
 def _packed(archive: str, manifest: bytes, engine: EngineName = "podman") -> bytes:
-    """What an engine gets of the image with this manifest."""
+    """Return the archive that an engine gets of the image with this manifest."""
     return b"".join(packed(archive, loadable(archive, digest_of(manifest)), _NAME, engine))
 
 
 def _image(name: str) -> tuple[bytes, dict[str, bytes]]:
-    """The manifest of an image of two layers, and its files."""
+    """Return the manifest of an image with two layers, and its files."""
     config, layers = f"{name}-config".encode(), (b"shared", name.encode() * 1000)
     described = [{"digest": digest_of(blob), "size": len(blob)} for blob in (config, *layers)]
     manifest = json.dumps({"config": described[0], "layers": described[1:]}).encode()
@@ -113,7 +113,7 @@ def test_an_engine_gets_one_image_and_its_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
-def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: EngineName) -> None:
+def test_names_of_an_archive_are_not_passed_to_an_engine(tmp_path: Path, engine: EngineName) -> None:
     names = {
         "io.containerd.image.name": "docker.io/library/other:1",
         "org.opencontainers.image.ref.name": "localhost/other:1",
@@ -128,7 +128,7 @@ def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: EngineName
     assert archived_images(str(tmp_path / "b")) == (ArchivedImage(digest, _NAME),)
 
 
-def test_a_sparse_layer_is_not_unfolded_for_an_engine(tmp_path: Path) -> None:
+def test_sparse_layer_is_not_expanded(tmp_path: Path) -> None:
     layer = {"digest": "sha256:" + "cd" * 32, "size": 1 << 30}
     manifest = json.dumps({"config": _PART, "layers": [layer]}).encode()
     unpacked, archive = tmp_path / "unpacked", str(tmp_path / "b")
@@ -170,7 +170,7 @@ def test_a_hostile_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
-def test_an_archive_that_lacks_a_layer_is_refused(tmp_path: Path, engine: EngineName) -> None:
+def test_archive_without_a_layer_is_refused(tmp_path: Path, engine: EngineName) -> None:
     manifest = json.dumps({"config": _PART, "layers": [{"digest": _DIGEST, "size": 1}]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
     with pytest.raises(EngineError, match=f"blobs/sha256/{_DIGEST[7:]} is missing"):
@@ -180,7 +180,7 @@ def test_an_archive_that_lacks_a_layer_is_refused(tmp_path: Path, engine: Engine
 @pytest.mark.parametrize(
     ("named", "problem"), [({}, "is missing"), ({_PART_PATH: b"{}"}, "has 2 bytes, and its manifest says 0")]
 )
-def test_an_archive_with_another_configuration_or_none_is_refused(
+def test_archive_with_a_wrong_configuration_is_refused(
     tmp_path: Path, named: Mapping[str, bytes], problem: str
 ) -> None:
     manifest = json.dumps({"config": _PART, "layers": []}).encode()
@@ -189,7 +189,7 @@ def test_an_archive_with_another_configuration_or_none_is_refused(
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../x", "md5:aa", "", f"{_DIGEST}\n", 5])
-def test_an_index_with_a_digest_of_another_kind_is_refused(tmp_path: Path, digest: object) -> None:
+def test_index_with_an_invalid_digest_is_refused(tmp_path: Path, digest: object) -> None:
     with refused(EngineError, "image-archive-unusable"):
         loadable(_layout(tmp_path / "a", index=_index({"digest": digest})), _DIGEST)
 
@@ -204,7 +204,7 @@ def test_an_archive_with_a_link_is_refused(tmp_path: Path) -> None:
         loadable(archive, _DIGEST)
 
 
-def test_a_layer_with_another_content_is_not_sent(tmp_path: Path) -> None:
+def test_layer_with_a_wrong_digest_is_refused(tmp_path: Path) -> None:
     manifest, files = _image("gateway")
     layer = next(path for path, content in files.items() if content == b"shared")
     archive = _layout(tmp_path / "a", manifest, named={**files, layer: b"SHARED"})
@@ -212,7 +212,7 @@ def test_a_layer_with_another_content_is_not_sent(tmp_path: Path) -> None:
         loadable(archive, digest_of(manifest))
 
 
-def test_docker_gets_the_archive_with_a_manifest_of_its_own(tmp_path: Path) -> None:
+def test_docker_gets_a_manifest_in_its_format(tmp_path: Path) -> None:
     manifest = json.dumps({"config": _PART, "layers": [_PART]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
     (tmp_path / "b").write_bytes(_packed(archive, manifest, "docker"))

@@ -1,4 +1,4 @@
-"""Which engine is taken, and why; which versions and run methods."""
+"""The choice of the engine and its reason; versions and run methods."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ from tests.unit.containers.memory import Installed
 
 @dataclass
 class Hosts:
-    """Versions of the engines that are installed; an engine whose version is an error does not answer."""
+    """Versions of the installed engines; an engine whose version is an error does not respond."""
 
     versions: Mapping[str, str | EngineError]
     closed: list[str] = field(default_factory=list)
@@ -91,7 +91,7 @@ OLD = (
     ],
     ids=["only Podman", "both", "only Docker", "bad Podman", "dead Podman", "asked for", "installed"],
 )
-def test_the_engine_and_the_reason(
+def test_engine_is_chosen_with_a_reason(
     monkeypatch: pytest.MonkeyPatch,
     versions: dict[str, Any],
     wish: EnginePreference,
@@ -101,8 +101,8 @@ def test_the_engine_and_the_reason(
     assert Hosts(versions).open(wish, monkeypatch) == EngineChoice(name, versions[name], reason)
 
 
-def test_before_an_engine_is_opened_no_http_library_is_loaded() -> None:
-    """Many commands open none, and these libraries take a tenth of their time."""
+def test_http_libraries_are_loaded_only_with_an_engine() -> None:
+    """Check the imports: many commands open no engine, and these libraries take a tenth of their time."""
     heavy = {"requests", "truststore", "urllib3"}
     look = f"import sys, mstunnel_setup.actions.host; print({heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
@@ -120,7 +120,7 @@ def test_before_an_engine_is_opened_no_http_library_is_loaded() -> None:
     ],
     ids=["none", "other one", "bad", "dead", "old"],
 )
-def test_where_none_will_do_the_reason_is_that_of_the_one_that_is_there(
+def test_refusal_names_the_problem_of_the_installed_engine(
     monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: EnginePreference, code: str, said: str
 ) -> None:
     hosts = Hosts(versions)
@@ -132,7 +132,7 @@ def test_where_none_will_do_the_reason_is_that_of_the_one_that_is_there(
     ]
 
 
-def test_the_choice_is_kept_in_the_journal() -> None:
+def test_choice_of_the_engine_is_kept_in_the_journal() -> None:
     action = ChooseEngine(engine="docker", reason="as requested")
     assert action.describe() == "use Docker: as requested"
     assert not action.satisfied(None, {})
@@ -147,7 +147,7 @@ def test_the_choice_is_kept_in_the_journal() -> None:
 
 
 def refusal(engine: EngineName, version: str) -> str:
-    """What is said against it; empty when it may run the gateway."""
+    """Return the reason to refuse an engine; empty if it can run the gateway."""
     try:
         refuse_unfit(engine, version)
     except EngineError as error:
@@ -155,7 +155,7 @@ def refusal(engine: EngineName, version: str) -> str:
     return ""
 
 
-def test_only_release_lines_of_which_a_run_is_recorded_count_as_tested() -> None:
+def test_only_versions_with_a_recorded_run_count_as_tested() -> None:
     claimed = {name: known.tested for name, known in engine_table().engines.items()}
     assert claimed == {"podman": ("5.4", "5.8"), "docker": ("26.1", "28.5")}
     others: dict[EngineName, tuple[str, ...]] = {"podman": ("4.9.4", "5.7.1"), "docker": ("26.0.2", "29.0.0")}
@@ -163,7 +163,7 @@ def test_only_release_lines_of_which_a_run_is_recorded_count_as_tested() -> None
         assert not [version for version in map(release, versions) if version and is_tested(name, version)]
 
 
-def test_the_table_is_consistent() -> None:
+def test_table_of_engines_is_consistent() -> None:
     for name, known in engine_table().engines.items():
         for run in known.runs:
             assert is_tested(name, release(run.version))  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ def test_the_table_is_consistent() -> None:
         assert "cannot run the gateway" in refusal(bad.engine, bad.start)
 
 
-def test_a_version_that_cannot_be_read_is_no_reason_to_refuse() -> None:
+def test_unreadable_version_is_not_refused() -> None:
     assert refusal("docker", "dev") == ""
 
 
@@ -195,7 +195,7 @@ def test_the_run_method_of_every_host(
     ("key", "run_method"),
     [("quadlet:/x", RunMethod.QUADLET), ("unit:/x", RunMethod.UNIT), ("container:x", RunMethod.ENGINE)],
 )
-def test_an_installation_stays_with_its_run_method(key: str, run_method: RunMethod) -> None:
+def test_installation_keeps_its_run_method(key: str, run_method: RunMethod) -> None:
     installed = ["file:/x", key]
     for engine, systemd, cgroup_v2, generator in HOSTS:
         chosen = choose_run_method(

@@ -1,4 +1,4 @@
-"""Docker with a daemon of the tests, its command line recorded. Real Docker: test_hosts.py."""
+"""Docker with a daemon for tests and a recorded command line; test_hosts.py has real Docker."""
 
 import gc
 import json
@@ -26,7 +26,7 @@ from tests.unit.containers.docker_daemon import Daemon, serve
 from tests.unit.containers.memory import Installed, undo
 from tests.unit.fakes import no_progress
 
-# The SDK leaves the socket of an answer that is not read to its end to the garbage collector.
+# The SDK leaves the socket of a partly read response to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 DIGEST = "sha256:" + "ab" * 32
@@ -34,7 +34,7 @@ IMAGE = f"registry.example/server@{DIGEST}"
 
 
 class Docker(Processes):
-    """The command line of Docker, which says `output` and ends with `code`."""
+    """Docker's command line, which prints `output` and exits with `code`."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, ...]] = []
@@ -64,7 +64,7 @@ def address(daemon: Daemon, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def collected() -> Iterator[None]:
-    """What was left to the garbage collector is gone before the tests of another file."""
+    """Collect garbage before the tests of another file."""
     yield
     gc.collect()
 
@@ -104,7 +104,7 @@ def test_the_daemon_reports_its_version(engine: ContainerEngine) -> None:
         ("Podman Engine", [], "podman-docker"),
     ],
 )
-def test_a_daemon_that_cannot_run_the_gateway_is_refused_with_the_reason(
+def test_unusable_daemon_is_refused_with_the_reason(
     daemon: Daemon, address: str, component: str, options: list[str], why: str
 ) -> None:
     daemon.version["Components"], daemon.security = [{"Name": component}], options
@@ -113,7 +113,7 @@ def test_a_daemon_that_cannot_run_the_gateway_is_refused_with_the_reason(
     assert why in error.message
 
 
-def test_an_installation_reaches_its_daemon_whatever_became_of_it(daemon: Daemon, address: str) -> None:
+def test_installation_can_use_a_daemon_that_became_unusable(daemon: Daemon, address: str) -> None:
     daemon.security = ["name=userns"]
     with docker_engine(Docker(), Clock(), {"DOCKER_HOST": address}, strict=False) as engine:
         assert engine.inspect("nobody") is None
@@ -123,13 +123,13 @@ def test_another_machine_is_refused() -> None:
     assert "another machine" in _refused({"DOCKER_HOST": "tcp://192.0.2.1:2375"}).message
 
 
-def test_a_daemon_that_does_not_run_is_named(tmp_path: Path) -> None:
+def test_stopped_daemon_is_reported(tmp_path: Path) -> None:
     error = _refused({"DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"})
     assert error.code == "engine-not-running"
     assert "systemctl start docker" in error.hint
 
 
-def test_a_daemon_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_daemon_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mstunnel_setup.containers.docker._FIRST_TIMEOUT", 0.3)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent.sock"))
@@ -173,9 +173,7 @@ def test_a_successful_pull_without_the_image_is_an_error(engine: ContainerEngine
         engine.pull(IMAGE, 5, no_progress)
 
 
-def test_a_refusal_of_the_registry_comes_with_dockers_own_remedy(
-    engine: ContainerEngine, daemon: Daemon
-) -> None:
+def test_refusal_of_the_registry_has_a_hint_for_docker(engine: ContainerEngine, daemon: Daemon) -> None:
     daemon.report = [{"error": "unauthorized: authentication required"}]
     with pytest.raises(EngineError) as caught:
         engine.pull(IMAGE, 5, no_progress)
@@ -196,7 +194,7 @@ def test_an_image_in_use_is_kept(engine: ContainerEngine, daemon: Daemon) -> Non
 
 
 def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: str = "") -> tuple[str, str]:
-    """An OCI archive, with a spoiled `manifest` or `configuration`; returns the digests of both."""
+    """Write an OCI archive, with a damaged `manifest` or `configuration`; return the digests of both."""
     filesystem, settings = b"layer" * 500, b"{}"
     layer, config = digest_of(filesystem), digest_of(settings)
     manifest = json.dumps(
@@ -215,7 +213,7 @@ def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: str = "") 
     return digest, config
 
 
-def test_an_archive_is_loaded_named_after_its_digest_and_removed(
+def test_archive_is_loaded_named_by_digest_and_removed(
     engine: ContainerEngine, daemon: Daemon, tmp_path: Path
 ) -> None:
     digest, config = _archive(tmp_path / "images.tar")
@@ -246,7 +244,7 @@ def test_a_damaged_archive_is_not_loaded(
     assert "POST /images/load" not in daemon.asked
 
 
-def test_an_image_that_is_named_but_another_one_is_refused(
+def test_loaded_image_with_another_id_is_refused(
     engine: ContainerEngine, daemon: Daemon, tmp_path: Path
 ) -> None:
     digest, config = _archive(tmp_path / "images.tar")
@@ -289,7 +287,7 @@ def test_the_digest_of_a_loaded_image_is_in_a_label(engine: ContainerEngine, dae
     assert state.image_digest == DIGEST
 
 
-def test_a_container_is_created_by_the_name_that_is_here(
+def test_container_is_created_with_the_local_image_name(
     engine: ContainerEngine, daemon: Daemon, docker: Docker, address: str
 ) -> None:
     daemon.images[digest_tag(IMAGE)] = "id"
@@ -305,7 +303,7 @@ def test_a_container_is_created_by_the_name_that_is_here(
     assert "--health-cmd=test -e '/a b'" in call
 
 
-def test_docker_is_never_made_to_fetch_an_image(engine: ContainerEngine, docker: Docker) -> None:
+def test_docker_never_pulls_a_missing_image(engine: ContainerEngine, docker: Docker) -> None:
     with pytest.raises(EngineError, match="is not on this host"):
         engine.create(ContainerSpec(name="box", image=IMAGE, description="Box"))
     with pytest.raises(EngineError, match="is not on this host"):
@@ -335,7 +333,7 @@ def test_stop_start_restart_remove(engine: ContainerEngine, daemon: Daemon) -> N
         (["CMD", "check", "all"], ("check", "all")),
     ],
 )
-def test_the_health_check_can_be_run_now(
+def test_health_check_is_run_on_request(
     engine: ContainerEngine, daemon: Daemon, docker: Docker, test: list[str], command: tuple[str, ...]
 ) -> None:
     daemon.containers["box"] = _container(Healthcheck={"Test": test})
@@ -345,12 +343,12 @@ def test_the_health_check_can_be_run_now(
     assert not engine.probe("box")
 
 
-def test_without_a_health_check_nothing_is_proved(engine: ContainerEngine, daemon: Daemon) -> None:
+def test_container_without_a_health_check_is_not_healthy(engine: ContainerEngine, daemon: Daemon) -> None:
     daemon.containers["box"] = _container()
     assert not engine.probe("box")
 
 
-def test_one_command_that_hangs_is_ended(engine: ContainerEngine, daemon: Daemon, docker: Docker) -> None:
+def test_hanging_command_is_ended_by_docker(engine: ContainerEngine, daemon: Daemon, docker: Docker) -> None:
     daemon.images[IMAGE] = "id"
     docker.hangs = True
     volumes = (Volume(host="/a", container="/b", options=("ro",)),)
@@ -360,7 +358,7 @@ def test_one_command_that_hangs_is_ended(engine: ContainerEngine, daemon: Daemon
     assert f"DELETE /containers/{name}" in daemon.asked
 
 
-def test_exit_codes_are_the_programs_but_for_dockers_own(engine: ContainerEngine, docker: Docker) -> None:
+def test_exit_codes_of_docker_itself_are_errors(engine: ContainerEngine, docker: Docker) -> None:
     docker.code = 7
     assert engine.execute("box", ("false",), 5).code == 7
     docker.code = 125
@@ -368,7 +366,7 @@ def test_exit_codes_are_the_programs_but_for_dockers_own(engine: ContainerEngine
         engine.execute("box", ("false",), 5)
 
 
-def test_commands_to_become(engine: ContainerEngine, address: str) -> None:
+def test_commands_for_a_shell_and_for_logs(engine: ContainerEngine, address: str) -> None:
     docker = ("docker", "--host", address)
     assert engine.execute_command("box", ("sh",)) == (*docker, "exec", "--interactive", "box", "sh")
     options = LogOptions(follow=True, lines=5, since="1h", timestamps=True)

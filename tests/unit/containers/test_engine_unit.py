@@ -1,4 +1,4 @@
-"""The unit around an engine: accepted by systemd, tightly shut in, and every value arrives unchanged."""
+"""The unit around an engine: accepted by systemd, sandboxed, and with unchanged values."""
 
 import subprocess
 from pathlib import Path
@@ -24,14 +24,14 @@ def _values(text: str, key: str) -> list[str]:
 
 
 def _made(text: str) -> list[str]:
-    """The words of the command that makes the container, as systemd reads them."""
+    """Return the words of the command that creates the container, as read by systemd."""
     (command,) = [value for value in _values(text, "ExecStartPre") if " run " in value]
     return words(command)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A system for `systemd-analyze` to look at, on which both engines are installed."""
+    """Return a root for `systemd-analyze` with both engines installed."""
     for name in ("docker", "podman"):
         program = tmp_path / "usr/bin" / name
         program.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def _verify(root: Path, text: str) -> str:
-    """What systemd has to say against a unit."""
+    """Return systemd's complaints about a unit."""
     (root / "etc/systemd/system/gateway.service").write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", f"--root={root}", "--recursive-errors=no", "gateway.service"],
@@ -52,7 +52,7 @@ def _verify(root: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_systemd_finds_nothing_wrong(root: Path, engine: EngineName) -> None:
+def test_systemd_accepts_the_unit(root: Path, engine: EngineName) -> None:
     text = unit_file(specification(labels={"text": "50 % of $HOME \"x\" 'y' \\"}), engine)
     assert _verify(root, text) == ""
     assert "NoSuchKey" in _verify(root, text.replace("[Service]", "[Service]\nNoSuchKey=1"))
@@ -65,7 +65,7 @@ def test_systemd_finds_nothing_wrong(root: Path, engine: EngineName) -> None:
 @example(label=" lead and trail ", host="/a.volume", inside="/ ", word="")
 @example(label="; #", host="/;", inside="/#", word="[Section]")
 @example(label="x", host="/%h/$$x", inside="/~", word="")
-def test_values_arrive_unchanged(
+def test_values_in_a_unit_are_read_unchanged(
     *, engine: EngineName, label: str, host: str, inside: str, word: str
 ) -> None:
     spec = specification(
@@ -80,8 +80,8 @@ def test_values_arrive_unchanged(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_with_and_without_systemd_the_container_gets_the_same_options(engine: EngineName) -> None:
-    """But for who restarts it and where its log goes."""
+def test_container_has_the_same_options_without_systemd(engine: EngineName) -> None:
+    """Check all options except those for restarts and the log."""
     spec = specification(capabilities=("NET_ADMIN",), devices=("/dev/net/tun",), pids_limit=100)
     plain = [word for word in create_arguments(spec, engine) if word.startswith("--")]
     made = _made(unit_file(spec, engine))
@@ -89,7 +89,7 @@ def test_with_and_without_systemd_the_container_gets_the_same_options(engine: En
     assert {*plain} - {*made} == different
 
 
-def test_docker_starts_and_stops_what_depends_on_it() -> None:
+def test_docker_starts_and_stops_dependent_units() -> None:
     text = unit_file(specification(), "docker")
     assert _values(text, "PartOf") == ["docker.service"]
     assert _values(text, "WantedBy") == ["multi-user.target docker.service"]
@@ -97,14 +97,14 @@ def test_docker_starts_and_stops_what_depends_on_it() -> None:
 
 
 @pytest.mark.parametrize(("engine", "unit"), [("docker", "docker.service"), ("podman", "podman.socket")])
-def test_the_start_is_ordered_after_all_it_needs(engine: EngineName, unit: str) -> None:
+def test_start_is_ordered_after_its_dependencies(engine: EngineName, unit: str) -> None:
     text = unit_file(specification(), engine)
     needed = {"network-online.target", "modprobe@tun.service", unit}
     assert needed <= set(_values(text, "Wants")[0].split())
     assert needed | {"systemd-modules-load.service"} <= set(_values(text, "After")[0].split())
 
 
-def test_a_container_is_replaced_stopped_in_time_and_never_left_behind() -> None:
+def test_unit_replaces_stops_and_removes_its_container() -> None:
     text = unit_file(specification(stop_timeout=20), "docker")
     remove = "-/usr/bin/docker rm --force gateway"
     assert _values(text, "ExecStartPre")[0] == remove

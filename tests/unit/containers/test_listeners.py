@@ -1,4 +1,4 @@
-"""The kernel's socket tables say who listens."""
+"""Listening programs, from the kernel's socket tables."""
 
 import socket
 from pathlib import Path
@@ -42,7 +42,7 @@ def host(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_listeners_are_found_with_their_programs(host: Path) -> None:
+def test_listeners_are_listed_with_their_programs(host: Path) -> None:
     assert listening(Files(host), 443) == (
         Listener("tcp", "0.0.0.0", 443, "nginx", 17),
         Listener("tcp", "::1", 443),
@@ -50,8 +50,8 @@ def test_listeners_are_found_with_their_programs(host: Path) -> None:
     )
 
 
-def test_processes_of_others_are_passed_by(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account learns that the port is taken, and by whom only if that is its own."""
+def test_processes_of_others_are_skipped(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check an account, which is told the owner of a port only if it is one of its own processes."""
     own = host / "proc/18/fd"
     own.mkdir(parents=True)
     (own / "3").symlink_to("socket:[104]")
@@ -71,16 +71,16 @@ def test_processes_of_others_are_passed_by(host: Path, monkeypatch: pytest.Monke
     )
 
 
-def test_a_connection_is_no_listener(host: Path) -> None:
+def test_connection_is_not_a_listener(host: Path) -> None:
     assert [inode for _address, _port, inode in parse(_HEAD + _TABLES["udp"], "udp")] == [104]
 
 
-def test_a_free_port_has_no_listener_nor_has_a_host_without_tables(host: Path) -> None:
+def test_free_port_has_no_listener(host: Path) -> None:
     assert listening(Files(host), 8443) == ()
     assert listening(Files(host / "proc/17"), 443) == ()
 
 
-def test_this_process_is_found() -> None:
+def test_listener_of_this_process_is_found() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -92,5 +92,5 @@ def test_this_process_is_found() -> None:
 
 
 @given(st.text())
-def test_the_parser_takes_anything_short(text: str) -> None:
+def test_parser_accepts_any_short_text(text: str) -> None:
     assert parse(text, "tcp") == ()

@@ -1,4 +1,4 @@
-"""Runs the cases of `cases_podman*.py` with real Podman, in namespaces of their own."""
+"""Runs the cases of `cases_podman*.py` with real Podman, in separate namespaces."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What Podman answers is read with suspicion."""
+"""Responses of Podman are read strictly."""
 
 import json
 import time
@@ -38,7 +38,7 @@ def _engine(server: Server, clock: Any = None) -> PodmanEngine:
 
 
 def _pulled(server: Server, *pieces: dict[str, Any] | bytes, pause: float = 0.0) -> list[tuple[int, int]]:
-    """The progress of a pull that Podman reports in these pieces."""
+    """Return the progress of a pull that Podman reports in these pieces."""
     server.answers = [
         Answer(
             200, [each if isinstance(each, bytes) else json.dumps(each).encode() for each in pieces], pause
@@ -54,13 +54,13 @@ def _layer(name: str, current: int, total: int) -> dict[str, Any]:
     return {"status": "Downloading", "progressDetail": {"current": current, "total": total}, "id": name}
 
 
-def test_a_pull_names_the_digest_and_takes_what_is_here(server: Server) -> None:
+def test_pull_by_digest_uses_a_local_image(server: Server) -> None:
     _pulled(server, {"id": "abc"})
     (asked, *_) = server.asked
     assert asked.startswith("POST /v4.0.0/libpod/images/pull?")
     assert f"reference=registry.example/gateway@{_INDEX}" in asked
     assert "policy=missing" in asked
-    # registries.conf(5) decides about TLS.
+    # registries.conf(5) has the settings for TLS.
     assert "tlsVerify" not in asked
 
 
@@ -77,7 +77,7 @@ def test_progress_adds_up_over_layers(server: Server) -> None:
 
 
 @pytest.mark.parametrize("pieces", [100, 1], ids=["a report now and then", "silence"])
-def test_the_deadline_counts_for_the_whole(server: Server, pieces: int) -> None:
+def test_deadline_applies_to_the_whole_pull(server: Server, pieces: int) -> None:
     server.answers = [
         Answer(200, [json.dumps(_layer("a", 1, 9)).encode()] * pieces, 0.4 if pieces > 1 else 40.0)
     ]
@@ -88,7 +88,7 @@ def test_the_deadline_counts_for_the_whole(server: Server, pieces: int) -> None:
 
 
 @pytest.mark.parametrize("report", [{"error": "denied: no"}, {"errorDetail": {"message": "denied"}}])
-def test_an_error_after_http_200_is_an_error(server: Server, report: dict[str, Any]) -> None:
+def test_error_in_a_report_after_http_200_is_raised(server: Server, report: dict[str, Any]) -> None:
     with pytest.raises(EngineError, match="denied") as caught:
         _pulled(server, report)
     assert "podman login" in caught.value.hint
@@ -134,7 +134,7 @@ def test_every_failure_has_a_hint() -> None:
     assert pull_failure("image", "something new").hint
 
 
-def test_a_pull_of_this_release_that_fails_names_the_archive_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_pull_of_this_release_names_its_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     own = ReleaseImages(_INDEX, _PLATFORM, "mstunnel-images-1.0-amd64.tar", "registry.example.com")
     monkeypatch.setattr(engines, "release_images", lambda: own)
     refused = "connect: connection refused"
@@ -177,7 +177,7 @@ def test_a_container_that_never_ran() -> None:
     assert state.image_digest == _PLATFORM
 
 
-def test_an_image_of_several_platforms_has_the_digest_asked_for() -> None:
+def test_multi_platform_image_has_the_requested_digest() -> None:
     inspected = {"Id": "abc", "Digest": _PLATFORM, "RepoDigests": [f"r/s@{_INDEX}", f"r/s@{_PLATFORM}"]}
     assert image_from(f"r/s@{_INDEX}", inspected) == Image(f"r/s@{_INDEX}", _INDEX, "abc")
     assert image_from("r/s:1", inspected).digest == _PLATFORM
@@ -197,20 +197,20 @@ def _refusal(reason: str, status: int = 500) -> Answer:
 
 
 @pytest.mark.parametrize("reason", [_ALIVE, _UNTOLD], ids=["alive", "untold"])
-def test_podman_is_asked_again_to_remove_what_takes_long_to_die(server: Server, reason: str) -> None:
+def test_removal_is_retried_while_processes_end(server: Server, reason: str) -> None:
     server.answers, clock = [*[_refusal(reason)] * 3, Answer(200, [b"[]"])], FakeClock()
     _engine(server, clock).remove("box")
     assert (len(server.asked), clock.elapsed) == (4, 3)
 
 
-def test_a_failure_longer_than_five_minutes_is_reported(server: Server) -> None:
+def test_failure_of_more_than_five_minutes_is_reported(server: Server) -> None:
     server.answers, clock = [_refusal(_ALIVE)], FakeClock()
     with pytest.raises(EngineError, match=r"cannot remove the container box: .* given PID did not die"):
         _engine(server, clock).remove("box")
     assert clock.elapsed == 300
 
 
-def test_a_failure_that_waiting_does_not_fix_is_reported_at_once(server: Server) -> None:
+def test_permanent_failure_is_reported_at_once(server: Server) -> None:
     server.answers, clock = [_refusal("no space left on device")], FakeClock()
     with pytest.raises(EngineError, match="no space left"):
         _engine(server, clock).remove("box")
@@ -225,7 +225,7 @@ def test_a_failure_that_waiting_does_not_fix_is_reported_at_once(server: Server)
         b"ping registry: no such host",
     ],
 )
-def test_a_refusal_is_shown_in_the_words_of_the_engine(server: Server, body: bytes) -> None:
+def test_message_of_the_engine_is_shown(server: Server, body: bytes) -> None:
     server.answers = [Answer(500, [body])]
     with pytest.raises(EngineError, match=r"cannot pull \S+ ?\S*: ping registry: no such host$") as caught:
         _engine(server).pull(_IMAGE, 5.0, no_progress)
@@ -239,8 +239,8 @@ _GONE = _refusal("no container with ID 0af1 found in database: no such container
 _MISSING = Answer(404, [b'{"message":"no such container"}'])
 
 
-def test_a_container_that_systemd_replaces_is_looked_for_again(server: Server) -> None:
-    """Podman finds its name, and then not its id."""
+def test_inspection_of_a_replaced_container_is_retried(server: Server) -> None:
+    """Check a race: Podman finds its name, and then not its id."""
     server.answers = [_GONE, _GONE, _THERE]
     found = _engine(server, FakeClock()).inspect("mstunnel-server")
     assert found is not None
@@ -248,12 +248,12 @@ def test_a_container_that_systemd_replaces_is_looked_for_again(server: Server) -
 
 
 @pytest.mark.parametrize("answers", [[_GONE], [_GONE, _MISSING]])
-def test_one_that_stays_away_is_not_there(server: Server, answers: list[Answer]) -> None:
+def test_removed_container_is_not_found(server: Server, answers: list[Answer]) -> None:
     server.answers = answers
     assert _engine(server, FakeClock()).inspect("mstunnel-server") is None
 
 
-def test_a_container_that_has_stopped_can_be_stopped(server: Server) -> None:
+def test_stopped_container_can_be_stopped_again(server: Server) -> None:
     server.answers = [Answer(200, [b'{"Id": "0af1"}']), Answer(304, [])]
     _engine(server).stop("box")
 
@@ -268,19 +268,19 @@ def test_a_container_that_has_stopped_can_be_stopped(server: Server) -> None:
         (Answer(0, []), "closed connection"),
     ],
 )
-def test_any_other_answer_is_a_failure_with_its_reason(server: Server, answer: Answer, reason: str) -> None:
+def test_unexpected_response_is_an_error_with_its_reason(server: Server, answer: Answer, reason: str) -> None:
     server.answers = [answer]
     with refused(EngineError, "engine-failed", match=reason):
         _engine(server).inspect("mstunnel-server")
 
 
-def test_a_service_that_does_not_listen_is_an_error_of_the_system(tmp_path: Path) -> None:
+def test_missing_socket_is_reported(tmp_path: Path) -> None:
     engine = PodmanEngine(f"unix://{tmp_path}/nobody", Processes(), Clock(), ("podman",), "5.4.2")
     with pytest.raises(EngineError, match="No such file or directory"):
         engine.inspect("box")
 
 
 @pytest.mark.parametrize("address", ["/run/podman.sock", "unix://", "ssh://root@host/run/podman.sock"])
-def test_any_other_address_is_refused(address: str) -> None:
+def test_address_that_is_not_a_socket_is_refused(address: str) -> None:
     with refused(EngineError, "engine-address-invalid"):
         PodmanEngine(address, Processes(), Clock(), ("podman",), "5.4.2")

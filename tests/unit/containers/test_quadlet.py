@@ -1,4 +1,4 @@
-"""What we write is what Podman's own generator makes of it, for any printable value."""
+"""Podman's own generator reads every printable value of a Quadlet unchanged."""
 
 import json
 from itertools import pairwise
@@ -21,7 +21,7 @@ from tests.unit.containers.systemd_words import ABSOLUTE, IMAGE, TEXT, specifica
 
 
 def _generated(files: Files, spec: ContainerSpec) -> dict[str, list[str]]:
-    """The generated service: every value of every key, in order."""
+    """Return the generated service: all values of each key, in order."""
     service = check(files, Processes(), f"{spec.name}.container", render(spec))
     values: dict[str, list[str]] = {}
     for line in service.splitlines():
@@ -45,7 +45,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @example(label=" lead and trail ", host="/a.volume", inside="/ ", word="")
 @example(label="# no comment", host="/;", inside="/#", word="[Section]")
 @example(label="x", host="/%h/$$x", inside="/~", word="")
-def test_values_arrive_unchanged(files: Files, *, label: str, host: str, inside: str, word: str) -> None:
+def test_values_in_a_quadlet_are_read_unchanged(
+    files: Files, *, label: str, host: str, inside: str, word: str
+) -> None:
     plain = word.translate({ord(letter): None for letter in '"\\'})
     spec = specification(
         description=label.replace("\\", "").strip() or "x",
@@ -66,7 +68,7 @@ def test_values_arrive_unchanged(files: Files, *, label: str, host: str, inside:
     assert made[-1] == IMAGE
 
 
-def test_the_service_has_every_right_and_no_more(files: Files) -> None:
+def test_service_has_exactly_its_specified_rights(files: Files) -> None:
     spec = specification(
         description="Gateway 100% $x",
         devices=("/dev/net/tun",),
@@ -98,8 +100,8 @@ def test_the_service_has_every_right_and_no_more(files: Files) -> None:
     assert "network-online.target modprobe@tun.service systemd-modules-load.service" in service["After"]
 
 
-def test_with_and_without_systemd_the_container_gets_the_same_rights(files: Files) -> None:
-    """The one exception: systemd restarts a service, Podman a container."""
+def test_container_has_the_same_rights_without_systemd(files: Files) -> None:
+    """Check all rights; the one difference is that systemd restarts a service, Podman a container."""
     spec = specification(
         capabilities=("NET_ADMIN",),
         devices=("/dev/net/tun",),
@@ -119,7 +121,7 @@ def test_with_and_without_systemd_the_container_gets_the_same_rights(files: File
         assert any(text in generated for text in accepted), option
 
 
-def test_what_the_generator_refuses_is_not_accepted(tmp_path: Path) -> None:
+def test_quadlet_that_the_generator_refuses_is_an_error(tmp_path: Path) -> None:
     with refused(EngineError, "quadlet-refused", match="NoSuchKey"):
         check(Files(tmp_path), Processes(), "x.container", f"[Container]\nImage={IMAGE}\nNoSuchKey=1\n")
     assert not (tmp_path / "run/mstunnel-quadlet").exists()
@@ -128,7 +130,7 @@ def test_what_the_generator_refuses_is_not_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "available"), [("4.4.1", False), ("4.9.4-rhel", True), ("5.4.2", True), ("dev", True)]
 )
-def test_a_generator_that_is_too_old_is_none(version: str, *, available: bool) -> None:
+def test_too_old_generator_is_not_used(version: str, *, available: bool) -> None:
     assert quadlet.available(Processes(), version) is available
 
 
@@ -137,7 +139,7 @@ def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
         check(Files(tmp_path), Installed(), "x.container", "")
 
 
-def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: Files) -> None:
+def test_container_gets_hooks_and_name_servers_of_the_host(files: Files) -> None:
     service = _generated(
         files, specification(network="none", hooks="/etc/ho%oks", resolver="/etc/resolv.conf")
     )
@@ -147,7 +149,7 @@ def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: F
     assert f"/bin/cp --no-preserve=all -- /etc/resolv.conf {paths.RESOLVER}" in service["ExecStartPre"]
 
 
-def test_a_container_may_join_a_network_besides_the_engines_bridge(files: Files) -> None:
+def test_container_can_join_a_second_network(files: Files) -> None:
     service = _generated(files, specification(ipv6_network="mstunnel-ipv6"))
     made = words(service["ExecStart"][0])
     assert _options(made, "--network") == ["podman", "mstunnel-ipv6"]

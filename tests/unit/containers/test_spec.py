@@ -1,4 +1,4 @@
-"""Values that an engine or systemd could misread never get into a specification; its options."""
+"""A specification refuses values that an engine or systemd could misread; its options for engines."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_a_reference_has_a_name_and_a_digest() -> None:
         split_reference("registry.example/server")
 
 
-def test_docker_gets_no_option_of_a_directory_that_it_does_not_know() -> None:
+def test_unsupported_volume_options_are_omitted_for_docker() -> None:
     volume = Volume(host="/a", container="/b", options=("ro", "noexec", "nosuid", "nodev", "z"))
     assert mount_words(volume, "docker") == "/a:/b:ro,z"
     assert mount_words(volume, "podman") == "/a:/b:ro,noexec,nosuid,nodev,z"
@@ -85,7 +85,7 @@ def test_docker_gets_no_option_of_a_directory_that_it_does_not_know() -> None:
     assert mount_words(only, "docker") == "/a:/b:rw"
 
 
-def test_docker_gets_no_option_of_a_tmpfs_that_it_does_not_know() -> None:
+def test_unsupported_tmpfs_options_are_omitted_for_docker() -> None:
     mount = Tmpfs(path="/a", options=("ro", "notmpcopyup"))
     assert mount_words(mount, "docker") == "/a:ro"
     assert mount_words(mount, "podman") == "/a:ro,notmpcopyup"

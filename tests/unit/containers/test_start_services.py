@@ -1,4 +1,4 @@
-"""Starting one service, or several, until their containers are up."""
+"""Services are started, one or several, and awaited until their containers are up."""
 
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ def _services() -> StartServices:
     return StartServices(services=(_service(), agent))
 
 
-def test_the_journal_of_an_installation_that_started_one_at_a_time_is_read_and_undone(ports: Ports) -> None:
-    """Before they were started together each service had its own record; both may be in one journal."""
+def test_records_of_single_services_are_read_and_undone(ports: Ports) -> None:
+    """Check a journal with both forms: each service once had a record to itself."""
     record = {"kind": "start-service", "unit": UNIT, "container": "gateway", "label_digest": "new"}
     action = CODEC.load({**record, "timeout": 10.0})
     assert (action, action.describe()) == (_service(), f"start service {UNIT}")
@@ -45,7 +45,7 @@ def test_the_journal_of_an_installation_that_started_one_at_a_time_is_read_and_u
     assert ports.processes.active == set()
 
 
-def test_a_service_is_started_and_waited_for(ports: Ports) -> None:
+def test_service_is_started_and_awaited(ports: Ports) -> None:
     ports.engine.healths = ["starting", "starting", "healthy"]
     action = _service()
     assert not action.satisfied(ports, {})
@@ -75,7 +75,7 @@ def test_a_service_with_an_older_configuration_is_restarted(ports: Ports) -> Non
 def test_an_agent_with_other_proxies_than_env_sh_is_restarted(
     ports: Ports, used: dict[str, str] | None, *, satisfied: bool
 ) -> None:
-    """A proxy that was set and removed again leaves `env.sh`, and so the label, as they were."""
+    """Check a proxy that was set and removed again: `env.sh`, and so the label, are unchanged."""
     for directory in (paths.CONFIGURATION, paths.AGENT_STATE):
         ports.files.make_directories(directory)
     ports.files.write(paths.ENVIRONMENT, b"https_proxy=http://user:word@proxy.example:3128\n")
@@ -85,13 +85,13 @@ def test_an_agent_with_other_proxies_than_env_sh_is_restarted(
     assert action.satisfied(ports, {}) == satisfied
 
 
-def test_a_container_without_health_check_has_to_last(ports: Ports) -> None:
+def test_container_without_a_health_check_must_run_for_a_while(ports: Ports) -> None:
     _service().apply(ports, {})
     assert ports.clock.elapsed >= 2
 
 
 @pytest.mark.parametrize("health", ["unhealthy", "starting"])
-def test_a_service_that_does_not_come_up_fails_with_its_log(ports: Ports, health: Health) -> None:
+def test_service_that_is_not_healthy_in_time_fails_with_its_log(ports: Ports, health: Health) -> None:
     ports.engine.healths = [health]
     with refused(
         EngineError, "container-failed", match=rf"running and {health}.*\n  first\n  last \[1mwords"
@@ -105,7 +105,7 @@ def test_a_service_that_does_not_come_up_fails_with_its_log(ports: Ports, health
 
 
 def test_unhealthy_is_not_final_for_a_service_that_starts_slowly(ports: Ports) -> None:
-    """The engine counts our checks as its own, and they come every second."""
+    """Check that retries are not final: the engine counts our checks, one a second, as its own."""
     starting: list[Health | None] = ["starting"] * 10
     unhealthy: list[Health | None] = ["unhealthy"] * 60
     ports.engine.healths = [*starting, *unhealthy, "healthy"]
@@ -113,28 +113,28 @@ def test_unhealthy_is_not_final_for_a_service_that_starts_slowly(ports: Ports) -
     assert ports.clock.elapsed > 20
 
 
-def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(ports: Ports) -> None:
+def test_service_that_stays_unhealthy_fails_early(ports: Ports) -> None:
     ports.engine.healths = ["unhealthy"]
     with pytest.raises(EngineError, match="running and unhealthy"):
         _service(timeout=120).apply(ports, {})
     assert 40 < ports.clock.elapsed < 60
 
 
-def test_a_service_that_ends_at_every_start_fails_long_before_its_time_is_over(ports: Ports) -> None:
-    """Its container is gone between two starts; only systemd knows how many there were."""
+def test_service_that_ends_at_every_start_fails_early(ports: Ports) -> None:
+    """Check the restarts, which only systemd counts: the container is missing between two starts."""
     ports.processes.crashes = True
     with pytest.raises(EngineError, match=r"it is missing.*\n  first"):
         _service(timeout=600).apply(ports, {})
     assert 15 <= ports.clock.elapsed < 20
 
 
-def test_a_service_that_cannot_even_start_fails_with_its_log(ports: Ports) -> None:
+def test_service_that_cannot_start_fails_with_its_log(ports: Ports) -> None:
     ports.processes.refused = "start"
     with refused(EngineError, "container-failed", match=r"it is missing.*\n  first"):
         _service().apply(ports, {})
 
 
-def test_a_check_that_passes_is_enough_though_the_engine_counts_only_its_own(ports: Ports) -> None:
+def test_own_successful_check_is_sufficient(ports: Ports) -> None:
     ports.engine.healths, ports.engine.passes = ["starting"], True
     _service().apply(ports, {})
     assert ports.engine.probes == 1
@@ -154,7 +154,7 @@ def test_a_unit_does_not_replace_a_foreign_container(ports: Ports) -> None:
     assert ports.processes.calls == []
 
 
-def test_services_start_before_the_first_of_them_is_waited_for(
+def test_all_services_start_before_the_first_is_awaited(
     ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[tuple[str, set[str]]] = []
@@ -171,21 +171,21 @@ def test_services_start_before_the_first_of_them_is_waited_for(
 
 
 @pytest.mark.parametrize("failing", ["gateway", "agent"])
-def test_of_services_that_start_together_the_one_that_cannot_is_named(ports: Ports, failing: str) -> None:
+def test_failure_names_the_service_that_did_not_start(ports: Ports, failing: str) -> None:
     ports.processes.refused = f"start {failing}.service"
     with refused(EngineError, "container-failed", match=rf"the container {failing} .* missing.*\n  first"):
         _services().apply(ports, {})
 
 
 @pytest.mark.parametrize("foreign", ["gateway", "agent"])
-def test_nothing_starts_beside_a_foreign_container(ports: Ports, foreign: str) -> None:
+def test_no_service_starts_if_a_container_is_foreign(ports: Ports, foreign: str) -> None:
     ports.engine.containers[foreign] = ContainerState("running", None, {})
     with refused(EngineError, "container-foreign"):
         _services().apply(ports, {})
     assert not [call for call in ports.processes.calls if "start --" in call]
 
 
-def test_a_service_is_not_replaced_when_the_one_before_it_does_not_come_up(ports: Ports) -> None:
+def test_service_is_not_replaced_after_a_failure_before_it(ports: Ports) -> None:
     ports.processes.active |= {UNIT, "agent.service"}
     old = ContainerState("running", "unhealthy", OLD_LABELS)
     ports.engine.containers = {"gateway": old, "agent": old}
@@ -196,7 +196,7 @@ def test_a_service_is_not_replaced_when_the_one_before_it_does_not_come_up(ports
     assert not [call for call in ports.processes.calls if "restart -- agent.service" in call]
 
 
-def test_a_service_that_runs_already_is_left_alone(ports: Ports) -> None:
+def test_running_service_is_not_restarted(ports: Ports) -> None:
     _service().apply(ports, {})
     ports.processes.calls.clear()
     assert not _services().satisfied(ports, {})
@@ -206,7 +206,7 @@ def test_a_service_that_runs_already_is_left_alone(ports: Ports) -> None:
 
 
 @pytest.mark.parametrize("action", [_service(), _services()], ids=lambda action: action.kind)
-def test_stopping(ports: Ports, action: Action) -> None:
+def test_undo_stops_the_services(ports: Ports, action: Action) -> None:
     ports.processes.known.add("agent.service")
     action.apply(ports, {})
     assert undo(ports, action).outcome is Undo.REMOVED

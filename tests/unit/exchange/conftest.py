@@ -1,4 +1,4 @@
-"""Where agent and host leave each other files."""
+"""A host with the directories through which agent and host exchange files."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from mstunnel_setup.io.files import Files
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
-    """A host with the directories of both, which are empty."""
+    """Return the files of a host with the directories of both, which are empty."""
     files = Files(tmp_path)
     for directory in (paths.CONFIGURATION, paths.INBOX, paths.OUTBOX, paths.AGENT_STATE, paths.STATE):
         files.make_directories(directory)

@@ -14,7 +14,7 @@ from tests.serving import serving
 
 
 def release(day: int, more: str = "") -> str:
-    """A release as the catalogue lists it."""
+    """Return a release in the form of the catalogue."""
     digests = f'server = "sha256:{day:064x}"\nagent = "sha256:{day + 100:064x}"'
     return f"[[release]]\npublished = 2026-01-{day:02}\n{digests}\n{more}\n"
 
@@ -43,7 +43,7 @@ class Publisher:
         return (self.directory / "metadata" / "1.root.json").read_bytes()
 
     def copy(self) -> Path:
-        """The directory as it is now."""
+        """Return a copy of the directory in its present state."""
         return Path(shutil.copytree(self.directory, self._place / f"copy-{len(list(self._place.iterdir()))}"))
 
     def serve_again(self, earlier: Path) -> None:
@@ -53,7 +53,7 @@ class Publisher:
 
 @contextmanager
 def served(publisher: Publisher) -> Iterator[str]:
-    """The address of the feed, meanwhile."""
+    """Serve the feed and yield its address."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(publisher.directory))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     with serving(server):

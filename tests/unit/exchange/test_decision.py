@@ -1,4 +1,4 @@
-"""When a server's turn has come: a file per case, what holds for every site, what the host reads of it."""
+"""The turn of a server: a file for each case, properties of every site, and the host's view of it."""
 
 import itertools
 import json
@@ -47,7 +47,7 @@ def runs(name: str | None) -> Digests | None:
 
 
 def server(name: str, status: str, found: Digests | None, seen: str | datetime | None = NOW) -> TunnelServer:
-    """A server as the tenant shows it, without its images where they are unknown."""
+    """Return a server as the tenant shows it, without unknown images."""
     return TunnelServer(
         id=name,
         display_name=f"server {name}",
@@ -70,7 +70,7 @@ def site(data: dict[str, Any]) -> UpgradePolicy:
 
 
 @every("path", CASES)
-def test_the_turn_is_decided(path: Path) -> None:
+def test_decision_of_each_case(path: Path) -> None:
     case = json.loads(path.read_text())
     verdict = decide(
         site(case["site"]),
@@ -89,14 +89,14 @@ def test_the_turn_is_decided(path: Path) -> None:
 
 @dataclass
 class Blind:
-    """A site of which Graph shows no digests; `begun` is when which server began."""
+    """A site whose digests Graph does not show; `begun` has the time at which each server began."""
 
     names: list[str]
     window: Window | None
     begun: dict[str, datetime] = field(default_factory=dict)
 
     def live(self, now: datetime) -> None:
-        """Every server decides; one that has begun runs the release, which no other server sees."""
+        """Let every server decide; one that has begun runs the release, which no other server sees."""
         target = release("2026-11-01")
         for name in [name for name in self.names if name not in self.begun]:
             others = [server(other, "unknown", None, now) for other in self.names if other != name]
@@ -141,19 +141,19 @@ sites = st.dictionaries(st.uuids().map(str), st.tuples(statuses, running), max_s
 
 
 def begins(own: str, servers: dict[str, tuple[str, Digests]]) -> bool:
-    """Whether this one of the servers of a site, which all see the same, begins its upgrade."""
+    """Return whether this server of a site, whose servers all see the same, begins its upgrade."""
     others = [server(name, *found) for name, found in servers.items() if name != own]
     policy, target = UpgradePolicy(automatic=True), release("2026-11-01")
     return decide(policy, own, servers[own][1], others, target, failed=(), now=NOW).begin
 
 
 @given(sites)
-def test_of_servers_that_see_the_same_at_most_one_begins(servers: dict[str, tuple[str, Digests]]) -> None:
+def test_at_most_one_server_with_the_same_view_begins(servers: dict[str, tuple[str, Digests]]) -> None:
     assert [begins(own, servers) for own in servers].count(True) <= 1
 
 
 @given(sites)
-def test_a_healthy_site_is_upgraded_to_its_last_server(servers: dict[str, tuple[str, Digests]]) -> None:
+def test_all_servers_of_a_healthy_site_are_upgraded(servers: dict[str, tuple[str, Digests]]) -> None:
     servers = {name: ("healthy", found) for name, (_, found) in servers.items()}
     for _ in servers:
         for own in servers:
@@ -165,7 +165,7 @@ def test_a_healthy_site_is_upgraded_to_its_last_server(servers: dict[str, tuple[
 WAITS = standing(UpgradeDecision("turn", "gw1 comes first"), NOW, None)
 
 
-def test_what_the_agent_writes_the_host_reads(files: Files) -> None:
+def test_host_reads_the_decision_of_the_agent(files: Files) -> None:
     write_standing(files, WAITS)
     assert read_standing(files) == WAITS
 
@@ -178,7 +178,7 @@ def test_what_the_agent_writes_the_host_reads(files: Files) -> None:
     ],
     ids=["newer", "older"],
 )
-def test_the_decision_of_an_agent_of_another_release_is_read(files: Files, written: str) -> None:
+def test_decision_of_another_release_of_the_agent_is_read(files: Files, written: str) -> None:
     files.write(STANDING, written.encode())
     assert read_standing(files) == WAITS
 
@@ -186,13 +186,13 @@ def test_the_decision_of_an_agent_of_another_release_is_read(files: Files, writt
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"version": 2}', WAITS.model_dump_json().replace("turn", "\\u001b[2J").encode()]
 )
-def test_what_cannot_be_read_is_none(files: Files, content: bytes) -> None:
+def test_unreadable_decision_is_ignored(files: Files, content: bytes) -> None:
     assert read_standing(files) is None
     files.write(STANDING, content)
     assert read_standing(files) is None
 
 
-def test_a_link_is_not_followed(files: Files) -> None:
+def test_link_in_place_of_the_decision_is_not_followed(files: Files) -> None:
     files.write("/secret", WAITS.model_dump_json().encode())
     files.locate(STANDING).symlink_to(files.locate("/secret"))
     assert read_standing(files) is None
@@ -201,5 +201,5 @@ def test_a_link_is_not_followed(files: Files) -> None:
 @pytest.mark.parametrize(
     ("code", "waits"), [("turn", True), ("window-closed", True), ("begin", False), ("up-to-date", False)]
 )
-def test_only_a_release_that_is_not_taken_yet_waits(code: str, *, waits: bool) -> None:
+def test_only_a_release_that_is_not_installed_waits(code: str, *, waits: bool) -> None:
     assert standing(UpgradeDecision(code, "so"), NOW, None).waits == waits

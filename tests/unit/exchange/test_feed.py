@@ -1,4 +1,4 @@
-"""The release feed: a real repository behind a real web server, and everything that must not get in."""
+"""The release feed: a real repository on a real web server, and the feeds that must be refused."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def url(publisher: Publisher) -> Iterator[str]:
 
 
 class Server:
-    """A server of ours that follows the feed."""
+    """A server that follows the feed."""
 
     def __init__(self, root: Path, url: str) -> None:
         root.mkdir()
@@ -69,7 +69,7 @@ def server(publisher: Publisher, url: str, tmp_path: Path) -> Server:
 
 
 def check_refused(server: Server, reason: str | None = None, archive: Path | None = None) -> None:
-    """The refresh is refused for this reason, and what was offered before still is."""
+    """Check that the refresh is refused for this reason and changes nothing on offer."""
     before = server.offered()
     with refused(SetupError, "feed-refused", match=reason):
         server.refresh(archive)
@@ -77,7 +77,7 @@ def check_refused(server: Server, reason: str | None = None, archive: Path | Non
     assert server.files.state(feed.WORK) is None
 
 
-def test_a_good_feed_is_offered_and_followed(publisher: Publisher, server: Server) -> None:
+def test_valid_feed_is_offered_and_updated(publisher: Publisher, server: Server) -> None:
     assert server.offered() == []
     assert server.refresh() == ["2026-01-01"]
     publisher.publish(release(1), release(2))
@@ -96,9 +96,7 @@ def test_a_list_of_the_administrator_takes_precedence(server: Server) -> None:
     assert server.offered() == ["2026-01-09"]
 
 
-def test_an_archive_is_verified_like_what_is_fetched(
-    publisher: Publisher, server: Server, tmp_path: Path
-) -> None:
+def test_archive_is_verified_like_a_feed(publisher: Publisher, server: Server, tmp_path: Path) -> None:
     archive = tmp_path / "feed.tar"
     assert server.refresh(archive) == ["2026-01-01"]
     early = tmp_path / "early.tar"
@@ -109,23 +107,21 @@ def test_an_archive_is_verified_like_what_is_fetched(
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b" * 500, bytes(5 << 20)])
-def test_what_is_no_archive_is_refused(server: Server, tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_an_archive_is_refused(server: Server, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(content)
     with pytest.raises(SetupError) as caught:
         server.refresh(tmp_path / "x.tar")
     assert caught.value.code in ("feed-archive-invalid", "feed-refused")
 
 
-def test_an_archive_that_is_not_there_is_named_without_words_of_the_system(server: Server) -> None:
+def test_missing_archive_is_reported_without_errno(server: Server) -> None:
     with pytest.raises(SetupError, match="No such file") as caught:
         server.refresh(Path("/nonexistent"))
     assert "Errno" not in caught.value.message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_an_archive_that_the_account_cannot_read_is_not_called_damaged(
-    publisher: Publisher, tmp_path: Path
-) -> None:
+def test_unreadable_archive_is_not_reported_as_damaged(publisher: Publisher, tmp_path: Path) -> None:
     archive = publisher.directory.with_suffix(".tar")
     archive.chmod(0o600)
     os.seteuid(65534)
@@ -146,9 +142,7 @@ def test_an_older_version_is_refused(publisher: Publisher, server: Server) -> No
     check_refused(server, "older")
 
 
-def test_an_expired_feed_is_refused_and_one_that_expires_here_is_offered_no_more(
-    publisher: Publisher, server: Server
-) -> None:
+def test_expired_feed_is_refused_and_no_longer_offered(publisher: Publisher, server: Server) -> None:
     server.refresh()
     publisher.publish(release(2), days=1, now=NOW - timedelta(days=2))
     check_refused(server, "expired")
@@ -193,7 +187,7 @@ def _timestamp(content: bytes) -> Callable[[Publisher], object]:
     ids=["other keys", "root of other keys", "cut list", "another release", "parts of two versions", "no end",
          "empty", "list", "nothing signed", "deep", "no text"],
 )  # fmt: skip
-def test_a_feed_that_was_tampered_with_is_refused(
+def test_manipulated_feed_is_refused(
     publisher: Publisher, server: Server, known: bool, spoil: Callable[[Publisher], object], why: str | None
 ) -> None:
     if known:
@@ -202,13 +196,13 @@ def test_a_feed_that_was_tampered_with_is_refused(
     check_refused(server, why)
 
 
-def test_a_signed_list_that_is_none_is_refused(publisher: Publisher, server: Server, tmp_path: Path) -> None:
+def test_signed_but_invalid_list_is_refused(publisher: Publisher, server: Server, tmp_path: Path) -> None:
     server.refresh()
     with refused(SetupError, "releases-invalid"):
         publisher.publish("[[release]]\n")
 
 
-def test_a_server_that_is_away_changes_nothing(server: Server) -> None:
+def test_unreachable_server_changes_nothing(server: Server) -> None:
     server.refresh()
     server.files.write(feed.SETTINGS, b'url = "http://127.0.0.1:9"\n')
     with refused(SetupError, "network-unreachable"):
@@ -217,7 +211,7 @@ def test_a_server_that_is_away_changes_nothing(server: Server) -> None:
 
 
 class _Vanishing(Archive):
-    """A feed whose directory on the server is gone in the middle of the refresh."""
+    """A feed whose directory on the server disappears in the middle of the refresh."""
 
     def __init__(self, path: Path, files: Files) -> None:
         super().__init__(path)
@@ -230,7 +224,7 @@ class _Vanishing(Archive):
         return super()._fetch(url)
 
 
-def test_a_disk_that_fails_meanwhile_is_an_error_with_a_code(
+def test_disk_failure_during_a_refresh_is_an_error(
     publisher: Publisher, server: Server, tmp_path: Path
 ) -> None:
     server.refresh()
@@ -249,7 +243,9 @@ def test_without_a_trusted_root_nothing_is_fetched(server: Server) -> None:
         server.refresh()
 
 
-def test_another_trusted_root_begins_again(publisher: Publisher, server: Server, tmp_path: Path) -> None:
+def test_another_trusted_root_starts_from_the_beginning(
+    publisher: Publisher, server: Server, tmp_path: Path
+) -> None:
     server.refresh()
     other = Publisher(tmp_path / "other")
     other.publish(release(5))
@@ -265,7 +261,7 @@ def test_another_trusted_root_begins_again(publisher: Publisher, server: Server,
     [("", []), ("https://mirror.example.com", ["2026-01-01"])],
     ids=["turned off", "another address of the same feed"],
 )
-def test_what_was_offered_stays_as_long_as_the_feed_is_followed(
+def test_releases_are_offered_while_the_feed_is_followed(
     server: Server, address: str, offered: list[str]
 ) -> None:
     assert server.refresh() == server.offered() == ["2026-01-01"]
@@ -277,7 +273,7 @@ WRONG = ["", "url = 7", "url = [", 'url = "ftp://x"', 'url = "https://u:p@x"', '
 
 
 @pytest.mark.parametrize("text", [*WRONG, 'url = "https://x"\nmore = 1'])
-def test_settings_that_are_wrong_are_refused_by_name(server: Server, text: str) -> None:
+def test_invalid_settings_are_refused(server: Server, text: str) -> None:
     server.files.write(feed.SETTINGS, text.encode())
     with refused(SetupError, "feed-settings-invalid"):
         feed.read_feed(server.files)
@@ -285,24 +281,24 @@ def test_settings_that_are_wrong_are_refused_by_name(server: Server, text: str) 
 
 @pytest.fixture
 def own_feed(publisher: Publisher, url: str, monkeypatch: pytest.MonkeyPatch) -> feed.Feed:
-    """The program was built with the feed of the publisher."""
+    """Return the publisher's feed, with which the program was built."""
     own = feed.Feed(url, publisher.root.decode())
     monkeypatch.setattr(feed, "built_in_feed", lambda: own)
     return own
 
 
-def test_a_checkout_has_no_feed_of_its_own() -> None:
+def test_checkout_has_no_built_in_feed() -> None:
     assert feed.built_in_feed() is None
 
 
-def test_the_feed_of_the_program_needs_no_settings(own_feed: feed.Feed, server: Server) -> None:
+def test_built_in_feed_needs_no_settings(own_feed: feed.Feed, server: Server) -> None:
     server.files.remove(feed.SETTINGS)
     server.files.remove(ROOT_FILE)
     assert feed.read_feed(server.files) == own_feed
     assert server.refresh() == ["2026-01-01"]
 
 
-def test_settings_take_precedence_over_the_feed_of_the_program(
+def test_settings_take_precedence_over_the_built_in_feed(
     own_feed: feed.Feed, server: Server, tmp_path: Path
 ) -> None:
     other = Publisher(tmp_path / "other")
@@ -313,7 +309,7 @@ def test_settings_take_precedence_over_the_feed_of_the_program(
         assert server.refresh() == ["2026-01-05"]
 
 
-def test_another_address_alone_is_a_mirror_of_the_program_s_feed(
+def test_address_without_a_root_is_a_mirror_of_the_built_in_feed(
     own_feed: feed.Feed, publisher: Publisher, server: Server
 ) -> None:
     server.files.remove(ROOT_FILE)
@@ -323,21 +319,19 @@ def test_another_address_alone_is_a_mirror_of_the_program_s_feed(
         assert server.refresh() == ["2026-01-01"]
 
 
-def test_a_root_that_is_named_and_missing_is_not_replaced_by_the_program_s(
-    own_feed: feed.Feed, server: Server
-) -> None:
+def test_missing_root_is_not_replaced_by_the_built_in_one(own_feed: feed.Feed, server: Server) -> None:
     server.files.write(feed.SETTINGS, f'url = "{own_feed.url}"\nroot = "/etc/none.json"\n'.encode())
     with refused(SetupError, "feed-root-missing"):
         server.refresh()
 
 
-def test_an_empty_address_turns_the_feed_of_the_program_off(own_feed: feed.Feed, server: Server) -> None:
+def test_empty_address_disables_the_built_in_feed(own_feed: feed.Feed, server: Server) -> None:
     server.files.write(feed.SETTINGS, b'url = ""\n')
     assert feed.read_feed(server.files) is None
 
 
 @pytest.mark.parametrize("root", [ROOT_FILE, "/etc/mstunnel-setup/other.json"])
-def test_another_host_gets_the_root_in_the_default_place(root: str, server: Server, tmp_path: Path) -> None:
+def test_another_host_gets_the_root_at_the_default_path(root: str, server: Server, tmp_path: Path) -> None:
     text = f'url = "https://releases.example.com"\nroot = "{root}"\n'
     server.files.write(feed.SETTINGS, text.encode())
     server.files.write(root, b"trusted")
@@ -350,18 +344,18 @@ def test_another_host_gets_the_root_in_the_default_place(root: str, server: Serv
 
 
 @pytest.mark.parametrize("text", ["", "url = 7", 'url = ""', 'url = "https://x"\nroot = "/etc/none.json"'])
-def test_settings_without_a_root_are_taken_to_another_host_as_they_are(server: Server, text: str) -> None:
+def test_settings_without_a_root_are_copied_unchanged(server: Server, text: str) -> None:
     server.files.write(feed.SETTINGS, text.encode())
     server.files.remove(ROOT_FILE)
     assert feed.portable_settings(server.files) == {feed.SETTINGS: text.encode()}
 
 
-def test_without_settings_nothing_is_taken_to_another_host(server: Server) -> None:
+def test_nothing_is_copied_to_another_host_without_settings(server: Server) -> None:
     server.files.remove(feed.SETTINGS)
     assert feed.portable_settings(server.files) == {}
 
 
-def test_a_damaged_record_begins_again(server: Server) -> None:
+def test_damaged_record_is_discarded(server: Server) -> None:
     server.refresh()
     server.files.write(feed.FEED_RECORD, json.dumps({"anchor": 7}).encode())
     assert server.offered() == []

@@ -1,4 +1,4 @@
-"""What the agent reports of itself: status, health and the limits it judges by."""
+"""The agent's status, its health, and the thresholds of its health rows."""
 
 import json
 import platform
@@ -31,7 +31,7 @@ from tests.refusals import refused
 from tests.unit.clocks import START
 
 
-def test_the_documentation_s_numbers_are_the_defaults(files: Files) -> None:
+def test_default_thresholds_are_those_of_the_documentation(files: Files) -> None:
     found = read_thresholds(files)
 
     assert (found.cpu_usage, found.memory_usage) == (Threshold(healthy=95, unhealthy=100),) * 2
@@ -40,7 +40,7 @@ def test_the_documentation_s_numbers_are_the_defaults(files: Files) -> None:
     assert found.certificate_days is None
 
 
-def test_a_file_on_the_server_sets_some_and_the_tenant_wins(files: Files) -> None:
+def test_thresholds_of_the_tenant_override_those_of_the_server(files: Files) -> None:
     files.write(
         paths.HEALTH_THRESHOLDS,
         b'{"cpu_usage": {"healthy": 60, "unhealthy": 70}, "disk_space": {"healthy": 20, "unhealthy": 9}}',
@@ -65,7 +65,7 @@ def test_every_metric_of_the_lab_tenant_is_known() -> None:
 
 
 @pytest.mark.parametrize("unusable", [{"id": "somethingNew"}, {"id": "cpuUsage", "healthy_threshold": None}])
-def test_properties_missing_in_the_tenant_stay(unusable: dict[str, str | None]) -> None:
+def test_thresholds_missing_in_the_tenant_are_kept(unusable: dict[str, str | None]) -> None:
     assert with_tenant(Thresholds(), [HealthThreshold.model_validate(unusable)]) == Thresholds()
 
 
@@ -73,7 +73,7 @@ def test_properties_missing_in_the_tenant_stay(unusable: dict[str, str | None]) 
     ("content", "place"),
     [(b"{", ""), (b'{"cpu": {}}', "cpu"), (b'{"latency": {"healthy": "fast"}}', "latency.healthy")],
 )
-def test_a_wrong_file_is_named_with_the_place(files: Files, content: bytes, place: str) -> None:
+def test_invalid_thresholds_are_reported_with_their_place(files: Files, content: bytes, place: str) -> None:
     files.write(paths.HEALTH_THRESHOLDS, content)
     with refused(StepError, "thresholds-invalid", match=place or "cannot be read"):
         read_thresholds(files)
@@ -83,7 +83,7 @@ CHECK = Path(__file__).parents[3] / "images/agent/healthcheck"
 
 
 def script(files: Files) -> str:
-    """The health check of the image, of the status below this root."""
+    """Return the image's health check for the status below this root."""
     return CHECK.read_text().replace(STATUS, str(files.locate(STATUS)))
 
 
@@ -103,7 +103,7 @@ def at(seconds: float | None) -> datetime | None:
         (10_000, 10_000, 200, False, "has been inactive since"),
     ],
 )
-def test_it_is_healthy_while_it_goes_round(
+def test_agent_is_healthy_while_its_rounds_continue(
     last_round: float | None, checked_in: float | None, now: float, healthy: bool, reason: str
 ) -> None:
     status = AgentStatus(started=START, last_round=at(last_round), last_check_in=at(checked_in))
@@ -120,15 +120,15 @@ def test_the_reason_names_the_last_error() -> None:
     assert reason.endswith(": graph.example is away")
 
 
-def test_a_status_with_more_than_this_release_writes_is_read(files: Files) -> None:
-    """Earlier ones named the configuration."""
+def test_status_with_unknown_fields_is_read(files: Files) -> None:
+    """Check a status of an earlier release, which had fields for the configuration."""
     status = AgentStatus(started=START)
     written = {**status.model_dump(mode="json"), "configuration_id": "c1", "configuration_digest": None}
     files.write(STATUS, json.dumps(written).encode())
     assert read_status(files) == status
 
 
-def test_the_status_is_that_of_this_container(files: Files) -> None:
+def test_status_of_another_container_is_ignored(files: Files) -> None:
     status = AgentStatus(started=START, last_check_in=START)
     assert read_status(files) is None
     write_status(files, status)
@@ -137,7 +137,7 @@ def test_the_status_is_that_of_this_container(files: Files) -> None:
     assert read_status(files) is None
 
 
-def test_the_host_reads_the_status_of_any_container_and_of_a_newer_agent(files: Files) -> None:
+def test_host_reads_the_status_of_any_container_and_newer_agents(files: Files) -> None:
     assert last_status(files) is None
     failure = SyncFailure(code="network-unreachable", message="graph.example is away", hint="", at=START)
     status = AgentStatus(started=START, last_error=failure, container="another")
@@ -151,23 +151,23 @@ def test_the_host_reads_the_status_of_any_container_and_of_a_newer_agent(files: 
     ("container", "minutes", "healthy"),
     [(platform.node(), 1, True), ("another", 1, False), (platform.node(), 6, False)],
 )
-def test_the_container_is_judged_alike(files: Files, container: str, minutes: int, healthy: bool) -> None:
-    """By the script of the image, which knows nothing of the program."""
+def test_health_check_of_the_image_gives_the_same_result(
+    files: Files, container: str, minutes: int, healthy: bool
+) -> None:
+    """Check the image's script, which runs without the program."""
     write_status(files, AgentStatus(started=START, container=container))
     files.set_modified(STATUS, time.time() - 60 * minutes)
 
     assert (subprocess.run(["sh", "-c", script(files)], check=False).returncode == 0) is healthy
 
 
-def test_without_a_status_the_container_is_not_healthy(files: Files) -> None:
+def test_container_without_a_status_is_not_healthy(files: Files) -> None:
     assert subprocess.run(["sh", "-c", script(files)], capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.parametrize(("minutes", "healthy"), [(0, True), (2, False)])
-def test_a_check_in_the_first_minute_of_a_container_waits_for_its_first_round(
-    files: Files, minutes: int, healthy: bool
-) -> None:
-    """Podman checks together with the start, and leaves a failed unit on the host when that fails."""
+def test_health_check_in_the_first_minute_waits(files: Files, minutes: int, healthy: bool) -> None:
+    """Check the first check by Podman, which comes with the start: its failure leaves a failed unit."""
     now = float(Path("/proc/uptime").read_text().split()[0])
     process = files.root / "stat"
     process.write_text(f"1 (a) b) S {'0 ' * 18}{now * 100 - 6000 * minutes:.0f} 0\n")
@@ -181,7 +181,7 @@ def test_a_check_in_the_first_minute_of_a_container_waits_for_its_first_round(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"started": "yesterday"}'])
-def test_a_broken_status_is_none(files: Files, content: bytes) -> None:
+def test_invalid_status_is_ignored(files: Files, content: bytes) -> None:
     files.write(STATUS, content)
 
     assert read_status(files) is None

@@ -36,7 +36,7 @@ GOOD = json.loads(AgentRequest.to_upgrade(IMAGES).payload)
 CONFIGURE = AgentRequest.to_configure({"id": "c1", "network": "10.0.0.0/8"}, "https://intranet.test/")
 
 
-def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
+def test_monitor_reads_the_requests_of_the_agent(files: Files) -> None:
     for request in (AgentRequest.to_upgrade(IMAGES), CONFIGURE):
         assert send(files, request)
         assert not send(files, request), "it lies there already"
@@ -52,7 +52,7 @@ def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_monitor_reads_no_more_than_the_limit(files: Files, kind: RequestKind) -> None:
+def test_request_above_the_limit_is_refused(files: Files, kind: RequestKind) -> None:
     files.write(kind.request, b" " * (kind.largest + 1))
     with pytest.raises(SetupError):
         receive(files, kind)
@@ -74,13 +74,13 @@ def test_the_monitor_reads_no_more_than_the_limit(files: Files, kind: RequestKin
         AgentRequest.to_upgrade(IMAGES).payload + b" " * UPGRADE.largest,
     ],
 )
-def test_anything_else_is_refused(content: bytes) -> None:
+def test_invalid_request_is_refused(content: bytes) -> None:
     with refused(StepError, "upgrade-request-invalid"):
         AgentRequest(UPGRADE, content).images()
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_bring_more_than_a_refusal(content: bytes) -> None:
+def test_any_bytes_are_refused_with_an_error(content: bytes) -> None:
     with pytest.raises(StepError):
         AgentRequest(UPGRADE, content).images()
     with pytest.raises(SetupError):
@@ -118,7 +118,7 @@ REPLIES = [
 
 
 @pytest.mark.parametrize(("reply", "written"), REPLIES)
-def test_replies_are_written_and_read_as_by_earlier_releases(
+def test_replies_have_the_format_of_earlier_releases(
     files: Files, reply: Reply, written: dict[str, Any]
 ) -> None:
     write_reply(files, reply)
@@ -127,7 +127,7 @@ def test_replies_are_written_and_read_as_by_earlier_releases(
     assert last_reply(files, reply.kind) == reply
 
 
-def test_a_reply_to_another_request_is_none(files: Files) -> None:
+def test_reply_to_another_request_is_ignored(files: Files) -> None:
     write_reply(files, Reply.to(CONFIGURE, "accepted"))
     assert reply_to(files, CONFIGURE) is not None
     assert reply_to(files, AgentRequest.to_configure({"id": "c2"}, "")) is None
@@ -141,13 +141,13 @@ def test_a_reply_to_another_request_is_none(files: Files) -> None:
         *(b'{"state": []}', b'{"version": 1, "digest": "x", "state": "accepted"}'),
     ],
 )
-def test_a_reply_that_cannot_be_read_is_none(files: Files, kind: RequestKind, content: bytes | None) -> None:
+def test_unreadable_reply_is_ignored(files: Files, kind: RequestKind, content: bytes | None) -> None:
     if content is not None:
         files.write(kind.reply, content)
     assert last_reply(files, kind) is None
 
 
-def test_without_a_mailbox_nothing_is_written(tmp_path: Path) -> None:
+def test_nothing_is_written_without_a_mailbox(tmp_path: Path) -> None:
     files = Files(tmp_path)
     assert not send(files, CONFIGURE)
     write_reply(files, Reply.to(CONFIGURE, "accepted"))

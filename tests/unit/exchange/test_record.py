@@ -1,4 +1,4 @@
-"""The history of upgrades: what is unfinished, what failed, and how it is kept."""
+"""The history of upgrades: unfinished and failed upgrades, and its file."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -40,13 +40,13 @@ def history(*upgrades: Upgrade) -> History:
     return History(upgrades=upgrades)
 
 
-def test_images_move_to_other_digests_under_their_own_names() -> None:
+def test_images_keep_their_names_with_other_digests() -> None:
     moved = images("a").moved_to(Digests(f"sha256:{'b' * 64}", f"sha256:{'c' * 64}"))
     assert moved.server == f"registry.test/server@sha256:{'b' * 64}"
     assert moved.agent == f"registry.test/agent@sha256:{'c' * 64}"
 
 
-def test_a_change_of_the_unfinished_upgrade_replaces_it_and_a_new_one_is_added() -> None:
+def test_unfinished_upgrade_is_replaced_and_a_new_one_added() -> None:
     begun = history().with_last(upgrade("a", "b", None))
     assert begun.unfinished is not None
     ended = begun.with_last(upgrade("a", "b"))
@@ -55,7 +55,7 @@ def test_a_change_of_the_unfinished_upgrade_replaces_it_and_a_new_one_is_added()
     assert len(ended.with_last(upgrade("b", "c", None)).upgrades) == 2
 
 
-def test_failed_is_what_did_not_succeed_last() -> None:
+def test_failed_releases_are_those_whose_last_upgrade_failed() -> None:
     went_back = upgrade("a", "b", UpgradeOutcome.WENT_BACK)
     assert history(went_back).failed == {images("b").digests}
     assert history(went_back, upgrade("a", "b")).failed == frozenset()
@@ -73,20 +73,18 @@ PASSED_OVER = upgrade("b", "a", passes_over=images("c").digests)
         ([PASSED_OVER], "c"),
         ([LEFT, upgrade("a", "b")], ""),
         ([PASSED_OVER, upgrade("a", "c")], ""),
-        # Only what was done counts, and only the release itself ends it.
+        # Only a completed rollback counts, and only an upgrade to the release itself ends it.
         ([upgrade("b", "a", UpgradeOutcome.WENT_BACK, rejects_source=True)], ""),
         ([PASSED_OVER, upgrade("a", "c", UpgradeOutcome.WENT_BACK)], "c"),
         ([PASSED_OVER, upgrade("a", "d")], "c"),
     ],
 )
-def test_what_an_administrator_left_or_passed_over_is_held_until_it_is_upgraded_to(
-    upgrades: list[Upgrade], held: str
-) -> None:
+def test_abandoned_release_is_held_until_an_upgrade_to_it(upgrades: list[Upgrade], held: str) -> None:
     assert history(*upgrades).held == {images(name).digests for name in held}
 
 
-def test_a_rollback_is_not_rolled_back() -> None:
-    """It would install what an administrator has just abandoned."""
+def test_rollback_cannot_be_rolled_back() -> None:
+    """Check a rollback of a rollback, which would install the release that an administrator abandoned."""
     new = upgrade("a", "b")
     assert history(new).to_roll_back == new
     assert history(new, upgrade("b", "c", UpgradeOutcome.WENT_BACK)).to_roll_back == new
@@ -94,7 +92,7 @@ def test_a_rollback_is_not_rolled_back() -> None:
     assert history().to_roll_back is None
 
 
-def test_the_history_survives_and_is_private(files: Files) -> None:
+def test_history_is_saved_in_a_private_file(files: Files) -> None:
     kept = history(upgrade("a", "b"))
     write_history(files, kept)
     assert read_history(files) == kept

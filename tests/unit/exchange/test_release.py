@@ -1,4 +1,4 @@
-"""The release catalogue: names for pairs of digests, ties included."""
+"""The release catalogue: names for pairs of digests, including several names for one pair."""
 
 import os
 from datetime import date
@@ -31,7 +31,7 @@ TIE = "".join(
 )
 
 
-def test_the_same_images_under_two_labels_are_the_newer_release() -> None:
+def test_images_with_two_labels_count_as_the_newer_release() -> None:
     catalogue = parse(TIE, "releases.toml")
     both, mixed = Digests(digest("a"), digest("b")), Digests(digest("a"), digest("d"))
     assert [release.label for release in catalogue.named(both)] == ["20260301.1", "20260101.1"]
@@ -40,14 +40,14 @@ def test_the_same_images_under_two_labels_are_the_newer_release() -> None:
     assert (catalogue.named(mixed), catalogue.behind(mixed)) == ([], None), "one of two is no release"
 
 
-def test_a_release_without_a_label_is_called_by_its_day() -> None:
+def test_release_without_a_label_is_named_after_its_day() -> None:
     catalogue = parse(table("2025-07-21", "a", "b"), "releases.toml")
     assert catalogue.with_name("2025-07-21") == catalogue.newest
     assert catalogue.newest is not None
     assert catalogue.newest.published == date(2025, 7, 21)
 
 
-def test_a_release_for_hosts_of_another_architecture_is_left_out() -> None:
+def test_release_for_another_architecture_is_left_out() -> None:
     here = os.uname().machine
     other = {"x86_64": "aarch64", "aarch64": "x86_64"}[here]
     ours, theirs = table("2026-01-01", "a", "b", "1"), table("2026-02-01", "c", "d", "2")
@@ -56,19 +56,19 @@ def test_a_release_for_hosts_of_another_architecture_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("label", ["", "20260101.1"])
-def test_the_agent_reads_the_release_that_the_monitor_writes(label: str) -> None:
+def test_agent_reads_the_release_of_the_monitor(label: str) -> None:
     newest = present(parse(table("2026-01-01", "a", "b", label), "releases.toml").newest)
     assert Release.model_validate_json(newest.model_dump_json()) == newest
 
 
-def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
+def test_list_of_the_vendor_has_two_labels_for_one_release() -> None:
     catalogue = published()
     assert catalogue.newest is not None
     names = [release.label for release in catalogue.named(catalogue.newest.digests)]
     assert names == ["20260407.1", "20251028.1"]
 
 
-def test_a_share_of_the_sites_is_reached_and_a_larger_one_holds_the_smaller() -> None:
+def test_larger_share_of_sites_includes_the_smaller_one() -> None:
     sites = [f"site {number}" for number in range(2000)]
     reached = {}
     for share in (0, 10, 50, 100):
@@ -81,7 +81,7 @@ def test_a_share_of_the_sites_is_reached_and_a_larger_one_holds_the_smaller() ->
     assert reached[10] < reached[50]
 
 
-def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_runs() -> None:
+def test_held_release_is_not_offered_and_none_is_downgraded() -> None:
     first, held = table("2026-01-01", "a", "b"), f"{table('2026-01-02', 'c', 'd')}percent = 0\n"
     catalogue = parse(first + held, "x")
     newest, older = catalogue.releases
@@ -113,7 +113,7 @@ def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_ru
         (table("2026-01-01", "a", "b", "x y"), "label: must match"),
     ],
 )
-def test_a_wrong_catalogue_is_refused_with_its_place(text: str, words: str) -> None:
+def test_invalid_catalogue_is_refused_with_its_place(text: str, words: str) -> None:
     with refused(UsageError, "releases-invalid") as caught:
         parse(text, "/etc/mstunnel-setup/releases.toml")
     assert words in caught.value.message

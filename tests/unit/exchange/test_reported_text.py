@@ -1,4 +1,4 @@
-"""Texts that the agent reports with their templates, so that the host can translate them."""
+"""Texts of the agent with their templates, which the host can translate."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.cases import every
 
 
 def test_rows_reach_the_host_with_their_templates(tmp_path: Path) -> None:
-    """A value that the agent has from elsewhere is filled in, and never taken for a template."""
+    """Check that a value from elsewhere is inserted and never used as a template."""
     files = Files(tmp_path)
     at = datetime(2026, 5, 1, tzinfo=UTC)
     said = text("{registry} answered {age} ago", registry="{evil.__class__}", age="9 s")
@@ -42,6 +42,6 @@ def test_rows_reach_the_host_with_their_templates(tmp_path: Path) -> None:
 
 
 @every("template", ["{a.__class__}", "{a:>99999999}", "{0}", "{", "{a!r}"])
-def test_a_template_that_could_format_more_than_values_is_refused(template: str) -> None:
+def test_template_that_formats_more_than_values_is_refused(template: str) -> None:
     with pytest.raises(ValidationError):
         ReportedText.model_validate({"template": template, "values": {"a": "x"}})

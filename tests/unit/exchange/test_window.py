@@ -1,4 +1,4 @@
-"""Window arithmetic: whole days, midnight, every time zone, and the days on which clocks change."""
+"""Window arithmetic: whole days, midnight, every time zone, and days with a clock change."""
 
 import itertools
 import time as clock
@@ -22,14 +22,12 @@ anywhere = st.builds(Window, times, times, zones)
 
 
 @given(windows, moments)
-def test_the_next_opening_is_within_a_day_where_clocks_are_not_changed(window: Window, now: datetime) -> None:
+def test_window_without_clock_changes_opens_within_a_day(window: Window, now: datetime) -> None:
     assert now <= window.opens(now) < now + timedelta(days=1)
 
 
 @given(anywhere, moments)
-def test_the_next_opening_is_within_two_days_and_it_is_closed_until_then(
-    window: Window, now: datetime
-) -> None:
+def test_window_opens_within_two_days_and_is_closed_until_then(window: Window, now: datetime) -> None:
     opening = window.opens(now)
     assert window.contains(opening)
     assert now <= opening < now + timedelta(days=2, hours=1)
@@ -39,7 +37,7 @@ def test_the_next_opening_is_within_two_days_and_it_is_closed_until_then(
 
 
 @given(anywhere, moments)
-def test_a_window_and_the_rest_of_the_day_never_overlap(window: Window, now: datetime) -> None:
+def test_window_and_its_complement_never_overlap(window: Window, now: datetime) -> None:
     rest = Window(window.end, window.start, window.zone)
     if window.start != window.end:
         assert window.contains(now) != rest.contains(now)
@@ -49,8 +47,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = Window(time(22), time(23), BERLIN)
 
 
-def test_a_window_in_a_zone_follows_its_clocks_and_one_with_an_offset_does_not() -> None:
-    """22-23 in Berlin, declared in summer: an hour off in winter, unless the zone is known."""
+def test_only_a_window_in_a_zone_follows_clock_changes() -> None:
+    """Check 22-23 in Berlin, declared in summer: an hour off in winter unless the zone is known."""
     fixed = Window(time(22), time(23), timezone(timedelta(hours=2)))
     summer, winter = datetime(2026, 10, 24, 20, 30, tzinfo=UTC), datetime(2026, 10, 25, 21, 30, tzinfo=UTC)
     assert [NIGHT.contains(moment) for moment in (summer, winter)] == [True, True]
@@ -59,9 +57,7 @@ def test_a_window_in_a_zone_follows_its_clocks_and_one_with_an_offset_does_not()
 
 
 @pytest.mark.parametrize("zone_of_host", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
-def test_the_time_zone_of_the_host_does_not_matter(
-    monkeypatch: pytest.MonkeyPatch, zone_of_host: str
-) -> None:
+def test_time_zone_of_the_host_is_ignored(monkeypatch: pytest.MonkeyPatch, zone_of_host: str) -> None:
     monkeypatch.setenv("TZ", zone_of_host)
     clock.tzset()
     try:
@@ -83,7 +79,7 @@ def _utc(day: date, hours: int, minutes: int = 0) -> datetime:
 
 
 @pytest.mark.parametrize("day", [*FORWARD, *BACK])
-def test_the_opening_of_that_day_is_the_one_of_its_clocks(day: date) -> None:
+def test_window_opens_by_the_clocks_of_that_day(day: date) -> None:
     opening = _utc(day, 20 if day in FORWARD else 21)
     assert NIGHT.opens(_utc(day, 3)) == opening
     before = timedelta(hours=23 if day in FORWARD else 25)
@@ -91,20 +87,20 @@ def test_the_opening_of_that_day_is_the_one_of_its_clocks(day: date) -> None:
 
 
 @pytest.mark.parametrize("day", FORWARD)
-def test_an_hour_that_is_left_out_opens_nothing(day: date) -> None:
+def test_window_within_the_skipped_hour_does_not_open(day: date) -> None:
     assert Window(time(2, 30), time(4), BERLIN).opens(_utc(day, 0)) == _utc(day, 1), "at the change"
     assert Window(time(2), time(3), BERLIN).opens(_utc(day, 0)) == _utc(day, 24), "the next day"
 
 
 @pytest.mark.parametrize("day", BACK)
-def test_a_window_that_comes_twice_opens_twice(day: date) -> None:
+def test_window_within_the_repeated_hour_opens_twice(day: date) -> None:
     window = Window(time(2, 30), time(2, 50), BERLIN)
     assert window.opens(_utc(day, 0)) == _utc(day, 0, 30)
     assert window.opens(_utc(day, 0, 50)) == _utc(day, 1, 30)
 
 
 def _changes(zone: ZoneInfo, year: int) -> list[date]:
-    """Days of a year on which the zone's offset changes."""
+    """Return the days of a year on which the zone's offset changes."""
     noons = [datetime(year, 1, 1, 12, tzinfo=UTC) + timedelta(days=day) for day in range(366)]
     pairs = itertools.pairwise(noons)
     return [
@@ -115,8 +111,8 @@ def _changes(zone: ZoneInfo, year: int) -> list[date]:
 
 
 @pytest.mark.parametrize("year", range(2026, 2031))
-def test_around_every_clock_change_the_wall_clock_decides_with_the_offset_of_that_moment(year: int) -> None:
-    """The offset is the one that `mst-admin apply` would send at that moment for the zone in the file."""
+def test_window_follows_the_wall_clock_around_every_change(year: int) -> None:
+    """Check against the offset that `mst-admin apply` would send for the file's zone at that moment."""
     start, end = time(2, 30), time(4, 0)
     seen = 0
     for name in ZONES:

@@ -1,4 +1,4 @@
-"""Accounts come from the files of the host, and what only its own modules know from `getent` and `id`."""
+"""Accounts are read from the host's files, and from `getent` and `id` for directory services."""
 
 import grp
 import os
@@ -21,7 +21,7 @@ esac
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of programs: the host has an account and groups that are in none of its files."""
+    """Put programs into PATH: the host has an account and groups that are not in its files."""
     for name, script in (("getent", GETENT), ("id", "#!/bin/sh\necho '70002 70003'\n")):
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)
@@ -29,7 +29,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_an_account_of_a_directory_service_is_found(directory: Path) -> None:
+def test_account_of_a_directory_service_is_found(directory: Path) -> None:
     found = accounts.find("gateway")
     assert found is not None
     assert found == accounts.Account("gateway", 70001, 70002, "/home/gateway")
@@ -43,18 +43,18 @@ def test_groups_of_a_directory_service_are_found(directory: Path) -> None:
     assert not accounts.is_member("", "idle")
 
 
-def test_what_is_nowhere_is_not_there(directory: Path) -> None:
+def test_unknown_account_and_group_are_not_found(directory: Path) -> None:
     assert accounts.find("nobody-at-all") is None
     assert not accounts.has_group("nobody-at-all")
 
 
-def test_files_come_first(directory: Path) -> None:
+def test_files_take_precedence_over_a_directory_service(directory: Path) -> None:
     root = pwd.getpwuid(0)
     assert accounts.find("root") == accounts.Account("root", 0, root.pw_gid, root.pw_dir)
     assert accounts.has_group(grp.getgrgid(0).gr_name)
 
 
-def test_without_getent_only_the_files_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_getent_only_files_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert accounts.find("gateway") is None
     root = accounts.find("root")

@@ -1,4 +1,4 @@
-"""Packets of a network that only another process sees become a pcap file, within its bounds."""
+"""Packets in another process's network namespace are recorded as a pcap file, within limits."""
 
 import os
 import struct
@@ -14,7 +14,7 @@ from tests.places import for_other_users
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="entering a network needs root")
 
 ACCOUNT = 65534
-# Apart from this program, since there is no way back from a network.
+# A separate program, since a process cannot leave a user namespace again.
 ENTER = """
 import socket, subprocess, sys
 from mstunnel_setup.base.errors import NetworkError
@@ -59,14 +59,14 @@ for piece in pieces:
 
 @pytest.fixture(params=[0, pytest.param(ACCOUNT, marks=for_other_users)], ids=["root", "account"])
 def user(request: pytest.FixtureRequest) -> int:
-    """Who records: root, or the account that owns the network through a user namespace of its own."""
+    """Return the recording user: root, or the account that owns the network in its own user namespace."""
     found: int = request.param
     return found
 
 
 @pytest.fixture
 def process_id(user: int) -> Iterator[int]:
-    """A process alone in a separate network."""
+    """Run a process alone in a separate network namespace."""
     users = ("--user", "--map-root-user") if user else ()
     command = ["unshare", *users, "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, user=user, group=user, extra_groups=()) as process:
@@ -84,7 +84,7 @@ def recorded(process_id: int, user: int, seconds: float, size: int, script: str 
     return done.stdout
 
 
-def test_the_file_is_pcap_and_holds_the_packets(process_id: int, user: int) -> None:
+def test_recording_is_a_pcap_file_with_the_packets(process_id: int, user: int) -> None:
     found = recorded(process_id, user, 0.5, 100_000)
     assert struct.unpack_from("<IHHiIII", found)[::6] == (0xA1B2C3D4, 1)
     assert all(b"packet %d" % number in found for number in range(3))
@@ -92,15 +92,15 @@ def test_the_file_is_pcap_and_holds_the_packets(process_id: int, user: int) -> N
     assert kept == whole > 1000
 
 
-def test_it_ends_at_its_size(process_id: int, user: int) -> None:
+def test_recording_ends_at_its_size_limit(process_id: int, user: int) -> None:
     found = recorded(process_id, user, 20, 2500)
     assert len(found) <= 2500
     assert b"packet 0" in found
     assert b"packet 2" not in found
 
 
-def test_a_client_that_disconnects_ends_it_with_the_packets_so_far(process_id: int, user: int) -> None:
-    """ocserv removes the interface of the client."""
+def test_recording_ends_when_the_client_disconnects(process_id: int, user: int) -> None:
+    """Check the removal of the interface, as ocserv does it when a client disconnects."""
     began = time.monotonic()
     found = recorded(process_id, user, 60, 100_000, LEAVES)
     assert b"the last words" in found

@@ -22,7 +22,7 @@ def changes(tmp_path: Path) -> Iterator[Changes]:
         yield changes
 
 
-def test_without_a_change_only_time_passes(changes: Changes, tmp_path: Path) -> None:
+def test_wait_without_a_change_times_out(changes: Changes, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("")
     assert not changes.wait(0.1)
 
@@ -34,9 +34,7 @@ def test_a_file_that_is_written_ends_the_wait(changes: Changes, tmp_path: Path) 
     assert time.monotonic() - begun < _LONG / 2
 
 
-def test_what_was_replaced_or_removed_before_the_wait_ends_it_at_once(
-    changes: Changes, tmp_path: Path
-) -> None:
+def test_change_before_the_wait_ends_it_at_once(changes: Changes, tmp_path: Path) -> None:
     Files(tmp_path).write("/watched/file", b"content")
     assert changes.wait(_LONG)
     changes.watch(["/watched"])
@@ -49,20 +47,20 @@ def test_a_link_in_place_of_a_file_ends_the_wait(changes: Changes, tmp_path: Pat
     assert changes.wait(_LONG)
 
 
-def test_what_happened_before_the_last_look_is_forgotten(changes: Changes, tmp_path: Path) -> None:
+def test_change_before_the_last_watch_is_ignored(changes: Changes, tmp_path: Path) -> None:
     Files(tmp_path).write("/watched/file", b"content")
     changes.watch(["/watched"])
     assert not changes.wait(0.1)
 
 
-def test_a_directory_that_appears_is_watched_from_the_next_look_on(changes: Changes, tmp_path: Path) -> None:
+def test_new_directory_is_watched_from_the_next_watch_on(changes: Changes, tmp_path: Path) -> None:
     (tmp_path / "missing").mkdir()
     changes.watch(["/missing"])
     Files(tmp_path).write("/missing/file", b"content")
     assert changes.wait(_LONG)
 
 
-def test_a_process_that_ends_ends_the_wait(changes: Changes) -> None:
+def test_end_of_a_process_ends_the_wait(changes: Changes) -> None:
     with subprocess.Popen(["sleep", "0.2"]) as process:
         assert changes.wait(_LONG, [process.pid])
     assert changes.wait(_LONG, [process.pid])

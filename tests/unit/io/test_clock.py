@@ -1,4 +1,4 @@
-"""The clock of the machine."""
+"""The clock of the machine: a wait ends at its time or at a signal."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from mstunnel_setup.io.clock import Clock
 
 
 class StoppedError(Exception):
-    """A signal came."""
+    """The exception that a signal handler raises."""
 
 
 def stop(*_signal: object) -> NoReturn:
@@ -23,7 +23,7 @@ def stop(*_signal: object) -> NoReturn:
 
 @contextmanager
 def handled(handler: Callable[..., None], after: float | None = None) -> Iterator[None]:
-    """SIGUSR1 has this handler, and with `after` comes after so many seconds."""
+    """Handle SIGUSR1 with `handler`, and send it after `after` seconds, if given."""
     before = signal.signal(signal.SIGUSR1, handler)
     timer = threading.Timer(after or 0, os.kill, (os.getpid(), signal.SIGUSR1))
     if after is not None:
@@ -36,12 +36,12 @@ def handled(handler: Callable[..., None], after: float | None = None) -> Iterato
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_a_signal_that_comes_just_before_a_long_wait_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`mst-admin servers --watch` went on for up to 30 s after such a Ctrl-C."""
+def test_signal_just_before_a_long_wait_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check a race of Ctrl-C: `mst-admin servers --watch` once continued for up to 30 s."""
     times = iter([0.0, 0.0, 30.0])
 
     def monotonic() -> float:
-        """The second reading is the last thing before the wait."""
+        """Send the signal at the second reading, immediately before the wait."""
         if (now := next(times)) == 0.0:
             os.kill(os.getpid(), signal.SIGUSR1)
         return now
@@ -53,13 +53,13 @@ def test_a_signal_that_comes_just_before_a_long_wait_ends_it_at_once(monkeypatch
     assert time.monotonic() - started < 10
 
 
-def test_a_handler_that_raises_ends_a_wait() -> None:
+def test_signal_handler_that_raises_ends_a_wait() -> None:
     with handled(stop, after=0.1), pytest.raises(StoppedError):
         Clock().sleep(30)
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
-def test_a_wait_takes_its_time(in_thread: bool) -> None:
+def test_wait_takes_its_full_time(in_thread: bool) -> None:
     started = time.monotonic()
     if in_thread:
         thread = threading.Thread(target=Clock().sleep, args=(0.05,))

@@ -1,4 +1,4 @@
-"""The HTTP of the endpoint probe, over real sockets, and the certificate that no server can know."""
+"""HTTP of the endpoint probe over real sockets, and the client certificate that no server knows."""
 
 import itertools
 import shutil
@@ -22,10 +22,10 @@ from mstunnel_setup.io.network import Limited, exchange, show_unknown_certificat
 
 
 def answered(head: bytes) -> tuple[int, datetime | None]:
-    """What is read of a server that sends `head` and closes the connection."""
+    """Return the response that is read from a server that sends `head` and closes the connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        # As much as the kernel takes at once is more than is read.
+        # The kernel takes more at once than is read.
         theirs.settimeout(0)
         theirs.send(head)
         theirs.shutdown(socket.SHUT_WR)
@@ -39,7 +39,7 @@ def answered(head: bytes) -> tuple[int, datetime | None]:
 
 @contextmanager
 def sending(pieces: Iterable[bytes], pause: float = 0.0) -> Iterator[tuple[socket.socket, list[int]]]:
-    """A connection to a server that sends these pieces, and how many bytes it got rid of."""
+    """Connect to a server that sends these pieces; the list has the number of bytes sent of each."""
     ours, theirs = socket.socketpair()
     sent: list[int] = []
 
@@ -64,12 +64,12 @@ def test_status_and_date_are_read() -> None:
 
 
 @pytest.mark.parametrize("head", [b"", b"220 mail\r\n", b"HTTP/1.1 twohundred\r\n\r\n", b"\xff" * 99])
-def test_what_is_not_http_has_no_status(head: bytes) -> None:
+def test_response_that_is_not_http_has_no_status(head: bytes) -> None:
     assert answered(head) == (0, None)
 
 
 @given(st.binary())
-def test_no_answer_makes_the_reader_crash(data: bytes) -> None:
+def test_any_response_is_read_without_an_exception(data: bytes) -> None:
     for answer in (data, b"HTTP/1.1 " + data, b"HTTP/1.1 200 OK\r\nDate: " + data + b"\r\n\r\n"):
         status, _ = answered(answer)
         assert 0 <= status <= 999
@@ -78,16 +78,16 @@ def test_no_answer_makes_the_reader_crash(data: bytes) -> None:
 @pytest.mark.parametrize(
     "line", [b"x" * 1024, b"Header: " + b"x" * 60_000 + b"\r\n", b"\r\nHTTP/1.1 100 Continue\r\n" * 64]
 )
-def test_a_head_without_end_is_read_up_to_its_limit(line: bytes) -> None:
+def test_endless_header_is_read_up_to_the_limit(line: bytes) -> None:
     clock = Clock()
     endless = itertools.chain([b"HTTP/1.1 100 Continue\r\n"], itertools.repeat(line, 100_000))
     with sending(endless) as (connection, sent):
         exchange(Limited(connection, clock, clock.monotonic() + 10), "GET", "/", {"Host": "h"})
-        # What the kernel holds for the reader comes on top.
+        # The kernel's buffer holds some more.
         assert sum(sent) < 1_000_000
 
 
-def test_a_server_that_sends_a_byte_at_a_time_gets_no_more_time() -> None:
+def test_slow_response_ends_at_the_deadline() -> None:
     clock = Clock()
     began = clock.monotonic()
     with sending(itertools.repeat(b"x", 100), pause=0.1) as (connection, _sent), pytest.raises(TimeoutError):
@@ -97,7 +97,7 @@ def test_a_server_that_sends_a_byte_at_a_time_gets_no_more_time() -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[int]:
-    """Asks for a certificate, takes any, and serves a page about the connection."""
+    """Run a server that requests a certificate, accepts any, and serves a page about the connection."""
     openssl = shutil.which("openssl")
     assert openssl is not None
     trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
@@ -128,9 +128,9 @@ def page(port: int, *, shown: bool, version: ssl.TLSVersion) -> str:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_the_server_sees_it(server: int, version: ssl.TLSVersion) -> None:
+def test_server_sees_the_client_certificate(server: int, version: ssl.TLSVersion) -> None:
     assert "mst-readiness" in page(server, shown=True, version=version)
 
 
-def test_without_it_the_server_sees_none(server: int) -> None:
+def test_server_sees_no_certificate_if_none_is_sent(server: int) -> None:
     assert "mst-readiness" not in page(server, shown=False, version=ssl.TLSVersion.TLSv1_3)

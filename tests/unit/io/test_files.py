@@ -1,4 +1,4 @@
-"""The file writer keeps its six properties and refuses unsafe places."""
+"""The file writer has six properties and refuses unsafe paths."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ def test_writes_content_and_mode(files: Files) -> None:
     assert _state(files, "/etc/secret").mode == 0o600
 
 
-def test_replaces_whole_and_leaves_no_temporary_file(files: Files) -> None:
+def test_write_replaces_a_file_and_leaves_no_temporary_file(files: Files) -> None:
     files.write("/etc/name", b"old" * 1000)
     files.write("/etc/name", b"new")
     assert files.read("/etc/name") == b"new"
@@ -62,7 +62,7 @@ def test_secret_file_is_never_readable_by_others(files: Files, monkeypatch: pyte
     assert born == [0o600, 0o600]
 
 
-def test_file_and_directory_reach_the_disk_before_the_write_returns(
+def test_file_and_directory_are_synced_before_write_returns(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
@@ -82,7 +82,7 @@ def test_file_and_directory_reach_the_disk_before_the_write_returns(
     assert order == ["file", "rename", "directory"]
 
 
-def test_a_hard_link_at_the_target_keeps_what_its_other_name_holds(files: Files, tmp_path: Path) -> None:
+def test_write_leaves_another_hard_link_unchanged(files: Files, tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("untouched")
     (tmp_path / "etc/name").hardlink_to(tmp_path / "theirs")
     files.write("/etc/name", b"x", 0o640)
@@ -90,7 +90,7 @@ def test_a_hard_link_at_the_target_keeps_what_its_other_name_holds(files: Files,
     assert (tmp_path / "theirs").stat().st_mode & 0o777 != 0o640
 
 
-def test_refuses_to_append_to_a_file_with_a_second_name(files: Files, tmp_path: Path) -> None:
+def test_refuses_to_append_to_a_file_with_hard_links(files: Files, tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("untouched")
     (tmp_path / "etc/log").hardlink_to(tmp_path / "theirs")
     with refused(FileError, "path-hard-linked"), files.appender("/etc/log"):
@@ -106,7 +106,7 @@ def _append(files: Files, path: str) -> None:
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("../elsewhere"), os.mkdir])
 @pytest.mark.parametrize("change", [lambda files, path: files.write(path, b"x"), _append])
 @pytest.mark.timeout(20)
-def test_refuses_to_write_to_what_is_no_file(
+def test_refuses_to_write_to_other_kinds_of_files(
     files: Files, tmp_path: Path, make: Callable[[Path], None], change: Callable[[Files, str], None]
 ) -> None:
     (tmp_path / "elsewhere").write_text("untouched")
@@ -117,7 +117,7 @@ def test_refuses_to_write_to_what_is_no_file(
 
 
 @pytest.mark.timeout(20)
-def test_a_pipe_with_a_name_is_refused_instead_of_waited_for(files: Files, tmp_path: Path) -> None:
+def test_named_pipe_is_refused_at_once(files: Files, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "etc/fifo")
     with refused(FileError, "path-not-regular"):
         files.read("/etc/fifo")
@@ -137,7 +137,7 @@ GIVEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
 
 @pytest.mark.parametrize(("make", "code", "words"), GIVEN.values(), ids=GIVEN)
 @pytest.mark.timeout(20)
-def test_a_wrong_path_of_an_administrator_is_wrong_usage(
+def test_unusable_path_of_an_administrator_is_a_usage_error(
     files: Files, tmp_path: Path, make: Callable[[Path], None], code: str, words: str
 ) -> None:
     given = tmp_path / "given"
@@ -148,7 +148,7 @@ def test_a_wrong_path_of_an_administrator_is_wrong_usage(
         assert (caught.value.code, caught.value.message) == (code, f"cannot read {given}: {words}")
 
 
-def test_a_pipe_that_the_shell_has_opened_is_read(files: Files) -> None:
+def test_pipe_of_a_process_substitution_is_read(files: Files) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"a secret of <(command)")
     os.close(writing)
@@ -157,7 +157,7 @@ def test_a_pipe_that_the_shell_has_opened_is_read(files: Files) -> None:
 
 
 class _Swapping:
-    """The module `os` for the writer; before call number `at` a directory is replaced by a link."""
+    """The module `os` for the writer, which replaces a directory by a link before call number `at`."""
 
     def __init__(self, at: int, swap: Callable[[], None]) -> None:
         self._at, self._swap, self.calls = at, swap, 0
@@ -184,10 +184,10 @@ _CHANGES: dict[str, Callable[[Files], object]] = {
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-def test_a_parent_swapped_for_a_link_at_any_moment_leads_nowhere(
+def test_parent_replaced_by_a_link_at_any_moment_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """An attacker who may rename the directory above puts a link to another place there, at every call."""
+    """Check every system call: an attacker who may rename the directory above places a link before it."""
     for at in range(1, 200):
         place = tmp_path / str(at)
         for name in ("etc/sub/empty", "elsewhere/empty"):
@@ -213,7 +213,7 @@ def test_a_parent_swapped_for_a_link_at_any_moment_leads_nowhere(
 
 
 @pytest.mark.parametrize("path", ["relative", "/etc/../name"])
-def test_refuses_paths_that_are_not_plain(files: Files, path: str) -> None:
+def test_refuses_relative_paths_and_dots(files: Files, path: str) -> None:
     with refused(FileError, "path-not-absolute"):
         files.write(path, b"x")
 
@@ -227,7 +227,7 @@ def test_refuses_paths_that_are_not_plain(files: Files, path: str) -> None:
         (5, "file-error", "Fix the cause"),
     ],
 )
-def test_explains_what_the_disk_says(
+def test_error_of_the_disk_is_explained(
     files: Files, monkeypatch: pytest.MonkeyPatch, number: int, code: str, hint: str
 ) -> None:
     files.write("/etc/name", b"old")
@@ -244,7 +244,7 @@ def test_explains_what_the_disk_says(
     assert files.names("/etc") == ["name"]
 
 
-def test_link_is_switched_and_removed(files: Files) -> None:
+def test_link_is_replaced_and_removed(files: Files) -> None:
     files.link("/etc/active", "one")
     files.link("/etc/active", "two")
     assert _state(files, "/etc/active").target == "two"
@@ -269,7 +269,7 @@ def test_appender_appends_and_cuts(files: Files) -> None:
     assert _state(files, "/etc/log").mode == 0o600
 
 
-def test_a_tree_is_removed_but_not_what_a_link_in_it_leads_to(files: Files, tmp_path: Path) -> None:
+def test_removal_of_a_tree_follows_no_links(files: Files, tmp_path: Path) -> None:
     files.make_directories("/etc/tree/below")
     files.write("/etc/tree/below/file", b"x")
     files.write("/etc/elsewhere", b"stays")
@@ -291,26 +291,26 @@ def _socket(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [_socket, os.mkfifo, lambda path: path.symlink_to("x"), Path.touch])
 @pytest.mark.timeout(20)
-def test_whatever_is_named_like_a_temporary_file_is_swept(
+def test_leftover_temporary_file_of_any_kind_is_removed(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # the address of a socket is short
+    monkeypatch.chdir(tmp_path)  # the address of a socket must be short
     make(Path("etc", _LEFTOVER))
     files.write("/etc/name", b"x")
     assert files.names("/etc") == ["name"]
 
 
-def test_a_directory_named_like_a_temporary_file_keeps_no_write_from_its_end(files: Files) -> None:
+def test_directory_named_like_a_temporary_file_is_ignored(files: Files) -> None:
     files.make_directory(f"/etc/{_LEFTOVER}")
     files.write("/etc/name", b"x")
     assert files.read("/etc/name") == b"x"
 
 
 @pytest.mark.parametrize("vanishing_before", ["stat", "open", "unlink"])
-def test_a_temporary_file_that_disappears_meanwhile_is_no_matter(
+def test_temporary_file_that_disappears_is_ignored(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vanishing_before: str
 ) -> None:
-    """Another process sweeps at the same moment."""
+    """Check a race: another process removes leftover files at the same moment."""
     leftover = tmp_path / "etc" / _LEFTOVER
     leftover.touch()
     original = getattr(os, vanishing_before)
@@ -327,7 +327,7 @@ def test_a_temporary_file_that_disappears_meanwhile_is_no_matter(
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
-def test_without_knowing_whose_the_directory_is_nothing_is_written(
+def test_nothing_is_written_if_the_directory_has_no_known_owner(
     files: Files, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def failing(path: str | Path, **_options: object) -> os.stat_result:
@@ -342,7 +342,7 @@ def test_without_knowing_whose_the_directory_is_nothing_is_written(
     assert files.names("/etc") == ["agent"]
 
 
-def test_kinds_are_those_behind_links(tmp_path: Path) -> None:
+def test_kind_of_a_link_is_that_of_its_target(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path)
     assert (kind_at(tmp_path / "file"), kind_at(tmp_path / "link")) == ("file", "directory")
@@ -350,12 +350,12 @@ def test_kinds_are_those_behind_links(tmp_path: Path) -> None:
     assert kind_at(tmp_path / "file" / "below") is None
 
 
-def test_a_name_that_is_too_long_is_wrong_usage(tmp_path: Path) -> None:
+def test_too_long_name_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="File name too long"):
         refuse_present(tmp_path / ("a" * 300))
 
 
-def test_a_closed_directory_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_directory_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(_path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -364,7 +364,7 @@ def test_a_closed_directory_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.M
         refuse_present(tmp_path)
 
 
-def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
+def test_existing_file_is_refused_for_a_new_one(tmp_path: Path) -> None:
     refuse_present(tmp_path / "new")
     with refused(UsageError, "file-exists"):
         refuse_present(tmp_path)

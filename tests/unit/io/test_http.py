@@ -1,4 +1,4 @@
-"""The HTTP session trusts the given roots, whatever the environment contains, and limits its retries."""
+"""The HTTP session trusts only the given roots and limits its retries, whatever the environment says."""
 
 import gzip
 import re
@@ -27,7 +27,7 @@ from tests.unit.readiness.servers import serving
 
 @dataclass
 class Server:
-    """A TLS server that gives the prepared answers, one after the other; `body` in pieces, with pauses."""
+    """A TLS server that sends the prepared answers in turn; `body` in pieces, with pauses."""
 
     url: str
     ca_file: str
@@ -61,7 +61,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_environment_cannot_replace_the_trust(
+def test_environment_cannot_replace_trusted_roots(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     other = tmp_path / "other.pem"
@@ -72,7 +72,7 @@ def test_environment_cannot_replace_the_trust(
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_environment_cannot_add_trust_and_the_issuer_is_named(
+def test_environment_cannot_add_trusted_roots(
     server: Server, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, server.ca_file)
@@ -83,7 +83,7 @@ def test_environment_cannot_add_trust_and_the_issuer_is_named(
     assert "--ca-file" in caught.value.hint
 
 
-def test_a_clock_that_is_behind_is_distinguished_from_an_untrusted_server(
+def test_slow_clock_is_told_apart_from_an_untrusted_server(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object, **__: object) -> NoReturn:
@@ -95,7 +95,7 @@ def test_a_clock_that_is_behind_is_distinguished_from_an_untrusted_server(
     assert "timedatectl" in caught.value.hint
 
 
-def test_waits_as_long_as_the_server_says(server: Server) -> None:
+def test_waits_as_long_as_the_server_requests(server: Server) -> None:
     clock = FakeClock()
     server.answers += [(429, {"Retry-After": "7"}), (503, {"Retry-After": "3"}), (200, {})]
     assert HttpSession(clock, server.ca_file).get(server.url).status_code == 200
@@ -111,13 +111,13 @@ def test_all_requests_of_a_session_wait_while_a_server_throttles(server: Server)
         clock.elapsed = 2.0
         session.get(server.url)
 
-    # What another thread sends during the pause waits for its end.
+    # A request of another thread during the pause waits for its end.
     clock.during.append(after_two_seconds)
     assert session.get(server.url).status_code == 200
     assert clock.naps == [7.0, 5.0]
 
 
-def test_gives_the_answer_back_when_the_deadline_is_over(server: Server) -> None:
+def test_last_response_is_returned_at_the_deadline(server: Server) -> None:
     clock = FakeClock()
     server.answers += [(503, {"Retry-After": "500"})]
     assert HttpSession(clock, server.ca_file, deadline=60).get(server.url).status_code == 503
@@ -140,7 +140,7 @@ def test_a_post_that_may_have_worked_is_not_repeated(server: Server) -> None:
     ],
     ids=["counted", "chunked", "redirection"],
 )
-def test_a_body_that_drips_is_given_up_at_the_deadline(
+def test_slow_body_is_abandoned_at_the_deadline(
     server: Server, status: int, headers: dict[str, str], piece: bytes
 ) -> None:
     server.answers.append((status, headers))
@@ -151,14 +151,14 @@ def test_a_body_that_drips_is_given_up_at_the_deadline(
     assert 0.8 <= time.monotonic() - started < 5
 
 
-def test_a_body_that_stops_is_given_up_as_late(server: Server) -> None:
+def test_stalled_body_is_a_timeout(server: Server) -> None:
     server.answers.append((200, {"Content-Length": "2"}))
     server.body, server.pause = [b"x"], 1.0
     with refused(NetworkError, "network-timeout"):
         HttpSession(Clock(), server.ca_file, timeout=0.3, deadline=0).get(server.url)
 
 
-def test_a_body_without_end_is_given_up(server: Server) -> None:
+def test_endless_body_is_refused(server: Server) -> None:
     server.answers.append((200, {"Transfer-Encoding": "chunked"}))
     server.body = [b"10000\r\n" + b"x" * 0x10000 + b"\r\n"] * 1000
     with refused(NetworkError, "answer-too-large") as caught:
@@ -166,7 +166,7 @@ def test_a_body_without_end_is_given_up(server: Server) -> None:
     assert caught.value.message == f"{server.url[8:-1]} sent more than 1 MiB"
 
 
-def test_a_whole_body_leaves_the_connection_for_the_next_request(server: Server) -> None:
+def test_connection_is_reused_after_a_complete_body(server: Server) -> None:
     compressed = gzip.compress(b"abc" * 50_000)
     server.answers += [(200, {"Content-Length": str(len(compressed)), "Content-Encoding": "gzip"})] * 2
     server.body = [compressed[:100], compressed[100:]]
@@ -176,7 +176,7 @@ def test_a_whole_body_leaves_the_connection_for_the_next_request(server: Server)
     assert len(server.connections) == 1
 
 
-def test_a_server_that_is_not_there_is_named_soon() -> None:
+def test_unreachable_server_is_reported_soon() -> None:
     clock = FakeClock()
     with refused(NetworkError, "network-unreachable", match="localhost:1") as caught:
         HttpSession(clock, deadline=600).get("https://localhost:1/")
@@ -184,7 +184,7 @@ def test_a_server_that_is_not_there_is_named_soon() -> None:
     assert "HTTPSConnection" not in caught.value.message
 
 
-def test_unreadable_roots_are_named(tmp_path: Path) -> None:
+def test_unreadable_roots_are_reported(tmp_path: Path) -> None:
     with refused(NetworkError, "ca-file-unreadable"):
         HttpSession(FakeClock(), str(tmp_path / "none.pem"))
     with refused(NetworkError, "ca-file-unreadable", match="/etc/mstunnel/ca-trust"):
@@ -192,13 +192,13 @@ def test_unreadable_roots_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://[fd00::1/", "https://localhost:99999/", "https://a]b/"])
-def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
+def test_malformed_address_is_refused(url: str) -> None:
     with refused(NetworkError, "address-unreadable"):
         HttpSession(FakeClock()).get(url)
 
 
 @pytest.mark.parametrize("proxy", ["http://[fd00::1", "[", "http://]", "http://a:99999"])
-def test_a_proxy_that_cannot_be_read_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malformed_proxy_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(NetworkError):
         HttpSession(FakeClock()).get("https://localhost/")
@@ -213,10 +213,10 @@ def test_a_proxy_that_cannot_be_read_is_refused(proxy: str, monkeypatch: pytest.
         ("http://proxy.example:3128", ("proxy.example", 3128)),
     ],
 )
-def test_a_proxy_without_a_port_is_looked_for_where_requests_connects_to_it(
+def test_proxy_without_a_port_has_the_default_of_requests(
     monkeypatch: pytest.MonkeyPatch, proxy: str, place: tuple[str, int]
 ) -> None:
-    """To name the issuer of an untrusted certificate, and for the root certificate of a lab tenant."""
+    """Check both users of the default port: the issuer of an untrusted certificate, and a lab's root."""
     tried: list[object] = []
 
     class Connection:
@@ -255,7 +255,7 @@ def test_a_proxy_without_a_port_is_looked_for_where_requests_connects_to_it(
     ("host", "reason"),
     [("proxy.invalid", "Failed to resolve 'proxy.invalid'"), ("127.0.0.1", "Connection refused")],
 )
-def test_a_proxy_that_cannot_be_reached_is_named_with_the_cause(
+def test_unreachable_proxy_is_reported_with_the_cause(
     address: str, host: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy"):
@@ -268,7 +268,7 @@ def test_a_proxy_that_cannot_be_reached_is_named_with_the_cause(
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "503 no such host"])
-def test_a_proxy_that_refuses_is_named_with_its_answer(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusal_of_a_proxy_is_reported_with_its_status(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda connection: connection.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())) as port:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
         with refused(NetworkError, "proxy-failed") as caught:
@@ -278,7 +278,7 @@ def test_a_proxy_that_refuses_is_named_with_its_answer(status: str, monkeypatch:
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_only_what_carries_no_body_follows_a_redirect(server: Server, status: int) -> None:
+def test_only_requests_without_a_body_follow_redirects(server: Server, status: int) -> None:
     server.answers = [(status, {"Location": server.url}), (200, {}), (status, {"Location": server.url})]
     session = HttpSession(Clock(), server.ca_file)
     assert [session.get(server.url).status_code, session.post(server.url).status_code] == [200, status]
@@ -287,7 +287,7 @@ def test_only_what_carries_no_body_follows_a_redirect(server: Server, status: in
 SECRET = "hunter2hunter2"
 
 
-def test_a_request_is_logged_without_its_secrets_and_only_while_a_log_wants_it(server: Server) -> None:
+def test_requests_are_logged_without_secrets_while_asked_for(server: Server) -> None:
     told: list[str] = []
     server.answers += [(201, {"request-id": "11111111-2222-3333-4444-555555555555"}), (201, {})]
     session = HttpSession(FakeClock(), server.ca_file)
@@ -302,7 +302,7 @@ def test_a_request_is_logged_without_its_secrets_and_only_while_a_log_wants_it(s
     assert SECRET not in line
 
 
-def test_a_request_without_an_answer_is_logged_too() -> None:
+def test_request_without_a_response_is_logged() -> None:
     told: list[str] = []
     with log_requests(told.append), pytest.raises(NetworkError):
         HttpSession(FakeClock(), timeout=1, deadline=0).get("http://127.0.0.1:1/beta")

@@ -1,4 +1,4 @@
-"""The web server for this machine: where it listens, what it answers, and that no other user reaches it."""
+"""The local web server: its addresses, its responses, and no access for other users."""
 
 import socket
 import stat
@@ -39,13 +39,13 @@ def ask(peer: socket.socket, path: str = "/metrics", method: str = "GET") -> Ans
 
 @contextmanager
 def running(address: str, page: Page = PAGE) -> Iterator[tuple[str, int]]:
-    """A server that answers meanwhile; host and port it listens on."""
+    """Run a server and yield host and port that it listens on."""
     with listening(local_address(address), page) as server, serving(server):
         yield server.socket.getsockname()[:2]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "127.8.8.8:0", "[::1]:0"])
-def test_the_page_is_served_on_the_loopback(address: str) -> None:
+def test_page_is_served_on_loopback_addresses(address: str) -> None:
     with running(address) as at:
         answer = ask(socket.create_connection(at))
     assert (answer.status, answer.body) == (200, CONTENT)
@@ -63,7 +63,7 @@ def test_the_page_is_served_on_a_unix_socket_of_owner_and_group(tmp_path: Path) 
     assert not path.exists()
 
 
-def test_there_is_one_page_and_it_can_only_be_read() -> None:
+def test_only_get_of_the_one_page_is_answered() -> None:
     with running("127.0.0.1:0") as at:
         found = {path: ask(socket.create_connection(at), path).status for path in ("/", "/metrics/../etc")}
         posted = ask(socket.create_connection(at), method="POST").status
@@ -76,7 +76,7 @@ def test_without_content_the_page_is_unavailable() -> None:
         assert ask(socket.create_connection(at)).status == 503
 
 
-def test_a_client_that_sends_nothing_keeps_nobody_waiting() -> None:
+def test_silent_client_does_not_block_others() -> None:
     with running("127.0.0.1:0") as at, socket.create_connection(at):
         assert ask(socket.create_connection(at)).status == 200
 
@@ -88,7 +88,7 @@ PATHS = "unix:metrics.sock unix: /run/metrics.sock"
 
 
 @every("address", ["", *f"{OF_OTHERS} {NAMES} {NO_PORT} {PATHS}".split()])
-def test_no_other_address_is_accepted(address: str) -> None:
+def test_addresses_beyond_the_loopback_are_refused(address: str) -> None:
     with pytest.raises(SetupError) as caught:
         local_address(address)
     assert (caught.value.code, caught.value.exit_code) == ("listen-address-refused", ExitCode.USAGE)
@@ -105,7 +105,7 @@ def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
         assert path.exists(), "the socket of the other server stays"
 
 
-def test_a_socket_that_a_killed_process_left_behind_is_replaced(tmp_path: Path) -> None:
+def test_socket_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "metrics.sock"
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(path))
@@ -114,7 +114,7 @@ def test_a_socket_that_a_killed_process_left_behind_is_replaced(tmp_path: Path) 
         assert ask(peer).body == CONTENT
 
 
-def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
+def test_file_that_is_not_a_socket_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     path.write_text("mine")
     with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{path}"), PAGE):
@@ -123,6 +123,6 @@ def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["nowhere/metrics.sock", "x" * 200])
-def test_a_path_where_no_socket_can_be_is_an_error(tmp_path: Path, path: str) -> None:
+def test_impossible_path_of_a_socket_is_an_error(tmp_path: Path, path: str) -> None:
     with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{tmp_path}/{path}"), PAGE):
         pass

@@ -1,4 +1,4 @@
-"""Whose network namespace a descriptor is: the kernel of this machine answers, for real namespaces."""
+"""The owner of a network namespace, read by the kernel of this machine for real namespaces."""
 
 import ctypes
 import os
@@ -33,13 +33,13 @@ def become(uid: int) -> None:
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)
-    # A process that has changed its user may not open its own /proc files for writing (PR_SET_DUMPABLE).
+    # After a change of user, a process may not write to its /proc files (PR_SET_DUMPABLE, prctl(2)).
     ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
 
 
 @contextmanager
 def descriptor_of(make: Callable[[], int]) -> Iterator[int]:
-    """What `make` opens in a separate process, which is gone by the time it is looked at."""
+    """Yield the descriptor that `make` opens in a separate process, which has ended by then."""
     ours, theirs = socket.socketpair()
 
     def run() -> None:
@@ -65,7 +65,7 @@ def network_of(uid: int) -> int:
 
 
 def nested() -> int:
-    """Of a user namespace inside that of the account, which the account also owns."""
+    """Open a namespace of a user namespace inside that of the account, which the account also owns."""
     become(ACCOUNT)
     unshare(_USERS)
     is_root_inside(ACCOUNT)
@@ -91,7 +91,7 @@ def users() -> int:
 
 
 @pytest.mark.parametrize("uid", [ACCOUNT, OTHER])
-def test_the_owner_of_a_network_namespace_is_known(uid: int) -> None:
+def test_network_namespace_has_its_owner(uid: int) -> None:
     with descriptor_of(lambda: network_of(uid)) as descriptor:
         assert owner(descriptor) == uid
 
@@ -110,13 +110,13 @@ def test_the_owner_of_a_network_namespace_is_known(uid: int) -> None:
     ],
     ids=["host", "root", "nested", "uts", "user", "device", "file", "pipe"],
 )
-def test_anything_else_has_no_owner(make: Callable[[], int]) -> None:
+def test_other_descriptors_have_no_owner(make: Callable[[], int]) -> None:
     with descriptor_of(make) as descriptor:
         assert owner(descriptor) is None
 
 
-def test_a_file_whose_path_is_longer_than_the_kernel_shows_has_no_owner(tmp_path: Path) -> None:
-    """It must not end the service of root that asks."""
+def test_file_with_a_too_long_path_has_no_owner(tmp_path: Path) -> None:
+    """Check that a long path does not end root's service, which asks for the owner."""
     name = "x" * 250
 
     def deep() -> int:
@@ -133,7 +133,7 @@ def test_a_file_whose_path_is_longer_than_the_kernel_shows_has_no_owner(tmp_path
 
 @pytest.fixture
 def connected(tmp_path: Path) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A listening socket, and a client that has connected to it."""
+    """Yield a listening socket, and a client that has connected to it."""
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
         listener.bind(str(tmp_path / "socket"))
         listener.listen()
@@ -141,7 +141,7 @@ def connected(tmp_path: Path) -> Iterator[tuple[socket.socket, socket.socket]]:
         yield listener, client
 
 
-def test_one_descriptor_of_an_offer_is_taken_and_closed_afterwards(
+def test_only_one_descriptor_is_taken_and_it_is_closed(
     connected: tuple[socket.socket, socket.socket],
 ) -> None:
     listener, client = connected
@@ -155,7 +155,7 @@ def test_one_descriptor_of_an_offer_is_taken_and_closed_afterwards(
     os.close(null)
 
 
-def test_a_silent_client_is_not_waited_for_longer_than_two_seconds(
+def test_silent_client_times_out_after_two_seconds(
     connected: tuple[socket.socket, socket.socket],
 ) -> None:
     listener, _silent = connected

@@ -1,4 +1,4 @@
-"""A process that root has started as an account is refused where the account can look into it."""
+"""A process that root has started as an account is refused if the account can read its memory."""
 
 import os
 import subprocess

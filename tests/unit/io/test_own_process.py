@@ -1,4 +1,4 @@
-"""What protects this process: from code that others can change, and from readers of its memory."""
+"""The protection of this process from code that others can change, and from readers of its memory."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.io.own_process import changeable_below
 
 
-def test_what_is_gone_when_looked_at_is_ignored(tmp_path: Path) -> None:
-    """Another process that compiles a module makes and renames files there at any moment."""
+def test_file_that_disappears_is_ignored(tmp_path: Path) -> None:
+    """Check a race: Python creates and renames files in a directory of modules at any moment."""
     files = {tmp_path / f"module.cpython-313.pyc.{number}" for number in range(3)}
     for path in files:
         path.touch()
@@ -26,7 +26,7 @@ def test_what_is_gone_when_looked_at_is_ignored(tmp_path: Path) -> None:
     assert not list(found)
 
 
-def test_a_directory_that_is_gone_when_looked_at_is_ignored(tmp_path: Path) -> None:
+def test_directory_that_disappears_is_ignored(tmp_path: Path) -> None:
     cache = tmp_path / "__pycache__"
     cache.mkdir()
     cache.chmod(0o777)
@@ -56,14 +56,14 @@ _PROGRAMS = {
 
 
 @pytest.mark.parametrize("program", _PROGRAMS.values(), ids=_PROGRAMS)
-def test_every_program_is_private_before_it_does_anything(program: str) -> None:
+def test_every_program_is_private_from_its_start(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", _LOOK + program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [0, [0, 0]]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_an_account_that_owns_nothing_in_its_proc_directory_still_reads_its_own_descriptors() -> None:
-    """As a client certificate is handed to OpenSSL."""
+def test_private_process_can_read_its_own_descriptors() -> None:
+    """Check the way in which OpenSSL gets a client certificate."""
     script = (
         "import os\n"
         "from mstunnel_setup.io.own_process import keep_private\n"

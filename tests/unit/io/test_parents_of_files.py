@@ -1,4 +1,4 @@
-"""Places that others can change: where the file writer refuses to write, and what root does in theirs."""
+"""Directories that others can change: paths that the file writer refuses, and root's writes to them."""
 
 import grp
 import os
@@ -31,10 +31,10 @@ def test_refuses_a_link_among_the_parents(files: Files, tmp_path: Path) -> None:
     assert list((tmp_path / "other").iterdir()) == []
 
 
-def test_the_host_is_not_asked_about_groups_that_cannot_write(
+def test_groups_without_write_permission_are_not_looked_up(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The agent's container has no /etc/group: every question would start a program, at every file."""
+    """Check that no `getent` starts for each file: the agent's container has no /etc/group."""
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "getent").write_text(f"#!/bin/sh\ntouch {programs}/asked\nexit 2\n")
@@ -50,7 +50,7 @@ def test_the_host_is_not_asked_about_groups_that_cannot_write(
     assert (programs / "asked").exists()
 
 
-# Directories below etc (path, mode, owner, group), and whether a file is written into the last one.
+# Directories below etc (path, mode, owner, group), and whether a file is written to the last one.
 PARENTS: dict[str, tuple[list[tuple[str, int, int, int | str]], bool]] = {
     "open to all": ([("x", 0o777, 0, 0)], False),
     "open to others": ([("x", 0o757, 0, 0)], False),
@@ -59,9 +59,9 @@ PARENTS: dict[str, tuple[list[tuple[str, int, int, int | str]], bool]] = {
     "of people": ([("x", 0o775, 0, "users")], False),
     "of more people": ([("x", 0o775, 0, "staff")], False),
     "of a group without a name": ([("x", 0o775, 0, 54321)], False),
-    # As Ubuntu's /var/log, which is root:syslog 0775.
+    # Like Ubuntu's /var/log, which is root:syslog 0775.
     "of root and a service": ([("log", 0o775, 0, "daemon")], True),
-    # As `answers new /tmp/x/answers.yaml`.
+    # As for `answers new /tmp/x/answers.yaml`.
     "ours below a sticky one": ([("tmp", 0o1777, 0, 0), ("tmp/x", 0o755, 0, 0)], True),
     "deeper below it": ([("tmp", 0o1777, 0, 0), ("tmp/x", 0o755, 0, 0), ("tmp/x/y", 0o755, 0, 0)], True),
     "below an open one": ([("tmp", 0o777, 0, 0), ("tmp/x", 0o755, 0, 0)], False),
@@ -73,7 +73,7 @@ PARENTS: dict[str, tuple[list[tuple[str, int, int, int | str]], bool]] = {
 
 @_AS_ROOT
 @pytest.mark.parametrize(("directories", "is_taken"), PARENTS.values(), ids=PARENTS)
-def test_parents(
+def test_parents_of_a_file_are_accepted_or_refused(
     files: Files, tmp_path: Path, directories: list[tuple[str, int, int, int | str]], is_taken: bool
 ) -> None:
     for path, mode, owner, group in directories:
@@ -92,7 +92,7 @@ def test_parents(
 
 
 @_AS_ROOT
-def test_a_service_group_with_a_person_in_it_is_a_group_of_people(
+def test_service_group_with_a_person_as_a_member_is_refused(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon, person = pwd.getpwnam("daemon"), pwd.struct_passwd(("eve", "x", 1001, 1001, "", "/", "/bin/sh"))
@@ -104,10 +104,10 @@ def test_a_service_group_with_a_person_in_it_is_a_group_of_people(
         files.write("/etc/name", b"x")
 
 
-def test_takes_a_parent_that_only_the_own_group_may_change(
+def test_parent_writable_by_the_private_group_only_is_accepted(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As homes are where every account has its private group (umask 0002)."""
+    """Check a home with a private group for its account (umask 0002)."""
     me = pwd.struct_passwd(("me", "x", os.geteuid(), os.getegid(), "", "/", "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwuid", lambda _uid: me)
     (tmp_path / "etc").chmod(0o775)
@@ -122,7 +122,7 @@ def test_takes_a_parent_that_only_the_own_group_may_change(
             files.write("/etc/name", b"x")
 
 
-def test_no_hint_removes_a_permission_from_a_shared_directory(files: Files, tmp_path: Path) -> None:
+def test_hint_keeps_permissions_of_a_shared_directory(files: Files, tmp_path: Path) -> None:
     (tmp_path / "etc").chmod(0o1777)
     with refused(FileError, "path-unsafe") as caught:
         files.write("/etc/name", b"x")
@@ -130,7 +130,7 @@ def test_no_hint_removes_a_permission_from_a_shared_directory(files: Files, tmp_
 
 
 @_AS_ROOT
-def test_a_directory_is_given_away_with_all_that_is_in_it_and_no_more(files: Files, tmp_path: Path) -> None:
+def test_change_of_owner_covers_only_the_directory_tree(files: Files, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("")
     (tmp_path / "etc/given/below").mkdir(parents=True)
     (tmp_path / "etc/given/below/file").write_text("")
@@ -149,14 +149,14 @@ ACCOUNT = 54321
 
 @pytest.fixture
 def given(files: Files) -> Files:
-    """With a directory of the agent, whose owner may have put anything there."""
+    """Return files with a directory of the agent, whose owner may have put anything there."""
     files.make_directories(DIRECTORY)
     files.give(DIRECTORY, AGENT_USER, -1)
     return files
 
 
 @_AS_ROOT
-def test_what_root_writes_there_belongs_to_the_agent_and_beside_it_to_root(given: Files) -> None:
+def test_file_of_root_gets_the_owner_of_its_directory(given: Files) -> None:
     given.write(f"{DIRECTORY}/agent.p12", b"key", 0o600)
     given.write("/etc/mstunnel/env.sh", b"A=1\n")
 
@@ -173,7 +173,7 @@ def test_what_root_writes_there_belongs_to_the_agent_and_beside_it_to_root(given
     "put", [os.mkfifo, lambda path: path.symlink_to("../../secret")], ids=["pipe", "link"]
 )
 @pytest.mark.timeout(20)
-def test_what_the_agent_puts_there_leads_root_nowhere(given: Files, put: Callable[[Path], None]) -> None:
+def test_root_does_not_follow_links_of_the_agent(given: Files, put: Callable[[Path], None]) -> None:
     given.write("/etc/secret", b"of root", 0o600)
     put(given.locate(f"{DIRECTORY}/ocserv.conf"))
 
@@ -193,7 +193,7 @@ def test_the_directory_of_another_user_is_still_refused(given: Files) -> None:
 
 
 @_AS_ROOT
-def test_a_link_of_the_account_that_owns_the_settings_leads_root_nowhere(given: Files) -> None:
+def test_root_does_not_follow_links_of_the_settings_owner(given: Files) -> None:
     given.write("/etc/shadow", b"root:$y$hash", 0o600)
     given.give("/etc/mstunnel", ACCOUNT, -1)
     given.locate(ENVIRONMENT).symlink_to(given.locate("/etc/shadow"))
@@ -205,7 +205,7 @@ def test_a_link_of_the_account_that_owns_the_settings_leads_root_nowhere(given: 
 
 
 @_AS_ROOT
-def test_a_file_of_that_account_is_read(given: Files) -> None:
+def test_file_of_the_settings_owner_is_read(given: Files) -> None:
     given.write(ENVIRONMENT, b"A=1\n")
     given.give("/etc/mstunnel", ACCOUNT, -1)
 
@@ -214,7 +214,7 @@ def test_a_file_of_that_account_is_read(given: Files) -> None:
 
 @_AS_ROOT
 def test_a_link_in_a_home_is_followed(given: Files) -> None:
-    """An administrator who names a file there means what it leads to."""
+    """Check the file that an administrator names: a link there stands for its target."""
     given.make_directories("/home/admin")
     given.write("/etc/answers.yaml", b"version: 1\n")
     given.locate("/home/admin/answers.yaml").symlink_to(given.locate("/etc/answers.yaml"))

@@ -29,7 +29,7 @@ def test_children_get_an_allow_listed_environment(monkeypatch: pytest.MonkeyPatc
     assert environment["LC_ALL"] == "C.UTF-8"
 
 
-def test_lines_come_as_they_are_written_and_the_program_ends_with_the_reader() -> None:
+def test_lines_arrive_at_once_and_closing_ends_the_program() -> None:
     lines = Processes().lines(["sh", "-c", "echo one; echo two >&2; exec sleep 60"])
     started = time.monotonic()
     assert [next(lines), next(lines)] == ["one", "two"]
@@ -37,7 +37,7 @@ def test_lines_come_as_they_are_written_and_the_program_ends_with_the_reader() -
     assert time.monotonic() - started < 20
 
 
-def test_lines_of_a_program_that_fails() -> None:
+def test_failure_of_a_program_follows_its_lines() -> None:
     lines = Processes().lines(["sh", "-c", "echo one; echo no such container >&2; exit 125"])
     assert [next(lines), next(lines)] == ["one", "no such container"]
     with pytest.raises(ProcessError) as caught:
@@ -47,7 +47,7 @@ def test_lines_of_a_program_that_fails() -> None:
         list(Processes().lines(["no-such-program-anywhere"]))
 
 
-def test_no_shell_sees_arguments_and_secrets_go_through_standard_input() -> None:
+def test_arguments_are_literal_and_standard_input_is_passed_on() -> None:
     assert Processes().run(["echo", "$HOME; `id`"], timeout=5).output == "$HOME; `id`\n"
     assert Processes().run(["cat"], timeout=5, stdin=b"secret").output == "secret"
 
@@ -61,7 +61,7 @@ def test_no_shell_sees_arguments_and_secrets_go_through_standard_input() -> None
         (["/etc/passwd"], "program-not-started"),
     ],
 )
-def test_failures_are_named(arguments: list[str], code: str) -> None:
+def test_failures_have_their_error_codes(arguments: list[str], code: str) -> None:
     with refused(ProcessError, code):
         Processes().run(arguments, timeout=0.3)
 
@@ -71,23 +71,23 @@ def test_exit_code_is_a_value_when_not_checked() -> None:
     assert done == Completed(3, "out\n", "err\n")
 
 
-def test_attending_keeps_only_the_output() -> None:
+def test_attend_captures_only_standard_output() -> None:
     command = ["sh", "-c", "echo kept; echo shown >&2; exit 3"]
     done = Processes().attend(command)
     assert (done.code, done.output, done.error) == (3, "kept\n", "")
 
 
-def test_what_is_attended_gets_its_input_also_when_it_is_large() -> None:
+def test_attended_program_gets_large_input() -> None:
     given = b"x" * 300_000
     assert Processes().attend(["wc", "-c"], given).output.strip() == "300000"
 
 
-def test_what_is_attended_may_end_without_reading_its_input() -> None:
+def test_attended_program_may_ignore_its_input() -> None:
     assert Processes().attend(["sh", "-c", "exit 1"], b"x" * 300_000).code == 1
 
 
-def test_what_a_person_attends_keeps_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read by us is in English."""
+def test_attended_program_keeps_the_users_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that only output for the program is in English."""
     monkeypatch.setenv("LANG", "ja_JP.UTF-8")
     monkeypatch.delenv("LC_ALL", raising=False)
     command = ["sh", "-c", "echo $LANG $LC_ALL"]
@@ -95,15 +95,15 @@ def test_what_a_person_attends_keeps_the_language(monkeypatch: pytest.MonkeyPatc
     assert Processes().run(command, timeout=10).output == "C.UTF-8\n"
 
 
-def test_a_signal_stops_what_is_attended_first(tmp_path: Path) -> None:
-    """Its own end is awaited, so that no process is left running."""
+def test_signal_ends_the_attended_program_first(tmp_path: Path) -> None:
+    """Check that its end is awaited, so that no process is left running."""
     on_term = f"trap 'sleep 0.3; echo done >{tmp_path}/end; exit' TERM"
     script = f"{on_term}; echo >{tmp_path}/up; while :; do sleep 0.05; done"
 
     def interrupt() -> None:
         while not (tmp_path / "up").exists():
             time.sleep(0.02)
-        # Starting it must be over, which we cannot see; Python itself would lose it before.
+        # The child must have started, which cannot be seen; before that, Python loses the signal.
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -113,14 +113,14 @@ def test_a_signal_stops_what_is_attended_first(tmp_path: Path) -> None:
     assert (tmp_path / "end").read_text() == "done\n"
 
 
-def test_what_cannot_be_attended_is_named() -> None:
+def test_missing_attended_program_is_reported() -> None:
     with refused(ProcessError, "program-not-started"):
         Processes().attend(["no-such-program-anywhere"])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another account")
 def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
-    """Neither its numbers and groups, nor its environment, nor a directory that the account cannot enter."""
+    """Check user ids, groups, environment, and a working directory that the account cannot enter."""
     numbers = "os.getresuid(), os.getresgid(), os.getgroups(), dict(os.environ)"
     pipe = "open(int(os.environ.pop('MSTUNNEL_VARIABLES_FD'))).read()"
     shown = f"import os, json; sent = {pipe}; print(json.dumps([{numbers}, sent]))"
@@ -145,7 +145,7 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
     assert (environment, sent) == ({}, "HOME=/\0")
 
 
-def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_given_one() -> None:
+def test_replaced_process_gets_a_clean_or_a_given_environment() -> None:
     script = (
         "import sys\n"
         "from mstunnel_setup.io.process import Completed, Processes\n"
@@ -168,7 +168,7 @@ def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_g
     assert "PATH" not in environment("{'NOTIFY_SOCKET': '/other'}")
 
 
-def test_a_held_input_neither_has_anything_nor_ends_before_its_holder() -> None:
+def test_held_input_is_empty_and_stays_open() -> None:
     script = (
         "from mstunnel_setup.io.process import Processes\n"
         "for line in Processes().lines(['sh', '-c', 'echo $$; exec cat'], held_input=True):\n"

@@ -1,4 +1,4 @@
-"""The service manager, what a service reports to it, and hosts that have none; entries of the journal."""
+"""systemd, and hosts without it: units, notifications of a service, and entries of the journal."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from tests.refusals import refused
 
 
 class Host(Processes):
-    """Programs that answer `output`; none is installed when `empty`."""
+    """Programs that print `output`; none is installed if `empty`."""
 
     def __init__(self, output: str = "", code: int = 0, *, empty: bool = False) -> None:
         self.output = output
@@ -34,7 +34,7 @@ class Host(Processes):
         return Completed(self.code, self.output, "")
 
 
-def test_where_systemctl_is_not_installed_no_unit_is_known() -> None:
+def test_no_unit_is_known_without_systemctl() -> None:
     host = Host(empty=True)
     systemd = Systemd(host, "/nowhere")
     assert not systemd.running()
@@ -43,7 +43,7 @@ def test_where_systemctl_is_not_installed_no_unit_is_known() -> None:
     assert host.calls == []
 
 
-def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
+def test_failed_systemctl_is_an_error_and_not_a_missing_unit(tmp_path: Path) -> None:
     with refused(EngineError, "systemd-failed") as caught:
         Systemd(Host(code=1), str(tmp_path)).known("mstunnel-server.service")
     assert "run the command again" in caught.value.hint
@@ -61,7 +61,7 @@ def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
         (lambda systemd: systemd.daemon_reload(), False, "systemctl status"),
     ],
 )
-def test_what_systemd_refuses_is_looked_up_by_its_units(
+def test_error_of_systemctl_names_the_command_to_check(
     *, act: Callable[[Systemd], None], user: bool, command: str
 ) -> None:
     host = Host(code=1)
@@ -76,18 +76,18 @@ def test_what_systemd_refuses_is_looked_up_by_its_units(
     [
         ("LoadState=loaded\nNeedDaemonReload=no\n", 0),
         ("LoadState=loaded\nNeedDaemonReload=yes\n", 1),
-        # One that a generator is to make, or whose file was removed.
+        # A unit that a generator will make, or whose file was removed.
         ("LoadState=not-found\nNeedDaemonReload=no\n", 1),
         ("", 1),
     ],
 )
-def test_unit_files_are_read_again_where_systemd_knows_others(shown: str, reloads: int) -> None:
+def test_changed_unit_files_are_reloaded(shown: str, reloads: int) -> None:
     host = Host(shown)
     Systemd(host).reload_if_changed("x.service")
     assert host.calls[1:] == [("systemctl", "daemon-reload")] * reloads
 
 
-def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
+def test_systemd_runs_if_its_directory_exists(tmp_path: Path) -> None:
     assert Systemd(Host(), str(tmp_path)).running()
     assert not Systemd(Host(), str(tmp_path / "none")).running()
 
@@ -95,11 +95,11 @@ def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "stopped"), [("inactive", True), ("active", False), ("activating", False), ("failed", False)]
 )
-def test_a_unit_that_starts_again_and_again_is_not_stopped(state: str, stopped: bool) -> None:
+def test_restarting_unit_does_not_count_as_stopped(state: str, stopped: bool) -> None:
     assert Systemd(Host(f"{state}\n", code=3)).stopped("x.service") is stopped
 
 
-def test_the_restarts_of_a_unit_are_those_that_systemd_counts() -> None:
+def test_restarts_of_a_unit_are_read_from_systemd() -> None:
     assert Systemd(Host("4\n")).restarts("x.service") == 4
     assert Systemd(Host("", code=1)).restarts("x.service") == 0
 
@@ -110,20 +110,20 @@ def test_the_restarts_of_a_unit_are_those_that_systemd_counts() -> None:
         ("loaded\n", 0, True, False, True),
         ("masked\n", 0, True, False, True),
         ("not-found\n", 0, True, False, False),
-        # Installed, but does not run; and an account whose manager is gone.
+        # systemctl is installed but systemd does not run; and an account whose user manager has ended.
         ("", 1, False, False, False),
         ("", 1, True, True, False),
     ],
 )
-def test_a_unit_is_known_unless_systemd_says_that_it_is_not_found(
+def test_unit_is_known_unless_systemd_does_not_find_it(
     tmp_path: Path, *, output: str, code: int, runs: bool, user: bool, known: bool
 ) -> None:
     marker = str(tmp_path) if runs else "/nowhere"
     assert Systemd(Host(output, code), marker, user=user).known("x.service") is known
 
 
-def test_a_unit_that_was_stopped_leaves_no_failure() -> None:
-    """`systemctl --failed` lists a unit whose process ended in another way, also when its file is gone."""
+def test_stopped_unit_is_not_listed_as_failed() -> None:
+    """Check reset-failed: `systemctl --failed` lists a failed unit even if its file is gone."""
     host = Host()
     Systemd(host).stop("x.service")
     assert host.calls == [
@@ -145,7 +145,7 @@ def systemd(address: str) -> Iterator[socket.socket]:
         yield receiver
 
 
-def test_it_is_told_what_the_service_does(address: str, systemd: socket.socket) -> None:
+def test_service_notifies_systemd(address: str, systemd: socket.socket) -> None:
     environment = {"NOTIFY_SOCKET": address, "PATH": "/bin"}
     service = ServiceManager.of(environment)
     service.ready()
@@ -157,7 +157,7 @@ def test_it_is_told_what_the_service_does(address: str, systemd: socket.socket) 
 
 
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": "/nonexistent/notify"}])
-def test_without_anyone_who_listens_nothing_happens(environment: dict[str, str]) -> None:
+def test_notification_without_a_listener_is_ignored(environment: dict[str, str]) -> None:
     service = ServiceManager.of(environment)
     service.ready()
     service.alive(60)
@@ -166,7 +166,7 @@ def test_without_anyone_who_listens_nothing_happens(environment: dict[str, str])
 
 
 def fields_of(datagram: bytes) -> dict[str, str]:
-    """The fields of an entry; each has its length before its value."""
+    """Return the fields of an entry; each has its length before its value."""
     found = {}
     while datagram:
         name, _, rest = datagram.partition(b"\n")
@@ -177,7 +177,7 @@ def fields_of(datagram: bytes) -> dict[str, str]:
     return found
 
 
-def test_an_entry_has_its_fields_and_no_value_adds_one(tmp_path: Path) -> None:
+def test_journal_entry_has_exactly_its_fields(tmp_path: Path) -> None:
     fields = {"MESSAGE": "first\nMESSAGE_ID=1", "PRIORITY": "4", "MSTUNNEL_CODE": "ä"}
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "socket"))
@@ -186,15 +186,15 @@ def test_an_entry_has_its_fields_and_no_value_adds_one(tmp_path: Path) -> None:
         assert fields_of(receiver.recv(4096)) == fields
 
 
-def test_a_journal_that_is_away_takes_nothing(tmp_path: Path) -> None:
+def test_missing_journal_is_reported(tmp_path: Path) -> None:
     assert not SystemJournal(str(tmp_path / "socket")).send({"MESSAGE": "x"})
 
 
-def test_the_journal_is_used_where_the_stream_leads_to_it(tmp_path: Path) -> None:
+def test_journal_is_used_if_the_stream_is_connected_to_it(tmp_path: Path) -> None:
     with (tmp_path / "stream").open("w") as stream:
         state = os.fstat(stream.fileno())
         here = {"JOURNAL_STREAM": f"{state.st_dev}:{state.st_ino}"}
         assert SystemJournal.of(here, stream.fileno()) is not None
-        # A shell or a file in between: what it gets is what a person wants to see there.
+        # Through a shell or a file, the stream is for a person to read.
         for elsewhere in ({}, {"JOURNAL_STREAM": f"{state.st_dev}:{state.st_ino + 1}"}):
             assert SystemJournal.of(elsewhere, stream.fileno()) is None

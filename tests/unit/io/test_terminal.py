@@ -1,4 +1,4 @@
-"""A program of another account on a separate terminal: what reaches it, and how it ends."""
+"""A program of another account on a separate terminal: its input, its output, and its end."""
 
 import fcntl
 import json
@@ -28,7 +28,7 @@ from mstunnel_setup.io.process import Processes
 account = Account("nobody", 65534, 65534, "/")
 Processes().become(account, ["/usr/bin/python3", "-c", sys.argv[1]], {"PATH": "/usr/bin:/bin"})
 """
-# Says that it is up, then waits.
+# Print a word when up, then wait.
 WAIT = "import signal, time; print('up', flush=True); time.sleep(50)"
 
 
@@ -41,7 +41,7 @@ class Terminal:
     seen: str = ""
 
     def until(self, text: str) -> str:
-        """Everything shown until `text` is."""
+        """Return everything shown until `text` appears."""
         while text not in self.seen:
             self._read(10)
         return self.seen
@@ -61,7 +61,7 @@ class Terminal:
         os.write(self.handle, keys)
 
     def ended(self) -> tuple[int, str]:
-        """Exit code (negative: the signal) and everything shown."""
+        """Return the exit code (negative: the signal) and everything shown."""
         while self._read(10):
             pass
         _, status = os.waitpid(self.process, 0)
@@ -81,11 +81,11 @@ def begun(script: str, *, output: int | None = None) -> Terminal:
 @pytest.mark.parametrize(
     ("script", "code"), [("import sys; sys.exit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)]
 )
-def test_it_ends_as_the_program_does(script: str, code: int) -> None:
+def test_relay_ends_with_the_code_of_the_program(script: str, code: int) -> None:
     assert begun(script).ended() == (code, "")
 
 
-def test_what_is_typed_arrives_and_what_is_written_is_shown() -> None:
+def test_keys_reach_the_program_and_its_output_is_shown() -> None:
     terminal = begun("print('name?', flush=True); print('hello', input())")
     terminal.until("name?")
     terminal.type(b"you\r")
@@ -102,7 +102,7 @@ def test_a_password_is_not_shown() -> None:
     assert (code, "secret" in seen, seen.split()[-1]) == (0, False, "6")
 
 
-def test_control_c_interrupts_it() -> None:
+def test_control_c_interrupts_the_program() -> None:
     terminal = begun(f"import sys\ntry:\n  {WAIT}\nexcept KeyboardInterrupt: sys.exit(130)")
     terminal.until("up")
     terminal.type(b"\x03")
@@ -110,14 +110,14 @@ def test_control_c_interrupts_it() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_is_handed_on(number: signal.Signals) -> None:
+def test_signal_is_passed_to_the_program(number: signal.Signals) -> None:
     terminal = begun(f"import signal, sys\nsignal.signal({int(number)}, lambda *_: sys.exit(99))\n{WAIT}")
     terminal.until("up")
     os.kill(terminal.process, number)
     assert terminal.ended()[0] == 99
 
 
-def test_it_is_killed_with_its_relay() -> None:
+def test_program_is_killed_with_its_relay() -> None:
     terminal = begun(f"import os; print(os.getpid(), end=' ');{WAIT}")
     process = int(terminal.until("up").split()[0])
     os.kill(terminal.process, signal.SIGKILL)
@@ -129,9 +129,9 @@ def test_it_is_killed_with_its_relay() -> None:
     pytest.fail("it goes on alone")
 
 
-def test_it_sees_the_size_of_the_window_and_its_changes() -> None:
+def test_program_sees_the_window_size_and_its_changes() -> None:
     shown = "print(*os.get_terminal_size(), flush=True)"
-    # Blocked, it waits until it is asked for, however early it comes.
+    # A blocked signal stays pending until sigwait(), however early it comes.
     blocked = "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})"
     wait = f"{blocked}; print('up', flush=True); signal.sigwait({{signal.SIGWINCH}})"
     terminal = begun(f"import os, signal; {wait}; {shown}")
@@ -141,7 +141,7 @@ def test_it_sees_the_size_of_the_window_and_its_changes() -> None:
     assert (code, seen.split()[-2:]) == (0, ["141", "41"])
 
 
-def test_output_that_goes_elsewhere_is_not_mixed_with_the_terminal() -> None:
+def test_redirected_output_is_kept_apart_from_the_terminal() -> None:
     reading, writing = os.pipe()
     terminal = begun("import sys; print('result'); print('progress', file=sys.stderr)", output=writing)
     os.close(writing)
@@ -157,7 +157,7 @@ def test_a_background_process_does_not_block_the_caller() -> None:
     assert time.monotonic() - started < 15
 
 
-def test_the_terminal_is_as_before_afterwards() -> None:
+def test_settings_of_the_terminal_are_restored() -> None:
     shown = "import json, termios; print(json.dumps(termios.tcgetattr(0)[:4]))"
     process, handle = pty.fork()
     if process == 0:

@@ -1,4 +1,4 @@
-"""Calls in threads: results, errors, lateness, and a host without /dev/shm."""
+"""Calls in threads: results, errors, timeouts, and a host without /dev/shm."""
 
 import errno
 import multiprocessing.synchronize
@@ -19,7 +19,7 @@ def _fails(number: int) -> int:
     raise ValueError(str(number))
 
 
-def test_results_and_errors_come_back() -> None:
+def test_results_and_errors_are_returned() -> None:
     with DaemonPool(3) as pool:
         made = [pool.submit(pow, number, 2) for number in range(50)]
         failed = pool.submit(_fails, 7)
@@ -28,7 +28,7 @@ def test_results_and_errors_come_back() -> None:
             result_within(failed, 10)
 
 
-def test_no_more_than_so_many_calls_run_at_once() -> None:
+def test_number_of_concurrent_calls_is_limited() -> None:
     running, most, lock = 0, 0, threading.Lock()
 
     def call() -> None:
@@ -46,7 +46,7 @@ def test_no_more_than_so_many_calls_run_at_once() -> None:
     assert most == 4
 
 
-def test_a_call_that_hangs_is_late_and_delays_nothing() -> None:
+def test_hanging_call_times_out_and_delays_nothing() -> None:
     hanging, begun = threading.Event(), time.monotonic()
     with DaemonPool(1) as pool:
         late, never = pool.submit(hanging.wait), pool.submit(pow, 2, 2)
@@ -63,8 +63,8 @@ def test_a_call_that_hangs_is_late_and_delays_nothing() -> None:
 
 
 @pytest.mark.usefixtures("no_shared_memory")
-def test_nothing_needs_shared_memory() -> None:
-    """A hardened host or a container may have no /dev/shm."""
+def test_threads_work_without_shared_memory() -> None:
+    """Check a hardened host or container, which may have no /dev/shm."""
     assert at_once(lambda number: number + 1, [1, 2, 3]) == [2, 3, 4]
     facts = gather({}, Settings(), FakeClock(), 1)
     assert facts.unread == {}

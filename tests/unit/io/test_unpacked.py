@@ -1,4 +1,4 @@
-"""The directory that the one file unpacked itself into goes when no process runs from it any more."""
+"""The directory of the unpacked program is removed when no process runs from it any more."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ from mstunnel_setup.io.files import Files
 from tests.unit.clocks import FakeClock
 
 PLACE = "/usr/lib/mstunnel-setup"
-# What start.py does to mark its version as in use.
+# start.py marks its version as in use in this way.
 HOLD = """import fcntl, os, sys, time
 fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_SH)
 print(flush=True)
@@ -33,7 +33,7 @@ def version(tmp_path: Path) -> Path:
 
 
 def started(*command: str) -> subprocess.Popen[bytes]:
-    """A program that runs until its standard input is closed, and has printed a line."""
+    """Start a program that runs until its standard input is closed, and wait for its first line."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
@@ -42,26 +42,26 @@ def started(*command: str) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def holding(version: Path) -> Iterator[int]:
-    """A process that has marked the version as in use."""
+    """Run a process that has marked the version as in use."""
     with started(sys.executable, "-c", f"{HOLD}input()", str(version)) as process:
         yield process.pid
         process.communicate(b"\n")
 
 
-def test_what_nobody_uses_goes(tmp_path: Path, version: Path) -> None:
+def test_unused_version_is_removed(tmp_path: Path, version: Path) -> None:
     assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
     assert not version.parent.exists()
     assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
 
 
-def test_a_version_that_a_process_holds_stays_and_the_process_is_named(tmp_path: Path, version: Path) -> None:
+def test_version_in_use_is_kept_and_its_process_returned(tmp_path: Path, version: Path) -> None:
     with holding(version) as process:
         assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == [process]
         assert (version / "modules").exists()
     assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
 
 
-def test_a_program_that_has_just_begun_and_holds_nothing_yet_stays(tmp_path: Path, version: Path) -> None:
+def test_version_of_a_program_that_just_started_is_kept(tmp_path: Path, version: Path) -> None:
     program = version / "cat"
     shutil.copy("/bin/cat", program)
     with subprocess.Popen([program], stdin=subprocess.PIPE) as process:
@@ -70,22 +70,22 @@ def test_a_program_that_has_just_begun_and_holds_nothing_yet_stays(tmp_path: Pat
     assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
 
 
-def test_the_removal_waits_for_a_command_that_ends(tmp_path: Path, version: Path) -> None:
+def test_removal_waits_for_a_command_that_ends_soon(tmp_path: Path, version: Path) -> None:
     with started(sys.executable, "-c", f"{HOLD}time.sleep(1)", str(version)) as process:
         assert remove_unpacked(Files(tmp_path), Clock(), PLACE) == []
         assert process.poll() == 0
     assert not version.parent.exists()
 
 
-def test_the_program_that_removes_it_may_run_from_it(tmp_path: Path, version: Path) -> None:
+def test_program_can_remove_its_own_version(tmp_path: Path, version: Path) -> None:
     held = os.open(version, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_SH)
     assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
     os.close(held)
 
 
-def test_a_second_removal_leaves_it_to_the_first(tmp_path: Path, version: Path) -> None:
-    """Each would otherwise wait for the other's end."""
+def test_second_removal_does_not_wait_for_the_first(tmp_path: Path, version: Path) -> None:
+    """Check that two removals do not wait for each other's end."""
     with holding(version.parent):
         handle = os.open(version.parent, os.O_RDONLY)
         assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []

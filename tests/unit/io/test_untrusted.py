@@ -1,4 +1,4 @@
-"""What programs with fewer rights leave for root: read bounded and strictly, removed whatever it is."""
+"""Files that programs with fewer rights leave for root: read strictly, removed whatever they are."""
 
 import os
 import socket
@@ -76,7 +76,7 @@ EACH_OBJECT = pytest.mark.parametrize("put", OBJECTS.values(), ids=OBJECTS)
 
 
 @EACH_OBJECT
-def test_what_is_no_small_file_is_one_declared_error_and_leaks_nothing(
+def test_object_that_is_no_small_file_is_refused_without_leaks(
     files: Files, put: Callable[[Path], object]
 ) -> None:
     put(files.locate(PLACE))
@@ -84,11 +84,11 @@ def test_what_is_no_small_file_is_one_declared_error_and_leaks_nothing(
     for _ in range(20):
         with pytest.raises(FileError):
             files.read_untrusted(PLACE, 4096)
-    assert descriptors() <= before  # what earlier tests left open may be closed meanwhile
+    assert descriptors() <= before  # descriptors of earlier tests may be closed in the meantime
     assert time.monotonic() - started < 5
 
 
-def test_what_fits_is_read_whole_and_what_does_not_is_refused(files: Files) -> None:
+def test_file_is_read_up_to_the_limit(files: Files) -> None:
     assert files.read_untrusted(PLACE, 10) is None
     files.write(PLACE, b"x" * 10)
     assert files.read_untrusted(PLACE, 10) == b"x" * 10
@@ -121,7 +121,7 @@ def test_what_fits_is_read_whole_and_what_does_not_is_refused(files: Files) -> N
         "\ufeff{}",
     ],
 )
-def test_what_is_no_message_is_one_declared_error(files: Files, text: str | bytes) -> None:
+def test_invalid_message_is_refused(files: Files, text: str | bytes) -> None:
     files.write(PLACE, text.encode() if isinstance(text, str) else text)
     with refused(FileError, "message-invalid"):
         messages.read(files, PLACE, Message, 1 << 20)
@@ -144,7 +144,7 @@ def test_a_message_is_read_and_a_missing_one_is_none(files: Files) -> None:
 
 
 @EACH_OBJECT
-def test_whatever_lies_there_is_removed_and_nothing_else(files: Files, put: Callable[[Path], object]) -> None:
+def test_object_of_any_kind_is_removed_alone(files: Files, put: Callable[[Path], object]) -> None:
     put(files.locate(PLACE))
     files.write(f"{DIRECTORY}/other", b"stays")
     files.discard(PLACE)
@@ -153,7 +153,7 @@ def test_whatever_lies_there_is_removed_and_nothing_else(files: Files, put: Call
     assert Path("/etc/passwd").exists()
 
 
-def test_a_directory_is_emptied_of_anything_and_no_link_is_followed(files: Files, tmp_path: Path) -> None:
+def test_directory_is_emptied_without_following_links(files: Files, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("stays")
@@ -171,7 +171,7 @@ def test_a_directory_is_emptied_of_anything_and_no_link_is_followed(files: Files
     assert (outside / "file").read_text() == "stays"
 
 
-def test_a_tree_deeper_than_any_stack_and_any_table_of_descriptors_is_removed(files: Files) -> None:
+def test_very_deep_tree_is_removed(files: Files) -> None:
     where = os.open(files.locate(DIRECTORY), os.O_RDONLY)
     for _ in range(3000):
         os.mkdir("d", dir_fd=where)
@@ -184,7 +184,7 @@ def test_a_tree_deeper_than_any_stack_and_any_table_of_descriptors_is_removed(fi
 
 
 @pytest.mark.parametrize("put", [Path.mkdir, full_directory])
-def test_a_directory_that_is_refilled_all_the_time_holds_nobody(
+def test_removal_of_a_refilled_directory_ends(
     files: Files, monkeypatch: pytest.MonkeyPatch, put: Callable[[Path], None]
 ) -> None:
     place, unlink, made = files.locate(PLACE), os.unlink, iter(range(3000))
@@ -202,7 +202,7 @@ def test_a_directory_that_is_refilled_all_the_time_holds_nobody(
     assert str(PLACE) in caught.value.message
 
 
-def test_what_is_too_much_for_one_time_is_gone_after_several(files: Files) -> None:
+def test_large_tree_is_removed_in_several_attempts(files: Files) -> None:
     place = files.locate(PLACE)
     for number in range(300):
         (place / f"{number}" / "below").mkdir(parents=True)
@@ -214,9 +214,7 @@ def test_what_is_too_much_for_one_time_is_gone_after_several(files: Files) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to another user")
-def test_a_directory_is_taken_away_from_its_owner_before_it_is_emptied(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_directory_changes_owner_before_it_is_emptied(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     place, scandir, seen = files.locate(PLACE), os.scandir, set[tuple[int, int]]()
 
     def watched(handle: int) -> Any:
@@ -233,10 +231,10 @@ def test_a_directory_is_taken_away_from_its_owner_before_it_is_emptied(
     assert seen == {(0, 0o700)}
 
 
-def test_a_link_that_takes_the_place_of_a_closed_directory_opens_no_other(
+def test_link_in_place_of_a_closed_directory_is_not_followed(
     files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its owner closes it, and replaces it by a link once the first attempt to open it has failed."""
+    """Check a race: its owner replaces the closed directory by a link after the first failed open."""
     victim, place, opened = tmp_path / "victim", files.locate(PLACE), os.open
     victim.mkdir()
     victim.chmod(0o750)
@@ -255,7 +253,7 @@ def test_a_link_that_takes_the_place_of_a_closed_directory_opens_no_other(
     assert stat.S_IMODE(victim.stat().st_mode) == 0o750
 
 
-def test_a_directory_that_was_closed_is_removed(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directory_without_permissions_is_removed(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     place, opened, refused = files.locate(PLACE), os.open, list[str]()
     full_directory(place)
     place.chmod(0)

@@ -1,4 +1,4 @@
-"""The crash tests replace `os` in the modules that change files; none of them may be forgotten."""
+"""The crash tests replace `os` in every module that changes files."""
 
 import ast
 from pathlib import Path
@@ -8,12 +8,12 @@ from tests.crash.faults import CHANGES
 from tests.crash.points import WRITER
 
 _DIRECTORY = Path(host.__file__).parent
-# Write into memory, to pipes and to terminals only.
+# These write only to memory, pipes and terminals.
 _HARMLESS = {"hand_over", "network", "terminal"}
 
 
 def changes_files(source: str) -> bool:
-    """Whether a module calls what changes files."""
+    """Return whether a module calls functions that change files."""
     called = {
         node.attr
         for node in ast.walk(ast.parse(source))
@@ -22,13 +22,13 @@ def changes_files(source: str) -> bool:
     return bool(called & CHANGES)
 
 
-def test_every_module_that_changes_files_is_watched() -> None:
+def test_crash_tests_cover_every_module_that_changes_files() -> None:
     changing = {path.stem for path in _DIRECTORY.glob("*.py") if changes_files(path.read_text())}
     watched = {module.__name__.rpartition(".")[2] for module in WRITER}
     assert changing - _HARMLESS <= watched
     assert {"files", "appender"} <= changing
 
 
-def test_a_module_that_syncs_is_noticed() -> None:
+def test_module_that_calls_fsync_is_detected() -> None:
     assert changes_files("import os\nos.fsync(3)\n")
     assert not changes_files("import os\nos.getpid()\n")

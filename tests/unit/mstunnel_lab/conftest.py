@@ -1,4 +1,4 @@
-"""A real lab in its own process on loopback, and callers that speak to it over TLS."""
+"""A real lab in a separate process on loopback, and clients that use it over TLS."""
 
 import ssl
 import time
@@ -39,19 +39,19 @@ SECRETS = {
 
 
 def agent_form(scope: str = GRAPH_DEFAULT) -> dict[str, str]:
-    """What the application of an agent sends for a token."""
+    """Return the form with which an agent's application requests a token."""
     form = {"grant_type": "client_credentials", "client_id": APPS["agent"]}
     return form | {"client_secret": SECRETS["agent"], "scope": scope}
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What a token says, whoever signed it."""
+    """Return the claims of a token without a check of its signature."""
     claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return claims
 
 
 class TrustAdapter(HTTPAdapter):
-    """Trusts one authority by its own context, whatever REQUESTS_CA_BUNDLE says."""
+    """An adapter that trusts one authority, whatever REQUESTS_CA_BUNDLE says."""
 
     def __init__(self, ca_file: str) -> None:
         self._ca_file = ca_file
@@ -62,7 +62,7 @@ class TrustAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs, ssl_context=context)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """The context decides; requests must not load another bundle into it."""
+        """Leave the check to the context: requests must not load another bundle into it."""
 
 
 def trusting_session(ca_file: str) -> requests.Session:
@@ -73,7 +73,7 @@ def trusting_session(ca_file: str) -> requests.Session:
 
 @dataclass
 class LabClient:
-    """The running lab as tests use it."""
+    """A client of the running lab for tests."""
 
     description: dict[str, Any]
     session: requests.Session
@@ -87,7 +87,7 @@ class LabClient:
         return self.session.post(f"{base}/oauth2/v2.0/{path}", data=form, timeout=20)
 
     def password_form(self, name: str, app: str = "setup", scope: str = GRAPH_DEFAULT) -> dict[str, str]:
-        """What an application sends for a user's token with the user's password."""
+        """Return the form with which an application requests a user's token with the user's password."""
         return {
             "grant_type": "password",
             "client_id": APPS[app],
@@ -128,15 +128,15 @@ class LabClient:
         return self.session.request(method, address, json=body, headers=headers, timeout=20, **options)
 
     def status(self, who: str, method: str, path: str, body: Any = None, token: str | None = None) -> int:
-        """The status of the answer."""
+        """Return the status of the response."""
         return self.graph(who, method, path, body, token).status_code
 
     def read(self, path: str) -> Any:
-        """What an administrator reads there."""
+        """Return the document that an administrator reads at a path."""
         return self.graph("admin", "GET", path).json()
 
     def create(self, path: str, body: Any, who: str = "admin") -> Any:
-        """Create an entity; returns it."""
+        """Create an entity and return it."""
         answer = self.graph(who, "POST", path, body)
         assert answer.status_code == 201, answer.text
         return answer.json()
@@ -154,12 +154,12 @@ class LabClient:
         return str(self.read(path)["value"][0]["id"])
 
     def user(self, name: str) -> dict[str, Any]:
-        """A user as lab.json has it."""
+        """Return a user of lab.json."""
         found: list[dict[str, Any]] = self.description["users"]
         return next(user for user in found if user["upn"] == f"{name}@lab.example")
 
     def control(self, method: str, path: str, document: object = None, key: str = "") -> requests.Response:
-        """Ask a control path."""
+        """Send a request to a control path."""
         known = self.description["control"]
         headers = {"Authorization": f"Bearer {key or known['key']}"}
         address = f"{known['address']}/{path}"
@@ -168,7 +168,7 @@ class LabClient:
 
 @contextmanager
 def connected(description: dict[str, Any]) -> Iterator[LabClient]:
-    """A client of the lab that this `lab.json` describes."""
+    """Yield a client of the lab that this `lab.json` describes."""
     with trusting_session(description["ca_file"]) as session:
         yield LabClient(description, session)
 
@@ -189,7 +189,7 @@ def lab(process: LabProcess) -> Iterator[LabClient]:
 
 @pytest.fixture
 def start_lab(tmp_path: Path) -> Iterator[Callable[..., LabProcess]]:
-    """Start more labs in the test's own directory, at a free port; what still runs at the end is killed."""
+    """Start more labs in the test's own directory, at a free port; labs that run at the end are killed."""
     running: list[LabProcess] = []
 
     def begin(*arguments: str) -> LabProcess:
@@ -204,13 +204,13 @@ def start_lab(tmp_path: Path) -> Iterator[Callable[..., LabProcess]]:
 
 @pytest.fixture
 def browser(lab: LabClient) -> Iterator[Pages]:
-    """A new browser at the running lab."""
+    """Return a new browser at the running lab."""
     with trusting_session(lab.description["ca_file"]) as session:
         yield Pages(lab.description, session)
 
 
 @pytest.fixture
 def administrator(browser: Pages) -> Pages:
-    """A browser in which an administrator has signed in to the admin center."""
+    """Return a browser in which an administrator has signed in to the admin center."""
     assert "/admin/servers" in browser.sign_in("admin@lab.example").address
     return browser

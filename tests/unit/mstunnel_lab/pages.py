@@ -1,4 +1,4 @@
-"""A browser without a window: follows forms and links of the lab's pages, keeps cookies."""
+"""A browser without a window, which follows forms and links of the lab's pages and keeps cookies."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -9,7 +9,7 @@ import requests
 
 @dataclass
 class Page:
-    """What a page holds."""
+    """The contents of a page."""
 
     status: int
     address: str
@@ -24,7 +24,7 @@ class Page:
 
 
 def require_accessible(page: Page) -> None:
-    """Every field has a label, the page fits a phone, no script and no foreign style is in it."""
+    """Assert that fields have labels and that the page fits a phone, without scripts and foreign styles."""
     assert page.status == 200
     assert page.visible <= page.labelled
     assert 'name="viewport"' in page.source
@@ -69,7 +69,7 @@ class _Reader(HTMLParser):
 
 
 class Pages:
-    """One person's browser on one lab."""
+    """A user's browser at a lab."""
 
     def __init__(self, description: dict[str, Any], session: requests.Session) -> None:
         self.description = description
@@ -78,24 +78,24 @@ class Pages:
         self.page = Page(0, "", "", "")
 
     def open(self, path: str) -> Page:
-        """Go to a path, following redirects."""
+        """Open a path, following redirects."""
         return self._read(self.session.get(self.base + path, timeout=20))
 
     def send(self, path: str | None = None, **changes: str) -> Page:
-        """Send the last form of the page with some fields changed; "" unticks a box."""
+        """Submit the last form of the page with some fields changed; "" clears a check box."""
         where = path or self.page.action
         address = self.base + where if where else self.page.address
         fields = {name: value for name, value in {**self.page.fields, **changes}.items() if value != "-"}
         return self._read(self.session.post(address, data=fields, timeout=20))
 
     def fill(self, path: str, **changes: str) -> Page:
-        """Open a form and send it."""
+        """Open a form and submit it."""
         self.open(path)
         return self.send(**changes)
 
     @property
     def saved(self) -> str:
-        """The id of the object whose page says that it was saved."""
+        """Return the id of the object whose page confirms that it was saved."""
         assert "Saved." in self.page.text, self.page.text
         return self.page.address.split("/")[-1].removesuffix("?saved")
 

@@ -1,4 +1,4 @@
-"""The admin center as an administrator uses it: sessions, lists, forms; and who is kept out."""
+"""The admin center as used by an administrator: sessions, lists, forms, and refused access."""
 
 import re
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ ROW = re.compile(r'<th scope="row"><a href="[^"]*">([^<]*)</a>')
 
 
 @pytest.mark.parametrize("tab", LISTS)
-def test_access_requires_a_sign_in(browser: Pages, tab: str) -> None:
+def test_admin_center_requires_a_sign_in(browser: Pages, tab: str) -> None:
     page = browser.open(f"/admin/{tab}")
     assert page.address.endswith(f"/admin/sign-in?next=%2Fadmin%2F{tab}")
     assert "Berlin" not in page.source
 
 
-def test_sign_in_leads_back_to_the_page_that_was_wanted(browser: Pages, lab: Any) -> None:
+def test_sign_in_returns_to_the_requested_page(browser: Pages, lab: Any) -> None:
     page = browser.fill("/admin/configurations", upn="admin@lab.example", password=lab.password("admin"))
     assert page.address.endswith("/admin/configurations")
     assert "169.254.0.0/16" in page.text
@@ -31,14 +31,14 @@ def test_sign_in_leads_back_to_the_page_that_was_wanted(browser: Pages, lab: Any
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "admin"]
 )
-def test_sign_in_leads_nowhere_else(browser: Pages, lab: Any, elsewhere: str) -> None:
+def test_sign_in_does_not_redirect_to_other_hosts(browser: Pages, lab: Any, elsewhere: str) -> None:
     account = {"upn": "admin@lab.example", "password": lab.password("admin")}
     page = browser.fill("/admin/sign-in", **account, next=elsewhere)
     assert page.address == f"{browser.base}/admin/servers"
 
 
-def test_who_is_not_let_in(browser: Pages) -> None:
-    """A wrong password and an unknown account look the same; a reader has no access."""
+def test_wrong_account_and_missing_role_are_refused(browser: Pages) -> None:
+    """Check three refusals: a wrong password looks like an unknown account; a reader has no access."""
     browser.open("/admin/sign-in")
     for upn in ("admin@lab.example", "nobody@lab.example"):
         page = browser.send(upn=upn, password="guess")
@@ -55,14 +55,14 @@ def test_sign_out_ends_the_session(administrator: Pages) -> None:
     assert "/admin/sign-in" in administrator.open("/admin/sites").address
 
 
-def test_the_token_of_one_session_is_worth_nothing_in_another(administrator: Pages) -> None:
+def test_form_token_differs_between_sessions(administrator: Pages) -> None:
     before = administrator.open("/admin/sites").fields["form_token"]
     administrator.send("/admin/sign-out")
     administrator.sign_in("admin@lab.example")
     assert administrator.page.fields["form_token"] != before
 
 
-def test_the_session_cookie_is_for_this_host_and_tls_only(browser: Pages, lab: Any) -> None:
+def test_session_cookie_is_for_this_host_and_tls_only(browser: Pages, lab: Any) -> None:
     fields = browser.open("/admin/sign-in").fields
     fields |= {"upn": "admin@lab.example", "password": lab.password("admin")}
     address = f"{browser.base}/admin/sign-in"
@@ -73,12 +73,12 @@ def test_the_session_cookie_is_for_this_host_and_tls_only(browser: Pages, lab: A
 
 
 @pytest.mark.parametrize("path", FORMS)
-def test_every_field_has_a_label_and_no_script_runs(administrator: Pages, path: str) -> None:
+def test_every_form_has_labels_and_no_scripts(administrator: Pages, path: str) -> None:
     require_accessible(administrator.open(path))
 
 
 @pytest.mark.parametrize("path", ["/admin/sites/new", "/admin/configurations/new"])
-def test_a_form_of_another_site_changes_nothing(administrator: Pages, path: str) -> None:
+def test_cross_site_form_changes_nothing(administrator: Pages, path: str) -> None:
     page = administrator.fill(path, form_token="0" * 64, name="Smuggled", network="10.0.0.0/8")
     assert page.status == 403
     assert "Smuggled" not in administrator.open(path.removesuffix("/new")).text
@@ -86,7 +86,7 @@ def test_a_form_of_another_site_changes_nothing(administrator: Pages, path: str)
 
 @pytest.fixture
 def numbered(lab: Any) -> Iterator[None]:
-    """Sixty server configurations, the newest first in no order but their numbers'."""
+    """Create sixty server configurations, which are shown with the newest first."""
     bodies = (
         {"displayName": f"Range {number}", "network": f"10.{number}.0.0/16", "listenPort": 443}
         for number in range(60, 0, -1)
@@ -102,8 +102,8 @@ def rows(pages: Pages, query: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("numbered")
-def test_a_list_is_searched_sorted_and_turned(administrator: Pages) -> None:
-    """A search finds in every column; numbers are sorted as numbers; a page keeps search and order."""
+def test_list_can_be_searched_sorted_and_paged(administrator: Pages) -> None:
+    """Check that a search covers every column, numbers sort as numbers, and pages keep search and order."""
     assert rows(administrator, "?q=range+7") == ["Range 7"]
     assert rows(administrator, "?q=10.9.0") == ["Range 9"]
     assert rows(administrator, "?q=no+such") == []
@@ -124,7 +124,7 @@ def test_a_list_is_searched_sorted_and_turned(administrator: Pages) -> None:
 
 
 @pytest.mark.parametrize("tab", LISTS)
-def test_every_list_can_be_searched_and_says_where_it_is(administrator: Pages, tab: str) -> None:
+def test_every_list_has_a_search_and_breadcrumbs(administrator: Pages, tab: str) -> None:
     page = administrator.open(f"/admin/{tab}?q=<b>")
     assert 'role="search"' in page.source
     assert 'class="crumbs"' in page.source
@@ -140,7 +140,7 @@ def test_breadcrumbs_lead_back_to_the_list(administrator: Pages, lab: Any) -> No
     assert 'href="/admin/sites"' in crumbs
 
 
-def test_a_configuration_and_a_site_live(administrator: Pages, lab: Any) -> None:
+def test_configuration_and_site_are_created_changed_and_deleted(administrator: Pages, lab: Any) -> None:
     typed = {"name": "Second", "dns_servers": "10.1.0.53\n10.1.0.54", "route_includes": "10.1.0.0/16"}
     administrator.fill("/admin/configurations/new", **typed, session_timeout="7200")
     identifier = administrator.saved
@@ -192,7 +192,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("tab", "typed", "name", "says"), REFUSED)
-def test_the_rules_of_mst_admin_hold(
+def test_forms_refuse_what_mst_admin_refuses(
     administrator: Pages, tab: str, typed: dict[str, str], name: str, says: str
 ) -> None:
     page = administrator.fill(f"/admin/{tab}/new", **typed)
@@ -201,7 +201,7 @@ def test_the_rules_of_mst_admin_hold(
     assert f'id="{name}-problem"' in page.source
     assert says in page.text
     assert all(page.fields.get(key, "") == value for key, value in typed.items())
-    # What was typed is shown as text.
+    # The page shows the submitted values as text.
     assert "<script>" not in page.source
     assert "<b>" not in page.source
 
@@ -225,7 +225,7 @@ def test_an_edit_keeps_scope_tags(administrator: Pages, lab: Any) -> None:
 
 @pytest.fixture
 def server(lab: Any) -> Iterator[str]:
-    """The id of a server that its own application has registered, and that is gone afterwards."""
+    """Yield the id of a server that its own application has registered; remove the server afterwards."""
     servers = f"{SITES}/{lab.site_id()}/microsoftTunnelServers"
     metrics = {"cpu-usage": 97, "disk-space": 2 * 1024**3, "latency": 3, "throughput": 120_000_000}
     verdict = {"id": "internal-network", "status": "unhealthy", "text": "<b>no</b> answer"}
@@ -235,12 +235,12 @@ def server(lab: Any) -> Iterator[str]:
     lab.graph("admin", "DELETE", f"{servers}/{created['id']}")
 
 
-def test_health_of_a_server(administrator: Pages, server: str) -> None:
+def test_health_of_a_server_is_shown(administrator: Pages, server: str) -> None:
     assert "gw-health" in administrator.open("/admin/health").text
     page = administrator.open(f"/admin/health/{server}")
     lines = {" ".join(line.split()) for line in page.text.split("\n") if line.strip()}
     assert {
-        "CPU usage97 %✕ unhealthy",  # threshold of this tenant: 75
+        "CPU usage97 %✕ unhealthy",  # the threshold of this tenant is 75
         "Free disk space2 GB✕ unhealthy",
         "Latency3 ms✓ healthy",
         "Throughput120 Mbit/s? unknown",
@@ -257,8 +257,8 @@ def test_trends_are_drawn_without_scripts(administrator: Pages, server: str) -> 
     assert "script" not in page.tags
 
 
-def test_logs_are_asked_for(administrator: Pages, server: str, lab: Any, process: Any) -> None:
-    """Once they are uploaded, they can be downloaded, until the server is removed."""
+def test_logs_are_requested_and_downloaded(administrator: Pages, server: str, lab: Any, process: Any) -> None:
+    """Check that uploaded logs can be downloaded until the server is removed."""
     assert "mst-cli diagnose" in administrator.open(f"/admin/health/{server}/logs").text
     assert "pending" in administrator.send().text
     identifier = next(item["id"] for item in lab.read(LOGS)["value"] if item["serverId"] == server)
@@ -285,7 +285,7 @@ def test_a_server_is_renamed_and_removed(administrator: Pages, server: str) -> N
     assert "gw-renamed" not in administrator.open("/admin/servers").text
 
 
-def test_thresholds(administrator: Pages, lab: Any) -> None:
+def test_thresholds_are_changed_and_reset(administrator: Pages, lab: Any) -> None:
     page, path = "/admin/health/thresholds", "/deviceManagement/microsoftTunnelHealthThresholds"
     refused = administrator.fill(page, decision="save", **{"cpuUsage-healthy": "75", "latency-healthy": "11"})
     assert (refused.status, "they must differ" in refused.text) == (400, True)

@@ -1,4 +1,4 @@
-"""What Graph takes and answers: bodies, the wire models beside them, query options."""
+"""Requests and responses of Graph: bodies, the wire models, query options."""
 
 import base64
 from contextlib import suppress
@@ -41,7 +41,7 @@ VALUES = st.recursive(
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-def test_read_or_refused(kind: type[Body], data: st.DataObject) -> None:
+def test_any_document_is_read_or_refused(kind: type[Body], data: st.DataObject) -> None:
     names = st.sampled_from([wire_name(name) for name in kind.model_fields]) | st.text()
     document = data.draw(st.dictionaries(names, VALUES, max_size=6) | VALUES)
     try:
@@ -62,7 +62,7 @@ ROUTES = HOSTS.map(lambda address: f"{address}/{address.max_prefixlen}")
 
 
 @given(NETWORKS, st.integers(1, 65535), st.lists(ROUTES, max_size=20))
-def test_every_right_configuration_is_taken(network: str, port: int, routes: list[str]) -> None:
+def test_every_valid_configuration_is_accepted(network: str, port: int, routes: list[str]) -> None:
     document = {"displayName": "x", "network": network, "listenPort": port, "routesExclude": routes}
     body = judge(tunnel.ConfigurationBody, document)
     assert list(body.route_excludes) == list(body.routes_exclude) == routes
@@ -84,7 +84,7 @@ KIND = b'"kind": "androidenterprise#managedConfiguration"'
         (b'{%s, "managedProperty": 1}' % KIND, "must have a list of managedProperty, each with a key"),
     ],
 )
-def test_settings_of_android_that_are_none_are_refused(payload: bytes, said: str) -> None:
+def test_invalid_settings_of_android_are_refused(payload: bytes, said: str) -> None:
     body = {
         "displayName": "x",
         "targetedMobileApps": ["00000000-0000-4000-8000-000000000000"],
@@ -95,8 +95,11 @@ def test_settings_of_android_that_are_none_are_refused(payload: bytes, said: str
         judge(apps.AndroidAppConfigurationBody, body)
 
 
-def test_wire_models() -> None:
-    """What is unknown comes back; only what was set is sent; nulls, old names and later members are read."""
+def test_wire_models_keep_unknown_members_and_omit_unset_ones() -> None:
+    """Check four rules of wire models.
+
+    Unknown members are kept; only members that were set are sent; nulls and old names are read.
+    """
     document = {"id": "1", "displayName": "x", "splitDNS": ["a.example"], "addedLater": {"a": 1}}
     assert TunnelConfiguration.from_wire(document).to_wire() == document
     server = TunnelServer(display_name="gw", deployment_mode=DeploymentMode.STANDALONE_ROOTFUL)
@@ -115,7 +118,7 @@ SITE = EntityType("microsoftTunnelSite", TunnelSite)
 
 
 @given(st.text(min_size=1))
-def test_a_quoted_value_comes_back(value: str) -> None:
+def test_quoted_value_of_a_filter_is_read_unchanged(value: str) -> None:
     quoted = value.replace("'", "''")
     query = parse_query({"$filter": f"displayName eq '{quoted}'"}, SITE)
     assert query.filter == ("displayName", value)
@@ -136,7 +139,7 @@ def test_any_options_are_read_or_refused(options: dict[str, str]) -> None:
 
 
 @given(st.integers(0, 30), st.integers(1, 7), st.integers(1, 40) | st.none())
-def test_following_the_links_gives_everything_once(total: int, size: int, top: int | None) -> None:
+def test_next_links_return_every_object_once(total: int, size: int, top: int | None) -> None:
     documents: list[dict[str, Any]] = [{"id": str(number), "displayName": "x"} for number in range(total)]
     options = {"$top": str(top)} if top else {}
     seen: list[str] = []

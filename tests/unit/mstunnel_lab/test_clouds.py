@@ -1,4 +1,4 @@
-"""The lab under the host names of a national cloud, and the tenant client that believes to be there."""
+"""The lab under the host names of a national cloud, with a tenant client that believes to be there."""
 
 import socket
 from collections.abc import Callable
@@ -22,18 +22,18 @@ HOSTS = {
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_the_client_finds_a_national_cloud(
+def test_tenant_client_works_with_a_national_cloud(
     start_lab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     seed = tmp_path / "seed.yaml"
-    # The addresses of further pages would name the port, which the cloud's have not.
+    # Addresses of further pages would contain the port, which the cloud's addresses do not.
     seed.write_text(Path(SEED).read_text().replace("page_size: 2", "page_size: 100"))
     running = start_lab("--seed", str(seed), "--cloud", name)
     description, (login, graph_host) = running.description, HOSTS[name]
     port = int(description["graph"].rpartition(":")[2])
     assert description["authority"] == f"https://{login}:{port}/{description['tenant_id']}"
     assert description["graph"] == f"https://{graph_host}:{port}"
-    # Every name is found on loopback at one port, as with a hosts file and a port of 443.
+    # Every name resolves to loopback at one port, as with a hosts file and port 443.
     resolve = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda _host, _port, *rest: resolve("127.0.0.1", port, *rest))
     where, http = cloud(name), HttpSession(Clock(), description["ca_file"])
@@ -46,8 +46,8 @@ def test_the_client_finds_a_national_cloud(
         http.close()
 
 
-def test_tokens_of_one_cloud_are_worth_nothing_in_another(start_lab: Callable[..., Any]) -> None:
-    """A lab that stands in for GCC High knows no resource of the public cloud."""
+def test_tokens_for_another_cloud_are_refused(start_lab: Callable[..., Any]) -> None:
+    """Check that a lab in place of GCC High knows no resource of the public cloud."""
     running = start_lab("--seed", SEED, "--cloud", "gcc-high", "--name", "localhost")
     description = running.description
     port = int(description["graph"].rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""mstunnel-lab as a command: exit codes, files, what survives a stop and a kill."""
+"""mstunnel-lab as a command: exit codes, files, and its state after a stop and a kill."""
 
 import io
 import json
@@ -30,7 +30,7 @@ USER = {"upn": "device@lab.example", "refused_with": 0, "mfa_code": "", "license
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """What a command ends with, run in this process; `serve` has to refuse."""
+    """Return the result of a command that runs in this process; `serve` has to refuse."""
     with redirect_stdout(io.StringIO()) as shown, redirect_stderr(io.StringIO()) as errors:
         code = run_app(app, "mstunnel-lab", arguments)
     return subprocess.CompletedProcess(arguments, code, shown.getvalue(), errors.getvalue())
@@ -41,7 +41,7 @@ def where(process: Any) -> tuple[str, ...]:
 
 
 def envelope_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """What a command printed, judged by its schema."""
+    """Return the envelope that a command printed, after validation by its schema."""
     assert (done.returncode, done.stderr) == (0, "")
     envelope: dict[str, Any] = json.loads(done.stdout)
     validate(envelope)
@@ -60,11 +60,11 @@ def test_lab_json_is_complete_and_private(process: Any) -> None:
     public = {name for name, mode in modes.items() if mode & 0o77}
     assert public <= {"ca.pem", "server.pem", "lab.lock"}
     assert {"ca.key", "server.key", "lab.sqlite"} <= modes.keys()
-    # Another test may have rotated the first one away.
+    # Another test may have retired the first key.
     assert any(name.startswith("token-signing") for name in modes)
 
 
-def test_token_file(process: Any, tmp_path: Path) -> None:
+def test_token_is_written_to_a_private_file(process: Any, tmp_path: Path) -> None:
     out = tmp_path / "token"
     arguments = ("token", "--dir", str(process.directory), "--user", "device@lab.example", "--out", str(out))
     done = run(*arguments)
@@ -86,8 +86,8 @@ ANSWERS = {
 }
 
 
-def test_answers_come_in_the_envelope(start_lab: Callable[..., Any], tmp_path: Path) -> None:
-    """In a separate lab: a retired key ends the tokens that other tests hold."""
+def test_commands_print_their_result_in_an_envelope(start_lab: Callable[..., Any], tmp_path: Path) -> None:
+    """Check in a separate lab: a retired key invalidates the tokens of other tests."""
     process = start_lab("--seed", SEED)
     out = str(tmp_path / "token")
     for line, wanted in ANSWERS.items():
@@ -109,14 +109,16 @@ def test_answers_come_in_the_envelope(start_lab: Callable[..., Any], tmp_path: P
         (("user", "admin@lab.example", "--refused-with", "7"), 6, "7 is not one of"),
     ],
 )
-def test_refusals_of_a_running_lab(process: Any, arguments: tuple[str, ...], code: int, says: str) -> None:
+def test_command_reports_a_refusal_of_the_lab(
+    process: Any, arguments: tuple[str, ...], code: int, says: str
+) -> None:
     done = run(*arguments, "--dir", str(process.directory))
     assert done.returncode == code
     assert done.stderr.startswith("error[")
     assert says in " ".join(done.stderr.split())
 
 
-def test_a_refusal_of_entra_is_answered_as_entra_does(process: Any, lab: Any) -> None:
+def test_fault_of_entra_has_its_error_code(process: Any, lab: Any) -> None:
     where = ("--dir", str(process.directory), "--path", "*/oauth2/v2.0/token")
     assert run("fault", *where, "--aadsts", "53003").returncode == 0
     answer = lab.oauth("token", {})
@@ -126,13 +128,13 @@ def test_a_refusal_of_entra_is_answered_as_entra_does(process: Any, lab: Any) ->
     assert "53003" in unknown.stderr
 
 
-def test_no_lab_runs_there(tmp_path: Path) -> None:
+def test_missing_lab_is_reported(tmp_path: Path) -> None:
     done = run("approve", "ABC", "--user", "a@b", "--dir", str(tmp_path))
     assert done.returncode == 8
     assert "mstunnel-lab serve --dir" in done.stderr
 
 
-def test_serve_refuses(process: Any, tmp_path: Path) -> None:
+def test_serve_refuses_invalid_arguments(process: Any, tmp_path: Path) -> None:
     taken = process.description["graph"].rpartition(":")[2]
     (tmp_path / "bad.yaml").write_text("version: 1\ncolour: red\n")
     for arguments, code, says in [
@@ -155,14 +157,14 @@ def test_serve_refuses(process: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["lab.lock", "lab.json", "lab.sqlite", "ca.pem", "token-signing.key"])
-def test_serve_names_the_file_that_it_cannot_use(tmp_path: Path, name: str) -> None:
+def test_serve_reports_an_unusable_file(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / "ca.key").touch()
     refuses_a_file(tmp_path, name)
 
 
 @pytest.mark.parametrize("name", ["lab.sqlite", "ca.pem", "token-signing.key", "server.pem"])
-def test_serve_names_the_file_that_is_damaged(tmp_path: Path, name: str) -> None:
+def test_serve_reports_a_damaged_file(tmp_path: Path, name: str) -> None:
     Authority(tmp_path)
     for damaged in (name, "server.key"):
         (tmp_path / damaged).write_text("x" * 200)
@@ -177,7 +179,7 @@ def refuses_a_file(directory: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("out", ["", "/", "."])
-def test_a_token_needs_the_name_of_a_file(process: Any, out: str) -> None:
+def test_directory_is_refused_as_a_token_file(process: Any, out: str) -> None:
     with pytest.raises(UsageError) as caught:
         write_token(process.directory, "device@lab.example", Path(out))
     assert (caught.value.code, caught.value.message) == (
@@ -189,7 +191,9 @@ def test_a_token_needs_the_name_of_a_file(process: Any, out: str) -> None:
 @pytest.mark.parametrize(
     ("number", "code", "status"), [(signal.SIGTERM, 0, "ok"), (signal.SIGINT, 130, "error")]
 )
-def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int, status: str) -> None:
+def test_signal_stops_the_lab_cleanly(
+    start_lab: Callable[..., Any], number: int, code: int, status: str
+) -> None:
     running = start_lab("--seed", SEED, "--output", "json")
     assert running.stop(number) == code
     envelope = json.loads(running.printed)
@@ -210,7 +214,7 @@ def test_serve_prints_the_command_that_installs_a_gateway(start_lab: Callable[..
     assert description["setup"].endswith(f"#{description['fingerprint']}")
 
 
-def test_a_killed_lab_goes_on_with_everything(start_lab: Callable[..., Any]) -> None:
+def test_killed_lab_continues_with_all_its_data(start_lab: Callable[..., Any]) -> None:
     first = start_lab("--seed", SEED, "--name", "lab.test", "--name", "localhost")
     before = first.description
     assert before["authority"].startswith("https://lab.test:")
@@ -235,7 +239,7 @@ def test_a_killed_lab_goes_on_with_everything(start_lab: Callable[..., Any]) -> 
     assert (other.returncode, "different seed file" in " ".join(other.stderr.split())) == (2, True)
 
 
-def test_certificate_names(tmp_path: Path) -> None:
+def test_certificate_is_renewed_for_other_names(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     chain, _ = authority.server_certificate(tmp_path, ["127.0.0.1", "localhost"])
     first = chain.read_bytes()
@@ -245,7 +249,7 @@ def test_certificate_names(tmp_path: Path) -> None:
     assert chain.read_bytes() != first
 
 
-def test_a_new_authority_issues_a_certificate_of_its_own(tmp_path: Path) -> None:
+def test_new_authority_issues_a_new_server_certificate(tmp_path: Path) -> None:
     Authority(tmp_path).server_certificate(tmp_path, ["localhost"])
     (tmp_path / "ca.key").unlink()
     chain, _ = Authority(tmp_path).server_certificate(tmp_path, ["localhost"])
@@ -254,7 +258,7 @@ def test_a_new_authority_issues_a_certificate_of_its_own(tmp_path: Path) -> None
     assert root == x509.load_pem_x509_certificate((tmp_path / "ca.pem").read_bytes())
 
 
-def test_tls_is_1_2_or_better(process: Any) -> None:
+def test_tls_version_is_at_least_1_2(process: Any) -> None:
     port = int(process.description["graph"].rpartition(":")[2])
     context = ssl.create_default_context(cafile=process.description["ca_file"])
     raw = socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -263,8 +267,8 @@ def test_tls_is_1_2_or_better(process: Any) -> None:
     assert json.loads((process.directory / "lab.json").read_text())["pid"] == process.popen.pid
 
 
-def test_an_idle_client_does_not_hold_up_the_stop(start_lab: Callable[..., Any]) -> None:
-    """Where it does, the lab waits three seconds for it, every time; a busy machine is slow now and then."""
+def test_idle_client_does_not_delay_the_stop(start_lab: Callable[..., Any]) -> None:
+    """Check that the lab does not wait three seconds for it; a busy machine may be slow once."""
 
     def stop_seconds(*, idle_client: bool) -> float:
         running = start_lab("--seed", SEED)

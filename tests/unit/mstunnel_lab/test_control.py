@@ -1,4 +1,4 @@
-"""Faults, keys and users on demand: what a test asks the lab for, and what clients then see."""
+"""Faults, keys and users on demand: control requests of a test, and their effects on clients."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from tests.unit.mstunnel_lab.conftest import SITES
 
 @pytest.fixture
 def control(lab: Any) -> Iterator[Callable[..., Any]]:
-    """Ask the control paths; faults and users are as before afterwards."""
+    """Return a function for control requests; remove faults and changes of users afterwards."""
     yield lab.control
     lab.control("DELETE", "faults")
     lab.control("PATCH", "users/admin@lab.example", {"refused_with": 0, "mfa_code": ""})
@@ -20,17 +20,17 @@ def control(lab: Any) -> Iterator[Callable[..., Any]]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("path", ["faults", "keys"])
-def test_only_the_key_opens_the_control_paths(control: Any, method: str, path: str) -> None:
+def test_control_paths_require_the_key(control: Any, method: str, path: str) -> None:
     assert control(method, path, {"faults": []}, key="guess").status_code == 401
 
 
 @pytest.fixture
 def fault(control: Callable[..., Any]) -> Callable[..., Any]:
-    """Let the lab answer with a fault."""
+    """Return a function that adds a fault."""
     return lambda **fault: control("POST", "faults", {"faults": [fault]})
 
 
-def test_throttling_says_how_long_to_wait(lab: Any, fault: Callable[..., Any]) -> None:
+def test_throttling_sends_the_time_to_wait(lab: Any, fault: Callable[..., Any]) -> None:
     fault(path="/beta/*Sites", status=429, retry_after=7, times=2)
     answers = [lab.graph("admin", "GET", SITES) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429, 429, 200]
@@ -38,7 +38,7 @@ def test_throttling_says_how_long_to_wait(lab: Any, fault: Callable[..., Any]) -
     assert answers[0].json()["error"]["code"] == "TooManyRequests"
 
 
-def test_a_fault_is_for_its_requests_only(lab: Any, control: Any, fault: Callable[..., Any]) -> None:
+def test_fault_applies_only_to_matching_requests(lab: Any, control: Any, fault: Callable[..., Any]) -> None:
     fault(path="/beta/*Sites", method="POST", status=503, times=None)
     assert lab.status("admin", "GET", SITES) == 200
     assert [lab.status("admin", "POST", SITES, {}) for _ in range(2)] == [503, 503]
@@ -47,20 +47,20 @@ def test_a_fault_is_for_its_requests_only(lab: Any, control: Any, fault: Callabl
     assert lab.status("admin", "POST", SITES, {}) == 400
 
 
-def test_a_portal_answers_instead_of_graph(lab: Any, fault: Callable[..., Any]) -> None:
+def test_captive_portal_replaces_responses_of_graph(lab: Any, fault: Callable[..., Any]) -> None:
     fault(path="/beta/*", status=200, body="html")
     answer = lab.graph("admin", "GET", SITES)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
 
 
-def test_a_slow_answer_is_a_true_one(lab: Any, fault: Callable[..., Any]) -> None:
+def test_delayed_response_is_unchanged(lab: Any, fault: Callable[..., Any]) -> None:
     fault(path="/beta/*", status=0, delay=0.3)
     answer = lab.graph("admin", "GET", SITES)
     assert (answer.status_code, answer.elapsed.total_seconds() >= 0.3) == (200, True)
 
 
 @pytest.mark.parametrize(("number", "error"), [(53003, "invalid_grant"), (50097, "interaction_required")])
-def test_the_token_endpoint_refuses_by_number(
+def test_token_endpoint_returns_the_requested_error(
     lab: Any, fault: Callable[..., Any], number: int, error: str
 ) -> None:
     fault(path="*/oauth2/v2.0/token", status=400, aadsts=number)
@@ -70,7 +70,7 @@ def test_the_token_endpoint_refuses_by_number(
 
 
 @pytest.mark.parametrize("number", [53000, 53003, 50097, 50079])
-def test_a_user_is_refused_on_demand(lab: Any, control: Any, number: int) -> None:
+def test_user_can_be_set_to_be_refused(lab: Any, control: Any, number: int) -> None:
     assert control("PATCH", "users/admin@lab.example", {"refused_with": number}).status_code == 200
     form = lab.password_form("admin", scope="User.Read")
     assert lab.oauth("token", form).json()["error_codes"] == [number]
@@ -96,19 +96,21 @@ def test_a_user_is_refused_on_demand(lab: Any, control: Any, number: int) -> Non
         ("POST", "limit", {"requests": 1, "seconds": 0}, 400),
     ],
 )
-def test_control_is_strict_too(control: Any, method: str, path: str, body: Any, status: int) -> None:
+def test_invalid_control_requests_are_refused(
+    control: Any, method: str, path: str, body: Any, status: int
+) -> None:
     assert control(method, path, body).status_code == status
 
 
-def test_an_upgrade_is_offered(lab: Any, control: Any) -> None:
+def test_upgrade_can_be_offered(lab: Any, control: Any) -> None:
     site = lab.site_id()
     control("PATCH", f"sites/{site}", {"upgrade_available": True})
     assert lab.read(f"{SITES}/{site}")["upgradeAvailable"] is True
     control("PATCH", f"sites/{site}", {"upgrade_available": False})
 
 
-def test_keys_rotate_without_a_gap(lab: Any, control: Any) -> None:
-    """A token of the older key is valid until that key is retired, even if it was checked before."""
+def test_rotation_of_keys_keeps_older_tokens_valid(lab: Any, control: Any) -> None:
+    """Check that a token of the older key is valid until that key is retired, even if cached."""
     before = lab.app_token("agent")
     assert lab.status("", "GET", SITES, token=before) == 200
     control("POST", "keys")
@@ -124,7 +126,7 @@ def test_keys_rotate_without_a_gap(lab: Any, control: Any) -> None:
     lab.tokens.clear()
 
 
-def test_more_changes_than_the_limit_are_refused_until_its_time_is_over(lab: Any, control: Any) -> None:
+def test_changes_above_the_limit_are_refused_for_its_period(lab: Any, control: Any) -> None:
     assert control("POST", "limit", {"requests": 2, "seconds": 1.5}).json()["limit"]["requests"] == 2
     try:
         answers = [lab.graph("admin", "POST", SITES, {}) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Secrets, certificates and client assertions of applications: every claim counts; rolled, removed."""
+"""Secrets, certificates and client assertions of applications: checked claims, renewal, removal."""
 
 import base64
 import time
@@ -51,7 +51,7 @@ def assertion(
         ("PS256", {"x5t": SHA1, "x5t#S256": SHA256}),
     ],
 )
-def test_accepted(algorithm: str, header: dict[str, str]) -> None:
+def test_valid_assertion_is_accepted(algorithm: str, header: dict[str, str]) -> None:
     text = assertion(algorithm=algorithm, header=header, jti="once")
     assert check_assertion(text, "client", AUDIENCE, CREDENTIALS)[0] == "once"
 
@@ -76,7 +76,7 @@ def test_accepted(algorithm: str, header: dict[str, str]) -> None:
         ({"key": None, "algorithm": "none"}, 5002738),
     ],
 )
-def test_refused(changes: dict[str, Any], number: int) -> None:
+def test_invalid_assertion_is_refused(changes: dict[str, Any], number: int) -> None:
     with pytest.raises(OAuthError) as caught:
         check_assertion(assertion(**changes), "client", AUDIENCE, CREDENTIALS)
     assert (caught.value.error, caught.value.status, caught.value.number) == ("invalid_client", 401, number)
@@ -89,14 +89,14 @@ def credential(certificate: bytes) -> dict[str, str]:
 
 @pytest.fixture
 def application(lab: Any) -> dict[str, Any]:
-    """An application with a certificate and a service principal."""
+    """Return an application with a certificate and a service principal."""
     body = {"displayName": "rolled", "keyCredentials": [credential(DER)]}
     made: dict[str, Any] = lab.create("/applications", body)
     lab.create("/servicePrincipals", {"appId": made["appId"]})
     return made | {"path": f"/applications/{made['id']}"}
 
 
-def test_an_assertion_and_its_jti_are_good_for_one_request(lab: Any, application: dict[str, Any]) -> None:
+def test_assertion_and_jti_are_valid_once(lab: Any, application: dict[str, Any]) -> None:
     client = application["appId"]
     endpoint = f"{lab.description['authority']}/oauth2/v2.0/token"
     form = {"client_id": client, "grant_type": "client_credentials", "scope": GRAPH_DEFAULT}
@@ -125,7 +125,7 @@ def signed_in(lab: Any, app_id: str, credential: Any) -> Any:
 
 @pytest.mark.parametrize("given", ["thumbprint", "public_certificate", "both"])
 def test_an_application_signs_in_with_a_certificate(lab: Any, application: Any, given: str) -> None:
-    """RS256 with the SHA-1 thumbprint, PS256 with the SHA-256 one; the same assertion again is refused."""
+    """Check RS256 with the SHA-1 thumbprint and PS256 with SHA-256; a repeated assertion is refused."""
     principal = lab.principal_id(application["appId"])
     grant = {"principalId": principal, "resourceId": lab.principal_id(GRAPH_APP_ID), "appRoleId": ROLE}
     lab.create(f"/servicePrincipals/{principal}/appRoleAssignments", grant)
@@ -146,7 +146,7 @@ def test_an_application_signs_in_with_a_certificate(lab: Any, application: Any, 
     assert lab.status("", "GET", SITES, token=first["access_token"]) == 200
 
 
-def test_a_secret_is_shown_once_and_works(lab: Any, application: dict[str, Any]) -> None:
+def test_secret_is_shown_once_and_signs_in(lab: Any, application: dict[str, Any]) -> None:
     path, client = application["path"], application["appId"]
     answer = lab.graph("admin", "POST", f"{path}/addPassword", {"passwordCredential": {"displayName": "one"}})
     secret = answer.json()
@@ -169,7 +169,7 @@ def test_a_secret_is_shown_once_and_works(lab: Any, application: dict[str, Any])
     assert signed_in(lab, client, secret["secretText"])["error_codes"] == [7000215]
 
 
-def test_a_secret_ends(lab: Any, application: dict[str, Any]) -> None:
+def test_secret_expires(lab: Any, application: dict[str, Any]) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=1)
     path, client = f"{application['path']}/addPassword", application["appId"]
     body = {"passwordCredential": {"endDateTime": soon.isoformat()}}
@@ -188,8 +188,8 @@ def proof(key: rsa.RSAPrivateKey, certificate: bytes, issuer: str, **claims: Any
     return jwt.encode(body, key, algorithm="RS256", headers={"x5t": thumbprints(certificate)[0]})
 
 
-def test_an_application_rolls_its_own_key(lab: Any, application: dict[str, Any]) -> None:
-    """It needs no permission of Graph for it, only the key that it has."""
+def test_application_can_replace_its_own_key(lab: Any, application: dict[str, Any]) -> None:
+    """Check that it needs no permission of Graph, only its present key."""
     path, client, own = application["path"], application["appId"], application["id"]
     address = f"{lab.description['authority']}/oauth2/v2.0/token"
 

@@ -1,4 +1,4 @@
-"""What the reference of the lab shows and lists is there."""
+"""The reference of the lab lists everything and shows all pictures."""
 
 import re
 from pathlib import Path
@@ -25,13 +25,13 @@ NAMES = {
 
 
 @pytest.mark.parametrize("what", NAMES)
-def test_everything_is_listed(what: str) -> None:
+def test_reference_lists_everything(what: str) -> None:
     assert len(NAMES[what]) > 3
     assert [name for name in sorted(NAMES[what]) if name not in TEXT] == []
 
 
 @pytest.mark.parametrize("page", ["reference/lab.md", "how-to/try-in-a-lab.md"])
-def test_every_picture_is_there(page: str) -> None:
+def test_every_picture_of_the_documentation_exists(page: str) -> None:
     source = (DOCS / page).read_text()
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", source)
     assert pictures

@@ -1,4 +1,4 @@
-"""What the lab has answered is kept, however it ends; and many gateways check in at once."""
+"""Acknowledged changes survive the end of the lab, and many gateways check in at once."""
 
 import json
 import sqlite3
@@ -16,13 +16,11 @@ from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, LabClient, co
 
 
 @pytest.mark.parametrize("after", [5, 23])
-def test_nothing_acknowledged_is_lost_when_the_lab_is_killed(
-    start_lab: Callable[..., Any], after: int
-) -> None:
+def test_acknowledged_changes_survive_a_kill(start_lab: Callable[..., Any], after: int) -> None:
     running, acknowledged = start_lab("--seed", SEED), list[str]()
 
     def write(client: LabClient) -> None:
-        """Create configurations until the lab is gone."""
+        """Create configurations until the lab ends."""
         with suppress(requests.RequestException):
             while True:
                 body = {"displayName": f"written {len(acknowledged)}", "network": "10.0.0.0/8"}
@@ -46,8 +44,8 @@ def test_nothing_acknowledged_is_lost_when_the_lab_is_killed(
         assert client.status("app:agent", "GET", f"{CONFIGURATIONS}/{acknowledged[-1]}") == 200
 
 
-def test_lab_of_an_earlier_version_is_served(start_lab: Callable[..., Any]) -> None:
-    """Version 0.2.0 stored the groups of users, which no longer exist."""
+def test_data_of_an_earlier_version_is_served(start_lab: Callable[..., Any]) -> None:
+    """Check a database of version 0.2.0, which stored the groups of users."""
     first = start_lab("--seed", SEED)
     first.stop(15)
     database = sqlite3.connect(first.directory / "lab.sqlite")
@@ -60,8 +58,8 @@ def test_lab_of_an_earlier_version_is_served(start_lab: Callable[..., Any]) -> N
         assert client.status("admin", "GET", CONFIGURATIONS) == 200
 
 
-def test_gateways_check_in_by_the_hundred(start_lab: Callable[..., Any]) -> None:
-    """A sample of the benchmark: 300 gateways, each every six seconds, is 150 requests a second."""
+def test_hundreds_of_gateways_check_in(start_lab: Callable[..., Any]) -> None:
+    """Check a sample of the benchmark: 300 gateways, each every six seconds, are 150 requests a second."""
     first = start_lab("--seed", SEED)
     first.stop(15)
     gateways = checkins.populate(first.directory, 300)

@@ -1,4 +1,4 @@
-"""What the lab's Graph does when it is asked rightly, and that it refuses what Graph and Entra refuse."""
+"""The lab's Graph accepts valid requests, and refuses what Graph and Entra refuse."""
 
 import base64
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ CASES = Path(__file__).parent / "cases"
 METHODS = ("get", "post", "patch", "delete")
 
 
-def test_a_configuration_lives(lab: Any) -> None:
+def test_configuration_is_created_changed_and_deleted(lab: Any) -> None:
     body = {
         "@odata.type": "#microsoft.graph.microsoftTunnelConfiguration",
         "displayName": "Second",
@@ -41,7 +41,7 @@ def test_a_configuration_lives(lab: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["nested", "bind"])
-def test_a_site_lives(lab: Any, how: str) -> None:
+def test_site_is_created_changed_and_deleted(lab: Any, how: str) -> None:
     configuration = lab.configuration_id()
     reference: dict[str, Any] = {"microsoftTunnelConfiguration": {"id": configuration}}
     if how == "bind":
@@ -61,7 +61,7 @@ def test_a_site_lives(lab: Any, how: str) -> None:
     assert lab.status("admin", "DELETE", path) == 204
 
 
-def test_collections_come_in_pages(lab: Any) -> None:
+def test_collections_are_paged(lab: Any) -> None:
     first = lab.read(f"{SITES}?$count=true&$orderby=displayName&$select=displayName")
     assert [site["displayName"] for site in first["value"]] == ["Berlin", "Lima"]
     assert first["@odata.count"] == 3
@@ -72,7 +72,7 @@ def test_collections_come_in_pages(lab: Any) -> None:
     assert lab.graph("admin", "GET", f"{SITES}/$count").text == "3"
 
 
-def test_a_server_that_an_application_registers_checks_in_with_its_own(lab: Any) -> None:
+def test_only_the_registered_application_checks_a_server_in(lab: Any) -> None:
     path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
     body = {"displayName": "gw2", "deploymentMode": "standaloneRootful"}
     created = lab.create(path, body, "app:other")
@@ -83,7 +83,7 @@ def test_a_server_that_an_application_registers_checks_in_with_its_own(lab: Any)
     assert lab.status("app:other", "DELETE", one) == 204
 
 
-def test_a_server_registers_checks_in_and_leaves(lab: Any) -> None:
+def test_server_registers_checks_in_and_is_deleted(lab: Any) -> None:
     site = f"{SITES}/{lab.site_id('Osaka')}"
     path = f"{site}/microsoftTunnelServers"
     body = {"displayName": "gw1", "deploymentMode": "standaloneRootless"}
@@ -112,7 +112,7 @@ def test_a_server_registers_checks_in_and_leaves(lab: Any) -> None:
     assert lab.read(path)["value"] == []
 
 
-def test_deleting_an_application_ends_its_identity(lab: Any) -> None:
+def test_deleted_application_loses_its_identity(lab: Any) -> None:
     application = lab.create("/applications", {"displayName": "short-lived"}, "intune")
     body = {"appId": application["appId"]}
     principal = lab.create("/servicePrincipals", body, "intune")
@@ -126,7 +126,7 @@ def test_deleting_an_application_ends_its_identity(lab: Any) -> None:
 
 
 def test_an_application_that_owns_itself_can_delete_itself(lab: Any) -> None:
-    """What an unattended uninstallation needs: ReadWrite.OwnedBy and the owner reference."""
+    """Check the rights of an unattended uninstallation: ReadWrite.OwnedBy and the owner reference."""
     found = lab.read("/applications?$filter=displayName eq 'other agent'")["value"][0]
     assert lab.status("app:agent", "DELETE", f"/applications/{found['id']}") == 403
     created = lab.create("/applications", {"displayName": "made by an app"}, "app:agent")
@@ -137,7 +137,7 @@ def test_an_application_that_owns_itself_can_delete_itself(lab: Any) -> None:
     assert lab.status("app:agent", "DELETE", path) == 204
 
 
-def test_keys_are_never_shown_and_replaced_as_a_whole(lab: Any) -> None:
+def test_keys_are_hidden_and_replaced_together(lab: Any) -> None:
     kind = {"type": "AsymmetricX509Cert", "usage": "Verify"}
     certificate = self_signed(rsa.generate_private_key(65537, 2048), "leaf")
     key = {**kind, "key": base64.b64encode(certificate).decode()}
@@ -190,7 +190,7 @@ def places(lab: Any) -> Iterator[dict[str, str]]:
 
 
 @every("case", table("graph.yaml"))
-def test_graph(lab: Any, places: dict[str, str], case: dict[str, Any]) -> None:
+def test_graph_responds_as_expected(lab: Any, places: dict[str, str], case: dict[str, Any]) -> None:
     method = next(name for name in METHODS if name in case)
     path, body = filled(case[method], places), filled(case.get("body"), places)
     answer = lab.graph(case["as"], method.upper(), path, body)
@@ -203,7 +203,7 @@ def test_graph(lab: Any, places: dict[str, str], case: dict[str, Any]) -> None:
 
 
 @every("case", table("oauth.yaml"))
-def test_oauth(lab: Any, case: dict[str, Any]) -> None:
+def test_token_endpoint_refuses_as_expected(lab: Any, case: dict[str, Any]) -> None:
     form = filled(case["form"], {"password": lab.password("admin")})
     answer = lab.oauth(case["to"], form, case.get("tenant", ""))
     document = answer.json()

@@ -1,4 +1,4 @@
-"""How the lab judges what a server reports, and what it remembers of it."""
+"""The lab's judgement of a server's report, and the history of its metrics."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,9 @@ MORE_IS_BETTER = HealthThreshold(id="diskSpace", healthy_threshold=5, unhealthy_
         (None, 100, None),
     ],
 )
-def test_bounds(threshold: HealthThreshold | None, value: float, status: str | None) -> None:
+def test_status_of_a_value_follows_its_threshold(
+    threshold: HealthThreshold | None, value: float, status: str | None
+) -> None:
     assert threshold_status(value, threshold) == status
 
 
@@ -55,7 +57,7 @@ FIELDS = {
 
 
 @given(st.sampled_from([*FIELDS]), st.integers(1, 100), st.integers(0, 100), st.integers(0, 100))
-def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, other: int) -> None:
+def test_lab_and_agent_give_a_figure_the_same_status(word: str, value: int, one: int, other: int) -> None:
     better, worse = sorted((one, other), reverse=word == "disk")
     field, name = FIELDS[word]
     own = Thresholds().model_copy(update={field: Threshold(healthy=better, unhealthy=worse)})
@@ -78,7 +80,7 @@ BUSY = {"metrics": {"cpu-usage": 60}, "checks": [{"id": "cpu-usage", "status": "
 @pytest.mark.parametrize(
     ("report", "title", "value", "status"),
     [
-        (BUSY, "CPU usage", "60 %", "warning"),  # the tenant's thresholds win over the server's verdict
+        (BUSY, "CPU usage", "60 %", "warning"),  # the tenant's thresholds override the server's own status
         (DISK, "Free disk space", "40 GB", "unknown"),
         ({"metrics": {"throughput": 310_000_000}}, "Throughput", "310 Mbit/s", "unknown"),
         ({"metrics": {"latency": 4}}, "Latency", "4 ms", "unknown"),
@@ -86,21 +88,21 @@ BUSY = {"metrics": {"cpu-usage": 60}, "checks": [{"id": "cpu-usage", "status": "
         ({"checks": [PROBE]}, "Server logs", "not reported", "unknown"),
     ],
 )
-def test_what_a_server_reported_is_judged(report: Any, title: str, value: str, status: str) -> None:
+def test_reported_figures_have_their_status(report: Any, title: str, value: str, status: str) -> None:
     own = {"cpuUsage": HealthThreshold(id="cpuUsage", healthy_threshold=50, unhealthy_threshold=75)}
     lines = health_checks(LabHealth.from_wire(report), NOW, own, NOW)
     (found,) = (line for line in lines if line.title == title)
     assert (found.value, found.status) == (value, status)
 
 
-def test_the_rows_are_those_of_the_agent() -> None:
+def test_rows_are_the_same_as_those_of_the_agent() -> None:
     assert ["last-check-in", *(metric.name for metric in METRICS)] == [row[0] for row in TABLE]
 
 
 @pytest.mark.parametrize(
     ("ago", "status"), [(0, "healthy"), (300, "healthy"), (301, "unhealthy"), (None, "unhealthy")]
 )
-def test_last_check_in(ago: int | None, status: str) -> None:
+def test_status_of_the_last_check_in(ago: int | None, status: str) -> None:
     seen = None if ago is None else NOW - timedelta(seconds=ago)
     assert health_checks(None, seen, {}, NOW)[0].status == status
 
@@ -112,7 +114,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def test_trends_are_averages_over_blocks(store: Store) -> None:
+def test_trends_are_averages_of_blocks(store: Store) -> None:
     for at, value in ((0, 10), (599, 20), (600, 50), (1800, 7)):
         store.add_trend("gw", {"cpuUsage": value}, at, 600)
     store.add_trend("other", {"cpuUsage": 99}, 0, 600)
@@ -124,7 +126,7 @@ def test_trends_are_averages_over_blocks(store: Store) -> None:
     assert len(store.trend("other", "cpuUsage", 0, 1800)) == 1
 
 
-def test_trends_do_not_grow_for_ever(store: Store) -> None:
+def test_old_trends_are_deleted(store: Store) -> None:
     for block in range(300):
         store.add_trend("gw", {"cpuUsage": block}, block * 600, 600)
     found = store.trend("gw", "cpuUsage", 0, 10**6)
@@ -147,7 +149,7 @@ def test_every_point_is_drawn_inside_the_chart(raw: list[tuple[int, float]]) -> 
     assert all(0 <= mark <= HEIGHT for mark in marks)
 
 
-def test_a_chart_says_what_it_shows() -> None:
+def test_chart_has_a_summary_and_scale() -> None:
     drawn = chart(LATENCY, [Point(0, 4), Point(500, 12.4)], 0, 1000)
     assert drawn.summary == "Lowest 4 ms, highest 12 ms, last 12 ms."
     assert [mark.text for mark in drawn.values] == ["0", "5", "10", "15", "20"]
@@ -179,13 +181,13 @@ def over_time(lab: Any, server: str, name: str) -> Any:
     return [point["value"] for point in found]
 
 
-def test_metrics_of_a_server_in_graph(lab: Any, server: str) -> None:
-    """Those that were reported last; over time as averages; with the units of thresholds."""
+def test_metrics_of_a_server_are_read_through_graph(lab: Any, server: str) -> None:
+    """Check the last reported values and averages over time, in the units of thresholds."""
     assert last(lab, server, "cpuUsage", "latency", "diskSpace") == {"cpuUsage": 60}
-    assert sum(over_time(lab, server, "cpuUsage")) in {50, 100}  # one block of a minute, or two
+    assert sum(over_time(lab, server, "cpuUsage")) in {50, 100}  # one or two blocks of a minute
     assert over_time(lab, server, "throughput")[-1] == 31
     assert over_time(lab, server, "diskSpace")[-1] == 7
-    # A check-in without a report adds nothing.
+    # A check-in without a report adds no value.
     lab.graph("app:agent", "PATCH", server, {"displayName": "gw"})
     assert over_time(lab, server, "latency") == [3]
     health = {"status": "healthy", "metrics": {"throughput": 10**7}}

@@ -109,14 +109,14 @@ def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Provider
 
 
 def follow(pages: Pages, address: str, user_code: str) -> str:
-    """Type the code, the account and the consent into the provider's own pages; returns the last page."""
+    """Enter code, account and consent in the provider's own pages; return the last page."""
     page = pages.open(address.removeprefix(pages.base))
     for fields in ({"user_code": user_code}, {"confirm": "yes"}, {"login": USER, "password": "any"}, {}):
         page = pages.send(page.action.removeprefix(pages.base), **fields)
     return page.text
 
 
-def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
+def test_lab_accepts_tokens_of_another_provider(
     standing: Provider,
 ) -> None:
     where = cloud("custom", standing.issuer.removesuffix("/v2.0"), standing.description["graph"])
@@ -141,8 +141,8 @@ def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
         http.close()
 
 
-def test_only_the_issuer_that_was_named_is_trusted(standing: Provider) -> None:
-    """The same claims signed by another key, or in the name of another issuer, open nothing."""
+def test_only_the_configured_issuer_is_trusted(standing: Provider) -> None:
+    """Check that the same claims with another key or another issuer are refused."""
     now = int(time.time())
     claims = {"aud": standing.description["graph"], "iss": standing.issuer, "tid": TENANT, "oid": USER}
     claims |= {"appid": CLIENT, "scp": SCOPES[0], "iat": now, "nbf": now, "exp": now + 60}

@@ -12,7 +12,7 @@ APP = "11111111-2222-4333-8444-555555555555"
 APPLICATIONS = "\napplications:\n" + "".join(f"  - name: app {n}\n    app_id: {APP}\n" for n in "ab")
 
 
-def test_the_seed_of_the_package() -> None:
+def test_seed_of_the_package_is_valid() -> None:
     seed = parse_seed(GOOD)
     admin = seed.users[0]
     assert (admin.upn, admin.licensed) == ("admin@contoso.example", True)
@@ -44,7 +44,7 @@ def test_the_seed_of_the_package() -> None:
         ("version: 1\n", "version: 1\nversion: 1\n", "seed.yaml:3:1", "duplicate key"),
     ],
 )
-def test_mistakes_are_found_where_they_are(old: str, new: str, where: str, what: str) -> None:
+def test_mistakes_are_reported_with_their_place(old: str, new: str, where: str, what: str) -> None:
     assert old in GOOD
     with pytest.raises(UsageError) as caught:
         parse_seed(GOOD.replace(old, new, 1))
@@ -52,7 +52,7 @@ def test_mistakes_are_found_where_they_are(old: str, new: str, where: str, what:
     assert what in caught.value.message
 
 
-def test_unreadable_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_unreadable_seed_is_reported(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("seed")
     with pytest.raises(UsageError, match="No such file"):
         read_seed(directory / "none.yaml")

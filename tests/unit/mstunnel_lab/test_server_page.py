@@ -1,4 +1,4 @@
-"""The page that tells how a server is added: its script and its answer file, by the commands as printed."""
+"""The page with instructions to add a server: its script and its answer file, run as printed."""
 
 import html
 import os
@@ -19,12 +19,12 @@ PRE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
 
 
 def printed(pages: Pages) -> list[str]:
-    """The blocks of the page that are to be copied, as a browser copies them."""
+    """Return the blocks of the page that are to be copied, as a browser copies them."""
     return [html.unescape(text) for text in PRE.findall(pages.open("/admin/servers/new").source)]
 
 
 def run(directory: Path, *commands: str, path: Path = programs.DIRECTORY) -> subprocess.CompletedProcess[str]:
-    """Run commands as a shell does in a directory."""
+    """Run commands in a shell in a directory."""
     environment = {"PATH": f"{path}:{os.environ['PATH']}", "HOME": str(directory)}
     script = "\n".join(commands)
     return subprocess.run(
@@ -32,8 +32,8 @@ def run(directory: Path, *commands: str, path: Path = programs.DIRECTORY) -> sub
     )
 
 
-def test_the_answer_file_as_it_is_printed(administrator: Pages, lab: Any, tmp_path: Path) -> None:
-    """It passes the check, is the one for download, and leads to the tenant."""
+def test_printed_answer_file_is_valid(administrator: Pages, lab: Any, tmp_path: Path) -> None:
+    """Check that it is valid, equals the download, and points to the tenant."""
     answers, commands = printed(administrator)[-2:]
     (tmp_path / "answers.yaml").write_text(answers)
     check, install = commands.splitlines()
@@ -45,7 +45,7 @@ def test_the_answer_file_as_it_is_printed(administrator: Pages, lab: Any, tmp_pa
     assert done.returncode == 0, done.stderr
     assert lab.description["authority"] in done.stdout
     assert lab.description["client_id"] in done.stdout
-    # The check would refuse what the page once said.
+    # The check would refuse what the page printed in an earlier version.
     relative = re.sub(r"  ca_pem: \|\n(    .*\n)+", "  ca_file: ca.pem\n", answers)
     (tmp_path / "answers.yaml").write_text(relative)
     assert run(tmp_path, check).returncode == 2
@@ -53,7 +53,7 @@ def test_the_answer_file_as_it_is_printed(administrator: Pages, lab: Any, tmp_pa
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Path:
-    """A directory with programs that print how they were called, in place of those that change the host."""
+    """Return a directory with programs that print their arguments, instead of changing the host."""
     directory = tmp_path / "bin"
     directory.mkdir()
     for name, text in {
@@ -65,10 +65,10 @@ def recorder(tmp_path: Path) -> Path:
     return directory
 
 
-def test_the_script_installs_into_the_tenant(
+def test_script_installs_into_the_tenant(
     administrator: Pages, lab: Any, tmp_path: Path, recorder: Path
 ) -> None:
-    """The commands of the page, on the script of the page; `setup` of lab.json names the same tenant."""
+    """Check the page's commands with the page's script; `setup` of lab.json names the same tenant."""
     blocks = printed(administrator)
     (tmp_path / "mstunnel-setup").write_text(administrator.open("/admin/servers/new/mstunnel-setup").source)
     option = lab.description["setup"].partition("mstunnel-setup ")[2]
@@ -78,7 +78,7 @@ def test_the_script_installs_into_the_tenant(
     assert more.stdout == f"|{option} --site Berlin 1 --unattended\n"
 
 
-def test_the_script_says_what_is_missing(administrator: Pages, tmp_path: Path) -> None:
+def test_script_reports_a_missing_program(administrator: Pages, tmp_path: Path) -> None:
     (tmp_path / "script").write_text(administrator.open("/admin/servers/new/mstunnel-setup").source)
     command, environment = ["/bin/sh", "./script"], {"PATH": "empty"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
@@ -86,7 +86,7 @@ def test_the_script_says_what_is_missing(administrator: Pages, tmp_path: Path) -
 
 
 def test_every_printed_command_exists(administrator: Pages, tmp_path: Path) -> None:
-    """Each program on the page knows the command and its options."""
+    """Check that each program on the page has the command and its options."""
     for line in (line for block in printed(administrator) for line in block.splitlines()):
         words = shlex.split(line.removeprefix("sudo "))
         if words[0] in {"mstunnel-setup", "mst-readiness"}:
@@ -94,8 +94,8 @@ def test_every_printed_command_exists(administrator: Pages, tmp_path: Path) -> N
             assert run(tmp_path, shlex.join([words[0], *names, "--help"])).returncode == 0, line
 
 
-def test_another_tenant_has_the_answer_file_only(start_lab: Any, tmp_path: Path) -> None:
-    """`--lab` leads to the home tenant, so that the script would join the wrong one."""
+def test_another_tenant_has_no_script(start_lab: Any, tmp_path: Path) -> None:
+    """Check that the page has no script: `--lab` points to the home tenant, which is the wrong one."""
     other = tmp_path / "other.yaml"
     other.write_text(Path(SEED).read_text().replace("lab.example", "other.example"))
     running = start_lab("--seed", SEED, "--seed", str(other)).description

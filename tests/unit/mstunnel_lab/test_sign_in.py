@@ -1,4 +1,4 @@
-"""Device sign-in and consent, as MSAL, a browser and a person see them; also across tenants."""
+"""Device sign-in and consent, for MSAL, a browser and a user, also across tenants."""
 
 import subprocess
 import threading
@@ -39,13 +39,13 @@ CODE = DeviceCodeRecord(
         ("redeemed", 2000.0, "invalid_grant"),
     ],
 )
-def test_what_a_polling_device_gets(status: str, now: float, error: str | None) -> None:
+def test_polling_device_gets_the_state_of_its_code(status: str, now: float, error: str | None) -> None:
     code = CODE.model_copy(update={"status": DeviceCodeStatus(status)})
     refusal = judge_poll(code, now, interval=5)
     assert (refusal.error if refusal else None) == error
 
 
-def test_a_name_is_refused_until_its_first_wrong_try_is_old() -> None:
+def test_account_is_locked_until_its_first_failure_is_old() -> None:
     clock = FakeClock()
     tries = FailedAttempts(3, 600, clock)
     for _ in range(3):
@@ -73,7 +73,7 @@ def client(lab: Any, session: Any, authority: str = "") -> msal.PublicClientAppl
 
 
 def typed(browser: Pages, code: str, upn: str) -> Any:
-    """Type a code and an account into the page; returns the page after the password."""
+    """Enter a code and an account; return the page after the password."""
     tenants = browser.description["tenants"]
     password = next(user["password"] for tenant in tenants for user in tenant["users"] if user["upn"] == upn)
     browser.fill("/devicelogin", code=code)
@@ -87,14 +87,14 @@ def app(lab: Any, browser: Pages) -> msal.PublicClientApplication:
 
 @pytest.fixture
 def flow(app: msal.PublicClientApplication) -> Any:
-    """A device sign-in that waits."""
+    """Return a pending device sign-in."""
     return app.initiate_device_flow([SCOPE])
 
 
 def test_device_code_from_start_to_silent_renewal(
     lab: Any, process: Any, app: msal.PublicClientApplication, flow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bundles that the environment names are not used."""
+    """Check that CA bundles of the environment are not used."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, "/etc/ssl/certs/ca-certificates.crt")
     assert flow["verification_uri"] == lab.description["device_login"]
@@ -121,7 +121,7 @@ def test_cancelled_sign_in_is_declined(browser: Pages, app: Any, flow: Any) -> N
     assert app.acquire_token_by_device_flow(flow)["error"] == "authorization_declined"
 
 
-def test_a_device_code_is_for_its_client(lab: Any, flow: Any) -> None:
+def test_device_code_is_valid_only_for_its_client(lab: Any, flow: Any) -> None:
     form = {"grant_type": "device_code", "client_id": APPS["device"], "device_code": flow["device_code"]}
     assert lab.oauth("token", form).json()["error"] == "bad_verification_code"
 
@@ -133,7 +133,7 @@ def test_wrong_passwords_end_the_sign_in(browser: Pages, flow: Any) -> None:
     assert statuses == [401, 401, 401, 401, 401, 400]
 
 
-def test_every_input_has_a_label_and_no_script_runs(browser: Pages, flow: Any) -> None:
+def test_sign_in_pages_have_labels_and_no_scripts(browser: Pages, flow: Any) -> None:
     first = browser.open(f"/devicelogin?otc={flow['user_code']}")
     assert first.fields["code"] == flow["user_code"]
     second = browser.send()
@@ -142,14 +142,14 @@ def test_every_input_has_a_label_and_no_script_runs(browser: Pages, flow: Any) -
     assert "DeviceManagementConfiguration.ReadWrite.All" in second.text
 
 
-def test_cookie_is_for_this_site_and_tls_only(lab: Any, browser: Pages) -> None:
+def test_sign_in_cookie_is_for_this_site_and_tls_only(lab: Any, browser: Pages) -> None:
     address = lab.description["device_login"]
     cookie = browser.session.get(address, timeout=20).headers["set-cookie"].lower()
     assert {"secure", "httponly", "samesite=strict"} <= {part.strip() for part in cookie.split(";")}
 
 
 @pytest.mark.parametrize("path", ["", "/account"])
-def test_a_form_of_another_site_is_refused(lab: Any, flow: Any, path: str) -> None:
+def test_cross_site_form_is_refused(lab: Any, flow: Any, path: str) -> None:
     form = {"code": flow["user_code"], "upn": "admin@lab.example", "password": lab.password("admin")}
     form["form_token"] = "0" * 64
     address = lab.description["device_login"]
@@ -161,24 +161,24 @@ def test_a_form_of_another_site_is_refused(lab: Any, flow: Any, path: str) -> No
 
 
 @pytest.mark.parametrize("code", ["*", "%", "", "?"])
-def test_no_code_stands_for_any(browser: Pages, flow: Any, code: str) -> None:
+def test_wildcards_are_not_device_codes(browser: Pages, flow: Any, code: str) -> None:
     page = browser.fill("/devicelogin", code=code)
     assert page.status == 400
     assert flow["user_code"] not in page.source
 
 
-def test_what_is_typed_is_shown_as_text(browser: Pages) -> None:
+def test_submitted_text_is_escaped(browser: Pages) -> None:
     source = browser.open('/devicelogin?otc="><script>x</script>').source
     assert "<script>" not in source
     assert "&lt;script&gt;" in source
 
 
-def test_the_style_sheet_is_one(lab: Any) -> None:
+def test_style_sheet_is_served(lab: Any) -> None:
     sheet = lab.session.get(lab.description["graph"] + "/lab.css", timeout=20)
     assert sheet.headers["content-type"].startswith("text/css")
 
 
-def test_a_second_factor_is_asked_for(lab: Any, browser: Pages, app: Any, flow: Any) -> None:
+def test_second_factor_is_requested(lab: Any, browser: Pages, app: Any, flow: Any) -> None:
     page = typed(browser, flow["user_code"], "careful@lab.example")
     assert "Verification code" in page.text
     wrong = browser.send(verification_code="000000", decision="sign-in")
@@ -189,7 +189,7 @@ def test_a_second_factor_is_asked_for(lab: Any, browser: Pages, app: Any, flow: 
     assert found["id_token_claims"]["preferred_username"] == "careful@lab.example"
 
 
-def test_the_second_factor_is_not_a_way_round_the_password(lab: Any, browser: Pages, flow: Any) -> None:
+def test_second_factor_does_not_replace_the_password(lab: Any, browser: Pages, flow: Any) -> None:
     user = lab.user("careful")
     browser.fill("/devicelogin", code=flow["user_code"])
     forged = f"{2**40}.{'0' * 64}"
@@ -204,16 +204,14 @@ def test_a_second_factor_cannot_be_guessed(lab: Any, browser: Pages, flow: Any) 
     assert lab.control("PATCH", "users/careful@lab.example", {}).status_code == 200  # unlocked again
 
 
-def test_conditional_access_is_reported_on_the_page_and_to_the_device(
-    browser: Pages, app: Any, flow: Any
-) -> None:
+def test_conditional_access_is_reported_to_page_and_device(browser: Pages, app: Any, flow: Any) -> None:
     page = typed(browser, flow["user_code"], "blocked@lab.example")
     assert (page.status, "AADSTS53003" in page.text) == (403, True)
     found = app.acquire_token_by_device_flow(flow)
     assert (found["error"], found["error_codes"]) == ("invalid_grant", [53003])
 
 
-def test_the_password_grant_cannot_do_a_second_factor(lab: Any) -> None:
+def test_password_grant_is_refused_with_a_second_factor(lab: Any) -> None:
     answer = lab.oauth("token", lab.password_form("careful")).json()
     assert (answer["error"], answer["error_codes"]) == ("interaction_required", [50076])
 
@@ -239,7 +237,7 @@ applications:
 
 @pytest.fixture
 def two(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Pages]:
-    """A browser at a server with two tenants."""
+    """Yield a browser at a server with two tenants."""
     other = tmp_path / "other.yaml"
     other.write_text(SECOND)
     running = start_lab("--seed", SEED, "--seed", str(other))
@@ -252,7 +250,7 @@ def sites(pages: Pages, token: str) -> Any:
     return pages.session.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=20)
 
 
-def test_a_sign_in_for_any_tenant_ends_in_the_users_own(two: Pages) -> None:
+def test_sign_in_for_any_tenant_uses_that_of_the_user(two: Pages) -> None:
     app = client(two, two.session, f"{two.description['graph']}/organizations")
     flow = app.initiate_device_flow([SCOPE])
     assert "Signed in" in typed(two, flow["user_code"], "olga@other.example").text
@@ -265,7 +263,7 @@ def test_a_sign_in_for_any_tenant_ends_in_the_users_own(two: Pages) -> None:
     assert "access_token" in renewed
 
 
-def test_a_user_of_another_tenant_is_kept_out(two: Pages) -> None:
+def test_user_of_another_tenant_is_refused(two: Pages) -> None:
     app = client(two, two.session)
     flow = app.initiate_device_flow([SCOPE])
     page = typed(two, flow["user_code"], "olga@other.example")
@@ -273,8 +271,8 @@ def test_a_user_of_another_tenant_is_kept_out(two: Pages) -> None:
     assert app.acquire_token_by_device_flow(flow)["error"] == "authorization_declined"
 
 
-def test_a_token_of_one_tenant_shows_nothing_of_another(two: Pages) -> None:
-    """Its claims cannot be changed to name the other tenant either."""
+def test_token_gives_no_access_to_another_tenant(two: Pages) -> None:
+    """Check that changed claims cannot name the other tenant either."""
     first, second = two.description["tenants"]
     path, form = f"{first['authority']}/oauth2/v2.0/token", agent_form()
     token = two.session.post(path, data=form, timeout=20).json()["access_token"]
@@ -300,7 +298,7 @@ ROLE = "9241abd9-d0e6-425a-bd4f-47ba86e767a4"
 
 @pytest.fixture
 def application(lab: Any) -> Any:
-    """Registered by a user who may not grant it its permission."""
+    """Return an application registered by a user who may not grant its permission."""
     wanted = [{"resourceAppId": GRAPH, "resourceAccess": [{"id": ROLE, "type": "Role"}]}]
     body = {"displayName": "Waiting gateway", "requiredResourceAccess": wanted}
     made = lab.create("/applications", body, "intune")
@@ -316,7 +314,7 @@ def granted(lab: Any, application: Any) -> list[str]:
     return [item["appRoleId"] for item in lab.read(application["grants"])["value"]]
 
 
-def test_consent_by_an_administrator_who_may(lab: Any, browser: Pages, application: Any) -> None:
+def test_administrator_with_the_role_can_consent(lab: Any, browser: Pages, application: Any) -> None:
     path = application["page"]
     page = browser.fill(path, upn="admin@lab.example", password=lab.password("admin"))
     assert page.address.endswith(path)
@@ -328,7 +326,7 @@ def test_consent_by_an_administrator_who_may(lab: Any, browser: Pages, applicati
     assert granted(lab, application) == [ROLE]
 
 
-def test_no_consent_by_one_who_may_not(lab: Any, browser: Pages, application: Any) -> None:
+def test_user_without_the_role_cannot_consent(lab: Any, browser: Pages, application: Any) -> None:
     page = browser.fill(application["page"], upn="intune@lab.example", password=lab.password("intune"))
     assert (page.status, "AADSTS90094" in page.text) == (403, True)
     assert browser.send(application["page"], decision="accept").status == 403
@@ -336,13 +334,15 @@ def test_no_consent_by_one_who_may_not(lab: Any, browser: Pages, application: An
 
 
 @pytest.mark.parametrize("change", [{"decision": "cancel"}, {"decision": "accept", "form_token": "0" * 64}])
-def test_cancelled_or_forged(lab: Any, browser: Pages, application: Any, change: dict[str, str]) -> None:
+def test_cancelled_or_forged_consent_grants_nothing(
+    lab: Any, browser: Pages, application: Any, change: dict[str, str]
+) -> None:
     browser.fill(application["page"], upn="admin@lab.example", password=lab.password("admin"))
     browser.send(**change)
     assert granted(lab, application) == []
 
 
-def test_an_unknown_application(lab: Any, browser: Pages) -> None:
+def test_consent_for_an_unknown_application_is_refused(lab: Any, browser: Pages) -> None:
     path = f"/{lab.description['tenant_id']}/adminconsent?client_id=nothing"
     page = browser.fill(path, upn="admin@lab.example", password=lab.password("admin"))
     assert (page.status, "AADSTS700016" in page.text) == (400, True)

@@ -1,4 +1,4 @@
-"""Tokens as a gateway and Graph judge them: discovery, key set, signature, claims, life."""
+"""Tokens, checked as by a gateway and Graph: discovery, key set, signature, claims, lifetime."""
 
 import time
 from pathlib import Path
@@ -26,8 +26,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> TokenService:
     return TokenService(KeyRing(tmp_path_factory.mktemp("key")), URLS, 2)
 
 
-def test_a_device_token_passes_as_the_gateway_checks_it(lab: Any) -> None:
-    """As ocserv does: discovery document, key set by kid, issuer and audience by comparison."""
+def test_device_token_passes_the_checks_of_the_gateway(lab: Any) -> None:
+    """Check it like ocserv: discovery document, key set by kid, and comparison of issuer and audience."""
     gateway, token = lab.description["gateway"], lab.token_as("gateway")
     document = lab.session.get(gateway["openid_configuration_url"], timeout=20).json()
     keys = jwt.PyJWKSet.from_dict(lab.session.get(document["jwks_uri"], timeout=20).json())
@@ -67,7 +67,7 @@ def test_the_seed_chooses_the_version_of_gateway_tokens(
     assert not others & claims.keys()
 
 
-def test_a_guest_is_marked_as_one(service: TokenService) -> None:
+def test_token_of_a_guest_is_marked(service: TokenService) -> None:
     member, guest = (
         claims_of(service.user_token(user, "app", Resource(GATEWAY, GATEWAY), ("Tunnel_Allow",), 60))
         for user in (USER, USER.model_copy(update={"guest": True}))
@@ -77,19 +77,19 @@ def test_a_guest_is_marked_as_one(service: TokenService) -> None:
     assert guest["idp"] != guest["iss"]
 
 
-def test_an_application_gets_a_token_for_the_gateway_without_a_scope(lab: Any) -> None:
+def test_application_gets_a_gateway_token_without_a_scope(lab: Any) -> None:
     claims = claims_of(lab.app_token("powerless", f"{GATEWAY}/.default"))
     assert (claims["aud"], claims["idtyp"]) == (GATEWAY, "app")
     assert not {"scp", "roles"} & claims.keys()
 
 
-def test_graph_takes_its_own_tokens(service: TokenService) -> None:
+def test_graph_accepts_its_own_tokens(service: TokenService) -> None:
     token = service.user_token(USER, "app", GRAPH, ("User.Read",), 60)
     assert service.check_graph_token(token).scp == "User.Read"
 
 
 @pytest.mark.parametrize("kind", ["expired", "gateway", "id token", "unsigned", "foreign key", "garbage", ""])
-def test_graph_refuses_any_other(service: TokenService, tmp_path: Path, kind: str) -> None:
+def test_graph_refuses_all_other_tokens(service: TokenService, tmp_path: Path, kind: str) -> None:
     good = service.user_token(USER, "app", GRAPH, (), 60)
     claims = claims_of(good)
     tokens = {
@@ -105,7 +105,7 @@ def test_graph_refuses_any_other(service: TokenService, tmp_path: Path, kind: st
     assert (caught.value.status, caught.value.code) == (401, "InvalidAuthenticationToken")
 
 
-def test_times_are_whole_seconds_from_now(service: TokenService) -> None:
+def test_times_of_a_token_are_whole_seconds(service: TokenService) -> None:
     claims = claims_of(service.id_token(USER, "app", 60))
     assert abs(claims["iat"] - time.time()) < 5
     assert claims["exp"] - claims["iat"] == 60

@@ -1,4 +1,4 @@
-"""What the tests of `mst-readiness` as a command share."""
+"""Fixtures for tests of `mst-readiness` as a command."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a Podman that answers at once; that of this machine is asked in one test."""
+    """Return a directory with a fake Podman that responds at once; one test uses this machine's Podman."""
     program = tmp_path_factory.mktemp("podman") / "podman"
     program.write_text("#!/bin/sh\necho 5.4.2 netavark\n")
     program.chmod(0o755)
@@ -34,7 +34,7 @@ def run(
     without_proxies: None,
     podman: Path,
 ) -> Any:
-    """Runs the command on the host below `tmp_path`; exit code, standard output, standard error."""
+    """Return a function that runs the command on the host below `tmp_path`: exit code, stdout, stderr."""
 
     monkeypatch.setenv("PATH", str(podman), prepend=os.pathsep)
 

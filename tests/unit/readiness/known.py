@@ -1,4 +1,4 @@
-"""ReadinessFacts in which everything is right, how to change them, and the files of a host."""
+"""ReadinessFacts without problems, changes of them, and files of a host."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ BROKEN: dict[str, list[tuple[dict[str, Any], str, str]]] = json.loads((HERE / "b
 
 
 def facts(changes: dict[str, Any]) -> ReadinessFacts:
-    """The good facts with some fields changed, by section; a whole section may be taken away with None."""
+    """Return the good facts with some fields changed, by section; None removes a whole section."""
     sections = dict(GOOD)
     for name, fields in changes.items():
         sections[name] = fields if fields is None else {**sections[name], **fields}
@@ -21,7 +21,7 @@ def facts(changes: dict[str, Any]) -> ReadinessFacts:
 
 
 def put(root: Path, texts: Mapping[str, str | None]) -> None:
-    """Write files of the host below `root`; one that is None is not there."""
+    """Write files of the host below `root`, except those that are None."""
     for path, content in texts.items():
         if content is not None:
             file = root / path.lstrip("/")

@@ -1,4 +1,4 @@
-"""Real servers on loopback: TLS with a date, a proxy, and ones that never answer."""
+"""Real servers on loopback: TLS with a date, a proxy, and servers that never respond."""
 
 import socket
 import ssl
@@ -16,7 +16,7 @@ Serve = Callable[[socket.socket], None]
 
 @contextmanager
 def serving(serve: Serve) -> Iterator[int]:
-    """A server on a free port; each connection in a thread."""
+    """Run a server on a free port, with a thread for each connection."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
@@ -31,7 +31,7 @@ def serving(serve: Serve) -> Iterator[int]:
 
 
 def tls(authority: trustme.CA, name: str, head: bytes) -> Serve:
-    """Answers any request with `head`."""
+    """Return a TLS server that answers any request with `head`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
 
@@ -44,7 +44,7 @@ def tls(authority: trustme.CA, name: str, head: bytes) -> Serve:
 
 
 def proxy(asked: list[str], port: int, *, refuse_addresses: bool = False) -> Serve:
-    """A CONNECT proxy that leads everything to `port` on loopback, and notes what it was asked."""
+    """Return a CONNECT proxy that leads all connections to `port` on loopback and notes their targets."""
 
     def serve(connection: socket.socket) -> None:
         target = connection.recv(4096).split(b" ")[1].decode()
@@ -71,7 +71,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def silent(count: int) -> Iterator[list[int]]:
-    """Ports that take connections and never say a word."""
+    """Open ports that accept connections and never send anything."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         yield [listener.getsockname()[1] for listener in listeners]

@@ -1,4 +1,4 @@
-"""The account: role and licence, against prepared answers and against a running lab tenant; never a token."""
+"""The account: role and licence, with prepared responses and a running lab tenant; never a token."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ def ask(source: TokenSource, *answers: Any) -> AccountFacts:
     return ask_tenant(http, Clock(), CLOUDS["public"], lambda: source)
 
 
-def test_everything_about_an_administrator() -> None:
+def test_facts_of_an_administrator_are_complete() -> None:
     source = token(upn="admin@contoso.example", wids=[INTUNE_ADMINISTRATOR], scp="x", secret_claim="hidden")
 
     found = ask(source, (200, SITES), (200, PLANS), (200, APPS))
@@ -66,11 +66,11 @@ def test_everything_about_an_administrator() -> None:
     assert source() not in found.model_dump_json()
 
 
-def test_another_licence_is_not_the_one() -> None:
+def test_another_licence_is_not_intune() -> None:
     assert ask(token(upn="a"), (200, SITES), (200, OTHER), (200, APPS)).licensed is False
 
 
-def test_what_the_tenant_refuses_is_unknown() -> None:
+def test_facts_that_the_tenant_refuses_are_unknown() -> None:
     found = ask(token(upn="a"), (403, REFUSED))
 
     assert (found.error, found.roles, found.licensed, found.sites, found.gateway_application) == (
@@ -79,7 +79,7 @@ def test_what_the_tenant_refuses_is_unknown() -> None:
     )
 
 
-def test_a_refused_sign_in_is_the_finding() -> None:
+def test_refused_sign_in_is_reported() -> None:
     def refuse() -> TokenSource:
         raise SignInError("account-blocked", "the account is blocked", "Unblock it.")
 
@@ -88,7 +88,7 @@ def test_a_refused_sign_in_is_the_finding() -> None:
     assert (found.error, found.hint) == ("the account is blocked", "Unblock it.")
 
 
-def test_the_configuration_of_the_only_site_or_the_named_one_is_known() -> None:
+def test_configuration_of_the_only_or_named_site_is_used() -> None:
     nothing, berlin, osaka = TunnelFacts(), TunnelFacts(source="Berlin"), TunnelFacts(source="Osaka")
     one, two = {"Berlin": berlin}, {"Berlin": berlin, "Osaka": osaka}
 
@@ -115,7 +115,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ("viewer", {"account-role": "unknown", "account-licence": "pass", "account-sites": "pass"}),
     ],
 )
-def test_people_of_a_lab_tenant(lab: Path, person: str, expected: dict[str, str]) -> None:
+def test_users_of_a_lab_tenant_have_their_findings(lab: Path, person: str, expected: dict[str, str]) -> None:
     known = json.loads((lab / "lab.json").read_text())
     http = HttpSession(Clock(), known["ca_file"])
     where = cloud("custom", known["authority"], known["graph"])

@@ -1,4 +1,4 @@
-"""Every check: what makes it pass, what makes it fail, and what it says (good.json, broken.json)."""
+"""Every check: facts on which it passes and fails, and its words (good.json, broken.json)."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ DOCKER: dict[str, Any] = {
     "settings": {"mode": "rootful", "engine": "docker"},
     "engine": {"engines": [{"name": "docker", "version": "28.1.1"}]},
 }
-# Checks that are about something the good host does not have.
+# These checks are about something that the good host does not have.
 PASSES_OTHERWISE = {"userns-remap": DOCKER}
-# Says what to allow; there is nothing to be wrong with it.
+# This check lists names to allow; it cannot fail.
 NEVER_A_PROBLEM = {"allowed-names"}
 
 
@@ -32,7 +32,7 @@ def test_ids_are_stable_names_and_each_exists_once() -> None:
 
 
 @every("identifier", [item.id for item in CHECKS])
-def test_it_passes_where_all_is_well(identifier: str) -> None:
+def test_check_passes_on_a_good_host(identifier: str) -> None:
     finding = find(identifier, PASSES_OTHERWISE.get(identifier, {}))
 
     assert (finding.result, finding.hint) == (Outcome.PASS, "")
@@ -49,7 +49,9 @@ def test_every_check_can_fail() -> None:
 @every(
     "identifier, changes, result, seen", [(name, *case) for name, cases in BROKEN.items() for case in cases]
 )
-def test_it_says_what_is_wrong(identifier: str, changes: dict[str, Any], result: str, seen: str) -> None:
+def test_check_describes_the_problem(
+    identifier: str, changes: dict[str, Any], result: str, seen: str
+) -> None:
     finding = find(identifier, changes)
 
     assert finding.result == result, finding
@@ -61,7 +63,7 @@ def test_it_says_what_is_wrong(identifier: str, changes: dict[str, Any], result:
 
 
 def in_places(engine: dict[str, Any], *places: str) -> dict[str, Any]:
-    """A proxy that these places name."""
+    """Return facts with a proxy that is set in these places."""
     named = [{"place": place, "name": "https_proxy", "value": "http://one:3128"} for place in places]
     return {**engine, "proxies": {"places": named}}
 
@@ -78,14 +80,14 @@ def in_places(engine: dict[str, Any], *places: str) -> dict[str, Any]:
         (in_places(DOCKER, "/etc/environment", "/etc/mstunnel/env.sh"), "Run `mst-cli install`"),
     ],
 )
-def test_a_place_without_the_proxy_gets_it_by_a_command(changes: dict[str, Any], command: str) -> None:
+def test_missing_proxy_has_a_command_as_a_hint(changes: dict[str, Any], command: str) -> None:
     finding = find("proxy-places", changes)
 
     assert finding.result == Outcome.WARNING
     assert command in finding.hint
 
 
-def test_a_check_that_could_not_be_completed_is_unknown_with_the_reason() -> None:
+def test_unread_section_makes_checks_unknown_with_the_reason() -> None:
     found = judge(CHECKS, ReadinessFacts(unread={"kernel": Unread(reason="no answer within 20 s")}))
 
     assert {item.result for item in found if item.id != "devices"} == {Outcome.UNKNOWN}
@@ -109,7 +111,7 @@ def test_every_check_is_documented() -> None:
         ("sles", "15.7", "auto", "`zypper install podman`"),
     ],
 )
-def test_an_engine_is_installed_by_the_command_of_the_distribution(
+def test_hint_installs_the_engine_of_the_distribution(
     distribution: str, version: str, engine: str, command: str
 ) -> None:
     finding = find(
@@ -123,7 +125,7 @@ def test_an_engine_is_installed_by_the_command_of_the_distribution(
     assert command in finding.hint
 
 
-def test_an_account_that_cannot_ask_the_engine_of_root_is_told_to_use_sudo() -> None:
+def test_hint_for_an_account_without_access_names_sudo() -> None:
     down = {"engines": [{"name": "podman", "version": "5.4.0", "running": False}]}
     rootful = {"engine": down, "settings": {"mode": "rootful"}}
     as_user = find("engine-running", {**rootful, "system": {"root": False}})
@@ -132,7 +134,7 @@ def test_an_account_that_cannot_ask_the_engine_of_root_is_told_to_use_sudo() -> 
     assert "sudo" not in as_root.hint
 
 
-def test_the_port_to_allow_is_that_of_the_registry() -> None:
+def test_hint_names_the_port_of_the_registry() -> None:
     attempt = {"target": "10.0.0.5", "error": "connection refused"}
     registry = {"purpose": "registry", "host": "registry.corp.example:5000", "attempts": [attempt]}
     finding = find("endpoint-registry", {"network": {"endpoints": [registry]}})

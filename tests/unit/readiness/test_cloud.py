@@ -1,4 +1,4 @@
-"""Endpoints over real sockets: who vouches, what the clock says, the proxy, and the one deadline."""
+"""Endpoints over real sockets: trust, clock, proxy, and a common deadline."""
 
 import time
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def server(authority: trustme.CA) -> Iterator[int]:
 
 @pytest.fixture
 def public(authority: trustme.CA) -> Trust:
-    """The authority is a public one."""
+    """Return trust in the authority as a public one."""
     return Trust(public_roots=authority.cert_pem.bytes().decode())
 
 
@@ -54,7 +54,7 @@ def result(facts: NetworkFacts, identifier: str) -> tuple[Outcome, str]:
     return next((item.result, item.seen) for item in found if item.id == identifier)
 
 
-def test_a_public_root_vouches(server: int, public: Trust) -> None:
+def test_public_root_is_trusted(server: int, public: Trust) -> None:
     facts = read(f"localhost:{server}", trust=public)
 
     attempts = [item for item in facts.endpoints[0].attempts if item.target == "127.0.0.1"]
@@ -69,7 +69,7 @@ def test_a_public_root_vouches(server: int, public: Trust) -> None:
 @pytest.mark.parametrize(
     ("known", "words"), [(True, "trusted by this host only"), (False, "which no trust store has")]
 )
-def test_a_root_that_is_not_public_is_inspection(
+def test_root_that_is_not_public_means_inspection(
     server: int, authority: trustme.CA, known: bool, words: str
 ) -> None:
     facts = read(
@@ -80,7 +80,7 @@ def test_a_root_that_is_not_public_is_inspection(
     assert result(facts, "inspection") == (Outcome.FAIL, seen)
 
 
-def test_the_clock_is_compared(authority: trustme.CA, public: Trust) -> None:
+def test_clock_is_compared_with_the_servers(authority: trustme.CA, public: Trust) -> None:
     with serving(tls(authority, "localhost", head(200, ahead=900))) as port:
         facts = read(f"localhost:{port}", trust=public)
 
@@ -89,14 +89,14 @@ def test_the_clock_is_compared(authority: trustme.CA, public: Trust) -> None:
     assert seen.endswith("s behind the servers")
 
 
-def test_an_address_that_refuses_is_named() -> None:
+def test_refused_connection_is_reported() -> None:
     assert result(read("127.0.0.1:1"), "endpoint-graph") == (
         Outcome.FAIL,
         "127.0.0.1:1: connection refused",
     )
 
 
-def test_a_server_that_hangs_up_after_the_handshake_was_reached(authority: trustme.CA, public: Trust) -> None:
+def test_server_that_closes_after_the_handshake_is_reached(authority: trustme.CA, public: Trust) -> None:
     with serving(tls(authority, "localhost", b"")) as port:
         facts = read(f"localhost:{port}", trust=public)
 
@@ -104,7 +104,7 @@ def test_a_server_that_hangs_up_after_the_handshake_was_reached(authority: trust
     assert result(facts, "clock")[0] is Outcome.UNKNOWN
 
 
-def test_a_server_without_tls_is_not_reached() -> None:
+def test_server_without_tls_does_not_count_as_reached() -> None:
     with serving(lambda connection: connection.sendall(b"220 mail\r\n" * 9)) as port:
         outcome, seen = result(read(f"127.0.0.1:{port}"), "endpoint-graph")
 
@@ -112,7 +112,7 @@ def test_a_server_without_tls_is_not_reached() -> None:
     assert "TLS failed" in seen or "reset" in seen
 
 
-def test_through_the_proxy_the_name_counts(server: int, public: Trust) -> None:
+def test_name_is_sufficient_through_a_proxy(server: int, public: Trust) -> None:
     asked: list[str] = []
     with serving(proxy(asked, server, refuse_addresses=True)) as port:
         facts = read("localhost", trust=public, proxy=f"http://127.0.0.1:{port}")
@@ -124,7 +124,7 @@ def test_through_the_proxy_the_name_counts(server: int, public: Trust) -> None:
     assert result(facts, "proxy-connects") == (Outcome.PASS, f"127.0.0.1:{port}")
 
 
-def test_a_proxy_resolves_what_we_cannot(server: int) -> None:
+def test_proxy_resolves_names_unknown_to_the_host(server: int) -> None:
     with serving(proxy([], server)) as port:
         facts = read("nowhere.invalid", proxy=f"http://127.0.0.1:{port}")
 
@@ -132,7 +132,7 @@ def test_a_proxy_resolves_what_we_cannot(server: int) -> None:
     assert result(facts, "endpoint-graph")[0] is Outcome.PASS
 
 
-def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(server: int, public: Trust) -> None:
+def test_endpoint_for_client_certificates_is_tried_with_one(server: int, public: Trust) -> None:
     wanted = Endpoint(purpose="intune", host=f"localhost:{server}", expect=(403,), expect_certificate=(403,))
     facts = CloudReader([wanted], public, Clock(), 10).network()
 
@@ -149,13 +149,13 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(server
     ("host", "no_proxy"),
     [("localhost", "localhost"), ("127.0.0.1", "127.0.0.0/8"), ("127.0.0.1", "127.0.0.1:{port}")],
 )
-def test_no_proxy_is_obeyed(server: int, host: str, no_proxy: str) -> None:
+def test_no_proxy_is_respected(server: int, host: str, no_proxy: str) -> None:
     facts = read(f"{host}:{server}", proxy="http://127.0.0.1:1", no_proxy=no_proxy.format(port=server))
 
     assert result(facts, "proxy-connects")[0] is Outcome.SKIPPED
 
 
-def test_the_way_out_is_the_first_place_that_names_one() -> None:
+def test_first_configured_proxy_is_used() -> None:
     places = (
         ProxyPlace(place="the environment", name="https_proxy", value="http://one:3128"),
         ProxyPlace(place="/etc/mstunnel/env.sh", name="https_proxy", value="http://two:3128"),
@@ -165,7 +165,7 @@ def test_the_way_out_is_the_first_place_that_names_one() -> None:
     assert ProxyFacts(places=places).in_use == ("http://one:3128", "localhost")
 
 
-def test_sixty_endpoints_that_never_answer_take_one_deadline() -> None:
+def test_sixty_silent_endpoints_take_one_deadline() -> None:
     began = time.monotonic()
     with silent(60) as ports:
         facts = read(*(f"127.0.0.1:{port}" for port in ports), deadline=2)
@@ -176,7 +176,7 @@ def test_sixty_endpoints_that_never_answer_take_one_deadline() -> None:
     assert result(facts, "endpoint-graph")[0] is Outcome.FAIL
 
 
-def test_every_cloud_has_its_own_sign_in_and_graph_and_tries_intune_with_a_certificate() -> None:
+def test_every_cloud_has_its_own_endpoints() -> None:
     for name, cloud in CLOUDS.items():
         found = endpoints_of(name)
         hosts = {item.purpose: item.host for item in found}
@@ -186,14 +186,14 @@ def test_every_cloud_has_its_own_sign_in_and_graph_and_tries_intune_with_a_certi
         assert shown == {"intune": (403,)}
 
 
-def test_the_government_cloud_has_no_name_of_the_public_one_but_the_registry() -> None:
+def test_clouds_share_only_the_registry() -> None:
     public = {item.host or item.pattern for item in endpoints_of("public") if "registry" not in item.purpose}
     government = {item.host or item.pattern for item in endpoints_of("gcc-high")}
 
     assert public.isdisjoint(government)
 
 
-def test_a_custom_cloud_is_what_it_says() -> None:
+def test_endpoints_of_a_custom_cloud_are_its_addresses() -> None:
     found = endpoints_of("custom", "https://lab.example:8443/tenant", "https://lab.example:8443/graph")
 
     assert [(item.purpose, item.host) for item in found] == [

@@ -1,4 +1,4 @@
-"""`mst-readiness` as people and scripts call it."""
+"""`mst-readiness` as called by users and scripts."""
 
 import io
 import json
@@ -28,7 +28,7 @@ WITHOUT_ENGINE = ("--ignore-check=engine-present", "--ignore-check=engine-runnin
 
 
 def prepare(root: Path, forward: str = "1") -> None:
-    """A host whose kernel is as wanted."""
+    """Make a host whose kernel has the right settings."""
     put(
         root,
         {
@@ -42,7 +42,7 @@ def prepare(root: Path, forward: str = "1") -> None:
 
 
 def installed(root: Path) -> None:
-    """An installation has been finished there: what it had set has changed since."""
+    """Make a host with a completed installation, whose settings have changed since."""
     (root / "var/lib").mkdir(parents=True)
     (root / "var/log").mkdir()
     with closing(Journal(Files(root), Clock(), paths.HOST_STATE)) as journal:
@@ -50,7 +50,7 @@ def installed(root: Path) -> None:
 
 
 def reported(out: str) -> dict[str, dict[str, str]]:
-    """The findings in an envelope, by the id of the check."""
+    """Return the findings of an envelope, by the id of the check."""
     return {row["id"]: row for row in json.loads(out)["data"]["findings"]}
 
 
@@ -79,7 +79,7 @@ def test_findings_name_the_site_of_the_release(run: Any, monkeypatch: pytest.Mon
     assert found["docs"] == "https://docs.example.com/docs/reference/readiness.html#module-tun"
 
 
-def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: Path) -> None:
+def test_table_fits_the_screen_and_ends_with_the_verdict(run: Any, tmp_path: Path) -> None:
     installed(tmp_path)
     prepare(tmp_path, forward="0")
 
@@ -94,7 +94,7 @@ def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: P
     assert "--fix" in " ".join(err.split())
 
 
-def test_what_the_installation_sets_does_not_fail_a_fresh_host(run: Any, tmp_path: Path) -> None:
+def test_settings_of_the_installation_do_not_fail_a_new_host(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path, forward="0")
 
     code, out, err = run("utils", *WITHOUT_ENGINE)
@@ -107,7 +107,7 @@ def test_what_the_installation_sets_does_not_fail_a_fresh_host(run: Any, tmp_pat
     assert "warning[ip-forward]" in err
 
 
-def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> None:
+def test_failed_check_can_be_ignored_by_its_id(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path, forward="0")
     _, out, _ = run("utils", "--output", "json")
     failed = [row["id"] for row in json.loads(out)["data"]["findings"] if row["result"] == "fail"]
@@ -120,7 +120,7 @@ def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> No
     assert envelope["data"]["ignored"] == sorted(failed)
 
 
-def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Path) -> None:
+def test_unknown_check_leaves_the_verdict_open(run: Any, tmp_path: Path) -> None:
     command = ["utils", *WITHOUT_ENGINE]
     installed(tmp_path)
     prepare(tmp_path)
@@ -137,7 +137,7 @@ def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Pa
     assert "ip-forward" in {item["code"] for item in envelope["warnings"]}
 
 
-def test_a_check_that_is_ignored_leaves_nothing_open(run: Any, tmp_path: Path) -> None:
+def test_ignored_check_does_not_leave_the_verdict_open(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path)
     (tmp_path / "proc/sys/net/ipv4/ip_forward").unlink()
 
@@ -146,7 +146,7 @@ def test_a_check_that_is_ignored_leaves_nothing_open(run: Any, tmp_path: Path) -
     assert out.splitlines()[-1].startswith("Ready: 16 checks, ")
 
 
-def test_a_section_that_is_late_leaves_all_its_checks_open(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_section_leaves_its_checks_unknown(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CloudReader, "network", lambda _self: time.sleep(3))
 
     code, out, _ = run("network", "--timeout", "1", "--output", "json")
@@ -182,7 +182,7 @@ WRONG_USAGE: dict[tuple[str, ...], str] = {
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG_USAGE.items())
-def test_wrong_usage_is_named(run: Any, arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_usage_is_reported(run: Any, arguments: tuple[str, ...], words: str) -> None:
     code, _, err = run(*arguments)
     assert (code, words in " ".join(err.split())) == (2, True)
 
@@ -192,7 +192,7 @@ def test_a_probe_takes_every_way_to_write_a_host(host: str) -> None:
     assert readiness.target(f"{host}:443") == (host.strip("[]"), 443)
 
 
-def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_root_directory_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(app, "mst-readiness", ["host", "--root", "/nonexistent"]) == 2
     assert "'/nonexistent'" in capsys.readouterr().err
 
@@ -213,7 +213,7 @@ def test_fixes_are_shown_and_applied_when_unattended(run: Any, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("typed", "done"), [("no\n", False), ("\n", False), ("yes\n", True)])
-def test_a_person_is_asked_before_a_fix_is_applied(
+def test_fixes_need_confirmation(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, done: bool
 ) -> None:
     prepare(tmp_path)
@@ -228,7 +228,7 @@ def test_a_person_is_asked_before_a_fix_is_applied(
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_without_an_answer_findings_are_shown_and_nothing_is_changed(
+def test_fixes_are_not_applied_without_an_answer(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
 ) -> None:
     prepare(tmp_path)
@@ -245,9 +245,7 @@ def test_without_an_answer_findings_are_shown_and_nothing_is_changed(
     assert not (tmp_path / "etc/modules-load.d").exists()
 
 
-def test_below_another_root_only_files_are_offered_and_a_failed_fix_is_reported(
-    run: Any, tmp_path: Path
-) -> None:
+def test_only_files_are_fixed_below_another_root(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path, forward="0")
     (tmp_path / "proc/modules").unlink()
     (tmp_path / "etc/modules").unlink()
@@ -277,7 +275,7 @@ def test_nothing_to_fix(run: Any, tmp_path: Path) -> None:
     assert "No fix is available" in " ".join(err.split())
 
 
-def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tmp_path: Path) -> None:
+def test_command_ends_within_the_deadline(run: Any, tmp_path: Path) -> None:
     with silent(2) as (sign_in, graph):
         answers, token = tmp_path / "answers.yaml", tmp_path / "token"
         token.write_text("opaque")
@@ -292,7 +290,7 @@ def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tm
         code, out, _ = run("all", "--timeout", "4", "--output", "json", "--answers", str(answers))
         ended = time.monotonic()
 
-    # Three seconds more to wait make it three seconds longer, however busy the machine is.
+    # Three more seconds of timeout add three seconds, however busy the machine is.
     assert (ended - between) - (between - began) < 6
     assert code == 3
     rows = reported(out)
@@ -302,7 +300,7 @@ def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tm
     assert rows["inbound-tcp"]["result"] == "skipped"
 
 
-def test_the_way_out_is_the_proxy_that_the_answer_file_names(run: Any, tmp_path: Path) -> None:
+def test_proxy_of_the_answer_file_is_used(run: Any, tmp_path: Path) -> None:
     asked: list[str] = []
     answers = tmp_path / "answers.yaml"
     with serving(proxy(asked, 9)) as port:
@@ -330,15 +328,13 @@ def test_the_vendors_variable_chooses_the_government_cloud(run: Any, monkeypatch
     assert "*.manage.microsoft.com" not in seen
 
 
-def test_the_group_rootless_is_about_rootless(run: Any) -> None:
+def test_group_rootless_has_results(run: Any) -> None:
     _, out, _ = run("rootless", "--output", "json")
 
     assert {row["result"] for row in reported(out).values()} & {"fail", "pass"}
 
 
-def test_a_sign_in_that_needs_an_answer_is_not_tried_unattended(
-    run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interactive_sign_in_is_refused_unattended(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("CLOUD", "custom"), ("AUTHORITY", "https://a.test/x"), ("GRAPH", "https://g.test")):
         monkeypatch.setenv(f"MSTUNNEL_TENANT_{name}", value)
     code, _, err = run("account", "--unattended")
@@ -361,7 +357,7 @@ def test_a_device_code_needs_no_client_id(run: Any, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("content", ["", "no certificate"])
-def test_a_file_of_roots_without_one_is_reported(run: Any, tmp_path: Path, content: str) -> None:
+def test_file_without_root_certificates_is_reported(run: Any, tmp_path: Path, content: str) -> None:
     (tmp_path / "ca.pem").write_text(content)
 
     code, _, err = run("account", "--unattended", "--ca-file", str(tmp_path / "ca.pem"))
@@ -370,7 +366,7 @@ def test_a_file_of_roots_without_one_is_reported(run: Any, tmp_path: Path, conte
     assert "cannot read root certificates from" in " ".join(err.split())
 
 
-def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> None:
+def test_unread_section_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> None:
     (tmp_path / "etc/mstunnel/certs/site.crt").mkdir(parents=True)
 
     code, out, _ = run("certificate", "--output", "json")
@@ -390,7 +386,7 @@ def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> N
         ("inbound --probe 127.0.0.1:1 --timeout 2", "inbound-tcp", "fail: 127.0.0.1:1 did not answer"),
     ],
 )
-def test_a_finding_of_the_command(
+def test_command_reports_the_finding(
     run: Any, tmp_path: Path, arguments: str, check: str, expected: str
 ) -> None:
     code, out, _ = run(*arguments.format(tmp_path).split(), "--output", "json")
@@ -401,8 +397,8 @@ def test_a_finding_of_the_command(
     assert words.format(tmp_path) in f"{row['seen']} {row['hint']}"
 
 
-def test_in_one_pipe_the_table_comes_before_the_errors(tmp_path: Path) -> None:
-    """As in `mst-readiness utils 2>&1 | less`."""
+def test_table_precedes_the_errors_in_a_pipe(tmp_path: Path) -> None:
+    """Check a pipe such as `mst-readiness utils 2>&1 | less`."""
     installed(tmp_path)
     prepare(tmp_path, forward="0")
     program = "import sys; from mstunnel_setup.cli.readiness import main; sys.exit(main())"

@@ -6,7 +6,7 @@ from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
 
 
-def test_all_supported_platforms_of_the_reference_are_there() -> None:
+def test_all_supported_platforms_are_listed() -> None:
     listed = {f"{row.distribution} {row.version}" for row in platforms().platform if row.vendor}
 
     assert listed >= {
@@ -16,14 +16,14 @@ def test_all_supported_platforms_of_the_reference_are_there() -> None:
     }
 
 
-def test_what_earlier_editions_listed_has_ended() -> None:
+def test_platforms_of_earlier_editions_have_an_end() -> None:
     ended = {("rhel", "7.9"), ("centos", "7"), ("rhel", "8.6"), ("rhel", "9.2"), ("ubuntu", "22.04")}
 
     rows = [platforms().of(*name) for name in sorted(ended)]
     assert [row for row in rows if row is None or not (row.ended or row.last_listed)] == []
 
 
-def test_the_range_of_an_engine_begins_at_what_is_shipped_and_what_works() -> None:
+def test_minimum_engine_version_is_shipped_and_sufficient() -> None:
     table = platforms()
     names = (("rhel", "9.6"), ("rhel", "8.6"), ("ubuntu", "24.04"))
 
@@ -38,13 +38,13 @@ def test_the_sizing_table_grows_with_the_devices() -> None:
     assert [row.devices for row in table.size] == sorted(row.devices for row in table.size)
 
 
-def test_more_devices_than_one_server_takes_are_spread_over_several() -> None:
+def test_devices_are_distributed_over_servers() -> None:
     counts = (2000, 5000, 5001, 10000, 20000, 40000, 40001, 900000)
 
     assert [platforms().servers_for(count) for count in counts] == [1, 1, 3, 3, 4, 8, 9, 180]
 
 
-def test_every_version_in_the_table_can_be_read() -> None:
+def test_every_version_in_the_table_is_readable() -> None:
     table = platforms()
     versions = [row.shipped for row in table.platform if row.shipped]
     versions += [
@@ -55,14 +55,14 @@ def test_every_version_in_the_table_can_be_read() -> None:
     assert [text for text in versions if release(text) is None] == []
 
 
-def test_the_first_page_claims_the_recorded_runs_and_no_other_version() -> None:
+def test_readme_lists_exactly_the_recorded_runs() -> None:
     page = (Path(__file__).parents[3] / "README.md").read_text()
     claimed = " ".join(page.partition("Run from end to end:")[2].partition("\n\n")[0].split())
     runs = [f"{name.capitalize()} {run}" for name, known in platforms().engines.items() for run in known.runs]
     assert claimed.rstrip(".").split("; ") == runs
 
 
-def test_images_of_an_archive_that_is_missing_are_no_registry_on_this_host() -> None:
+def test_missing_archive_is_not_listed_as_a_registry() -> None:
     found = with_registries(endpoints_of("public"), ("localhost/mstunnel/gateway@sha256:0",), offline=False)
     assert "localhost" not in {item.host for item in found}
     assert [item.archive for item in found if item.archive] == ["the archive with the images"]

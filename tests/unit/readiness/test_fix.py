@@ -1,4 +1,4 @@
-"""Fixes: only what can be undone, and only what is broken."""
+"""Fixes: only for problems, and only changes that can be undone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,16 +19,16 @@ BARE: dict[str, Any] = {"modules": [], "module_files": {}, "sysctls": {}, "sysct
 
 
 def proposed(changes: dict[str, Any]) -> tuple[Fix, ...]:
-    """The fixes for the good host with changes."""
+    """Return the fixes for the good host with changes."""
     found = facts(changes)
     return fixes(judge(CHECKS, found), found)
 
 
-def test_nothing_is_changed_where_nothing_is_wrong() -> None:
+def test_good_host_has_no_fixes() -> None:
     assert proposed({}) == ()
 
 
-def test_everything_fixable_is_fixed() -> None:
+def test_every_fixable_problem_has_a_fix() -> None:
     made = proposed({"kernel": BARE, "rootless": {"uplinks": [], "uplink_obstacle": "ufw"}})
 
     assert [item.says for item in made[:4]] == [
@@ -46,13 +46,13 @@ def test_everything_fixable_is_fixed() -> None:
     }
 
 
-def test_every_fix_names_real_checks_and_how_to_undo_it() -> None:
+def test_every_fix_names_its_checks_and_its_undo() -> None:
     made = proposed({"kernel": BARE, **EVERYTHING})
     assert set() < {name for item in made for name in item.checks} <= {item.id for item in CHECKS}
     assert [item.says for item in made if not item.undo] == []
 
 
-def test_applying_writes_files_and_keeps_what_they_hold(tmp_path: Path) -> None:
+def test_fix_of_a_file_keeps_its_other_lines(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories("/etc/sysctl.d")
     files.write(SYSCTL_FILE, b"net.ipv4.ip_forward = 0\nvm.swappiness = 0\n")
@@ -68,7 +68,7 @@ def test_applying_writes_files_and_keeps_what_they_hold(tmp_path: Path) -> None:
 
 
 class Noting(FakeProcesses):
-    """Notes what it is asked; `refused` begins what fails."""
+    """Programs that note their calls; a call that begins with `refused` fails."""
 
     def __init__(self, refused: str = "-") -> None:
         super().__init__()
@@ -83,14 +83,14 @@ class Noting(FakeProcesses):
 
 
 def commands(tmp_path: Path, changes: dict[str, Any], refused: str = "-") -> list[str]:
-    """What a live host is asked to run."""
+    """Return the commands that run on a live host."""
     noting = Noting(refused)
     Files(tmp_path).make_directories("/var/lib")
     apply(proposed(changes), Files(tmp_path), noting, live=True)
     return noting.asked
 
 
-def test_a_live_host_also_gets_the_commands_and_one_that_fails_keeps_none_of_the_others_back(
+def test_failed_command_does_not_prevent_the_others(
     tmp_path: Path,
 ) -> None:
     noting = Noting("modprobe tun")
@@ -117,7 +117,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> None:
+def test_port_is_opened_in_the_active_firewall(tmp_path: Path) -> None:
     assert commands(tmp_path, firewall("firewalld")) == [
         "firewall-cmd --permanent --add-port=443/tcp",
         "firewall-cmd --add-port=443/tcp",
@@ -126,14 +126,14 @@ def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> Non
     ]
     assert commands(tmp_path, firewall("ufw")) == ["ufw allow 443/tcp", "ufw allow 443/udp"]
     assert commands(tmp_path, firewall("nftables")) == []
-    # Nothing reloads the firewall, which would drop rules of others.
+    # No command reloads the firewall, which would drop rules of others.
     assert [item.undo for item in proposed(firewall("firewalld"))] == [
         f"firewall-cmd --permanent --remove-port={port}, then firewall-cmd --remove-port={port}"
         for port in ("443/tcp", "443/udp")
     ]
 
 
-def test_ufw_lets_a_port_through_to_the_container_until_the_uninstallation(tmp_path: Path) -> None:
+def test_forwarded_port_is_opened_in_ufw_and_closed_again(tmp_path: Path) -> None:
     routed = firewall("ufw", forwarded=True)
     assert commands(tmp_path, routed)[0] == "ufw route allow proto tcp to any port 443"
     noting = Noting()
@@ -141,7 +141,7 @@ def test_ufw_lets_a_port_through_to_the_container_until_the_uninstallation(tmp_p
     assert noting.asked[0] == "ufw route delete allow proto tcp to any port 443"
 
 
-def test_an_uninstallation_closes_what_was_opened_and_nothing_else(tmp_path: Path) -> None:
+def test_uninstallation_closes_only_opened_ports(tmp_path: Path) -> None:
     files, noting = Files(tmp_path), Noting()
     assert list(close(files, noting)) == []
     commands(tmp_path, firewall("firewalld"))
@@ -162,14 +162,14 @@ def test_an_uninstallation_closes_what_was_opened_and_nothing_else(tmp_path: Pat
     assert files.read(RECORD) is None
 
 
-def test_what_the_firewall_does_not_close_is_named_and_the_rest_is_closed(tmp_path: Path) -> None:
+def test_port_that_cannot_be_closed_is_reported(tmp_path: Path) -> None:
     commands(tmp_path, firewall("ufw"))
     tcp, udp = close(Files(tmp_path), Noting("ufw delete allow 443/tcp"))
     assert tcp.undone == Undone(Undo.KEPT, "443/tcp open at ufw: it failed")
     assert udp.undone == Undone(Undo.REMOVED)
 
 
-def test_a_record_of_open_ports_that_cannot_be_read_is_named_and_stays(tmp_path: Path) -> None:
+def test_unreadable_record_of_open_ports_is_reported_and_kept(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories("/var/lib")
     for damaged in (b"[", b'[{"port": 1}]', b"\xff", b"1"):
@@ -186,7 +186,7 @@ def account(**changes: Any) -> dict[str, Any]:
     return {"rootless": {**nothing, **changes}}
 
 
-def test_the_account_is_prepared_as_an_installation_does_it(tmp_path: Path) -> None:
+def test_fix_prepares_the_account_like_an_installation(tmp_path: Path) -> None:
     assert commands(tmp_path, account()) == [
         "useradd --create-home --shell /usr/sbin/nologin mstunnel",
         "loginctl enable-linger mstunnel",
@@ -198,7 +198,7 @@ def test_the_account_is_prepared_as_an_installation_does_it(tmp_path: Path) -> N
     ]
 
 
-def test_the_module_of_connections_comes_before_its_settings(tmp_path: Path) -> None:
+def test_conntrack_module_is_loaded_before_its_settings(tmp_path: Path) -> None:
     made = proposed({"kernel": {**BARE, "loadable": ["nf_conntrack"]}})
     of_connections = [item for item in made if "conntrack" in "".join(item.lines)]
     assert [item.path for item in of_connections] == [
@@ -208,7 +208,7 @@ def test_the_module_of_connections_comes_before_its_settings(tmp_path: Path) -> 
     assert of_connections[0].commands == (("modprobe", "nf_conntrack"),)
 
 
-def test_a_port_that_already_has_a_type_is_changed(tmp_path: Path) -> None:
+def test_selinux_type_of_a_port_is_changed(tmp_path: Path) -> None:
     broken = {"security": {"selinux": "enforcing", "proxy_ports": ["80"]}}
 
     assert commands(tmp_path, broken, refused="semanage port -a") == [
@@ -217,7 +217,7 @@ def test_a_port_that_already_has_a_type_is_changed(tmp_path: Path) -> None:
     ]
 
 
-def test_services_that_stand_still_are_started(tmp_path: Path) -> None:
+def test_stopped_services_are_started(tmp_path: Path) -> None:
     docker = {"engines": [{"name": "docker", "version": "28.1.1", "running": False}]}
     asked = commands(tmp_path, {**EVERYTHING, "settings": {"engine": "docker"}, "engine": docker})
 

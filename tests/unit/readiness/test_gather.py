@@ -1,4 +1,4 @@
-"""Gathering: all at once, one deadline, and a reason for everything that is missing."""
+"""Gathering: readers in parallel, a common deadline, and a reason for each missing section."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ def _deny() -> Section:
     raise PermissionError(13, "Permission denied")
 
 
-def test_a_reader_that_hangs_costs_its_own_section_only() -> None:
+def test_hanging_reader_loses_only_its_section() -> None:
     began = time.monotonic()
     readers: dict[str, Reader] = {"kernel": _hang, "engine": EngineFacts, "ports": PortFacts}
 
@@ -47,7 +47,7 @@ def test_failures_are_reported() -> None:
     }
 
 
-def test_readers_run_at_the_same_time() -> None:
+def test_readers_run_in_parallel() -> None:
     meeting = threading.Barrier(3, timeout=5)
 
     def meet(section: Section) -> Reader:
@@ -63,7 +63,7 @@ def test_readers_run_at_the_same_time() -> None:
     assert facts.unread == {}
 
 
-def test_a_bug_in_a_reader_is_not_hidden() -> None:
+def test_unexpected_exception_of_a_reader_is_raised() -> None:
     def broken() -> Section:
         raise KeyError("bug")
 

@@ -1,4 +1,4 @@
-"""Real kinds of hosts, one file each: their facts, and everything that is to be said about them."""
+"""Real kinds of hosts, one file each: their facts and all findings."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,10 @@ GROUPS = frozenset({Group.UTILS, Group.HOST, Group.ROOTLESS})
 
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
-def test_a_host_gets_its_findings(path: Path) -> None:
+def test_host_has_its_findings(path: Path) -> None:
     case: dict[str, Any] = json.loads(path.read_text())
 
-    # `mst-readiness` judges the bridge where it is, an installation where it will be (test_host_plans).
+    # `mst-readiness` judges the bridge's present address, an installation its future one (test_host_plans).
     case["facts"].setdefault("settings", {}).pop("bridge", None)
     found = judge(of(GROUPS), ReadinessFacts.model_validate(case["facts"]))
 
@@ -31,7 +31,7 @@ def test_a_host_gets_its_findings(path: Path) -> None:
     assert sorted(skipped) == case["skipped"]
 
 
-def test_rootless_checks_apply_only_where_rootless_is_wanted() -> None:
+def test_rootless_checks_are_skipped_on_rootful_hosts() -> None:
     cases = {
         path.stem: ReadinessFacts.model_validate(json.loads(path.read_text())["facts"]) for path in CASES
     }

@@ -1,4 +1,4 @@
-"""The host's own addresses, from what the kernel shows of them."""
+"""The host's own addresses, as shown by the kernel."""
 
 import json
 from pathlib import Path
@@ -50,22 +50,22 @@ ALL = "10.88.0.0/16\n192.0.2.2\n2001:db8::2\n"
     [
         ({"fib_trie": _FIB + _FIB, "if_inet6": _INET6}, ALL),
         ({"fib_trie": _FIB}, "10.88.0.0/16\n192.0.2.2\n"),
-        # The network that gives the gateway IPv6 is none of the host's addresses.
+        # The network that gives the gateway IPv6 is not an address of the host.
         ({"fib_trie": _FIB, "if_inet6": _INET6 + OURS}, ALL),
     ],
 )
-def test_the_engines_networks_and_all_other_addresses(
+def test_own_addresses_include_networks_of_the_engine(
     tmp_path: Path, files: dict[str, str], expected: str
 ) -> None:
     assert own_addresses(_host(tmp_path, **files), FakeClock()) == expected
 
 
-def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rootless_gateway_has_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mstunnel_setup.base.paths.ROOTLESS", True)
     found = own_addresses(_host(tmp_path, fib_trie=_FIB, if_inet6=_INET6), FakeClock())
     assert found == "10.88.0.1\n192.0.2.2\n2001:db8::2\n"
 
 
-def test_the_network_for_ipv6_does_not_hide_the_bridge_of_the_engine(tmp_path: Path) -> None:
+def test_ipv6_network_does_not_hide_the_bridge(tmp_path: Path) -> None:
     put(tmp_path, {ipv6.FILE: json.dumps(ipv6.DEFINITION)})
     assert own_addresses(_host(tmp_path, fib_trie=_FIB), FakeClock()).startswith("10.88.0.0/16\n")

@@ -1,4 +1,4 @@
-"""The small file formats: what is read from good files, and that nothing ever crashes on bad ones."""
+"""Small file formats: good files are read, and bad ones never raise an exception."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ def test_no_text_makes_a_reader_crash(reader: Callable[..., object], data: st.Da
 
 
 @given(JSON)
-def test_whatever_the_json_says_a_bridge_has_a_network(document: object) -> None:
+def test_bridge_read_from_any_json_has_a_network(document: object) -> None:
     for reader in (parse.docker_bridges, parse.netavark_bridges, parse.cni_bridges):
         for bridge in reader(json.dumps(document), "here"):
             assert str(ip_network(bridge.network)) == bridge.network
@@ -85,7 +85,7 @@ def _word(number: int) -> str:
 
 
 @given(st.lists(st.tuples(NETWORKS, NAMES), max_size=5))
-def test_routes_are_read_as_the_kernel_writes_them(rows: list[tuple[IPv4Network, str]]) -> None:
+def test_routes_are_read_from_the_kernels_table(rows: list[tuple[IPv4Network, str]]) -> None:
     table = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
     for network, device in rows:
         target, mask = _word(int(network.network_address)), _word(int(network.netmask))
@@ -113,14 +113,14 @@ def test_sysctl_lines(values: dict[str, int]) -> None:
 
 
 @given(st.sets(NAMES), st.sets(NAMES))
-def test_module_files_name_modules_but_not_in_comments(named: set[str], commented: set[str]) -> None:
+def test_modules_in_comments_are_ignored(named: set[str], commented: set[str]) -> None:
     lines = [*(f"{name} option=1" for name in named), *(f"# {name}" for name in commented)]
 
     assert parse.module_lines("\n".join(lines)) == named
 
 
 @given(NAMES, st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@:/'\"")))
-def test_the_password_of_a_proxy_is_not_kept(user: str, password: str) -> None:
+def test_password_of_a_proxy_is_dropped(user: str, password: str) -> None:
     secret = f"!{password}!"
     (place,) = parse.proxy_places("here", {"HTTPS_PROXY": f"http://{user}:{secret}@proxy:3128"})
 
@@ -131,7 +131,7 @@ def test_the_password_of_a_proxy_is_not_kept(user: str, password: str) -> None:
 ZERO = "0" * 32
 ROUTE_6 = "{} {} " + f"{ZERO} 00 fe80{'0' * 27}1 00000400 00000001 00000000 " + "{} {}\n"
 DEFAULT = "head\neth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-# Of routers and others, twice the same, no default route, and the one that rejects.
+# Routes of routers and others, duplicates, no default route, and the route that rejects.
 ROUTES_6 = "".join(
     ROUTE_6.format(*row)
     for row in (
@@ -221,5 +221,7 @@ def _direct(host: str, port: int = 443) -> Callable[[str], bool]:
         (_direct("fd00::5", 5000), "[fd00::5]:5000", True),
     ],
 )
-def test_what_is_read_from_a_text(reader: Callable[[str], object], content: str, expected: object) -> None:
+def test_reader_returns_the_expected_value(
+    reader: Callable[[str], object], content: str, expected: object
+) -> None:
     assert reader(content) == expected

@@ -1,4 +1,4 @@
-"""What firewall and SELinux programs print."""
+"""The output of firewall and SELinux programs."""
 
 import json
 from typing import Any
@@ -41,8 +41,8 @@ PORTS = st.integers(min_value=1, max_value=65535)
 
 
 @given(st.text(), PORTS)
-@example(" :", 443)  # a setting of no zone
-def test_no_text_makes_a_reader_crash(data: str, port: int) -> None:
+@example(" :", 443)  # a setting without a zone
+def test_firewall_readers_accept_any_text(data: str, port: int) -> None:
     for body in (data, ZONES.format(services=data, ports=data), UFW.format(rules=data)):
         for ends in firewall.proxy_port_ranges(body):
             assert all(map(str.isdecimal, ends.split("-")))
@@ -63,7 +63,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=4))
-def test_no_ruleset_makes_the_reader_crash(objects: list[Any]) -> None:
+def test_nftables_reader_accepts_any_ruleset(objects: list[Any]) -> None:
     ruleset = json.dumps({"nftables": objects})
     found = firewall.nftables(ruleset, 443)
     assert found is None or found.kind == "nftables"
@@ -93,9 +93,9 @@ UNNAMED = "{}\n  target: default\n  interfaces: \n  services: ssh\n  ports: \n\n
         (ZONES.format(services="ssh", ports="443/tcp 443/udp"), 443, True, True),
         (ZONES.format(services="ssh", ports="400-500/udp"), 443, False, True),
         (ZONES.format(services="ssh", ports="8443/tcp"), 443, False, False),
-        # The service https is not about other ports.
+        # The service https does not cover other ports.
         (ZONES.format(services="https", ports=""), 8443, False, False),
-        # Every active zone must open it; the default zone has the interfaces that no zone names.
+        # Every active zone must open it; the default zone has all interfaces without a zone.
         (ZONES.format(services="https", ports="") + INSIDE, 443, False, False),
         (UNNAMED.format("public (default)"), 443, False, False),
         (UNNAMED.format("public"), 443, None, None),
@@ -132,7 +132,7 @@ def test_ufw(rules: str, tcp: bool | None, udp: bool | None) -> None:
     assert firewall.ufw(UFW.format(rules=rules), 443) == Firewall(kind="ufw", tcp=tcp, udp=udp)
 
 
-def test_an_inactive_ufw_is_no_firewall() -> None:
+def test_inactive_ufw_is_not_a_firewall() -> None:
     assert firewall.ufw("Status: inactive\n", 443) is None
 
 
@@ -174,11 +174,11 @@ def test_nftables(rules: list[list[dict[str, Any]]], tcp: bool | None) -> None:
     assert found.tcp is tcp
 
 
-def test_a_chain_that_accepts_what_it_does_not_know_is_no_firewall() -> None:
+def test_chain_with_policy_accept_is_not_a_firewall() -> None:
     assert firewall.nftables(_ruleset([_port(80), ACCEPT], policy="accept"), 443) is None
 
 
-def test_a_last_rule_that_rejects_closes_a_chain_as_a_policy_does() -> None:
+def test_final_reject_rule_closes_a_chain() -> None:
     ruleset = _ruleset([_port(443), ACCEPT], [{"reject": None}], policy="accept")
 
     assert firewall.nftables(ruleset, 443) == Firewall(kind="nftables", tcp=True, udp=False)
@@ -200,7 +200,7 @@ def _redirected(status: str) -> dict[str, Any]:
         ([[{"jump": {"target": "DOCKER-FORWARD"}}], [{"jump": {"target": "ufw-before-forward"}}]], True),
     ],
 )
-def test_a_forwarded_port_passes_where_what_was_redirected_does(
+def test_forwarded_port_passes_a_rule_for_redirected_packets(
     rules: list[list[dict[str, Any]]], is_open: bool | None
 ) -> None:
     found = firewall.forwarded(_ruleset(*rules, hook="forward"), "", 443)
@@ -208,7 +208,7 @@ def test_a_forwarded_port_passes_where_what_was_redirected_does(
     assert found == Firewall(kind="nftables", forwarded=True, tcp=is_open, udp=is_open)
 
 
-def test_a_forwarded_port_does_not_meet_the_rules_for_what_comes_in() -> None:
+def test_rules_for_input_do_not_apply_to_a_forwarded_port() -> None:
     assert firewall.forwarded(_ruleset(), "", 443) == Firewall(forwarded=True)
     assert firewall.forwarded("no JSON", "", 443) == Firewall(forwarded=True)
 
@@ -223,7 +223,7 @@ def test_a_forwarded_port_does_not_meet_the_rules_for_what_comes_in() -> None:
         ("443/udp      ALLOW FWD   192.0.2.0/24", False, None),
     ],
 )
-def test_in_the_chain_of_ufw_its_rules_for_what_is_routed_decide(
+def test_routing_rules_of_ufw_apply_to_a_forwarded_port(
     status: str, tcp: bool | None, udp: bool | None
 ) -> None:
     for target in ("ufw-before-forward", "ufw6-before-forward"):

@@ -1,4 +1,4 @@
-"""The certificate as the checks see it: read from its places, judged, asked about."""
+"""The certificate for the checks: read from its paths, judged, and checked for revocation."""
 
 import time
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tests.unit.clocks import StoppedClock
 
 
 class Unreachable:
-    """A session in a network that leads nowhere."""
+    """A session in a network without any connection."""
 
     asked: list[str]
 
@@ -59,7 +59,7 @@ def pki() -> Pki:
 
 @pytest.fixture
 def root(tmp_path: Path, pki: Pki) -> Path:
-    """A host with a certificate at its usual place, whose private root is trusted."""
+    """Return a host with a certificate at its usual path, whose private root is trusted."""
     files = Files(tmp_path)
     for directory in (paths.CERTIFICATES, paths.PRIVATE, paths.CA_TRUST):
         files.make_directories(directory)
@@ -74,7 +74,7 @@ def test_no_certificate_yet(tmp_path: Path) -> None:
     assert reader(tmp_path).revocation() == RevocationFacts()
 
 
-def test_the_usual_place(root: Path) -> None:
+def test_certificate_at_the_usual_path_is_read(root: Path) -> None:
     found = reader(root).certificate()
 
     assert found.place == str(root / "etc/mstunnel/certs/site.crt")
@@ -83,13 +83,13 @@ def test_the_usual_place(root: Path) -> None:
     assert found.days_left > 0
 
 
-def test_the_address_is_compared(root: Path) -> None:
+def test_certificate_is_compared_with_the_address(root: Path) -> None:
     found = reader(root, address="other.example.net").certificate()
 
     assert "name-mismatch" in {item.code for item in found.findings}
 
 
-def test_a_place_that_was_named(root: Path, tmp_path: Path, pki: Pki) -> None:
+def test_certificate_at_a_given_path_is_read(root: Path, tmp_path: Path, pki: Pki) -> None:
     chain, key = tmp_path / "chain.pem", tmp_path / "other.pem"
     chain.write_bytes(pki.pem("leaf"))
     key.write_bytes(key_bytes("p256/stranger"))
@@ -101,7 +101,7 @@ def test_a_place_that_was_named(root: Path, tmp_path: Path, pki: Pki) -> None:
     assert found.hint
 
 
-def test_a_chain_in_several_files(root: Path, tmp_path: Path, pki: Pki) -> None:
+def test_chain_in_several_files_is_read(root: Path, tmp_path: Path, pki: Pki) -> None:
     leaf, inter, key = (str(tmp_path / name) for name in ("leaf.pem", "inter.pem", "key.pem"))
     Path(leaf).write_bytes(pki.pem("leaf"))
     Path(inter).write_bytes(pki.pem("inter"))
@@ -113,13 +113,13 @@ def test_a_chain_in_several_files(root: Path, tmp_path: Path, pki: Pki) -> None:
     assert [item.code for item in found.findings if item.severity == "error"] == []
 
 
-def test_a_file_that_is_not_there(root: Path) -> None:
+def test_missing_certificate_file_is_reported(root: Path) -> None:
     found = reader(root, IdentitySource(chain="/nowhere/chain.pem")).certificate()
 
     assert found.problem == "the file /nowhere/chain.pem does not exist"
 
 
-def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
+def test_unreachable_authorities_are_reported(tmp_path: Path) -> None:
     pki = Pki({"leaf": {"responder_url": "http://ocsp.example.net/"}})
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     chain.write_bytes(pki.pem("leaf") + pki.pem("inter") + pki.pem("root"))
@@ -134,8 +134,8 @@ def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
     assert "http://ocsp.example.net/: " in found.findings[0].message
 
 
-def test_both_sections_are_found_out_from_one_reading(root: Path, pki: Pki) -> None:
-    """Opening a file may take seconds: of key derivation, or of a large RSA key."""
+def test_certificate_file_is_opened_once_for_both_sections(root: Path, pki: Pki) -> None:
+    """Check that a file is opened once: key derivation or a large RSA key may take seconds."""
     asked: list[bytes] = []
 
     def passphrase(_reference: str | None) -> bytes:
@@ -151,8 +151,8 @@ def test_both_sections_are_found_out_from_one_reading(root: Path, pki: Pki) -> N
     assert len(asked) == 1
 
 
-def test_a_key_that_would_outlast_any_timeout_is_refused_at_once(root: Path) -> None:
-    """OpenSSL takes 30 s to test an RSA key of 16384 bits, during which nothing else runs."""
+def test_oversized_key_is_refused_at_once(root: Path) -> None:
+    """Check a key whose test in OpenSSL takes 30 s (RSA, 16384 bits), during which nothing else runs."""
     pki = Pki({"leaf": {"key": "rsa16384"}})
     Files(root).write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
     Files(root).write(paths.SITE_KEY, key_bytes("rsa16384"), 0o600)

@@ -1,4 +1,4 @@
-"""Facts of a host from the files of a host."""
+"""Facts of a host are read from its files."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ Host = Callable[..., HostReader]
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """Reads a host with these files, beside those that it has already, for a gateway with these settings."""
+    """Return a function that makes a reader of a host with more files, for a gateway with these settings."""
 
     def made(
         texts: Mapping[str, str] = MappingProxyType({}),
@@ -52,7 +52,7 @@ def host(tmp_path: Path) -> Host:
     return made
 
 
-def test_the_system(host: Host) -> None:
+def test_system_facts_are_read(host: Host) -> None:
     found = host(
         {
             "/etc/os-release": 'ID="rhel"\nVERSION_ID="9.6"\nPRETTY_NAME="Red Hat 9.6 (Plow)"\n',
@@ -68,12 +68,12 @@ def test_the_system(host: Host) -> None:
     assert found.disk >= found.disk_free > 0
 
 
-def test_containers_are_looked_for_where_the_engine_keeps_them(host: Host) -> None:
+def test_store_of_containers_is_that_of_the_engine(host: Host) -> None:
     for store in ("/var/lib", "/var/lib/docker"):
         assert host({f"{store}/mark": ""}).system().store == store
 
 
-def test_an_empty_root_is_a_host_about_which_little_is_known(host: Host) -> None:
+def test_facts_of_an_empty_root_are_unknown(host: Host) -> None:
     found = host()
     assert (found.system().name, found.system().cgroup) == ("Linux", 0)
     assert found.kernel().modules == frozenset()
@@ -86,7 +86,7 @@ def test_an_empty_root_is_a_host_about_which_little_is_known(host: Host) -> None
     assert host({"/sys/fs/cgroup/memory/tasks": ""}).system().cgroup == 1
 
 
-def test_modules_and_the_files_that_load_them(host: Host) -> None:
+def test_modules_and_files_that_load_them_are_read(host: Host) -> None:
     found = host(
         {
             "/proc/modules": "nf_conntrack 1 0 - Live\n",
@@ -102,7 +102,7 @@ def test_modules_and_the_files_that_load_them(host: Host) -> None:
     assert not found.tun_device
 
 
-def test_sysctls_now_and_at_boot(host: Host) -> None:
+def test_sysctls_are_read_for_now_and_for_boot(host: Host) -> None:
     found = host(
         {
             "/proc/sys/net/ipv4/ip_forward": "1\n",
@@ -115,9 +115,7 @@ def test_sysctls_now_and_at_boot(host: Host) -> None:
 
 
 @pytest.mark.parametrize("link", [True, False])
-def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(
-    host: Host, tmp_path: Path, *, link: bool
-) -> None:
+def test_systemd_reads_sysctl_conf_only_through_a_link(host: Host, tmp_path: Path, *, link: bool) -> None:
     found = host({"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
     if link:
         (tmp_path / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
@@ -156,7 +154,7 @@ def test_addresses(host: Host) -> None:
 @pytest.mark.parametrize(
     ("engine", "network"), [("auto", "10.88.0.0/16"), ("podman", "10.88.0.0/16"), ("docker", "172.17.0.0/16")]
 )
-def test_without_any_bridge_the_default_of_the_engine_counts(host: Host, engine: str, network: str) -> None:
+def test_default_bridge_of_the_engine_is_assumed(host: Host, engine: str, network: str) -> None:
     (bridge,) = host(engine=engine).addresses().bridges
     assert bridge == Bridge(network=network, name=bridge.name, source="default")
 
@@ -173,16 +171,14 @@ def test_without_any_bridge_the_default_of_the_engine_counts(host: Host, engine:
         ({"/usr/share/containers/containers.conf": "no = toml =", CHOSEN: "x"}, "cni"),
     ],
 )
-def test_the_network_backend_is_the_one_that_podman_would_use(
-    host: Host, texts: dict[str, str], backend: str
-) -> None:
+def test_network_backend_is_that_of_podman(host: Host, texts: dict[str, str], backend: str) -> None:
     found = host({CONFLIST: BRIDGE_OF_CNI, **texts})
     assert found.network_backend() == backend
     sources = {bridge.source for bridge in found.addresses().bridges}
     assert sources == ({CONFLIST} if backend == "cni" else {"default"})
 
 
-def test_a_network_that_others_made_does_not_hide_the_one_of_podman(host: Host) -> None:
+def test_foreign_network_does_not_hide_that_of_podman(host: Host) -> None:
     other = '{"name": "kube", "network_interface": "podman1", "subnets": [{"subnet": "10.89.0.0/24"}]}'
     found = host({"/etc/containers/networks/kube.json": other}).addresses()
     assert [(bridge.network, bridge.name) for bridge in found.bridges] == [
@@ -191,7 +187,7 @@ def test_a_network_that_others_made_does_not_hide_the_one_of_podman(host: Host) 
     ]
 
 
-def test_the_last_file_that_sets_the_range_of_podman_counts(host: Host) -> None:
+def test_last_file_with_a_default_subnet_is_used(host: Host) -> None:
     main, own = "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/90-mstunnel-bridge.conf"
     for path, network in ((main, "10.77.0.0/24"), (own, "192.168.240.0/24")):
         found = host({path: f'[network]\ndefault_subnet = "{network}"\n'}).addresses()
@@ -205,18 +201,20 @@ def test_the_last_file_that_sets_the_range_of_podman_counts(host: Host) -> None:
             '{"Network": "10.7.0.0/16", "DNSServers": ["10.0.0.53"], "RoutesInclude": ["default"]}',
             {"pool": "10.7.0.0/16", "dns_servers": ("10.0.0.53",)},
         ),
-        # What is no address and no network is left out.
+        # A value that is not an address or a network is left out.
         (
             '{"Network": "10.7.0.0/99", "DNSServers": ["dns.org", "10.0.0.53"], "RoutesInclude": ["all"]}',
             {"dns_servers": ("10.0.0.53",)},
         ),
     ],
 )
-def test_the_configuration_of_an_installed_gateway(host: Host, text: str, expected: dict[str, Any]) -> None:
+def test_configuration_of_an_installed_gateway_is_read(
+    host: Host, text: str, expected: dict[str, Any]
+) -> None:
     assert host({paths.ADMIN_SETTINGS: text}).tunnel() == TunnelFacts(source=paths.ADMIN_SETTINGS, **expected)
 
 
-def test_proxies_of_every_place(host: Host) -> None:
+def test_proxies_of_all_places_are_read(host: Host) -> None:
     found = host(
         {
             "/etc/environment": "http_proxy=http://env:1\n",
@@ -243,7 +241,7 @@ def test_proxies_of_every_place(host: Host) -> None:
     )
 
 
-def test_the_port_is_looked_up_in_the_kernels_tables(host: Host) -> None:
+def test_holder_of_the_port_is_read_from_the_kernel(host: Host) -> None:
     zero = "00000000"
     row = f"0: {zero}:20FB {zero}:0000 0A {zero}:{zero} 00:{zero} {zero} 0 0 7 1\n"
     (holder,) = host({"/proc/net/tcp": "head\n" + row}, port=8443).ports().holders
@@ -251,7 +249,7 @@ def test_the_port_is_looked_up_in_the_kernels_tables(host: Host) -> None:
     assert host(port=443).ports().holders == ()
 
 
-def test_the_service_account(host: Host) -> None:
+def test_service_account_is_read(host: Host) -> None:
     found = host(
         {
             "/etc/passwd": "mstunnel:x:1001:1001::/home/mstunnel:/bin/bash\n",

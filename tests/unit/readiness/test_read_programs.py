@@ -1,4 +1,4 @@
-"""What programs of the host tell, with programs that give prepared answers."""
+"""Facts from programs of the host, with programs that print prepared responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ ROOTLESS = Settings(mode="rootless")
 
 @dataclass
 class FakeProcesses(Processes):
-    """Answers by the beginning of the command line; None means that the program hangs."""
+    """Programs with prepared responses by the start of the command line; None stands for a hang."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     installed: frozenset[str] = frozenset()
@@ -65,7 +65,7 @@ NO_DAEMON = "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"
             {**DOCKER_VERSION, "docker info": said("", 1, NO_DAEMON)},
             Engine(name="docker", version="28.1.1", running=False, reason="Is it [31mrunning?"),
         ),
-        # A client without a daemon reports no version of one.
+        # A client without a daemon reports no version of the server.
         (
             {**DOCKER_VERSION, "docker info": said(" null\n")},
             Engine(name="docker", version="28.1.1", running=False),
@@ -79,7 +79,7 @@ NO_DAEMON = "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"
                 reason="Error: read-only file system",
             ),
         ),
-        # One that hangs may run: on a loaded host an engine took over 15 s to answer.
+        # An engine that hangs may be running: on a loaded host, one took over 15 s to respond.
         (
             {**PODMAN_VERSION, "podman ps": None},
             Engine(name="podman", version="5.4.0", running=None, reason="no answer in time"),
@@ -95,7 +95,7 @@ def test_networks_of_the_engine(tmp_path: Path) -> None:
     assert (found.pasta, found.slirp4netns) == (True, False)
 
 
-def test_userns_remap_is_in_the_file_of_the_daemon(tmp_path: Path) -> None:
+def test_userns_remap_is_read_from_daemon_json(tmp_path: Path) -> None:
     put(tmp_path, {"etc/docker/daemon.json": '{"userns-remap": "default"}'})
     assert reader(tmp_path, {}).engine().userns_remap == "default"
 
@@ -104,9 +104,7 @@ def test_userns_remap_is_in_the_file_of_the_daemon(tmp_path: Path) -> None:
     ("options", "expected"),
     [('["name=apparmor","name=userns"]', "on"), ('["name=seccomp"]', ""), ("null", "")],
 )
-def test_userns_remap_may_be_on_the_command_line_of_the_daemon(
-    tmp_path: Path, options: str, expected: str
-) -> None:
+def test_userns_remap_is_read_from_the_running_daemon(tmp_path: Path, options: str, expected: str) -> None:
     answers = {"docker info --format {{.ServerVersion}} {{json": said(f"28.1.1 {options}\n")}
     found = reader(tmp_path, answers).engine()
     assert found.engines == (Engine(name="docker", version="28.1.1"),)
@@ -161,13 +159,13 @@ UFW = "Status: active\nDefault: deny (incoming)\n443  ALLOW IN  Anywhere\n"
     ],
     ids=["frontend before its rules", "one that does not run", "none"],
 )
-def test_the_firewall_that_is_active(tmp_path: Path, answers: dict[str, Answer], expected: Firewall) -> None:
+def test_active_firewall_is_detected(tmp_path: Path, answers: dict[str, Answer], expected: Firewall) -> None:
     assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == expected
 
 
 @pytest.mark.parametrize("nft", [None, said("", 1)], ids=["no program", "no right"])
 @pytest.mark.parametrize(("settings", "forwarded"), [(ROOTFUL, True), (ROOTLESS, False)])
-def test_rules_that_cannot_be_read_are_not_taken_for_none(
+def test_unreadable_firewall_rules_are_unknown(
     settings: Settings, forwarded: bool, nft: Answer, tmp_path: Path
 ) -> None:
     answers = {"ufw status": said("Status: inactive\n"), "nft --json": nft}
@@ -176,10 +174,8 @@ def test_rules_that_cannot_be_read_are_not_taken_for_none(
 
 
 @pytest.mark.parametrize("settings", [ROOTFUL, ROOTLESS])
-def test_what_the_host_forwards_to_the_gateway_passes_by_the_frontends(
-    tmp_path: Path, settings: Settings
-) -> None:
-    """By an engine with root, or by an uplink."""
+def test_forwarded_packets_bypass_firewall_frontends(tmp_path: Path, settings: Settings) -> None:
+    """Check both ways to forward: by an engine with root, and by an uplink."""
     put(tmp_path, {f"{uplink.SOCKETS}/443": "", uplink.HOOK: ""})
     answers = {"ufw status": said("Status: active\nDefault: deny (incoming)\n"), "nft --json": said("{}")}
     assert reader(tmp_path, answers, settings=settings).security().firewall == Firewall(forwarded=True)

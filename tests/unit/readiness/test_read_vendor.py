@@ -27,8 +27,8 @@ def test_programs_and_units_are_signs(tmp_path: Path) -> None:
     )
 
 
-def test_a_directory_alone_is_no_sign(tmp_path: Path) -> None:
-    """Scripts that set up auditing create it, with state files in it, before any installation."""
+def test_directory_alone_is_not_a_sign(tmp_path: Path) -> None:
+    """Check files of scripts that set up auditing: they create the directory before any installation."""
     (tmp_path / "etc/mstunnel/messages/in").mkdir(parents=True)
     (tmp_path / "etc/mstunnel/private").mkdir()
     (tmp_path / "etc/mstunnel/images_configured").write_text("{}\n")
@@ -39,7 +39,7 @@ def test_a_directory_alone_is_no_sign(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mstunnel-server", "mstunnel-agent"])
 @pytest.mark.parametrize("running", [True, False])
-def test_a_container_is_a_sign_also_when_it_is_stopped(
+def test_container_is_a_sign_even_if_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, running: bool
 ) -> None:
     monkeypatch.setattr(Files, "live", True)
@@ -49,12 +49,12 @@ def test_a_container_is_a_sign_also_when_it_is_stopped(
     assert found.signs == (f"container podman {name}",)
 
 
-def test_below_another_root_the_engines_of_this_machine_are_not_asked(tmp_path: Path) -> None:
+def test_engines_are_not_asked_below_another_root(tmp_path: Path) -> None:
     assert vendor(Files(tmp_path), engine()).signs == ()
 
 
-def test_what_is_ours_is_no_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one file with its links, the unit of the monitor, and a container with our label."""
+def test_our_own_objects_are_not_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the program with its links, the unit of the monitor, and a container with our label."""
     monkeypatch.setattr(Files, "live", True)
     (tmp_path / "usr/sbin").mkdir(parents=True)
     for name in ("mst-cli", "mstunnel_monitor"):
@@ -74,7 +74,7 @@ def test_what_is_ours_is_no_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "#!/bin/sh\nfolder=/usr/libexec/mstunnel-setup\nexec $folder/start\n",
     ],
 )
-def test_a_start_script_of_our_packages_is_no_sign(tmp_path: Path, script: str) -> None:
+def test_start_script_of_our_packages_is_not_a_sign(tmp_path: Path, script: str) -> None:
     (tmp_path / "usr/sbin").mkdir(parents=True)
     (tmp_path / "usr/sbin/mst-cli").write_text(script)
 
@@ -84,8 +84,8 @@ def test_a_start_script_of_our_packages_is_no_sign(tmp_path: Path, script: str) 
 @pytest.mark.parametrize(
     "told", [Completed(1, "", "Cannot connect to the Docker daemon"), Completed(0, "?", "")]
 )
-def test_an_engine_that_does_not_tell_is_no_proof_of_absence(told: Completed) -> None:
-    """A way back that took it for one would forget the container; to recognise a host it is no sign."""
+def test_silent_engine_is_no_proof_of_absence(told: Completed) -> None:
+    """Check a silent engine: to recognise a host it is no sign, but a switch back must not ignore it."""
     silent = FakeProcesses({"docker": told})
 
     with pytest.raises(EngineError):

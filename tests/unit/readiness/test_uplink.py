@@ -1,4 +1,4 @@
-"""What stands against an uplink on a host."""
+"""Obstacles to an uplink on a host."""
 
 from pathlib import Path
 
@@ -37,11 +37,13 @@ def files(tmp_path: Path) -> Files:
     ],
     ids=["nothing", "ufw", "input", "accepts", "firewalld", "firewalld stopped", "no ip", "no nft"],
 )
-def test_what_stands_against_it(files: Files, programs: dict[str, Completed], expected: str) -> None:
+def test_obstacles_to_an_uplink_are_reported(
+    files: Files, programs: dict[str, Completed], expected: str
+) -> None:
     assert obstacle(files, FakeProcesses(programs)) == expected
 
 
-def test_a_name_server_on_the_loopback_stands_against_it(files: Files) -> None:
+def test_name_server_on_the_loopback_is_an_obstacle(files: Files) -> None:
     files.write("/etc/resolv.conf", b"nameserver 127.0.0.53\n")
     assert obstacle(files, FakeProcesses(BOTH)) == "its only name server listens on the host's loopback"
     put(files.root, {"/run/systemd/resolve/resolv.conf": "nameserver 192.0.2.53\n"})

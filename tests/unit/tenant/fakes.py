@@ -1,4 +1,4 @@
-"""An HTTP port that gives prepared answers, a clock that moves only during a sleep, token helpers."""
+"""An HTTP port with prepared responses, a clock that advances only while sleeping, and tokens."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ Reply = requests.Response | BaseException | Callable[[], requests.Response]
 
 @dataclass
 class FakeHttp:
-    """Gives `replies` one after the other and notes the calls; the last reply is given for ever."""
+    """An HTTP port that notes the calls and returns `replies` in turn, the last one repeatedly."""
 
     replies: list[Reply] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -37,7 +37,7 @@ class FakeHttp:
 
 
 def response(status: int, body: object = None, headers: Mapping[str, str] | None = None) -> requests.Response:
-    """Text is sent as it is, anything else as JSON, None as nothing."""
+    """Return a response whose body is text as given, None as nothing, and anything else as JSON."""
     made = requests.Response()
     made.status_code = status
     made._content = (
@@ -53,6 +53,6 @@ def fixed_token(value: str = "opaque") -> TokenSource:
 
 
 def jwt(**claims: object) -> str:
-    """An unsigned token with these claims."""
+    """Return an unsigned token with these claims."""
     parts = [json.dumps({"alg": "none"}), json.dumps(claims), "signature"]
     return ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts)

@@ -39,7 +39,7 @@ CREDENTIAL = "/agent.p12"
 
 @dataclass
 class Lab:
-    """A running lab; signs people in once each."""
+    """A running lab, at which each person signs in once."""
 
     directory: Path
     facts: dict[str, Any]
@@ -67,7 +67,7 @@ class Lab:
 
 @dataclass
 class Ports(Any):
-    """What the actions get to see."""
+    """The ports of the actions."""
 
     files: Files
     graph: Graph
@@ -76,14 +76,14 @@ class Ports(Any):
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The end of the process."""
 
 
 @dataclass
 class Mortal:
-    """An HTTP port that is killed at a given request, which is delivered but whose answer is never seen.
+    """An HTTP port whose process dies at a given request, which is delivered without a visible response.
 
-    A death just before a request leaves the same state as a death just after the one before it.
+    A death just before a request leaves the same state as a death just after the previous one.
     """
 
     inner: HttpSession
@@ -128,12 +128,12 @@ def server(site_id: str, name: str) -> RegisterServer:
 
 
 def begin(action: Action, ports: Ports) -> Callable[[JsonObject | None], UndoRecord]:
-    """Capture, and return what makes the record that undo gets."""
+    """Capture the state, and return a function that makes the record for an undo."""
     before = action.capture(ports)
     return lambda outputs: UndoRecord(before, [action], {action.key: outputs} if outputs else {})
 
 
-def test_a_person_sees_the_sites_with_their_configuration(lab: Lab) -> None:
+def test_user_sees_the_sites_with_their_configuration(lab: Lab) -> None:
     sites = lab.graph().sites()
 
     assert {site.display_name for site in sites} == {"Berlin", "Osaka"}
@@ -143,7 +143,7 @@ def test_a_person_sees_the_sites_with_their_configuration(lab: Lab) -> None:
     assert configuration.id == getattr(sites[0].microsoft_tunnel_configuration, "id", None)
 
 
-def test_a_person_without_a_role_is_refused_by_graph(lab: Lab) -> None:
+def test_user_without_a_role_is_refused_by_graph(lab: Lab) -> None:
     with pytest.raises(SignInError) as caught:
         lab.graph("reader").sites()
     assert caught.value.code == "role-missing"
@@ -151,7 +151,7 @@ def test_a_person_without_a_role_is_refused_by_graph(lab: Lab) -> None:
     assert "Read of the permission group Microsoft Tunnel Gateway" in caught.value.hint
 
 
-def test_a_custom_role_allows_what_its_rights_say(lab: Lab, site_id: str) -> None:
+def test_custom_role_allows_only_its_rights(lab: Lab, site_id: str) -> None:
     viewer, owner = lab.graph("viewer"), lab.graph("tunnel")
     assert {site.display_name for site in viewer.sites()} == {"Berlin", "Osaka"}
     made = owner.create_server(site_id, "gw9", DeploymentMode.STANDALONE_ROOTFUL)
@@ -170,14 +170,14 @@ def test_a_custom_role_allows_what_its_rights_say(lab: Lab, site_id: str) -> Non
     assert owner.delete_server(site_id, made.id)
 
 
-def test_an_unknown_client_is_named(lab: Lab) -> None:
+def test_unknown_client_is_reported(lab: Lab) -> None:
     sign_in = lab.sign_in("99999999-9999-9999-9999-999999999999")
 
     with refused(SignInError, "application-unknown"):
         sign_in.device_code(lambda _code: None)
 
 
-def test_the_agents_identity_is_made_once_works_and_goes(ports: Ports, lab: Lab, site_id: str) -> None:
+def test_identity_of_the_agent_is_created_used_and_removed(ports: Ports, lab: Lab, site_id: str) -> None:
     make = identity("agent of gw1")
     register = server(site_id, "gw1")
     make_record, register_record = begin(make, ports), begin(register, ports)
@@ -202,7 +202,7 @@ def test_the_agents_identity_is_made_once_works_and_goes(ports: Ports, lab: Lab,
     assert make.undo(ports, make_record(outputs[make.key])).outcome is Undo.ABSENT
 
 
-def test_whether_an_application_can_be_removed_is_known_before(ports: Ports, lab: Lab) -> None:
+def test_missing_permission_to_remove_is_reported_in_advance(ports: Ports, lab: Lab) -> None:
     make = identity("agent of gw2")
     record = begin(make, ports)
     made = make.apply(ports, {})
@@ -231,9 +231,7 @@ def _check_in(agent: Graph, site_id: str, server_id: str) -> None:
     assert seen.last_checkin_date_time is not None
 
 
-def test_killed_at_any_request_there_is_one_application_in_the_end(
-    ports: Ports, lab: Lab, site_id: str
-) -> None:
+def test_run_killed_at_any_request_leaves_one_application(ports: Ports, lab: Lab, site_id: str) -> None:
     deaths = 0
     while True:
         name = f"agent {deaths}"
@@ -265,7 +263,7 @@ def _exactly_one(graph: Graph, site_id: str, name: str, outputs: list[JsonObject
     ]
 
 
-def test_killed_at_any_request_there_is_one_secret_and_it_signs_in(ports: Ports, lab: Lab) -> None:
+def test_run_killed_at_any_request_leaves_one_working_secret(ports: Ports, lab: Lab) -> None:
     deaths = 0
     while True:
         make = CreateAppIdentity(display_name=f"agent with a secret {deaths}", credential_path="")
@@ -314,9 +312,7 @@ def test_a_new_credential_replaces_the_old_one(ports: Ports, lab: Lab, tmp_path:
     make.undo(ports, record(outputs[make.key]))
 
 
-def test_names_that_are_taken_are_refused_before_anything_is_done(
-    ports: Ports, lab: Lab, site_id: str
-) -> None:
+def test_taken_names_are_refused_before_any_change(ports: Ports, lab: Lab, site_id: str) -> None:
     make, register = identity("agent taken"), server(site_id, "taken")
     records = [begin(make, ports), begin(register, ports)]
     outputs = [make.apply(ports, {}), register.apply(ports, {})]
@@ -336,7 +332,7 @@ def test_names_that_are_taken_are_refused_before_anything_is_done(
 
 
 def removed_for_good(ports: Ports, removal: Action) -> None:
-    """Remove what an earlier installation left: twice is as good as once, and nothing brings it back."""
+    """Remove an object of an earlier installation, twice: the removal is idempotent and is not undone."""
     assert not removal.satisfied(ports, {})
     record = begin(removal, ports)
     for _ in range(2):
@@ -345,7 +341,7 @@ def removed_for_good(ports: Ports, removal: Action) -> None:
     assert removal.undo(ports, record({})).outcome is Undo.ABSENT
 
 
-def test_a_record_left_behind_makes_room(ports: Ports, site_id: str) -> None:
+def test_leftover_server_record_is_removed_for_a_new_one(ports: Ports, site_id: str) -> None:
     register = server(site_id, "left")
     left = ports.graph.create_server(site_id, "left", DeploymentMode.STANDALONE_ROOTFUL).id
     require_free_name(ports.graph, site_id, "left", removable=True)
@@ -357,7 +353,7 @@ def test_a_record_left_behind_makes_room(ports: Ports, site_id: str) -> None:
     register.undo(ports, made(outputs))
 
 
-def test_who_may_not_grant_waits_for_an_administrators_consent(ports: Ports, lab: Lab) -> None:
+def test_user_who_may_not_grant_waits_for_consent(ports: Ports, lab: Lab) -> None:
     make = identity("agent without consent")
     record = begin(make, ports)
     limited = Ports(ports.files, lab.graph("intune"))
@@ -371,7 +367,7 @@ def test_who_may_not_grant_waits_for_an_administrators_consent(ports: Ports, lab
     assert make.undo(limited, record(outputs)).outcome is Undo.REMOVED
 
 
-def test_an_application_left_behind_makes_room_for_a_new_one(ports: Ports) -> None:
+def test_leftover_application_is_removed_for_a_new_one(ports: Ports) -> None:
     make = identity("agent installed twice")
     left = make.apply(ports, {})["application_object_id"]
     with refused(TenantError, "application-name-taken"):
@@ -386,7 +382,7 @@ def test_an_application_left_behind_makes_room_for_a_new_one(ports: Ports) -> No
 
 
 def _consent(graph: Graph, name: str) -> None:
-    """Do what Entra does when an administrator accepts on the consent page: grant what is declared."""
+    """Grant the declared permissions, as Entra does when an administrator accepts on the consent page."""
     (application,) = graph.find_applications(name)
     principal = graph.service_principal(application.app_id)
     resource = graph.graph_principal()
@@ -399,7 +395,7 @@ def _consent(graph: Graph, name: str) -> None:
 
 
 @pytest.mark.parametrize(("person", "licensed"), [("admin", True), ("unlicensed", False)])
-def test_the_tenant_tells_whether_an_account_has_a_licence(lab: Lab, person: str, licensed: bool) -> None:
+def test_licence_of_an_account_is_read_from_the_tenant(lab: Lab, person: str, licensed: bool) -> None:
     graph = lab.graph(person)
     assert graph.for_person
     assert has_intune(graph.licences()) is licensed
@@ -412,7 +408,7 @@ def test_an_account_without_a_licence_is_reported(ports: Ports, lab: Lab, site_i
     assert "licence" in caught.value.hint
 
 
-def test_a_site_that_was_deleted_meanwhile_is_named(ports: Ports) -> None:
+def test_registration_in_a_deleted_site_is_reported(ports: Ports) -> None:
     gone = "00000000-1111-2222-3333-444444444444"
     with refused(TenantError, "site-deleted") as caught:
         server(gone, "gw9").apply(ports, {})
@@ -420,15 +416,15 @@ def test_a_site_that_was_deleted_meanwhile_is_named(ports: Ports) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["registered", "cut off while it registered"])
-def test_with_a_site_that_was_deleted_meanwhile_the_record_is_gone(ports: Ports, *, known: bool) -> None:
-    """So the server can be uninstalled, as the error above advises."""
+def test_server_record_in_a_deleted_site_counts_as_absent(ports: Ports, *, known: bool) -> None:
+    """Check the uninstallation that the error of the test above advises."""
     register = server("00000000-1111-2222-3333-444444444444", "gw9")
     made: JsonObject = {"server_id": "00000000-1111-2222-3333-555555555555"}
     record = UndoRecord({}, [register], {register.key: made} if known else {})
     assert register.undo(ports, record).outcome is Undo.ABSENT
 
 
-def test_actions_survive_the_journal(site_id: str) -> None:
+def test_actions_are_read_from_the_journal_unchanged(site_id: str) -> None:
     codec = Codec([CreateAppIdentity, RegisterServer])
 
     for action in (identity("agent"), server(site_id, "gw1")):

@@ -1,4 +1,4 @@
-"""The credential of an application: PFX or PEM, with or without a passphrase; anything else is named."""
+"""The credential of an application: PFX or PEM, with or without a passphrase; others are refused."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -17,7 +17,7 @@ from tests.unit.certificates.pki import Pki
 from tests.unit.certificates.recipes import pfx_bytes, with_mac_rounds
 from tests.unit.tenant.credentials import certificate, rsa_key, write_pem, write_pfx
 
-# By the openssl command, which encrypts with the empty passphrase too.
+# The openssl command encrypts with an empty passphrase, too.
 ENCRYPTED = {"passphrase": "", "cipher": "mac-sha384"}
 
 
@@ -46,7 +46,7 @@ def write_strangers(path: Path) -> None:
     path.write_bytes(certificate(rsa_key(1)).public_bytes(Encoding.PEM) + path.read_bytes())
 
 
-def test_only_the_public_half_goes_to_the_tenant(tmp_path: Path) -> None:
+def test_only_the_certificate_is_sent_to_the_tenant(tmp_path: Path) -> None:
     write_pfx(tmp_path / "agent")
     credential = read_credential(Files(tmp_path), "/agent")
 
@@ -84,7 +84,7 @@ def test_only_the_public_half_goes_to_the_tenant(tmp_path: Path) -> None:
         "strangers",
     ],
 )
-def test_what_cannot_be_used_is_named(write: Callable[[Path], object], code: str, tmp_path: Path) -> None:
+def test_unusable_credential_is_reported(write: Callable[[Path], object], code: str, tmp_path: Path) -> None:
     write(tmp_path / "agent")
 
     with refused(SignInError, code) as caught:
@@ -92,8 +92,8 @@ def test_what_cannot_be_used_is_named(write: Callable[[Path], object], code: str
     assert "/agent" in caught.value.message
 
 
-def test_a_file_that_the_agent_may_have_replaced_hides_nothing(tmp_path: Path) -> None:
-    """In an encrypted part there may be a key that takes hours to decrypt."""
+def test_encrypted_file_of_the_agent_is_refused(tmp_path: Path) -> None:
+    """Check the encrypted part, which may hold a key that takes hours to decrypt."""
     write_pfx(tmp_path / "ours")
     (tmp_path / "theirs").write_bytes(pfx_bytes(ENCRYPTED, Pki({"leaf": {"key": "rsa2048"}})))
 
@@ -103,8 +103,8 @@ def test_a_file_that_the_agent_may_have_replaced_hides_nothing(tmp_path: Path) -
         read_credential(Files(tmp_path), "/theirs", unencrypted=True)
 
 
-def test_only_the_file_that_was_made_here_is_not_tested_again(tmp_path: Path) -> None:
-    """The agent can put another in its place, with a key that is none."""
+def test_only_a_file_with_a_known_digest_is_not_tested_again(tmp_path: Path) -> None:
+    """Check the digest: the agent may replace the file by one with an invalid key."""
     for name, key in (("ours", rsa_key()), ("theirs", _untrue())):
         write_pfx(tmp_path / name, key)
     digests = {name: sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("ours", "theirs")}
@@ -112,7 +112,7 @@ def test_only_the_file_that_was_made_here_is_not_tested_again(tmp_path: Path) ->
     read = read_credential(Files(tmp_path), "/ours", unencrypted=True, tested=digests["ours"])
     assert read.key.private_numbers() == rsa_key().private_numbers()
     assert read.certificate == read_credential(Files(tmp_path), "/ours").certificate
-    # This one is not tested; that is how it shows.
+    # That this invalid key is accepted shows that it was not tested.
     read_credential(Files(tmp_path), "/theirs", unencrypted=True, tested=digests["theirs"])
     for tested in ("", digests["ours"]):
         with refused(SignInError, "credential-unreadable"):
@@ -120,7 +120,7 @@ def test_only_the_file_that_was_made_here_is_not_tested_again(tmp_path: Path) ->
 
 
 def _untrue() -> rsa.RSAPrivateKey:
-    """A key whose second factor is not a prime."""
+    """Return a key whose second factor is not a prime."""
     own = rsa_key().private_numbers()
     p, q, e = own.p, own.q + 2, own.public_numbers.e
     d = pow(e, -1, (p - 1) * (q - 1))
@@ -131,7 +131,7 @@ def _untrue() -> rsa.RSAPrivateKey:
 
 
 @pytest.mark.timeout(10)
-def test_a_file_that_takes_minutes_to_open_is_refused_at_once(tmp_path: Path) -> None:
+def test_file_with_excessive_iterations_is_refused_at_once(tmp_path: Path) -> None:
     write_pfx(tmp_path / "agent")
     (tmp_path / "agent").write_bytes(with_mac_rounds((tmp_path / "agent").read_bytes(), 2**31 - 1))
 

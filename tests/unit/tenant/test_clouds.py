@@ -32,7 +32,7 @@ def test_known_clouds(name: str, authority: str, graph: str) -> None:
         ("https://lab.example:8443", "", "https://lab.example:8443/organizations"),
     ],
 )
-def test_a_custom_authority_may_name_the_tenant(authority: str, tenant: str, expected: str) -> None:
+def test_custom_authority_may_contain_the_tenant(authority: str, tenant: str, expected: str) -> None:
     custom = cloud("custom", authority, "https://lab.example:8443/")
 
     assert custom.authority_of(tenant) == expected
@@ -61,7 +61,9 @@ def test_the_consent_page_names_tenant_and_application() -> None:
         ("custom", "https://login.example", "https://graph.example]", "cloud-address"),
     ],
 )
-def test_addresses_that_cannot_be(name: str, authority: str | None, graph: str | None, code: str) -> None:
+def test_invalid_addresses_are_refused(
+    name: str, authority: str | None, graph: str | None, code: str
+) -> None:
     with refused(UsageError, code) as caught:
         cloud(name, authority, graph)
     assert caught.value.hint

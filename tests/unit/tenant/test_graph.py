@@ -1,4 +1,4 @@
-"""The typed methods: paths, bodies, what is absent, what is malformed, what has not yet spread."""
+"""The typed methods: paths, bodies, missing objects, malformed responses, and delayed replication."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_sites_come_with_their_configuration() -> None:
     assert found.microsoft_tunnel_configuration.listen_port == 443
 
 
-def test_registering_sends_name_and_mode_only() -> None:
+def test_registration_sends_only_name_and_mode() -> None:
     http, _, graph = over(response(201, {"id": SERVER, "displayName": "gw1"}))
 
     created = graph.create_server(SITE, "gw1", DeploymentMode.STANDALONE_ROOTLESS)
@@ -54,7 +54,7 @@ def test_registering_sends_name_and_mode_only() -> None:
     assert http.calls[0].options["json"] == {"displayName": "gw1", "deploymentMode": "standaloneRootless"}
 
 
-def test_a_check_in_sends_what_was_set_only() -> None:
+def test_check_in_sends_only_properties_that_are_set() -> None:
     http, _, graph = over(response(200, {"id": SERVER}))
 
     graph.update_server(SITE, SERVER, TunnelServer(lab_health=LabHealth(metrics={"cpu": 5})))
@@ -65,7 +65,7 @@ def test_a_check_in_sends_what_was_set_only() -> None:
     )
 
 
-def test_what_is_not_there_is_none() -> None:
+def test_missing_objects_are_none() -> None:
     _, _, graph = over(response(404, NOT_FOUND))
 
     assert graph.site(SITE) is None
@@ -76,14 +76,14 @@ def test_what_is_not_there_is_none() -> None:
     assert graph.delete_application(SERVER) is False
 
 
-def test_deleted_objects_are_reported() -> None:
+def test_deletion_of_an_object_is_reported() -> None:
     _, _, graph = over(response(204))
 
     assert graph.delete_server(SITE, SERVER) is True
 
 
 @pytest.mark.parametrize("identifier", ["", "gw1", f"{SITE}/../..", f"{SITE}\n", f"{SITE}?x", "' or 1 eq 1"])
-def test_nothing_but_a_guid_becomes_part_of_a_path(identifier: str) -> None:
+def test_only_guids_are_used_in_paths(identifier: str) -> None:
     http, _, graph = over(response(200, {}))
 
     for ask in (graph.site, graph.servers, graph.application, graph.service_principal, graph.grants):
@@ -92,7 +92,7 @@ def test_nothing_but_a_guid_becomes_part_of_a_path(identifier: str) -> None:
     assert http.calls == []
 
 
-def test_an_answer_that_cannot_be_read_is_named() -> None:
+def test_malformed_response_is_reported() -> None:
     _, _, graph = over(response(200, {"id": SITE, "upgradeWindowStartTime": "soon"}))
 
     with refused(TenantError, "answer-unexpected") as caught:
@@ -100,14 +100,14 @@ def test_an_answer_that_cannot_be_read_is_named() -> None:
     assert "upgradeWindowStartTime" in caught.value.message
 
 
-def test_a_service_principal_waits_until_its_application_is_known_everywhere() -> None:
+def test_service_principal_waits_for_its_application() -> None:
     _, clock, graph = over(response(400, NOT_YET), response(404, NOT_FOUND), response(201, {"id": SERVER}))
 
     assert graph.create_service_principal(SITE).id == SERVER
     assert clock.naps == [4.0, 4.0]
 
 
-def test_waiting_for_replication_has_an_end() -> None:
+def test_waiting_for_replication_is_limited() -> None:
     _, clock, graph = over(response(400, NOT_YET))
 
     with refused(TenantError, "request-refused"):
@@ -122,13 +122,13 @@ def test_the_tenant_is_read_from_the_token() -> None:
     assert http.calls == []
 
 
-def test_the_tenant_is_asked_of_graph_when_the_token_is_opaque() -> None:
+def test_tenant_of_an_opaque_token_is_read_from_graph() -> None:
     _, _, graph = over(response(200, {"value": [{"id": SITE, "displayName": "Contoso"}]}))
 
     assert graph.tenant_id() == SITE
 
 
-def test_a_tenant_without_graph_is_named() -> None:
+def test_tenant_without_graph_is_reported() -> None:
     _, _, graph = over(response(200, {"value": []}))
 
     with refused(TenantError, "graph-principal-missing"):
@@ -154,6 +154,6 @@ def plan(name: str = "", plan_id: str = "", status: str | None = "Success") -> S
         ((plan("INTUNE_EDU", status="Disabled"),), False),
     ],
 )
-def test_only_what_is_clear_is_yes_or_no(plans: tuple[ServicePlan, ...], licensed: bool | None) -> None:
+def test_licence_is_unknown_for_unclear_plans(plans: tuple[ServicePlan, ...], licensed: bool | None) -> None:
     assert has_intune([LicenseDetails(service_plans=(item,)) for item in plans]) is licensed
     assert has_intune([LicenseDetails(), LicenseDetails(service_plans=plans)]) is licensed

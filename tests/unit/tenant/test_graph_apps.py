@@ -1,4 +1,4 @@
-"""Apps of managed Google Play come by a synchronisation; ids are judged before they become part of a path."""
+"""Apps of managed Google Play arrive by synchronisation; ids are checked before use in a path."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def over(*replies: Reply) -> tuple[FakeHttp, FakeClock, AdminGraph]:
     return http, clock, AdminGraph(http, cloud("public"), fixed_token(), clock)
 
 
-def test_an_app_of_google_play_is_approved_synchronised_and_awaited() -> None:
+def test_google_play_app_is_approved_and_synchronised() -> None:
     http, clock, graph = over(DONE, DONE, NONE, THERE)
     assert graph.add_play_app("com.microsoft.scmx") == "android"
     assert [call.url.rpartition("/")[2].partition("?")[0] for call in http.calls] == [
@@ -43,7 +43,7 @@ def test_an_app_of_google_play_is_approved_synchronised_and_awaited() -> None:
     assert clock.monotonic() > 0
 
 
-def test_an_app_that_does_not_come_is_reported() -> None:
+def test_missing_google_play_app_is_reported() -> None:
     _, clock, graph = over(DONE, DONE, NONE)
     begin = clock.monotonic()
     with refused(TenantError, "play-app-missing"):
@@ -52,7 +52,7 @@ def test_an_app_that_does_not_come_is_reported() -> None:
 
 
 @pytest.mark.parametrize("identifier", ["../x", "A_", "1", "AB_00000000-0000-4000-8000-000000000000"])
-def test_what_is_no_id_does_not_become_part_of_a_path(identifier: str) -> None:
+def test_invalid_ids_are_not_used_in_paths(identifier: str) -> None:
     http, _, graph = over(NONE)
     with pytest.raises(TenantError) as caught:
         graph.app_assignments(MOBILE_APPS, identifier)

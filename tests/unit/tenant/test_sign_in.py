@@ -1,4 +1,4 @@
-"""Sign-in: refusals are explained, waiting runs on our clock, tokens stay out of sight."""
+"""Sign-in: refusals are explained, waiting uses our clock, and tokens are not shown."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -57,7 +57,7 @@ def granted(**claims: object) -> dict[str, object]:
 
 @dataclass
 class Entra:
-    """What was prepared to be answered, and what was seen."""
+    """Prepared responses of Entra, and the requests and codes that were seen."""
 
     http: FakeHttp
     clock: FakeClock = field(default_factory=FakeClock)
@@ -80,7 +80,7 @@ def entra(*replies: Reply | Mapping[str, object]) -> Entra:
 
 
 @every("path", REFUSALS)
-def test_a_refusal_is_explained(path: Path) -> None:
+def test_refusal_of_entra_is_explained(path: Path) -> None:
     case: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     error = sign_in_error(case["answer"], "https://login.example/contoso/adminconsent?client_id=APP")
 
@@ -96,13 +96,13 @@ def test_missing_consent_without_an_address_ends_the_sign_in() -> None:
     assert (error.code, error.exit_code) == ("application-consent-missing", ExitCode.SIGN_IN)
 
 
-def test_every_refusal_that_is_known_has_a_case() -> None:
+def test_every_known_refusal_has_a_case() -> None:
     known = {f"AADSTS{key}" if isinstance(key, int) else key for key in sign_in_errors.BY_KEY}
     assert known <= {path.stem for path in REFUSALS}
 
 
 @pytest.mark.parametrize("code", [65001, 90094])
-def test_missing_consent_waits_for_an_administrator_and_names_the_address(code: int) -> None:
+def test_missing_consent_waits_and_names_the_address(code: int) -> None:
     tenant = entra(FLOW, {"error": "invalid_grant", "error_codes": [code]})
 
     with pytest.raises(WaitingError) as caught:
@@ -112,7 +112,7 @@ def test_missing_consent_waits_for_an_administrator_and_names_the_address(code: 
     assert f"{AUTHORITY}/adminconsent?client_id=c1ient" in caught.value.hint
 
 
-def test_an_application_that_every_tenant_has_goes_by_its_name() -> None:
+def test_common_application_can_be_given_by_name() -> None:
     tenant = entra(FLOW, granted())
     tenant.sign_in("graph-command-line-tools").device_code(tenant.shown.append, ("A.All",))
 
@@ -120,7 +120,7 @@ def test_an_application_that_every_tenant_has_goes_by_its_name() -> None:
     assert set(CLIENT_ALIASES) == {GRAPH_COMMAND_LINE_TOOLS}
 
 
-def test_the_message_of_entra_is_kept_without_its_trace() -> None:
+def test_message_of_entra_is_kept_without_trace_ids() -> None:
     error = sign_in_error(
         {"error_description": "AADSTS53003: Blocked.\u001b[2J Trace ID: 1\r\nTimestamp: now"}
     )
@@ -128,7 +128,7 @@ def test_the_message_of_entra_is_kept_without_its_trace() -> None:
     assert error.message.endswith(": AADSTS53003: Blocked.[2J")
 
 
-def test_a_device_code_is_shown_then_asked_for_on_our_clock() -> None:
+def test_device_code_is_shown_and_polled_with_our_clock() -> None:
     tenant = entra(FLOW, PENDING, {"error": "slow_down"}, PENDING, granted())
 
     token = tenant.device_code()
@@ -157,7 +157,7 @@ def test_the_remaining_time_is_shown_until_the_wait_ends(
     assert seen == shown
 
 
-def test_a_device_sign_in_asks_for_permissions_of_this_clouds_graph_and_passes_the_whole_address_on() -> None:
+def test_device_sign_in_requests_permissions_of_its_cloud() -> None:
     complete = "https://login.example/devicelogin?code=x"
     tenant = entra({**FLOW, "verification_uri_complete": complete}, granted())
     tenant.device_code()
@@ -179,7 +179,7 @@ def test_a_device_sign_in_asks_for_permissions_of_this_clouds_graph_and_passes_t
     ],
     ids=["code not used", "code refused", "refresh refused"],
 )
-def test_a_sign_in_that_ends_is_explained(replies: list[dict[str, object]], code: str, waited: int) -> None:
+def test_failed_sign_in_is_explained(replies: list[dict[str, object]], code: str, waited: int) -> None:
     tenant = entra(*replies)
     with refused(SignInError, code):
         tenant.device_code()
@@ -191,26 +191,26 @@ def test_a_sign_in_that_ends_is_explained(replies: list[dict[str, object]], code
     [response(503), NetworkError("network-timeout", "slow"), NetworkError("network-unreachable", "gone")],
     ids=["status 503", "timeout", "unreachable"],
 )
-def test_a_passing_disturbance_does_not_end_the_waiting(disturbance: Reply) -> None:
+def test_temporary_failure_does_not_end_the_wait(disturbance: Reply) -> None:
     tenant = entra(FLOW, disturbance, granted())
 
     assert tenant.device_code() == granted()["access_token"]
 
 
 @pytest.mark.parametrize("end", [NetworkError("tls-untrusted", "who are you"), KeyboardInterrupt()])
-def test_a_lasting_disturbance_or_control_c_ends_the_waiting(end: BaseException) -> None:
+def test_permanent_failure_or_control_c_ends_the_wait(end: BaseException) -> None:
     with pytest.raises(type(end)) as caught:
         entra(FLOW, end).device_code()
     assert caught.value is end
 
 
-def test_a_person_without_a_role_in_the_token_is_left_to_graph() -> None:
+def test_missing_role_in_the_token_is_left_to_graph() -> None:
     answer = granted() | {"access_token": jwt(scp="x", wids=["other"], upn="rolf@contoso.example")}
     tenant = entra(FLOW, answer)
     assert tenant.sign_in().device_code(tenant.shown.append)() == answer["access_token"]
 
 
-def test_a_token_is_taken_from_memory_until_it_expires_and_shown_nowhere() -> None:
+def test_token_is_cached_until_it_expires_and_never_shown() -> None:
     tenant = entra({"token_type": "Bearer", "expires_in": 3600, "access_token": "app-token"})
     sign_in = tenant.sign_in()
     source = sign_in.application(ClientSecret("s3cret"))
@@ -220,7 +220,7 @@ def test_a_token_is_taken_from_memory_until_it_expires_and_shown_nowhere() -> No
     assert "app-token" not in f"{sign_in!r}{source!r}"
 
 
-def test_a_wrong_secret_is_named_and_an_application_needs_a_tenant() -> None:
+def test_wrong_secret_and_missing_tenant_are_reported() -> None:
     with refused(SignInError, "secret-wrong"):
         entra({"error": "invalid_client", "error_codes": [7000215]}).sign_in().application(ClientSecret("no"))
     http = FakeHttp()
@@ -246,7 +246,7 @@ def test_a_wrong_secret_is_named_and_an_application_needs_a_tenant() -> None:
     ],
     ids=["unknown tenant", "refused", "no endpoints", "status 503", "captive portal"],
 )
-def test_an_authority_that_does_not_answer_as_one(
+def test_invalid_response_of_an_authority_is_reported(
     reply: Callable[[], Any], kind: type[SetupError], code: str
 ) -> None:
     tenant = Entra(FakeHttp([reply]))

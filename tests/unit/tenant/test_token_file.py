@@ -1,4 +1,4 @@
-"""A token file is read for every use, and checked before it is sent to Graph."""
+"""A token file is read for every use, and checked before its content is sent to Graph."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> TokenSource:
     return token_file(Files(), str(tmp_path / "token"), FakeClock())
 
 
-def test_the_newest_content_counts(file: TokenSource, tmp_path: Path) -> None:
+def test_token_file_is_read_for_every_use(file: TokenSource, tmp_path: Path) -> None:
     tmp_path.joinpath("token").write_text("first\n")
     assert file() == "first"
 
@@ -38,7 +38,7 @@ def test_the_newest_content_counts(file: TokenSource, tmp_path: Path) -> None:
         (jwt(exp=NOW).encode(), "token-expired"),
     ],
 )
-def test_what_is_no_token_is_refused(
+def test_invalid_token_file_is_refused(
     file: TokenSource, tmp_path: Path, content: bytes | None, code: str
 ) -> None:
     if content is not None:
@@ -52,5 +52,5 @@ def test_what_is_no_token_is_refused(
 @pytest.mark.parametrize(
     "token", ["", "a", "a.b", "a.!!.c", "a.bnVsbA.c", "a.W10.c", "a.\u00e4.c", "a.b.c.d"]
 )
-def test_a_token_that_is_no_jwt_claims_nothing(token: str) -> None:
+def test_token_that_is_not_a_jwt_has_no_claims(token: str) -> None:
     assert claims(token) == {}

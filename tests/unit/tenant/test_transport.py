@@ -1,4 +1,4 @@
-"""Requests to Graph: the token stays with Graph, pages end, values are quoted, each refusal is one error."""
+"""Requests to Graph: the token stays with Graph, paging ends, values are quoted, refusals are errors."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def over(*documents: dict[str, Any]) -> tuple[FakeHttp, GraphTransport]:
     return http, GraphTransport(http, BASE, fixed_token("t0ken"))
 
 
-def test_pages_are_followed_to_the_end() -> None:
+def test_all_pages_are_read() -> None:
     http, graph = over(
         {"value": [{"id": 1}], "@odata.nextLink": f"{BASE}/things?$skiptoken=1"}, {"value": [{"id": 2}]}
     )
@@ -39,7 +39,7 @@ def test_pages_are_followed_to_the_end() -> None:
     [f"{BASE}/things", "https://evil.example/beta/things", "http://graph.example/beta/things", 7],
     ids=["circle", "another host", "without TLS", "no address"],
 )
-def test_a_broken_next_link_is_not_followed(link: object) -> None:
+def test_invalid_next_link_is_not_followed(link: object) -> None:
     http, graph = over({"value": [], "@odata.nextLink": link})
 
     with refused(TenantError, "paging-broken"):
@@ -47,7 +47,7 @@ def test_a_broken_next_link_is_not_followed(link: object) -> None:
     assert len(http.calls) == 1
 
 
-def test_pages_without_end_are_left_after_a_thousand() -> None:
+def test_endless_paging_stops_after_a_thousand_pages() -> None:
     http = FakeHttp()
     http.replies = [
         lambda: response(200, {"value": [], "@odata.nextLink": f"{BASE}/things?{len(http.calls)}"})
@@ -65,7 +65,7 @@ def test_a_collection_without_a_list_is_refused() -> None:
         list(graph.pages("/things"))
 
 
-def test_the_token_travels_in_a_header_and_redirects_are_not_followed() -> None:
+def test_token_is_sent_in_a_header_and_redirects_are_refused() -> None:
     http, graph = over({"id": "1"})
 
     graph.send("POST", "/things", {"a": 1})
@@ -82,7 +82,7 @@ def test_no_content_is_an_empty_object() -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
-def test_a_filter_value_comes_out_as_it_went_in(value: str) -> None:
+def test_filter_value_is_quoted_correctly(value: str) -> None:
     address = urlsplit(f"{BASE}/things{query(filter=equals('displayName', value))}")
     expression = parse_qs(address.query, keep_blank_values=True)["$filter"][0]
 
@@ -94,7 +94,7 @@ CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("graph_errors.
 
 
 @every("case", CASES)
-def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
+def test_refusal_of_graph_is_explained(case: dict[str, Any]) -> None:
     headers = {"request-id": "abc", **({"Content-Type": case["type"]} if "type" in case else {})}
     http = FakeHttp([response(case["status"], case["body"], headers)])
     transport = GraphTransport(http, BASE, fixed_token("secret-token"))

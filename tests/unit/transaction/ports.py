@@ -1,4 +1,4 @@
-"""What actions on files get to see."""
+"""Ports of a host for actions on files."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from mstunnel_setup.io.files import Files
 
 @dataclass
 class Ports(Any):
-    """A root and where the engine keeps its state below it."""
+    """A root directory, and the engine's state directory below it."""
 
     files: Files
     state_directory: str = "/state"

@@ -1,4 +1,4 @@
-"""A damaged journal is restored from its copy, line by line, and only where nothing is missing."""
+"""A damaged journal is restored from its copy, line by line, and only if nothing is missing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def _make(journal: Journal, name: str) -> None:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """The journal of a run that ended."""
+    """Return the journal of a completed run."""
     journal = _open(tmp_path)
     journal.begin_installation()
     for name in "abcd":
@@ -71,7 +71,7 @@ _DAMAGES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES.keys())
-def test_what_the_copy_has_is_restored(tmp_path: Path, written: Path, damage: Damage) -> None:
+def test_damaged_journal_is_restored_from_its_copy(tmp_path: Path, written: Path, damage: Damage) -> None:
     content, before = written.read_bytes(), _open(tmp_path).receipt
     written.write_bytes(damage(content))
     with refused(JournalError, "journal-damaged") as caught:
@@ -87,8 +87,8 @@ def test_what_the_copy_has_is_restored(tmp_path: Path, written: Path, damage: Da
 
 
 @pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES.keys())
-def test_a_record_of_a_damaged_time_is_kept(tmp_path: Path, written: Path, damage: Damage) -> None:
-    """A certificate is renewed before the journal is restored."""
+def test_record_written_to_a_damaged_journal_is_kept(tmp_path: Path, written: Path, damage: Damage) -> None:
+    """Check the renewal of a certificate before the journal is restored."""
     written.write_bytes(damage(written.read_bytes()))
     journal = _open(tmp_path, despite_damage=True)
     _make(journal, "renewed")
@@ -101,7 +101,7 @@ def test_a_record_of_a_damaged_time_is_kept(tmp_path: Path, written: Path, damag
     assert [*_open(tmp_path).receipt.entries][-2:] == ["file:/d", "file:/renewed"]
 
 
-def test_the_journal_restores_nothing_without_its_copy(tmp_path: Path, written: Path) -> None:
+def test_damage_without_a_copy_cannot_be_restored(tmp_path: Path, written: Path) -> None:
     copy = written.with_name("journal-copy.jsonl")
     copy.unlink()
     written.write_bytes(_flipped(written.read_bytes()))
@@ -111,7 +111,7 @@ def test_the_journal_restores_nothing_without_its_copy(tmp_path: Path, written: 
 
 
 def test_lines_after_the_copy_cannot_be_restored(tmp_path: Path, written: Path) -> None:
-    """A run was killed, so that its copy is of the run before."""
+    """Check a killed run, whose copy is that of the run before."""
     journal = _open(tmp_path)
     _make(journal, "later")
     _make(journal, "latest")
@@ -123,7 +123,7 @@ def test_lines_after_the_copy_cannot_be_restored(tmp_path: Path, written: Path) 
     assert (remains.whole, remains.missing) == (False, ())
 
 
-def test_a_record_over_lost_lines_hides_no_loss(tmp_path: Path, written: Path) -> None:
+def test_new_record_does_not_hide_lost_lines(tmp_path: Path, written: Path) -> None:
     journal = _open(tmp_path)
     _make(journal, "later")
     lines = written.read_bytes().splitlines(keepends=True)
@@ -133,7 +133,7 @@ def test_a_record_over_lost_lines_hides_no_loss(tmp_path: Path, written: Path) -
     assert not journal.remains().whole
 
 
-def test_a_copy_from_before_a_compaction_is_not_mixed_in(
+def test_copy_from_before_a_compaction_is_not_used(
     tmp_path: Path, written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "LARGE", 100)
@@ -153,7 +153,7 @@ def test_a_copy_from_before_a_compaction_is_not_mixed_in(
     assert not _open(tmp_path, despite_damage=True).remains().whole
 
 
-def test_a_damaged_copy_is_written_again(tmp_path: Path, written: Path) -> None:
+def test_damaged_copy_is_rewritten(tmp_path: Path, written: Path) -> None:
     copy = written.with_name("journal-copy.jsonl")
     copy.write_bytes(_flipped(copy.read_bytes()))
     _open(tmp_path).save_copy()
@@ -161,8 +161,8 @@ def test_a_damaged_copy_is_written_again(tmp_path: Path, written: Path) -> None:
     assert copy.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_emptied_journal_of_an_earlier_release_is_damage(tmp_path: Path, written: Path) -> None:
-    """It has a receipt beside it, and no copy."""
+def test_emptied_journal_of_an_earlier_release_is_damaged(tmp_path: Path, written: Path) -> None:
+    """Check a journal that has a receipt but no copy."""
     written.with_name("journal-copy.jsonl").unlink()
     written.with_name("receipt.json").write_text("{}")
     written.write_bytes(b"")
@@ -171,8 +171,8 @@ def test_an_emptied_journal_of_an_earlier_release_is_damage(tmp_path: Path, writ
     assert _open(tmp_path, despite_damage=True).begun
 
 
-def test_the_copy_goes_before_the_journal(tmp_path: Path, written: Path) -> None:
-    """Killed in between, an uninstallation leaves no proof of a damaged journal."""
+def test_copy_is_removed_before_the_journal(tmp_path: Path, written: Path) -> None:
+    """Check the order: an uninstallation that is killed must not leave a copy alone, which means damage."""
     order: list[str] = []
 
     class Watched(Files):

@@ -1,4 +1,4 @@
-"""The journal survives being cut off anywhere, refuses to guess, and is compacted."""
+"""The journal survives a cut at any point, refuses damage, and is compacted."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ def test_directories_of_podman_go_with_the_journal(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_records_come_back_as_written(tmp_path: Path, written: Path) -> None:
+def test_records_are_read_as_written(tmp_path: Path, written: Path) -> None:
     records = _journal(tmp_path).records
     assert [record["type"] for record in records] == ["installation", *["step"] * 4]
     assert [record["sequence"] for record in records] == [1, 2, 3, 4, 5]
@@ -61,8 +61,8 @@ def test_records_come_back_as_written(tmp_path: Path, written: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
-def test_a_readable_journal_is_for_all_to_read(tmp_path: Path, umask: int) -> None:
-    """Without root the account looks into the one of root; what was saved aside stays closed."""
+def test_all_users_can_read_a_readable_journal(tmp_path: Path, umask: int) -> None:
+    """Check that the account can read root's journal, but not the saved files."""
     before = os.umask(umask)
     try:
         Journal(Files(tmp_path), Clock(), _DIRECTORY, readable=True).begin_installation()
@@ -74,7 +74,7 @@ def test_a_readable_journal_is_for_all_to_read(tmp_path: Path, umask: int) -> No
 
 
 @pytest.mark.parametrize(("readable", "mode"), [(True, 0o644), (False, 0o600)])
-def test_the_next_run_opens_a_readable_journal_that_an_umask_has_closed(
+def test_next_run_makes_a_readable_journal_readable_again(
     tmp_path: Path, written: Path, readable: bool, mode: int
 ) -> None:
     written.chmod(0o600)
@@ -82,7 +82,7 @@ def test_the_next_run_opens_a_readable_journal_that_an_umask_has_closed(
     assert written.stat().st_mode & 0o777 == mode
 
 
-def test_every_prefix_of_a_journal_is_a_journal(tmp_path: Path, written: Path) -> None:
+def test_every_prefix_of_a_journal_is_valid(tmp_path: Path, written: Path) -> None:
     content = written.read_bytes()
     complete = [0] + [index + 1 for index, byte in enumerate(content) if byte == ord("\n")]
     for length in range(len(content)):
@@ -93,8 +93,8 @@ def test_every_prefix_of_a_journal_is_a_journal(tmp_path: Path, written: Path) -
         assert _journal(tmp_path).records[-1]["step"] == "after"
 
 
-def test_a_changed_byte_is_refused_in_a_complete_last_record_too(tmp_path: Path, written: Path) -> None:
-    """Only what lacks its end was never promised; a changed record was."""
+def test_changed_byte_is_refused_in_every_complete_record(tmp_path: Path, written: Path) -> None:
+    """Check the last record: an incomplete one may be dropped, a changed one may not."""
     content = written.read_bytes()
     last = content.rindex(b"\n", 0, -1)
     for position in (*range(0, last, 7), *range(last + 1, len(content) - 1)):
@@ -121,14 +121,14 @@ def test_each_line_is_plain_json_with_a_checksum(written: Path) -> None:
 
 
 def test_a_last_record_with_a_hole_is_dropped(tmp_path: Path, written: Path) -> None:
-    """After a loss of power the later sectors of a record may be there without the earlier ones."""
+    """Check a loss of power: later sectors of a record may be on the disk without the earlier ones."""
     content = written.read_bytes()
     start = content.rindex(b"\n", 0, -1) + 1
     written.write_bytes(content[:start] + bytes(40) + content[start + 40 :])
     assert len(_journal(tmp_path).records) == 4
 
 
-def test_a_record_nested_without_end_is_damage(tmp_path: Path, written: Path) -> None:
+def test_deeply_nested_record_is_refused(tmp_path: Path, written: Path) -> None:
     with written.open("ab") as file:
         file.write(b"[" * 100_000 + b"\n")
     with refused(JournalError, "journal-damaged"):
@@ -145,17 +145,17 @@ def test_a_record_nested_without_end_is_damage(tmp_path: Path, written: Path) ->
     ],
     ids=["lost", "copied", "swapped", "first one lost"],
 )
-def test_a_line_that_was_lost_copied_or_moved_is_named(
+def test_lost_copied_or_moved_line_is_reported(
     tmp_path: Path, written: Path, spoil: Callable[[list[bytes]], list[bytes]], line: int, sequence: int
 ) -> None:
-    """Each line is as it was written, with its checksum."""
+    """Check lines that are valid, with their checksums, but out of sequence."""
     written.write_bytes(b"".join(spoil(written.read_bytes().splitlines(keepends=True))))
     with refused(JournalError, "journal-damaged") as caught:
         _journal(tmp_path)
     assert f"at line {line}: it has the sequence number {sequence}" in caught.value.message
 
 
-def test_a_record_that_finishes_what_was_never_begun_is_damage(tmp_path: Path, written: Path) -> None:
+def test_result_of_an_action_that_never_began_is_refused(tmp_path: Path, written: Path) -> None:
     record = {"version": 1, "sequence": 6, "time": "", "type": "done", "key": "file:/x", "outputs": {}}
     text = json.dumps(record, separators=(",", ":"))
     checksum = hashlib.sha256(text.encode()).hexdigest()
@@ -180,7 +180,7 @@ _EVENTS = st.one_of(
 
 
 def _records(events: list[tuple[str, str, int]]) -> list[JsonObject]:
-    """What a runner could have written: nothing is done, replaced or undone that was not started."""
+    """Return records that a runner could have written: only what was begun is done, replaced or undone."""
     records: list[JsonObject] = [{"type": "installation", "installation": "i", "folders": [], "sequence": 1}]
     begun: dict[str, int] = {}
     for kind, name, number in events:
@@ -204,7 +204,7 @@ def _records(events: list[tuple[str, str, int]]) -> list[JsonObject]:
 
 
 def _meaning(receipt: Receipt) -> tuple[Any, ...]:
-    """A receipt with ranks for the numbers of records, and of many versions those that are kept."""
+    """Return a receipt with ranks instead of sequence numbers, and only the versions that are kept."""
     entries = list(receipt.entries.values())
     numbers = sorted({number for entry in entries for number in (entry.first, entry.last)})
     ranked = [
@@ -216,12 +216,12 @@ def _meaning(receipt: Receipt) -> tuple[Any, ...]:
 
 
 def _distinct(versions: tuple[JsonObject, ...]) -> list[JsonObject]:
-    """Each version once, where it was last."""
+    """Return each version once, at its last position."""
     return [version for at, version in enumerate(versions) if version not in versions[at + 1 :]]
 
 
 @given(st.lists(_EVENTS, max_size=60))
-def test_the_receipt_stays_the_same(events: list[tuple[str, str, int]]) -> None:
+def test_compaction_does_not_change_the_receipt(events: list[tuple[str, str, int]]) -> None:
     records = _records(events)
     kept = essential(records)
     before, after = fold(records), fold(kept)
@@ -235,10 +235,10 @@ def test_the_receipt_stays_the_same(events: list[tuple[str, str, int]]) -> None:
 
 
 @given(st.lists(_EVENTS, max_size=60), st.lists(_EVENTS, max_size=20))
-def test_what_follows_means_the_same_after_compaction(
+def test_later_records_mean_the_same_after_compaction(
     first: list[tuple[str, str, int]], then: list[tuple[str, str, int]]
 ) -> None:
-    """Compaction again and again amounts to compaction once."""
+    """Check that repeated compaction equals a single one."""
     records = _records([*first, *then])
     cut = len(_records(first))
     kept = essential(records[:cut])
@@ -250,8 +250,8 @@ def test_what_follows_means_the_same_after_compaction(
 
 
 @given(st.lists(_EVENTS, max_size=400))
-def test_what_stays_has_a_bound(events: list[tuple[str, str, int]]) -> None:
-    """For each object the making, the last versions and their result, and each replacement."""
+def test_size_of_a_compacted_journal_is_limited(events: list[tuple[str, str, int]]) -> None:
+    """Check the bound: per object its creation, last versions and result, and each replacement."""
     records = _records(events)
     replaced = sum(record["type"] == "replaced" for record in records)
     assert len(essential(records)) <= 1 + len(_KEYS) * (VERSIONS + 4) + 3 + replaced
@@ -264,7 +264,7 @@ def _write(journal: Journal, text: str) -> None:
 
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A root with a journal that has grown larger than it may."""
+    """Return a root with a journal larger than the limit."""
     monkeypatch.setattr(journals, "LARGE", 8000)
     journal = _journal(tmp_path)
     journal.begin_installation()
@@ -273,7 +273,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_large_journal_is_rewritten_and_goes_on(large: Path) -> None:
+def test_large_journal_is_compacted_and_continued(large: Path) -> None:
     journal = _journal(large)
     identity, before = journal.installation_id, _meaning(journal.receipt)
     journal.compact()
@@ -288,7 +288,7 @@ def test_a_large_journal_is_rewritten_and_goes_on(large: Path) -> None:
     assert place.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_small_journal_is_left_alone(tmp_path: Path) -> None:
+def test_small_journal_is_not_rewritten(tmp_path: Path) -> None:
     journal = _journal(tmp_path)
     for number in range(20):
         _write(journal, f"text {number}")
@@ -296,13 +296,13 @@ def test_a_small_journal_is_left_alone(tmp_path: Path) -> None:
     assert len(_journal(tmp_path).records) == 40
 
 
-def test_a_journal_that_all_users_read_forgets_at_once_what_was_taken_back(tmp_path: Path) -> None:
+def test_readable_journal_drops_undone_records_at_once(tmp_path: Path) -> None:
     journal = Journal(Files(tmp_path), Clock(), "/var/lib/mstunnel", readable=True)
     journal.begin_installation()
     _write(journal, "secret")
     place = tmp_path / "var/lib/mstunnel/journal.jsonl"
     journal.close()
-    place.chmod(0o600)  # as an earlier release left it where the umask of root is 077
+    place.chmod(0o600)  # An earlier release left this mode if the umask of root was 077.
     journal.append("taken-back", key="file:/a", outcome="removed", reason="")
     journal.append("step", step="x")
     assert place.stat().st_mode & 0o777 == 0o600
@@ -314,10 +314,10 @@ def test_a_journal_that_all_users_read_forgets_at_once_what_was_taken_back(tmp_p
     assert place.stat().st_ino == inode
 
 
-def test_a_large_journal_of_records_that_count_is_left_alone(
+def test_large_journal_of_needed_records_is_not_rewritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise every run would write it again."""
+    """Check that a run does not rewrite such a journal each time."""
     monkeypatch.setattr(journals, "LARGE", 1000)
     journal = _journal(tmp_path)
     journal.begin_installation()

@@ -1,4 +1,4 @@
-"""A link of others where we write a file: neither written over nor removed."""
+"""A link of others at the path of a file of ours is neither overwritten nor removed."""
 
 import hashlib
 from pathlib import Path
@@ -33,7 +33,7 @@ def runner(ports: Ports) -> Runner:
 
 @pytest.fixture(params=["valid", "dangling"])
 def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Ports:
-    """A host with a link in the place of the file."""
+    """Return a host with a link at the path of the file."""
     files = Files(tmp_path)
     files.make_directory("/etc")
     if request.param == "valid":
@@ -47,7 +47,7 @@ def is_untouched(ports: Ports) -> bool:
     return state is not None and state.target == "theirs" and ports.files.read(THEIRS) in (None, CONTENT)
 
 
-def test_it_stops_a_run_before_the_first_record(ports: Ports) -> None:
+def test_foreign_link_stops_a_run_before_the_first_record(ports: Ports) -> None:
     with pytest.raises(FileError) as caught:
         runner(ports).run([STEP], None)
     assert (caught.value.code, PLACE in caught.value.message) == ("path-not-regular", True)
@@ -55,7 +55,7 @@ def test_it_stops_a_run_before_the_first_record(ports: Ports) -> None:
     assert is_untouched(ports)
 
 
-def test_it_is_kept_and_named_where_an_earlier_release_has_recorded_the_action(ports: Ports) -> None:
+def test_foreign_link_recorded_by_an_earlier_release_is_kept(ports: Ports) -> None:
     content = ports.files.read(PLACE)
     before: JsonObject = {"digest": None}
     if content is not None:
@@ -72,7 +72,7 @@ def test_it_is_kept_and_named_where_an_earlier_release_has_recorded_the_action(p
     assert is_untouched(ports)
 
 
-def test_it_is_kept_where_it_took_the_place_of_our_file(ports: Ports) -> None:
+def test_foreign_link_that_replaced_our_file_is_kept(ports: Ports) -> None:
     ports.files.remove(PLACE)
     runner(ports).run([STEP], None)
     ports.files.remove(PLACE)

@@ -1,4 +1,4 @@
-"""One run at a time; the file of the lock goes with the lock, and no process can lock a removed one."""
+"""One run at a time; the lock file is removed with the lock, and a lock on a removed file is not valid."""
 
 import fcntl
 import json
@@ -23,7 +23,7 @@ _LOCK = "/mstunnel-setup.lock"
 
 
 class _LetGo(Files):
-    """Files of a host on which another run ends between the opening of its lock and the locking."""
+    """Files of a host on which another run ends between opening and locking of the lock file."""
 
     gone = False
 
@@ -36,7 +36,7 @@ class _LetGo(Files):
             yield opened
 
 
-def test_the_file_goes_with_the_lock(tmp_path: Path) -> None:
+def test_lock_file_is_removed_with_the_lock(tmp_path: Path) -> None:
     with exclusive(Files(tmp_path), Clock(), _LOCK):
         assert list(tmp_path.iterdir()) == [tmp_path / _LOCK[1:]]
     assert list(tmp_path.iterdir()) == []
@@ -55,13 +55,13 @@ def test_a_run_waits_for_one_that_ends_soon(tmp_path: Path) -> None:
         assert told == ["waits"]
 
 
-def test_the_file_goes_when_the_run_fails(tmp_path: Path) -> None:
+def test_lock_file_is_removed_when_the_run_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), exclusive(Files(tmp_path), Clock(), _LOCK):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_on_a_removed_file_is_none(tmp_path: Path) -> None:
+def test_lock_on_a_removed_file_is_not_valid(tmp_path: Path) -> None:
     with (
         exclusive(_LetGo(tmp_path), Clock(), _LOCK),
         pytest.raises(LockedError),
@@ -77,7 +77,7 @@ def message(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("left", [False, True], ids=["new", "left readable by a killed run"])
-def test_the_file_is_private_whatever_the_umask(tmp_path: Path, left: bool) -> None:
+def test_lock_file_is_private_with_any_umask(tmp_path: Path, left: bool) -> None:
     before = os.umask(0)
     if left:
         (tmp_path / _LOCK[1:]).touch(0o644)
@@ -89,8 +89,8 @@ def test_the_file_is_private_whatever_the_umask(tmp_path: Path, left: bool) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_another_user_cannot_open_it(tmp_path: Path) -> None:
-    directory = os.open(tmp_path, os.O_RDONLY)  # the attacker is past the directories above, as in /run
+def test_another_user_cannot_open_the_lock_file(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)  # the attacker has passed the directories above, as in /run
 
     def attack() -> None:
         os.setuid(65534)
@@ -108,14 +108,14 @@ def test_another_user_cannot_open_it(tmp_path: Path) -> None:
     assert attacker.exitcode == 0
 
 
-def test_the_holder_is_named(tmp_path: Path) -> None:
+def test_message_names_the_holder_of_the_lock(tmp_path: Path) -> None:
     with exclusive(Files(tmp_path), Clock(), _LOCK):
         assert f"(process {os.getpid()}, since " in message(tmp_path)
 
 
 @pytest.mark.parametrize("pid", [1, 2**22 + 1, "1", None], ids=["lives", "dead", "text", "none"])
-def test_a_process_that_does_not_hold_it_is_not_named(tmp_path: Path, pid: object) -> None:
-    """The file still says what a killed run wrote, and the one that holds it now has not written yet."""
+def test_message_names_no_process_without_the_lock(tmp_path: Path, pid: object) -> None:
+    """Check a file of a killed run, whose next holder has not written yet."""
     stale = {"pid": pid, "since": "2026-01-01", "command": "mstunnel-setup"}
     (tmp_path / _LOCK[1:]).write_text(json.dumps(stale))
     with (tmp_path / _LOCK[1:]).open("r+") as held:

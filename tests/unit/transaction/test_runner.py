@@ -1,4 +1,4 @@
-"""The runner applies what is not yet so, continues what was cut off, and takes everything back."""
+"""The runner applies only changes, continues interrupted runs, and undoes everything."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,14 +27,14 @@ _ACTIONS = (
     WriteFile(path="/etc/tunnel/a", text="A\n"),
     WriteFile(path="/etc/present", text="ours\n", mode=0o600),
     StoreAnswer(name="site", value={"id": "7"}),
-    # Names not sorted: a journal that sorts them would no longer know its own file.
+    # The names are not sorted: a journal that sorted them would not recognise its own file.
     WriteJson(path="/etc/tunnel/b.json", value={"site": output("answer:site", "value"), "first": 1}),
     Link(path="/etc/tunnel/active", target="a"),
 )
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing of ours catches it."""
+    """The equivalent of SIGKILL: nothing in the program catches it."""
 
 
 def _prepared(root: Path) -> Path:
@@ -83,24 +83,24 @@ def _content(path: Path) -> str:
     return path.read_text() if path.is_file() else ""
 
 
-def test_plan_shows_the_very_actions_that_run_applies(root: Path) -> None:
+def test_plan_shows_exactly_the_actions_that_run_applies(root: Path) -> None:
     planned = _runner(root).plan([_step()], None)
     done = _runner(root).run([_step()], None)
     journaled = [r["action"] for r in _journal(root).records if "action" in r]
     assert planned == done
-    # The journal knows the results that were not known yet.
+    # The journal has the results that the plan did not know yet.
     known: dict[str, JsonObject] = {"answer:site": {"value": {"id": "7"}}}
     assert [_CODEC.dump(action.resolved(known)) for action in planned[0].actions] == journaled
 
 
-def test_results_of_earlier_actions_are_filled_in(root: Path) -> None:
+def test_results_of_earlier_actions_are_inserted(root: Path) -> None:
     runner = _runner(root)
     runner.run([_step()], None)
     assert '"id": "7"' in (root / "etc/tunnel/b.json").read_text()
     assert remembered(runner.receipt, "site") == {"id": "7"}
 
 
-def test_an_answer_that_was_cut_off_is_not_remembered() -> None:
+def test_interrupted_answer_is_not_remembered() -> None:
     action: JsonObject = {"kind": "remember", "name": "site", "value": "A"}
     begun: JsonObject = {
         "type": "begin", "sequence": 1, "key": "answer:site", "step": "site", "action": action, "before": {},
@@ -110,7 +110,7 @@ def test_an_answer_that_was_cut_off_is_not_remembered() -> None:
     assert all_remembered(fold([begun, done])) == {"site": "A"}
 
 
-def test_a_second_run_changes_nothing_at_all(root: Path) -> None:
+def test_second_run_changes_nothing(root: Path) -> None:
     _runner(root).run([_step()], None)
     before = {path: path.lstat().st_mtime_ns for path in root.rglob("*")}
     assert [planned.actions for planned in _runner(root).run([_step()], None)] == [()]
@@ -131,7 +131,7 @@ def _run_killed_at(root: Path, number: int, tell_begin: bool) -> None:
 
 @pytest.mark.parametrize("tell_begin", [True, False])
 @pytest.mark.parametrize("number", range(1, len(_ACTIONS) + 1))
-def test_killed_around_an_action_it_ends_in_the_same_tree(
+def test_run_killed_between_actions_is_completed(
     root: Path, tmp_path_factory: pytest.TempPathFactory, number: int, tell_begin: bool
 ) -> None:
     golden = _prepared(tmp_path_factory.mktemp("golden"))
@@ -144,7 +144,7 @@ def test_killed_around_an_action_it_ends_in_the_same_tree(
 
 @pytest.mark.parametrize("position", range(len(_ACTIONS)))
 @pytest.mark.parametrize("applied", [True, False])
-def test_killed_inside_an_action_undo_still_leaves_nothing(
+def test_run_killed_within_an_action_is_undone(
     root: Path, monkeypatch: pytest.MonkeyPatch, position: int, applied: bool
 ) -> None:
     before = _tree(root)
@@ -166,7 +166,7 @@ def test_killed_inside_an_action_undo_still_leaves_nothing(
     assert _tree(root) == before
 
 
-def test_what_a_dead_run_did_unrecorded_counts_as_done_where_a_step_leaves_out_what_is_there(
+def test_unrecorded_change_of_a_killed_run_counts_as_done(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "/etc/module.conf"
@@ -195,7 +195,7 @@ def _dies_before_done(append: Callable[..., None]) -> Callable[..., None]:
     return dying
 
 
-def test_a_file_is_known_again_when_what_it_was_made_from_is_gone(root: Path) -> None:
+def test_file_is_recognised_after_its_inputs_were_undone(root: Path) -> None:
     runner = _runner(root)
     path, key = "/etc/tunnel/b.json", "file:/etc/tunnel/b.json"
     runner.run([_step()], None)
@@ -206,7 +206,7 @@ def test_a_file_is_known_again_when_what_it_was_made_from_is_gone(root: Path) ->
     assert Files(root).state(path) is None
 
 
-def test_undo_puts_back_what_stood_there_before(root: Path) -> None:
+def test_undo_restores_earlier_files(root: Path) -> None:
     before = _tree(root)
     _runner(root).run([_step()], None)
     removals = _runner(root).undo()
@@ -214,7 +214,7 @@ def test_undo_puts_back_what_stood_there_before(root: Path) -> None:
     assert {removal.key: removal.undone.outcome for removal in removals}["file:/etc/present"] is Undo.RESTORED
 
 
-def test_undo_after_two_versions_restores_the_state_before_the_first(root: Path) -> None:
+def test_undo_of_two_versions_restores_the_original(root: Path) -> None:
     before = _tree(root)
     for text in ("first\n", "second\n"):
         _runner(root).run([_step([WriteFile(path="/etc/present", text=text)])], None)
@@ -222,10 +222,8 @@ def test_undo_after_two_versions_restores_the_state_before_the_first(root: Path)
     assert _tree(root) == before
 
 
-def test_what_was_made_at_last_goes_before_what_it_rests_on(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file begun before its directory was there, and made after it, is taken away before the directory."""
+def test_undo_removes_a_file_before_its_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the order of an undo: a file begun before its directory, and made after it, is removed first."""
     directory, file = MakeDirectory(path="/etc/tunnel"), WriteFile(path="/etc/tunnel/a", text="A\n")
     before = _tree(root)
     with pytest.raises(StepError):
@@ -233,7 +231,7 @@ def test_what_was_made_at_last_goes_before_what_it_rests_on(
     _runner(root).run([_step([directory, file])], None)
     _runner(root).undo()
     assert _tree(root) == before
-    # Made once, it keeps its place, however often it has to be made again.
+    # An object keeps its position when it is made again.
     _runner(root).run([_step([directory, file])], None)
     (root / "etc/tunnel/a").unlink()
     (root / "etc/tunnel").rmdir()
@@ -247,8 +245,8 @@ def test_what_was_made_at_last_goes_before_what_it_rests_on(
     assert _tree(root) == before
 
 
-def test_a_link_goes_before_the_newer_directory_it_points_to(root: Path) -> None:
-    """A reader of the link during undo finds everything or nothing."""
+def test_undo_removes_a_link_before_its_newer_target(root: Path) -> None:
+    """Check the order of an undo: a reader of the link finds everything or nothing."""
     for name in ("one", "two"):
         actions = (
             MakeDirectory(path=f"/etc/{name}"),
@@ -261,7 +259,7 @@ def test_a_link_goes_before_the_newer_directory_it_points_to(root: Path) -> None
 
 
 @pytest.mark.parametrize("give_up", [True, False])
-def test_only_an_attempt_that_was_cut_off_is_cleared_before_the_next_one_and_before_an_undo(
+def test_only_an_interrupted_attempt_is_cleared(
     root: Path, monkeypatch: pytest.MonkeyPatch, give_up: bool
 ) -> None:
     cleared: list[str] = []
@@ -279,7 +277,7 @@ def test_only_an_attempt_that_was_cut_off_is_cleared_before_the_next_one_and_bef
     assert cleared == ["/etc/tunnel/a"]
 
 
-def test_undo_keeps_and_names_what_others_changed(root: Path) -> None:
+def test_undo_keeps_and_reports_changes_of_others(root: Path) -> None:
     _runner(root).run([_step()], None)
     (root / "etc/tunnel/a").write_text("edited by hand\n")
     (root / "etc/tunnel/foreign").write_text("not ours\n")
@@ -288,7 +286,7 @@ def test_undo_keeps_and_names_what_others_changed(root: Path) -> None:
     assert (root / "etc/tunnel/foreign").exists()
 
 
-def test_a_file_that_the_agent_manages_is_removed_whatever_its_content(root: Path) -> None:
+def test_managed_file_is_removed_with_any_content(root: Path) -> None:
     managed = WriteFile(path="/etc/managed", text="as installed\n", managed=True)
     _runner(root).run([_step([managed])], None)
     (root / "etc/managed").write_text("as the tenant wants it today\n")
@@ -300,7 +298,7 @@ _EDITED = ("/etc/tunnel/a", "/etc/present", "/etc/tunnel/b.json")
 
 
 @pytest.mark.parametrize("path", _EDITED)
-def test_files_changed_by_others_are_not_overwritten_without_confirmation(root: Path, path: str) -> None:
+def test_changed_file_is_not_overwritten_without_confirmation(root: Path, path: str) -> None:
     _runner(root).run([_step()], None)
     edited = root / path.lstrip("/")
     edited.write_text("edited by hand\n")
@@ -327,7 +325,7 @@ def test_a_replaced_file_of_others_is_backed_up(root: Path) -> None:
     assert "edited by hand\n" in kept
 
 
-def test_what_was_removed_is_made_again_without_a_question(root: Path) -> None:
+def test_removed_objects_are_made_again_without_a_question(root: Path) -> None:
     _runner(root).run([_step()], None)
     before = _tree(root)
     for name in ("a", "active"):
@@ -336,7 +334,7 @@ def test_what_was_removed_is_made_again_without_a_question(root: Path) -> None:
     assert _tree(root) == before
 
 
-def test_a_file_that_we_merge_ourselves_needs_no_question(root: Path) -> None:
+def test_merged_file_is_updated_without_a_question(root: Path) -> None:
     def merged(*lines: str) -> Step[None, None]:
         return _step([MergeFile(path="/etc/present", text="".join(lines))])
 
@@ -346,7 +344,7 @@ def test_a_file_that_we_merge_ourselves_needs_no_question(root: Path) -> None:
     assert (root / "etc/present").read_text() == "theirs\nmore\nnew\n"
 
 
-def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -> None:
+def test_failure_of_a_step_is_kept_until_it_succeeds(root: Path) -> None:
     with pytest.raises(StepError):
         _runner(root).run([_step(_ACTIONS, "one", _refuse)], None)
     failure = _runner(root).receipt.failure
@@ -357,8 +355,8 @@ def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -
     assert _runner(root).receipt.steps == ("one",)
 
 
-def test_a_failure_is_over_when_its_step_succeeds_without_a_change(root: Path) -> None:
-    """As when what was wrong was put right by hand."""
+def test_failure_is_cleared_by_a_success_without_changes(root: Path) -> None:
+    """Check a failure whose cause was removed by an administrator."""
     runner = _runner(root)
     runner.run([_step(), _step((), "two")], None)
     with pytest.raises(StepError):
@@ -369,7 +367,7 @@ def test_a_failure_is_over_when_its_step_succeeds_without_a_change(root: Path) -
     assert runner.receipt.failure is None
 
 
-def test_a_failure_before_any_change_leaves_no_trace(root: Path) -> None:
+def test_failure_before_any_change_leaves_no_journal(root: Path) -> None:
     with pytest.raises(StepError):
         _runner(root).run([Step("one", "Do it", _refuse, lambda _facts: ())], None)
     assert list((root / "var/lib").iterdir()) == []
@@ -380,7 +378,7 @@ def test_an_action_of_a_newer_version_is_refused() -> None:
         _CODEC.load({"kind": "fly", "height": 3})
 
 
-def test_a_copied_file_must_still_be_what_was_judged(root: Path) -> None:
+def test_copied_file_must_have_the_checked_digest(root: Path) -> None:
     (root / "source").write_text("swapped")
     action = CopyFile(source=str(root / "source"), digest="0" * 64, path="/etc/copy")
     with refused(StepError, "source-changed"):
@@ -388,7 +386,7 @@ def test_a_copied_file_must_still_be_what_was_judged(root: Path) -> None:
     assert not (root / "etc/copy").exists()
 
 
-def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Path) -> None:
+def test_left_objects_stay_and_the_rest_is_undone(root: Path) -> None:
     runner = _runner(root)
     runner.run([_step()], None)
     left = runner.leave({"file:/etc/tunnel/a": "kept for you", "file:/etc/nobody's": "not ours"})
@@ -401,7 +399,7 @@ def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Pat
     assert _runner(root).receipt.entries == {}
 
 
-def test_one_record_drops_all_that_is_released_and_the_step_stays_done(root: Path) -> None:
+def test_one_record_releases_objects_and_the_step_stays_done(root: Path) -> None:
     runner = _runner(root)
     files = [WriteFile(path=f"/etc/{name}", text=name) for name in ("kept", "also-kept", "ours")]
     runner.run([_step(files)], None)
@@ -419,7 +417,7 @@ def test_one_record_drops_all_that_is_released_and_the_step_stays_done(root: Pat
 
 
 class _StandingClock(Clock):
-    """Its time goes on only while a person is waited for."""
+    """A clock that advances only while a person is waited for."""
 
     elapsed = 0.0
 
@@ -427,7 +425,7 @@ class _StandingClock(Clock):
         return self.elapsed
 
 
-def test_the_time_of_a_step_is_without_that_of_a_person(root: Path) -> None:
+def test_duration_of_a_step_excludes_waiting_for_a_person(root: Path) -> None:
     clock, events = _StandingClock(), list[Event]()
 
     def ask(_context: None) -> None:
@@ -438,15 +436,15 @@ def test_the_time_of_a_step_is_without_that_of_a_person(root: Path) -> None:
     assert (events[-1].phase, events[-1].seconds) == ("done", 0)
 
 
-def test_changes_undone_are_counted(root: Path) -> None:
+def test_undo_reports_its_progress(root: Path) -> None:
     counts = list[tuple[int, int]]()
     _runner(root).run([_step()], None)
     _runner(root).undo(counted=lambda undone, total: counts.append((undone, total)))
     assert counts == [(made, len(_ACTIONS)) for made in range(1, len(_ACTIONS) + 1)]
 
 
-def test_what_a_run_has_superseded_is_gone_when_it_ends(root: Path) -> None:
-    """Every command reads the whole journal, so it stays short between two runs."""
+def test_superseded_records_are_gone_after_each_run(root: Path) -> None:
+    """Check that the journal is short between two runs, since every command reads all of it."""
     path = root / "var/lib/tunnel/journal.jsonl"
     texts = [f"{number}" * 1000 for number in range(40)]
     for text in texts:
