@@ -143,7 +143,7 @@ QUADLET_DRAFTS = _run("mstunnel-quadlet")
 PODMAN_SOCKET = _run("podman/podman.sock")
 # Podman's images and containers.
 CONTAINER_STORE = _place("/var/lib/containers", "XDG_DATA_HOME", f"{_HOME}/.local/share", "containers")
-# What Podman makes for an account at its first call, whatever that call is.
+# Podman makes these directories for an account at its first call, whatever that call is.
 OF_PODMAN = (
     _settings("", "containers"),
     _place("", "XDG_CACHE_HOME", f"{_HOME}/.cache", "containers"),

@@ -39,13 +39,13 @@ class _RulesFile(BaseModel, extra="forbid", defer_build=True):
 
 @dataclass(frozen=True)
 class UpgradeRules:
-    """The rules of this host. `approved` are names of releases; None: all that are offered."""
+    """The rules of this host. `approved` are names of releases; None approves every offered release."""
 
     window: Window | None = None
     approved: Collection[str] | None = None
 
     def objection(self, names: Sequence[Release], now: datetime) -> str:
-        """Return why the agent may not begin the release with these names now; empty when it may."""
+        """Return the reason why the agent may not begin the release with these names now; empty if it may."""
         if self.approved is not None and not {release.name for release in names} & set(self.approved):
             name = names[0].name
             return text("release {name} is not in `approved` of {path} on this host", name=name, path=RULES)

@@ -1,7 +1,7 @@
-"""What Podman makes in the home of an account at its first call: removed where nothing came into it.
+"""Directories that Podman makes in the home of an account at its first call, removed if they are unused.
 
-Every command may be the first one that calls Podman. One after which no installation has begun removes it at
-its end. The journal of an installation lists it, and the uninstallation removes it.
+Every command may be the first one that calls Podman. It removes them at its end, unless an installation has
+begun: the journal of an installation lists them, and the uninstallation removes them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import Systemd
 
-# What Podman keeps of itself: its database, the backend it has chosen, locks, and lists without an element.
+# Podman's own files in an empty store: its database, the backend it has chosen, locks, and empty lists.
 _OWN_FILES = frozenset({"db.sql", "db.sql-journal", "bolt_state.db", "defaultNetworkBackend"})
 _OWN_SUFFIXES = (".lock", ".has-mount-program")
 _SERVICE = "podman.service"
-# What Podman has learnt of registries.
+# Podman caches facts about registries here.
 _CACHE = f"{paths.CONTAINER_STORE}/cache"
 
 
@@ -29,9 +29,9 @@ def absent(files: Files) -> Sequence[str]:
 
 
 def tidy(files: Files, made: Sequence[str], systemd: Systemd | None = None) -> None:
-    """Remove what was absent before this command, unless an installation has begun: its journal has it.
+    """Remove the directories that this command made, unless the journal of an installation lists them.
 
-    Podman's service writes into the store once more when it ends: it must have ended. One that `systemd`
+    Podman's service writes to the store again when it ends, so it must have ended. A service that `systemd`
     manages is stopped.
     """
     if not made or files.state(f"{paths.STATE}/journal.jsonl") is not None:
@@ -46,7 +46,7 @@ def tidy(files: Files, made: Sequence[str], systemd: Systemd | None = None) -> N
 
 
 def _used(files: Files, directory: str) -> Iterator[str]:
-    """Yield what is no file that Podman keeps in a store without images, containers, volumes and networks."""
+    """Yield all files except those that Podman keeps in a store without images, volumes and the like."""
     for name in files.names(directory):
         path = f"{directory}/{name}"
         state = files.state(path)

@@ -90,7 +90,7 @@ def test_skipped_release_is_not_requested(files: Files) -> None:
     assert ask(files) == "held"
 
 
-def test_agent_does_not_ask_for_what_the_host_would_refuse(files: Files) -> None:
+def test_agent_requests_no_release_that_the_host_refuses(files: Files) -> None:
     summary = mailbox.Summary(objection="release 2.0 is not approved")
     files.write(mailbox.SUMMARY, summary.model_dump_json().encode())
     assert ask(files) == "refused-by-host"

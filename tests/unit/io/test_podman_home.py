@@ -1,4 +1,4 @@
-"""What Podman makes in the home of an account is removed again, and nothing that somebody put there."""
+"""Directories that Podman makes in the home of an account are removed, but no files of others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ _OF_PODMAN = {
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    """A new account."""
+    """Return the files of a host with a new account."""
     places = (f"{_HOME}/.config/containers", f"{_HOME}/.cache/containers", _STORE)
     for name, value in {
         "ROOTLESS": True,
@@ -38,7 +38,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 
 def _called(files: Files) -> None:
-    """Podman was called for the first time."""
+    """Write the files that Podman makes at its first call."""
     files.make_directories(f"{_HOME}/.config")
     files.make_directories(f"{_STORE}/storage/volumes")
     for name, content in _OF_PODMAN.items():
@@ -64,7 +64,7 @@ def test_a_command_leaves_nothing_of_podman_in_a_new_home(account: Files) -> Non
         (f"{_STORE}/storage/secrets/filedriver/secretsdata.json", '{"a": "b"}'),
     ],
 )
-def test_what_somebody_put_there_stays(account: Files, path: str, content: str) -> None:
+def test_files_of_others_are_kept(account: Files, path: str, content: str) -> None:
     made = podman_home.absent(account)
     _called(account)
     account.make_directories(path.rpartition("/")[0])
@@ -84,7 +84,7 @@ def _begun_installation(files: Files) -> None:
 
 
 @pytest.mark.parametrize("earlier", [_existing_directories, _begun_installation])
-def test_what_was_there_or_is_of_an_installation_stays(
+def test_earlier_directories_and_an_installation_are_kept(
     account: Files, earlier: Callable[[Files], None]
 ) -> None:
     made = podman_home.absent(account)

@@ -94,12 +94,12 @@ def test_second_removal_does_not_wait_for_the_first(tmp_path: Path, version: Pat
 
 
 @pytest.mark.parametrize(("made", "other", "left"), [(True, "", False), (True, "x", True), (False, "", True)])
-def test_the_directory_above_goes_if_the_program_made_it(
+def test_parent_directory_is_removed_if_the_program_made_it(
     tmp_path: Path, version: Path, other: str, *, made: bool, left: bool
 ) -> None:
     above = version.parents[1]
     if made:
-        # As scripts/boot.sh writes it.
+        # scripts/boot.sh writes this mark.
         (version.parent / ".made-above").touch()
     if other:
         (above / other).touch()

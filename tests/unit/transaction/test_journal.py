@@ -42,11 +42,11 @@ def test_nothing_is_created_before_the_first_record(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_directories_of_podman_go_with_the_journal(tmp_path: Path) -> None:
+def test_directories_of_podman_are_removed_with_the_journal(tmp_path: Path) -> None:
     files, absent = Files(tmp_path), ("/home", "/home/.config")
     Journal(files, Clock(), _DIRECTORY, above=absent).begin_installation()
     files.make_directories(absent[-1])
-    # Another process finds them there, and in the first record that they were not.
+    # For another process they exist, but the first record lists them as missing.
     journal = Journal(files, Clock(), _DIRECTORY)
     assert [*absent] == [name for name in journal.made_directories if name.startswith("/home")]
     journal.remove()
