@@ -3,11 +3,10 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
 from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN
@@ -21,7 +20,6 @@ from mst_admin.kinds.reports import (
     ObjectList,
     ObjectReport,
     ObjectUpdate,
-    wire_schema,
 )
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import changed, configuration_object
@@ -30,7 +28,6 @@ from mst_admin.objects.parts import NamedObject, without_empty
 from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
-from mst_admin.results import AnyReport
 from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError, declare
@@ -78,28 +75,36 @@ class References:
             return self._ids[key]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Kind(ABC, Generic[Declared, Present]):
-    """One kind of objects: in declarations, in the plan, in Graph, and in the commands about it.
+    """One kind of objects: in declarations, in the plan of a tenant, and in Graph."""
 
-    `name` is that of its changes, `what` what people call one, `label` what they call one among other kinds
-    where that is not `what`, `section` its key in declarations and in `TenantObjects`, `key` the key that
-    identifies an object there, `certificate_key` the key that may name a certificate. Graph has the objects
-    in a `collection`. `judge` says what is wrong with a declared object: it gets the others that are
-    declared, and what looks names up. `declared` is an object of the tenant as it would be declared, not
-    judged, and `not_declared` what it has beside that.
-    """
+    name: ClassVar[KindName]
+    """That of its changes."""
+    what: ClassVar[str]
+    """What people call one."""
+    label: ClassVar[str]
+    """What they call one among other kinds."""
+    section: ClassVar[str]
+    """Its key in declarations, and in `TenantObjects`."""
+    key: ClassVar[str] = "name"
+    """The key that identifies an object there."""
+    certificate_key: ClassVar[str] = ""
+    """The key that may name a certificate."""
+    collection: ClassVar[GraphCollection[Any]]
 
-    name: KindName
-    what: str
-    label: str = ""
-    section: str
-    key: str = "name"
-    certificate_key: str = ""
-    collection: GraphCollection[Any]
-    judge: Callable[[Declared, Declarations, Resolve | None], Iterable[Finding]]
-    declared: Callable[[Present], Declared]
-    not_declared: Callable[[Present], Iterable[Finding]] = lambda _present: ()
+    @abstractmethod
+    def judge(
+        self, declared: Declared, beside: Declarations, resolve: Resolve | None, /
+    ) -> Iterable[Finding]:
+        """Return what is wrong with an object; `beside` it others are declared, `resolve` looks names up."""
+
+    @abstractmethod
+    def declared(self, present: Present) -> Declared:
+        """Return an object of the tenant as it would be declared, not judged."""
+
+    def not_declared(self, _present: Present) -> Iterable[Finding]:
+        """Return what an object of the tenant has that no declaration can say."""
+        return ()
 
     def completed(self, declared: Declared) -> Declared:
         """The object with the certificate that its file names. Raises CertificateError."""
@@ -176,44 +181,27 @@ class Kind(ABC, Generic[Declared, Present]):
         return [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommandKind(Kind[Declared, Present]):
-    """A kind with commands about one object of the tenant.
+    """A kind with commands about one object of the tenant."""
 
-    `command` is the word after `mst-admin`, and `reports` are what the commands below it return. There
-    `result` is the key of an object and `identity` that of its id; `wire_type` is the type in Graph, and
-    `wire_keys` what each object has. `head` is the head of the table of its list; `row` is one in it, and
-    `nothing` is shown instead of none if it is not the usual text.
-    """
-
+    command: ClassVar[str]
+    """The word after `mst-admin`."""
     reports: ClassVar[Mapping[str, type[Report]]]
+    """What the commands below it return."""
+    head: ClassVar[tuple[str, ...]]
+    """The head of the table of its list."""
 
-    command: str
-    result: str
-    identity: str = "id"
-    wire_type: str
-    wire_keys: tuple[str, ...] = ("id", "displayName")
-    head: tuple[str, ...]
-    row: Callable[[Present], tuple[str, ...]]
-    nothing: str = ""
+    @abstractmethod
+    def row(self, present: Present) -> tuple[str, ...]:
+        """Return the row of an object in the table; its name comes first."""
 
-    def report(self, general: type[AnyReport]) -> type[AnyReport]:
-        """A report about objects with the keys that it has for this kind."""
-        key, wire = self.result, wire_schema(self.wire_type, *self.wire_keys)
-        about = "The file, name or id that was given."
-        own = {
-            "documents": Field(serialization_alias=f"{key}s", json_schema_extra={"items": wire}),
-            "document": Field(serialization_alias=key, json_schema_extra=wire),
-            "id": Field(serialization_alias=self.identity, description="Id of the object."),
-            "given": Field(serialization_alias=key, description=about),
-        }
-        fields: Any = {
-            name: (field.annotation, own[name]) for name, field in general.model_fields.items() if name in own
-        }
-        return create_model(general.__name__, __base__=general, **fields)
+    @property
+    def nothing(self) -> str:
+        """What is shown instead of an empty table."""
+        return text("There is no {what} yet.", what=self.label)
 
     def title(self, present: Present) -> str:
-        """Its name, the first column of a list."""
+        """Return its name."""
         return self.row(present)[0]
 
     def by_id(self, _graph: AdminGraph, _identifier: str) -> Present | None:
@@ -281,27 +269,26 @@ class CommandKind(Kind[Declared, Present]):
         """What `delete` returns."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class OptionKind(CommandKind[Declared, OptionPresent]):
-    """A kind whose objects are created and changed by options.
+    """A kind whose objects are created and changed by options."""
 
-    `model` is that of a declared object, `required` its keys that options need not give, with their values,
-    `stand_in` values for those that the tenant has, while it has not been asked for them, `body` what Graph
-    takes, where the time now decides about summer time.
-    """
-
-    reports: ClassVar = {
+    reports: ClassVar[Mapping[str, type[Report]]] = {
         "list": ObjectList,
         "show": ObjectReport,
         "create": ObjectCreation,
         "update": ObjectUpdate,
         "delete": ObjectDeletion,
     }
+    model: ClassVar[type[BaseModel]]
+    """The type of a declared object."""
+    required: ClassVar[Body] = {}
+    """Keys that a declaration needs and options need not give, with their values."""
+    stand_in: ClassVar[Body] = {}
+    """Values for what the tenant has, while it has not been asked yet."""
 
-    model: type[Any]
-    body: Callable[[Declared, datetime], Body]
-    required: Body = field(default_factory=dict)
-    stand_in: Body = field(default_factory=dict)
+    @abstractmethod
+    def body(self, declared: Declared, now: datetime, /) -> Body:
+        """Return what Graph takes; `now` decides about summer time."""
 
     def by_id(self, graph: AdminGraph, identifier: str) -> OptionPresent | None:
         """The one with this id."""
@@ -334,24 +321,17 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
 
     def updated(self, identifier: str, changes: Sequence[Change]) -> ObjectUpdate:
         """What `update` returns."""
-        report = self.report(ObjectUpdate)
-        return report(id=identifier, change=changes[0]) if changes else report(id=identifier)
+        return ObjectUpdate(id=identifier, change=changes[0]) if changes else ObjectUpdate(id=identifier)
 
     def deleted(self, present: OptionPresent, changes: Sequence[Change]) -> Report:
         """What `delete` returns."""
-        return self.report(ObjectDeletion)(id=present.id, change=changes[0])
+        return ObjectDeletion(id=present.id, change=changes[0])
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileKind(CommandKind[FileDeclared, FilePresent]):
-    """A kind whose objects have a file each.
+    """A kind whose objects have a file each."""
 
-    `file` is the model of a file, `empty` the paths that may be empty in it, `documents` what messages call
-    such files. `unknown`, `unreadable` and `invalid` are the errors about an object that is not there, about
-    a file that cannot be read, and about a problem of it.
-    """
-
-    reports: ClassVar = {
+    reports: ClassVar[Mapping[str, type[Report]]] = {
         "list": ObjectList,
         "show": DeclaredObject,
         "create": ObjectChanges,
@@ -360,13 +340,14 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         "lint": LintReport,
         "schema": SchemaReport,
     }
-
-    file: type[Any]
-    empty: frozenset[tuple[str, ...]]
-    documents: str
-    unknown: Callable[..., TenantError] = OBJECT_UNKNOWN
-    unreadable: Callable[..., UsageError] = OBJECT_UNREADABLE
-    invalid: Callable[..., UsageError] = OBJECT_INVALID
+    file: ClassVar[type[BaseModel]]
+    """The type of a file."""
+    empty: ClassVar[frozenset[tuple[str, ...]]]
+    """The paths that may be empty in it."""
+    unknown: ClassVar[Callable[..., TenantError]] = OBJECT_UNKNOWN
+    """The error about an object that is not there; the next are about a file, and about a problem of it."""
+    unreadable: ClassVar[Callable[..., UsageError]] = OBJECT_UNREADABLE
+    invalid: ClassVar[Callable[..., UsageError]] = OBJECT_INVALID
 
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[FilePresent]:
         """Those with this name, id or key, read as a whole."""
@@ -385,8 +366,7 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     def shown(self, _graph: AdminGraph, present: FilePresent) -> tuple[Report, Body]:
         """It as Graph has it and as a file would declare it."""
         declared = self.declared(present).model_dump(mode="json", exclude_defaults=True)
-        report = self.report(DeclaredObject)(document=present.wire, declared=declared)
-        return report, {**declared, "id": present.id}
+        return DeclaredObject(object=present.wire, declared=declared), {**declared, "id": present.id}
 
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
         """What is wrong with one that is in the tenant already."""
@@ -405,8 +385,8 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     def written(self, graph: AdminGraph, declared: FileDeclared, changes: Sequence[Change]) -> Report:
         """What `create` and `update` return."""
         found = self.find(graph, self.key_of(declared))
-        return self.report(ObjectChanges)(id=found.id, changes=tuple(changes))
+        return ObjectChanges(id=found.id, changes=tuple(changes))
 
     def deleted(self, present: FilePresent, changes: Sequence[Change]) -> Report:
         """What `delete` returns."""
-        return self.report(ObjectChanges)(id=present.id, changes=tuple(changes))
+        return ObjectChanges(id=present.id, changes=tuple(changes))
