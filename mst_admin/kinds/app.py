@@ -30,7 +30,7 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
     """Apps from the App Store and managed Google Play, which are found again by their id in the store."""
 
     name = "app"
-    what = label = "app"
+    what = "app"
     section = "apps"
     key = "key"
     collection = MOBILE_APPS

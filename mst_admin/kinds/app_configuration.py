@@ -72,7 +72,7 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
     """App configurations: settings that Defender and other apps receive."""
 
     name = "app configuration"
-    what = label = text("app configuration")
+    what = text("app configuration")
     section = "app_configurations"
     collection = DEVICE_APP_CONFIGURATIONS
     command = "app-config"

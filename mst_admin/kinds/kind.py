@@ -67,7 +67,7 @@ class References:
         self._lock = threading.Lock()
 
     def id_of(self, kind: "CommandKind[Any, Any]", wanted: str) -> str:
-        """The id of the object with this name or id. Raises TenantError."""
+        """Return the id of the object with this name or id. Raises TenantError."""
         with self._lock:
             key = kind.name, wanted
             if key not in self._ids:
@@ -79,11 +79,9 @@ class Kind(ABC, Generic[Declared, Present]):
     """One kind of objects: in declarations, in the plan of a tenant, and in Graph."""
 
     name: ClassVar[KindName]
-    """That of its changes."""
+    """Its name in changes."""
     what: ClassVar[str]
     """What people call one."""
-    label: ClassVar[str]
-    """What they call one among other kinds."""
     section: ClassVar[str]
     """Its key in declarations, and in `TenantObjects`."""
     key: ClassVar[str] = "name"
@@ -92,60 +90,71 @@ class Kind(ABC, Generic[Declared, Present]):
     """The key that may name a certificate."""
     collection: ClassVar[GraphCollection[Any]]
 
+    @property
+    def label(self) -> str:
+        """What people call one among other kinds."""
+        return self.what
+
     @abstractmethod
     def judge(
         self, declared: Declared, beside: Declarations, resolve: Resolve | None, /
     ) -> Iterable[Finding]:
-        """Return what is wrong with an object; `beside` it others are declared, `resolve` looks names up."""
+        """Return the findings about a declared object.
+
+        `beside` has what is declared together with it; `resolve` looks up host names.
+        """
 
     @abstractmethod
     def declared(self, present: Present) -> Declared:
         """Return an object of the tenant as it would be declared, not judged."""
 
     def not_declared(self, _present: Present) -> Iterable[Finding]:
-        """Return what an object of the tenant has that no declaration can say."""
+        """Return findings about what a declaration cannot express of an object of the tenant."""
         return ()
 
     def completed(self, declared: Declared) -> Declared:
-        """The object with the certificate that its file names. Raises CertificateError."""
+        """Return the object with the certificate that its file names. Raises CertificateError."""
         return declared
 
     def present(self, tenant: TenantObjects) -> Sequence[Present]:
-        """Those of a tenant that declarations can speak about."""
+        """Return those of a tenant that can be declared."""
         found: Sequence[Present] = getattr(tenant, self.section)
         return found
 
     def declared_of(self, tenant: TenantObjects) -> Sequence[Declared]:
-        """What declarations can say of a tenant; values are not judged."""
+        """Return the objects of a tenant as they would be declared, not judged."""
         return [self.declared(item) for item in self.present(tenant)]
 
     def key_of(self, declared: Declared) -> str:
-        """By what the tenant's object is found."""
+        """Return the value by which the tenant's object is found."""
         return str(getattr(declared, self.key))
 
     def names(self, tenant: TenantObjects) -> list[str]:
-        """The names by which `apply` finds the objects of a tenant."""
+        """Return the names by which `apply` finds the objects of a tenant."""
         return [self.key_of(item) for item in self.declared_of(tenant)]
 
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        """What the objects of a tenant have beside what declarations can say."""
+        """Return findings about what declarations cannot express of the objects of a tenant."""
         for item in self.present(tenant):
             yield from self.not_declared(item)
 
     def missing(self, _declared: Declared, _planning: Planning) -> Iterable[tuple[str, str]]:
-        """What a declared object names and will not be there: its key, and a message."""
+        """Return each reference to an object that will not exist: its key, and a message."""
         return ()
 
     @abstractmethod
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
-        """What makes the tenant's object as declared. Raises TenantError, `name-ambiguous` among others."""
+        """Return the changes that make the tenant's object as declared.
+
+        Raises TenantError, `name-ambiguous` among others.
+        """
 
     def changes_to_prune(self, _planning: Planning) -> Iterable[Change]:
-        """What `--prune` deletes of what is not declared."""
+        """Return the deletions of `--prune`: of objects that are not declared."""
         return ()
 
     def collection_of(self, _change: Change) -> GraphCollection[Any]:
-        """The collection of Graph that has the object of a change."""
+        """Return the collection of Graph that has the object of a change."""
         return self.collection
 
     def write(self, change: Change, references: References) -> None:
@@ -163,11 +172,11 @@ class Kind(ABC, Generic[Declared, Present]):
         self.complete(change, identifier, references)
 
     def properties(self, change: Change, _references: References) -> Body:
-        """The properties to write, what others are referred to by looked up."""
+        """Return the properties to write; names of other objects are replaced by their ids."""
         return {name: value for name, value in change.after.items() if name != ASSIGNMENTS}
 
     def created(self, graph: AdminGraph, of: GraphCollection[Any], body: Body) -> str:
-        """Create an object; returns its id."""
+        """Create an object and return its id."""
         return str(graph.create(of, body).id)
 
     def complete(self, change: Change, identifier: str, references: References) -> None:
@@ -177,7 +186,7 @@ class Kind(ABC, Generic[Declared, Present]):
             references.graph.assign(self.collection_of(change), identifier, assigned)
 
     def assigned(self, change: Change, _references: References) -> list[Body]:
-        """The assignments to write."""
+        """Return the assignments to write."""
         return [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
 
 
@@ -205,19 +214,19 @@ class CommandKind(Kind[Declared, Present]):
         return self.row(present)[0]
 
     def by_id(self, _graph: AdminGraph, _identifier: str) -> Present | None:
-        """The one with this id, where Graph is asked for it."""
+        """Return the object with this id; None where Graph is not asked by id."""
         return None
 
     @abstractmethod
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[Present]:
-        """All objects, or those of this name."""
+        """Return all objects, or those of this name."""
 
     def all(self, graph: AdminGraph) -> Sequence[Present]:
-        """What a list shows, in its order."""
+        """Return the objects that a list shows, in its order."""
         return sorted(self.named(graph), key=lambda item: self.title(item).casefold())
 
     def find(self, graph: AdminGraph, wanted: str) -> Present:
-        """The one with this name or id.
+        """Return the object with this name or id.
 
         Raises UsageError `name-empty`, TenantError `name-unknown` and `name-ambiguous`.
         """
@@ -229,36 +238,36 @@ class CommandKind(Kind[Declared, Present]):
         return found
 
     def require_free(self, name: str, found: Collection[object]) -> None:
-        """Raise TenantError `name-taken` for one that is there: Graph allows two of one name, we do not."""
+        """Raise TenantError `name-taken` if there is one; Graph itself allows two of one name."""
         if found:
             command = f"{self.command} update"
             raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=command)
 
     @abstractmethod
     def wire(self, present: Present) -> Body:
-        """Its properties."""
+        """Return its properties, as Graph has them."""
 
     @abstractmethod
     def shown(self, _graph: AdminGraph, present: Present) -> tuple[Report, Body]:
-        """What `show` returns, and its lines."""
+        """Return the report of `show`, and its lines."""
 
     def changes_to_delete(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
-        """The changes that delete one, with what the tenant has that belongs to it."""
+        """Return the changes that delete an object and what belongs to it."""
         yield Change("delete", self.name, self.title(present), present.id)
 
     def kept(self, planning: Planning) -> set[str]:
-        """The names of the objects that `--prune` does not delete."""
+        """Return the names of the objects that `--prune` does not delete."""
         return names_of(getattr(planning.declared, self.section))
 
     def changes_to_prune(self, planning: Planning) -> Iterable[Change]:
-        """What `--prune` deletes of what is not declared."""
+        """Return the deletions of `--prune`: of objects that are not declared."""
         kept = self.kept(planning)
         for item in self.present(planning.tenant):
             if self.title(item).casefold() not in kept:
                 yield from self.changes_to_delete(item, planning.tenant)
 
     def deletion_to_confirm(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change]]:
-        """What to ask before one is deleted, and the changes that delete it."""
+        """Return the question before an object is deleted, and the changes that delete it."""
         question = text(
             "Delete the {kind} {name} ({id})?", kind=self.what, name=self.title(present), id=present.id
         )
@@ -266,7 +275,7 @@ class CommandKind(Kind[Declared, Present]):
 
     @abstractmethod
     def deleted(self, present: Present, changes: Sequence[Change]) -> Report:
-        """What `delete` returns."""
+        """Return the report of `delete`."""
 
 
 class OptionKind(CommandKind[Declared, OptionPresent]):
@@ -291,16 +300,16 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
         """Return what Graph takes; `now` decides about summer time."""
 
     def by_id(self, graph: AdminGraph, identifier: str) -> OptionPresent | None:
-        """The one with this id."""
+        """Return the object with this id."""
         found: OptionPresent | None = graph.find(self.collection, identifier)
         return found
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[OptionPresent]:
-        """All objects, or those of this name."""
+        """Return all objects, or those of this name."""
         return graph.objects(self.collection, name)
 
     def change(self, declared: Declared, present: OptionPresent | None, now: datetime) -> Iterator[Change]:
-        """What makes `present` (None: nothing yet) as declared."""
+        """Return the change that makes `present` as declared; None for a new object."""
         name, body = self.key_of(declared), self.body(declared, now)
         if present is None:
             yield Change("create", self.name, name, after=without_empty(body))
@@ -309,22 +318,22 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
         yield from update(self.name, name, present.id, before, changed(before, body))
 
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
-        """What makes the tenant's object as declared."""
+        """Return the change that makes the tenant's object as declared."""
         name = self.key_of(declared)
         there = self.present(planning.tenant)
         found = [item for item in there if self.title(item).casefold() == name.casefold()]
         yield from self.change(declared, only(found, self.what, name), planning.now)
 
     def wire(self, present: OptionPresent) -> Body:
-        """Its properties."""
+        """Return its properties, as Graph has them."""
         return present.to_wire()
 
     def updated(self, identifier: str, changes: Sequence[Change]) -> ObjectUpdate:
-        """What `update` returns."""
+        """Return the report of `update`."""
         return ObjectUpdate(id=identifier, change=changes[0]) if changes else ObjectUpdate(id=identifier)
 
     def deleted(self, present: OptionPresent, changes: Sequence[Change]) -> Report:
-        """What `delete` returns."""
+        """Return the report of `delete`."""
         return ObjectDeletion(id=present.id, change=changes[0])
 
 
@@ -345,36 +354,38 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     empty: ClassVar[frozenset[tuple[str, ...]]]
     """The paths that may be empty in it."""
     unknown: ClassVar[Callable[..., TenantError]] = OBJECT_UNKNOWN
-    """The error about an object that is not there; the next are about a file, and about a problem of it."""
+    """The error about an object that does not exist."""
     unreadable: ClassVar[Callable[..., UsageError]] = OBJECT_UNREADABLE
+    """The error about a file that cannot be read."""
     invalid: ClassVar[Callable[..., UsageError]] = OBJECT_INVALID
+    """The error about a problem in a file."""
 
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[FilePresent]:
-        """Those with this name, id or key, read as a whole."""
+        """Return those with this name, id or key, with their assignments."""
         return self.named(graph, wanted)
 
     @abstractmethod
     def surroundings(
         self, graph: AdminGraph, declared: FileDeclared, _present: Sequence[FilePresent]
     ) -> tuple[FileDeclared, TenantObjects]:
-        """A declared object with names in place of ids, and what its rules and changes need of the tenant."""
+        """Return the object with names in place of ids, and what its rules and changes need of the tenant."""
 
     def wire(self, present: FilePresent) -> Body:
-        """Its properties."""
+        """Return its properties, as Graph has them."""
         return present.wire
 
     def shown(self, _graph: AdminGraph, present: FilePresent) -> tuple[Report, Body]:
-        """It as Graph has it and as a file would declare it."""
+        """Return the object as Graph has it and as a file would declare it."""
         declared = self.declared(present).model_dump(mode="json", exclude_defaults=True)
         return DeclaredObject(object=present.wire, declared=declared), {**declared, "id": present.id}
 
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
-        """What is wrong with one that is in the tenant already."""
+        """Return the findings about an object of the tenant."""
         declared, tenant = self.surroundings(graph, self.declared(self.find(graph, wanted)), ())
         return self.judge(declared, self.beside(tenant), None)
 
     def beside(self, tenant: TenantObjects) -> Declarations:
-        """What the tenant has, for the rules about what is declared together."""
+        """Return the objects of the tenant, for the rules about what is declared together."""
         return Declarations.model_construct(
             configurations=tuple(map(configuration_object, tenant.configurations)),
             sites=tuple(map(site_object, tenant.sites)),
@@ -383,10 +394,10 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         )
 
     def written(self, graph: AdminGraph, declared: FileDeclared, changes: Sequence[Change]) -> Report:
-        """What `create` and `update` return."""
+        """Return the report of `create` and `update`."""
         found = self.find(graph, self.key_of(declared))
         return ObjectChanges(id=found.id, changes=tuple(changes))
 
     def deleted(self, present: FilePresent, changes: Sequence[Change]) -> Report:
-        """What `delete` returns."""
+        """Return the report of `delete`."""
         return ObjectChanges(id=present.id, changes=tuple(changes))

@@ -30,7 +30,7 @@ class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
     """Tunnel for MAM. Its changes are those of app configurations, and of app protection policies."""
 
     name = "app protection"
-    what = label = text("tunnel for MAM")
+    what = text("tunnel for MAM")
     section = "mam"
     collection = MANAGED_APP_CONFIGURATIONS
     command = "mam"

@@ -123,7 +123,7 @@ class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
     """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
 
     name = "trusted root"
-    what = label = "trusted root"
+    what = "trusted root"
     section = "trusted_roots"
     certificate_key = "certificate"
 
@@ -172,7 +172,6 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
 
     name = "profile"
     what = "profile"
-    label = "VPN profile"
     section = "profiles"
     certificate_key = "trusted_root"
     command = "profile"
@@ -188,6 +187,10 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
     unknown = PROFILE_UNKNOWN
     unreadable = PROFILE_UNREADABLE
     invalid = PROFILE_INVALID
+
+    @property
+    def label(self) -> str:
+        return "VPN profile"
 
     def judge(
         self, declared: ProfileObject, beside: Declarations, _resolve: Resolve | None

@@ -45,7 +45,7 @@ from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, Tun
 
 class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
     name = "configuration"
-    what = label = text("server configuration")
+    what = text("server configuration")
     section = "configurations"
     collection = CONFIGURATIONS
     command = "config"
@@ -99,7 +99,7 @@ class SiteReport(ObjectReport):
 
 class _SiteKind(OptionKind[SiteObject, TunnelSite]):
     name = "site"
-    what = label = "site"
+    what = "site"
     section = "sites"
     collection = SITES
     command = "site"
@@ -185,7 +185,7 @@ def request_upgrade(
 
 class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
     name = "threshold"
-    what = label = "threshold"
+    what = "threshold"
     section = "thresholds"
     key = "metric"
     collection = THRESHOLDS
