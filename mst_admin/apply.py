@@ -355,6 +355,6 @@ def shared_names(tenant: TenantObjects) -> Iterator[Finding]:
                     hint="Rename all but one in the tenant: `apply` and `diff` find objects by name.",
                     fatal=False,
                     count=count,
-                    kind=kind.label or kind.what,
+                    kind=kind.label,
                     name=plain(next(item for item in names if item.casefold() == name)),
                 )

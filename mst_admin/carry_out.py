@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from mst_admin.change import Change
-from mst_admin.kinds import kind_named
+from mst_admin.kinds import kind_of
 from mst_admin.kinds.kind import References
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.io.threads import DaemonPool
@@ -33,7 +33,7 @@ def carry_out(changes: Sequence[Change], graph: AdminGraph) -> None:
     """Do the changes one after the other; the first refusal ends it. Raises TenantError and its like."""
     references = References(graph)
     for change in changes:
-        kind_named(change.kind).write(change, references)
+        kind_of(change).write(change, references)
 
 
 def carry_out_many(
@@ -74,7 +74,7 @@ def _attempt(change: Change, references: References, ended: threading.Event) -> 
     if ended.is_set():
         return False
     try:
-        kind_named(change.kind).write(change, references)
+        kind_of(change).write(change, references)
     except SetupError as error:
         ended.set()
         return error

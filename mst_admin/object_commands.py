@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mst_admin.carry_out import carry_out
-from mst_admin.change import Body, KindName
-from mst_admin.kinds import kind_named
-from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
+from mst_admin.change import Body
+from mst_admin.kinds import COMMAND_KINDS, FILE_KINDS, OPTION_KINDS
+from mst_admin.kinds.kind import FileKind, OptionKind
 from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
@@ -29,26 +29,25 @@ from mstunnel_setup.io.operator import Operator, Settings
 _NOTHING = Declarations.model_construct()
 
 
-def list_objects(kind_name: KindName, operator: Operator, settings: Settings) -> Result[ObjectList]:
+def list_objects(command: str, operator: Operator, settings: Settings) -> Result[ObjectList]:
     """All objects of a kind."""
-    kind: CommandKind[Any, Any] = kind_named(kind_name)
+    kind = COMMAND_KINDS[command]
     found = kind.all(open_tenant(operator, settings, READING))
-    report = kind.report(ObjectList)(documents=tuple(map(kind.wire, found)))
-    nothing = kind.nothing or text("There is no {what} yet.", what=kind.label or kind.what)
-    return Result(report=report, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
+    report = ObjectList(objects=tuple(map(kind.wire, found)))
+    return Result(report=report, text=lambda: table(list(map(kind.row, found)), kind.head, kind.nothing))
 
 
-def show(kind_name: KindName, operator: Operator, settings: Settings, wanted: str) -> Result:
+def show(command: str, operator: Operator, settings: Settings, wanted: str) -> Result:
     """One object, as Graph has it and as it would be declared."""
-    kind: CommandKind[Any, Any] = kind_named(kind_name)
+    kind = COMMAND_KINDS[command]
     graph = open_tenant(operator, settings, READING)
     report, lines = kind.shown(graph, kind.find(graph, wanted))
     return Result(report=report, text=details(lines))
 
 
-def delete(kind_name: KindName, operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
+def delete(command: str, operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
     """Delete one object, after asking."""
-    kind: CommandKind[Any, Any] = kind_named(kind_name)
+    kind = COMMAND_KINDS[command]
     graph = open_tenant(operator, settings)
     present = kind.find(graph, wanted)
     question, changes = kind.deletion_to_confirm(graph, present)
@@ -58,10 +57,10 @@ def delete(kind_name: KindName, operator: Operator, settings: Settings, wanted: 
 
 
 def create_from_options(
-    kind_name: KindName, operator: Operator, settings: Settings, options: ObjectOptions, name: str
+    command: str, operator: Operator, settings: Settings, options: ObjectOptions, name: str
 ) -> Result[ObjectCreation]:
     """A new object. Raises ValuesError for its values, TenantError `name-taken`."""
-    kind: OptionKind[Any, Any] = kind_named(kind_name)
+    kind = OPTION_KINDS[command]
     resolve = addresses_of if options.resolve else None
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name}, resolve)
     graph = open_tenant(operator, settings)
@@ -69,12 +68,12 @@ def create_from_options(
     changes = list(kind.change(declared, None, operator.clock.now()))
     carry_out(changes, graph)
     found = kind.find(graph, declared.name)
-    report = kind.report(ObjectCreation)(document=found.document(), change=changes[0])
+    report = ObjectCreation(object=found.document(), change=changes[0])
     return changed(report, changes, warnings)
 
 
 def update_from_options(
-    kind_name: KindName,
+    command: str,
     operator: Operator,
     settings: Settings,
     options: ObjectOptions,
@@ -84,7 +83,7 @@ def update_from_options(
 
     `names` are the name or id of the object, and its new name if it gets one.
     """
-    kind: OptionKind[Any, Any] = kind_named(kind_name)
+    kind = OPTION_KINDS[command]
     wanted, name = names
     new_name = {} if name is None else {"name": name}
     # A mistake in what is given costs no sign-in.
@@ -122,14 +121,12 @@ def _declared(
     return declared, judged((*unusable, *findings), names)
 
 
-def write_from_file(
-    kind_name: KindName, operator: Operator, settings: Settings, file: Path, *, new: bool
-) -> Result:
+def write_from_file(command: str, operator: Operator, settings: Settings, file: Path, *, new: bool) -> Result:
     """Create the object of a file, or make the tenant's as its file says.
 
     Raises ValuesError with everything that is wrong, TenantError `name-taken`, or that there is none yet.
     """
-    kind: FileKind[Any, Any] = kind_named(kind_name)
+    kind = FILE_KINDS[command]
     place, declared = _load(kind, file)
     judged(place.placed(kind.judge(declared, _NOTHING, None)))
     declared = kind.completed(declared)
@@ -146,9 +143,9 @@ def write_from_file(
     return changed(kind.written(graph, declared, changes), changes, warnings)
 
 
-def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: str) -> Result[LintReport]:
+def lint(command: str, operator: Operator, settings: Settings, wanted: str) -> Result[LintReport]:
     """What is wrong with one object; the exit code is 2 when something is fatal, as when it is created."""
-    kind: FileKind[Any, Any] = kind_named(kind_name)
+    kind = FILE_KINDS[command]
     if names_file(wanted, (".yaml", ".yml")):
         place, declared = _load(kind, Path(wanted))
         findings = place.placed(kind.judge(declared, _NOTHING, None))
@@ -156,7 +153,7 @@ def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: st
         findings = list(kind.lint(open_tenant(operator, settings, READING), wanted))
     fatal = tuple(item for item in findings if item.fatal)
     warnings = tuple(item for item in findings if not item.fatal)
-    report = kind.report(LintReport)(given=wanted)
+    report = LintReport(given=wanted)
     if fatal:
         return Result("error", report, warnings, fatal, exit_code=ExitCode.USAGE)
     if warnings:
@@ -173,7 +170,7 @@ def schema(model: type[Any]) -> Result[describe.SchemaReport]:
 def _load(kind: FileKind[Any, Any], file: Path) -> tuple[ObjectPlace, Any]:
     path = file.absolute()
     try:
-        document, declared = parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)
+        document, declared = parse_as(kind.file, read(path), str(path), "object files", kind.empty)
     except OSError as error:
         raise kind.unreadable(path=path, reason=error.strerror) from error
     except DocumentError as error:

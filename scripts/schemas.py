@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from mst_admin import apply, cloud_app, object_commands, proxy_exclusions, servers, session
 from mst_admin import health as tenant_health
-from mst_admin.kinds import KINDS, tunnel
-from mst_admin.kinds.kind import CommandKind
+from mst_admin.kinds import COMMAND_KINDS, tunnel
 from mstunnel_lab import cli as lab
 from mstunnel_setup.adopt import plan as adoption
 from mstunnel_setup.adopt import switch
@@ -140,9 +139,8 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli version": version.version,
     "mst-admin": ProgramVersion,
     **{
-        f"mst-admin {kind.command} {name}": kind.report(report)
-        for kind in KINDS
-        if isinstance(kind, CommandKind)
+        f"mst-admin {command} {name}": report
+        for command, kind in COMMAND_KINDS.items()
         for name, report in kind.reports.items()
     },
     "mst-admin apply": apply.apply,

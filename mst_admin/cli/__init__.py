@@ -52,12 +52,12 @@ for _group, _name, _about in (
         "Apps from the App Store and managed Google Play, with their assignments and per-app VPN.",
     ),
     (
-        file_group("app configuration", "app configurations", "app configuration"),
+        file_group("app-config", "app configurations", "app configuration"),
         "app-config",
         "App configurations: settings that Defender and other apps receive.",
     ),
     (
-        file_group("app protection", "tunnels for MAM", "tunnel for MAM"),
+        file_group("mam", "tunnels for MAM", "tunnel for MAM"),
         "mam",
         "Tunnel for MAM: the tunnel for apps on devices that are not enrolled.",
     ),

@@ -6,16 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from mst_admin.change import KindName
 from mst_admin.object_options import ObjectOptions
 from mstunnel_setup.cli.framework.command import Command, Work, command
 from mstunnel_setup.cli.framework.options import App, SignInOptions, Yes, new_group
 
 
-def object_group(
-    kind: KindName, about: Mapping[str, str], named: Any, create: Command, update: Command
-) -> App:
-    """The commands about objects of one kind; `about` is the help of each, by its name.
+def object_group(kind: str, about: Mapping[str, str], named: Any, create: Command, update: Command) -> App:
+    """Return the commands about objects of the kind with the word `kind`; `about` is the help of each.
 
     `named` is the argument that names an object of the tenant.
     """
@@ -45,7 +42,7 @@ def object_group(
     return group
 
 
-def option_group(kind: KindName, options: type[ObjectOptions], many: str, one: str, condition: str) -> App:
+def option_group(kind: str, options: type[ObjectOptions], many: str, one: str, condition: str) -> App:
     """The commands of a kind whose objects are created by `options`, a dataclass of typer options."""
     about = {
         "list": f"List the {many} of the tenant.",
@@ -80,7 +77,7 @@ def option_group(kind: KindName, options: type[ObjectOptions], many: str, one: s
 
 
 def file_group(
-    kind: KindName,
+    kind: str,
     many: str,
     one: str,
     about: Mapping[str, str] | None = None,
@@ -129,8 +126,8 @@ def file_group(
     @command(group, about=about["schema"])
     def schema() -> Work:
         from mst_admin import object_commands as work
-        from mst_admin.kinds import kind_named
+        from mst_admin.kinds import FILE_KINDS
 
-        return lambda _operator: work.schema(kind_named(kind).file)
+        return lambda _operator: work.schema(FILE_KINDS[kind].file)
 
     return group

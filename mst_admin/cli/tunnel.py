@@ -153,7 +153,7 @@ class SiteOptions(ObjectOptions):
 
 
 config_app = option_group(
-    "configuration",
+    "config",
     ConfigurationOptions,
     "server configurations",
     "server configuration",

@@ -1,12 +1,12 @@
 """The kinds of objects that declarations speak about, one class for each, and the tenant that has them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from mst_admin.change import KindName
+from mst_admin.change import Change
 from mst_admin.kinds.app import APP, read_apps
 from mst_admin.kinds.app_configuration import APP_CONFIGURATION, read_app_configurations
-from mst_admin.kinds.kind import Kind
+from mst_admin.kinds.kind import CommandKind, FileKind, Kind, OptionKind
 from mst_admin.kinds.mam import MAM, read_protections
 from mst_admin.kinds.profile import PROFILE, TRUSTED_ROOT, read_profiles
 from mst_admin.kinds.tenant import Declarations, TenantObjects
@@ -28,9 +28,23 @@ KINDS: Final[tuple[Kind[Any, Any], ...]] = (
 """Each kind refers only to those before it: objects are created in this order and deleted in the reverse."""
 
 
-def kind_named(name: KindName) -> Any:
-    """The kind with this name; its class says which commands it has."""
-    return next(kind for kind in KINDS if kind.name == name)
+OPTION_KINDS: Final[Mapping[str, OptionKind[Any, Any]]] = {
+    kind.command: kind for kind in (CONFIGURATION, SITE)
+}
+"""Those whose objects are created by options, by the word after `mst-admin`."""
+FILE_KINDS: Final[Mapping[str, FileKind[Any, Any]]] = {
+    kind.command: kind for kind in (PROFILE, APP, APP_CONFIGURATION, MAM)
+}
+COMMAND_KINDS: Final[Mapping[str, CommandKind[Any, Any]]] = {
+    **OPTION_KINDS,
+    **FILE_KINDS,
+    THRESHOLD.command: THRESHOLD,
+}
+
+
+def kind_of(change: Change) -> Kind[Any, Any]:
+    """Return the kind of the object that a change is about."""
+    return next(kind for kind in KINDS if kind.name == change.kind)
 
 
 def read_tenant(

@@ -8,10 +8,12 @@ from mst_admin.errors import PROFILE_UNKNOWN
 from mst_admin.kinds.kind import FileKind, References
 from mst_admin.kinds.lookup import only
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Planning, TenantObjects
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.objects import app as store
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel_profile
+from mst_admin.objects.site import Resolve
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph import GraphCollection
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire_intune import PLAY_APP, MobileApp
@@ -26,6 +28,31 @@ _SETTINGS: Final = {
 
 class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
     """Apps from the App Store and managed Google Play, which are found again by their id in the store."""
+
+    name = "app"
+    what = "app"
+    section = "apps"
+    key = "key"
+    collection = MOBILE_APPS
+    command = "app"
+    head = ("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID")
+    file = store.StoreAppFile
+    empty = frozenset({("assignments",)})
+
+    def judge(
+        self, declared: store.StoreAppObject, beside: Declarations, _resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        return store.judge_app(declared, beside.profiles)
+
+    def declared(self, present: store.PresentApp) -> store.StoreAppObject:
+        return store.app_object(present)
+
+    def not_declared(self, present: store.PresentApp) -> Iterable[Finding]:
+        return store.app_not_declared(present)
+
+    def row(self, present: store.PresentApp) -> tuple[str, ...]:
+        platform = "ios" if present.is_ios else "android"
+        return present.name, platform, present.found.identifier, present.id
 
     def changes(self, declared: store.StoreAppObject, planning: Planning) -> Iterator[Change]:
         """Settings of assignments that a file cannot say stay.
@@ -92,24 +119,7 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
         return declared, TenantObjects(device_configurations=profiles, store_apps=tuple(present))
 
 
-APP: Final = _AppKind(
-    name="app",
-    what="app",
-    section="apps",
-    collection=MOBILE_APPS,
-    key="key",
-    command="app",
-    result="app",
-    wire_type="mobileApp",
-    head=("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID"),
-    row=lambda item: (item.name, "ios" if item.is_ios else "android", item.found.identifier, item.id),
-    file=store.StoreAppFile,
-    empty=frozenset({("assignments",)}),
-    documents="app",
-    judge=lambda declared, beside, _resolve: store.judge_app(declared, beside.profiles),
-    declared=store.app_object,
-    not_declared=store.app_not_declared,
-)
+APP: Final = _AppKind()
 
 
 def read_apps(

@@ -8,7 +8,7 @@ from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
 from mst_admin.kinds.kind import FileDeclared, FileKind, References
 from mst_admin.kinds.lookup import FilePresent, called
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Planning, TenantObjects
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects import app_configuration as policies
 from mst_admin.objects import mam
@@ -16,6 +16,8 @@ from mst_admin.objects.app import AppPlatform, app_ids
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mst_admin.objects.profile_wire import ROOT_PLATFORMS
+from mst_admin.objects.site import Resolve
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import GraphCollection, is_guid
@@ -68,6 +70,29 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
 
 class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, policies.PresentAppConfiguration]):
     """App configurations: settings that Defender and other apps receive."""
+
+    name = "app configuration"
+    what = text("app configuration")
+    section = "app_configurations"
+    collection = DEVICE_APP_CONFIGURATIONS
+    command = "app-config"
+    head = ("NAME", "CHANNEL", "PLATFORM", "ID")
+    file = policies.AppConfigurationFile
+    empty = frozenset({("settings",), ("groups",)})
+
+    def judge(
+        self, declared: policies.AppConfigurationObject, beside: Declarations, _resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        return judge_app_configuration(declared, beside.profiles)
+
+    def declared(self, present: policies.PresentAppConfiguration) -> policies.AppConfigurationObject:
+        return policies.app_configuration_object(present)
+
+    def not_declared(self, present: policies.PresentAppConfiguration) -> Iterable[Finding]:
+        return policies.app_configuration_not_declared(present)
+
+    def row(self, present: policies.PresentAppConfiguration) -> tuple[str, ...]:
+        return present.name, present.channel, present.declared.platform, present.id
 
     def changes(self, declared: policies.AppConfigurationObject, planning: Planning) -> Iterator[Change]:
         """Raises TenantError `app-missing` unless the app that enrolled devices configure will be there."""
@@ -135,23 +160,7 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
         )
 
 
-APP_CONFIGURATION: Final = _AppConfigurationKind(
-    name="app configuration",
-    what=text("app configuration"),
-    section="app_configurations",
-    collection=DEVICE_APP_CONFIGURATIONS,
-    command="app-config",
-    result="app_configuration",
-    wire_type="managedDeviceMobileAppConfiguration or targetedManagedAppConfiguration",
-    head=("NAME", "CHANNEL", "PLATFORM", "ID"),
-    row=lambda item: (item.name, item.channel, item.declared.platform, item.id),
-    file=policies.AppConfigurationFile,
-    empty=frozenset({("settings",), ("groups",)}),
-    documents="app-config",
-    judge=lambda declared, beside, _resolve: judge_app_configuration(declared, beside.profiles),
-    declared=policies.app_configuration_object,
-    not_declared=policies.app_configuration_not_declared,
-)
+APP_CONFIGURATION: Final = _AppConfigurationKind()
 
 
 def read_app_configurations(

@@ -3,11 +3,10 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
 from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN
@@ -21,7 +20,6 @@ from mst_admin.kinds.reports import (
     ObjectList,
     ObjectReport,
     ObjectUpdate,
-    wire_schema,
 )
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import changed, configuration_object
@@ -30,7 +28,6 @@ from mst_admin.objects.parts import NamedObject, without_empty
 from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
-from mst_admin.results import AnyReport
 from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError, declare
@@ -70,7 +67,7 @@ class References:
         self._lock = threading.Lock()
 
     def id_of(self, kind: "CommandKind[Any, Any]", wanted: str) -> str:
-        """The id of the object with this name or id. Raises TenantError."""
+        """Return the id of the object with this name or id. Raises TenantError."""
         with self._lock:
             key = kind.name, wanted
             if key not in self._ids:
@@ -78,69 +75,86 @@ class References:
             return self._ids[key]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Kind(ABC, Generic[Declared, Present]):
-    """One kind of objects: in declarations, in the plan, in Graph, and in the commands about it.
+    """One kind of objects: in declarations, in the plan of a tenant, and in Graph."""
 
-    `name` is that of its changes, `what` what people call one, `label` what they call one among other kinds
-    where that is not `what`, `section` its key in declarations and in `TenantObjects`, `key` the key that
-    identifies an object there, `certificate_key` the key that may name a certificate. Graph has the objects
-    in a `collection`. `judge` says what is wrong with a declared object: it gets the others that are
-    declared, and what looks names up. `declared` is an object of the tenant as it would be declared, not
-    judged, and `not_declared` what it has beside that.
-    """
+    name: ClassVar[KindName]
+    """Its name in changes."""
+    what: ClassVar[str]
+    """What people call one."""
+    section: ClassVar[str]
+    """Its key in declarations, and in `TenantObjects`."""
+    key: ClassVar[str] = "name"
+    """The key that identifies an object there."""
+    certificate_key: ClassVar[str] = ""
+    """The key that may name a certificate."""
+    collection: ClassVar[GraphCollection[Any]]
 
-    name: KindName
-    what: str
-    label: str = ""
-    section: str
-    key: str = "name"
-    certificate_key: str = ""
-    collection: GraphCollection[Any]
-    judge: Callable[[Declared, Declarations, Resolve | None], Iterable[Finding]]
-    declared: Callable[[Present], Declared]
-    not_declared: Callable[[Present], Iterable[Finding]] = lambda _present: ()
+    @property
+    def label(self) -> str:
+        """What people call one among other kinds."""
+        return self.what
+
+    @abstractmethod
+    def judge(
+        self, declared: Declared, beside: Declarations, resolve: Resolve | None, /
+    ) -> Iterable[Finding]:
+        """Return the findings about a declared object.
+
+        `beside` has what is declared together with it; `resolve` looks up host names.
+        """
+
+    @abstractmethod
+    def declared(self, present: Present) -> Declared:
+        """Return an object of the tenant as it would be declared, not judged."""
+
+    def not_declared(self, _present: Present) -> Iterable[Finding]:
+        """Return findings about what a declaration cannot express of an object of the tenant."""
+        return ()
 
     def completed(self, declared: Declared) -> Declared:
-        """The object with the certificate that its file names. Raises CertificateError."""
+        """Return the object with the certificate that its file names. Raises CertificateError."""
         return declared
 
     def present(self, tenant: TenantObjects) -> Sequence[Present]:
-        """Those of a tenant that declarations can speak about."""
+        """Return those of a tenant that can be declared."""
         found: Sequence[Present] = getattr(tenant, self.section)
         return found
 
     def declared_of(self, tenant: TenantObjects) -> Sequence[Declared]:
-        """What declarations can say of a tenant; values are not judged."""
+        """Return the objects of a tenant as they would be declared, not judged."""
         return [self.declared(item) for item in self.present(tenant)]
 
     def key_of(self, declared: Declared) -> str:
-        """By what the tenant's object is found."""
+        """Return the value by which the tenant's object is found."""
         return str(getattr(declared, self.key))
 
     def names(self, tenant: TenantObjects) -> list[str]:
-        """The names by which `apply` finds the objects of a tenant."""
+        """Return the names by which `apply` finds the objects of a tenant."""
         return [self.key_of(item) for item in self.declared_of(tenant)]
 
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        """What the objects of a tenant have beside what declarations can say."""
+        """Return findings about what declarations cannot express of the objects of a tenant."""
         for item in self.present(tenant):
             yield from self.not_declared(item)
 
     def missing(self, _declared: Declared, _planning: Planning) -> Iterable[tuple[str, str]]:
-        """What a declared object names and will not be there: its key, and a message."""
+        """Return each reference to an object that will not exist: its key, and a message."""
         return ()
 
     @abstractmethod
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
-        """What makes the tenant's object as declared. Raises TenantError, `name-ambiguous` among others."""
+        """Return the changes that make the tenant's object as declared.
+
+        Raises TenantError, `name-ambiguous` among others.
+        """
 
     def changes_to_prune(self, _planning: Planning) -> Iterable[Change]:
-        """What `--prune` deletes of what is not declared."""
+        """Return the deletions of `--prune`: of objects that are not declared."""
         return ()
 
     def collection_of(self, _change: Change) -> GraphCollection[Any]:
-        """The collection of Graph that has the object of a change."""
+        """Return the collection of Graph that has the object of a change."""
         return self.collection
 
     def write(self, change: Change, references: References) -> None:
@@ -158,11 +172,11 @@ class Kind(ABC, Generic[Declared, Present]):
         self.complete(change, identifier, references)
 
     def properties(self, change: Change, _references: References) -> Body:
-        """The properties to write, what others are referred to by looked up."""
+        """Return the properties to write; names of other objects are replaced by their ids."""
         return {name: value for name, value in change.after.items() if name != ASSIGNMENTS}
 
     def created(self, graph: AdminGraph, of: GraphCollection[Any], body: Body) -> str:
-        """Create an object; returns its id."""
+        """Create an object and return its id."""
         return str(graph.create(of, body).id)
 
     def complete(self, change: Change, identifier: str, references: References) -> None:
@@ -172,64 +186,47 @@ class Kind(ABC, Generic[Declared, Present]):
             references.graph.assign(self.collection_of(change), identifier, assigned)
 
     def assigned(self, change: Change, _references: References) -> list[Body]:
-        """The assignments to write."""
+        """Return the assignments to write."""
         return [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommandKind(Kind[Declared, Present]):
-    """A kind with commands about one object of the tenant.
+    """A kind with commands about one object of the tenant."""
 
-    `command` is the word after `mst-admin`, and `reports` are what the commands below it return. There
-    `result` is the key of an object and `identity` that of its id; `wire_type` is the type in Graph, and
-    `wire_keys` what each object has. `head` is the head of the table of its list; `row` is one in it, and
-    `nothing` is shown instead of none if it is not the usual text.
-    """
-
+    command: ClassVar[str]
+    """The word after `mst-admin`."""
     reports: ClassVar[Mapping[str, type[Report]]]
+    """What the commands below it return."""
+    head: ClassVar[tuple[str, ...]]
+    """The head of the table of its list."""
 
-    command: str
-    result: str
-    identity: str = "id"
-    wire_type: str
-    wire_keys: tuple[str, ...] = ("id", "displayName")
-    head: tuple[str, ...]
-    row: Callable[[Present], tuple[str, ...]]
-    nothing: str = ""
+    @abstractmethod
+    def row(self, present: Present) -> tuple[str, ...]:
+        """Return the row of an object in the table; its name comes first."""
 
-    def report(self, general: type[AnyReport]) -> type[AnyReport]:
-        """A report about objects with the keys that it has for this kind."""
-        key, wire = self.result, wire_schema(self.wire_type, *self.wire_keys)
-        about = "The file, name or id that was given."
-        own = {
-            "documents": Field(serialization_alias=f"{key}s", json_schema_extra={"items": wire}),
-            "document": Field(serialization_alias=key, json_schema_extra=wire),
-            "id": Field(serialization_alias=self.identity, description="Id of the object."),
-            "given": Field(serialization_alias=key, description=about),
-        }
-        fields: Any = {
-            name: (field.annotation, own[name]) for name, field in general.model_fields.items() if name in own
-        }
-        return create_model(general.__name__, __base__=general, **fields)
+    @property
+    def nothing(self) -> str:
+        """What is shown instead of an empty table."""
+        return text("There is no {what} yet.", what=self.label)
 
     def title(self, present: Present) -> str:
-        """Its name, the first column of a list."""
+        """Return its name."""
         return self.row(present)[0]
 
     def by_id(self, _graph: AdminGraph, _identifier: str) -> Present | None:
-        """The one with this id, where Graph is asked for it."""
+        """Return the object with this id; None where Graph is not asked by id."""
         return None
 
     @abstractmethod
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[Present]:
-        """All objects, or those of this name."""
+        """Return all objects, or those of this name."""
 
     def all(self, graph: AdminGraph) -> Sequence[Present]:
-        """What a list shows, in its order."""
+        """Return the objects that a list shows, in its order."""
         return sorted(self.named(graph), key=lambda item: self.title(item).casefold())
 
     def find(self, graph: AdminGraph, wanted: str) -> Present:
-        """The one with this name or id.
+        """Return the object with this name or id.
 
         Raises UsageError `name-empty`, TenantError `name-unknown` and `name-ambiguous`.
         """
@@ -241,36 +238,36 @@ class CommandKind(Kind[Declared, Present]):
         return found
 
     def require_free(self, name: str, found: Collection[object]) -> None:
-        """Raise TenantError `name-taken` for one that is there: Graph allows two of one name, we do not."""
+        """Raise TenantError `name-taken` if there is one; Graph itself allows two of one name."""
         if found:
             command = f"{self.command} update"
             raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=command)
 
     @abstractmethod
     def wire(self, present: Present) -> Body:
-        """Its properties."""
+        """Return its properties, as Graph has them."""
 
     @abstractmethod
     def shown(self, _graph: AdminGraph, present: Present) -> tuple[Report, Body]:
-        """What `show` returns, and its lines."""
+        """Return the report of `show`, and its lines."""
 
     def changes_to_delete(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
-        """The changes that delete one, with what the tenant has that belongs to it."""
+        """Return the changes that delete an object and what belongs to it."""
         yield Change("delete", self.name, self.title(present), present.id)
 
     def kept(self, planning: Planning) -> set[str]:
-        """The names of the objects that `--prune` does not delete."""
+        """Return the names of the objects that `--prune` does not delete."""
         return names_of(getattr(planning.declared, self.section))
 
     def changes_to_prune(self, planning: Planning) -> Iterable[Change]:
-        """What `--prune` deletes of what is not declared."""
+        """Return the deletions of `--prune`: of objects that are not declared."""
         kept = self.kept(planning)
         for item in self.present(planning.tenant):
             if self.title(item).casefold() not in kept:
                 yield from self.changes_to_delete(item, planning.tenant)
 
     def deletion_to_confirm(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change]]:
-        """What to ask before one is deleted, and the changes that delete it."""
+        """Return the question before an object is deleted, and the changes that delete it."""
         question = text(
             "Delete the {kind} {name} ({id})?", kind=self.what, name=self.title(present), id=present.id
         )
@@ -278,42 +275,41 @@ class CommandKind(Kind[Declared, Present]):
 
     @abstractmethod
     def deleted(self, present: Present, changes: Sequence[Change]) -> Report:
-        """What `delete` returns."""
+        """Return the report of `delete`."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class OptionKind(CommandKind[Declared, OptionPresent]):
-    """A kind whose objects are created and changed by options.
+    """A kind whose objects are created and changed by options."""
 
-    `model` is that of a declared object, `required` its keys that options need not give, with their values,
-    `stand_in` values for those that the tenant has, while it has not been asked for them, `body` what Graph
-    takes, where the time now decides about summer time.
-    """
-
-    reports: ClassVar = {
+    reports: ClassVar[Mapping[str, type[Report]]] = {
         "list": ObjectList,
         "show": ObjectReport,
         "create": ObjectCreation,
         "update": ObjectUpdate,
         "delete": ObjectDeletion,
     }
+    model: ClassVar[type[BaseModel]]
+    """The type of a declared object."""
+    required: ClassVar[Body] = {}
+    """Keys that a declaration needs and options need not give, with their values."""
+    stand_in: ClassVar[Body] = {}
+    """Values for what the tenant has, while it has not been asked yet."""
 
-    model: type[Any]
-    body: Callable[[Declared, datetime], Body]
-    required: Body = field(default_factory=dict)
-    stand_in: Body = field(default_factory=dict)
+    @abstractmethod
+    def body(self, declared: Declared, now: datetime, /) -> Body:
+        """Return what Graph takes; `now` decides about summer time."""
 
     def by_id(self, graph: AdminGraph, identifier: str) -> OptionPresent | None:
-        """The one with this id."""
+        """Return the object with this id."""
         found: OptionPresent | None = graph.find(self.collection, identifier)
         return found
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[OptionPresent]:
-        """All objects, or those of this name."""
+        """Return all objects, or those of this name."""
         return graph.objects(self.collection, name)
 
     def change(self, declared: Declared, present: OptionPresent | None, now: datetime) -> Iterator[Change]:
-        """What makes `present` (None: nothing yet) as declared."""
+        """Return the change that makes `present` as declared; None for a new object."""
         name, body = self.key_of(declared), self.body(declared, now)
         if present is None:
             yield Change("create", self.name, name, after=without_empty(body))
@@ -322,36 +318,29 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
         yield from update(self.name, name, present.id, before, changed(before, body))
 
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
-        """What makes the tenant's object as declared."""
+        """Return the change that makes the tenant's object as declared."""
         name = self.key_of(declared)
         there = self.present(planning.tenant)
         found = [item for item in there if self.title(item).casefold() == name.casefold()]
         yield from self.change(declared, only(found, self.what, name), planning.now)
 
     def wire(self, present: OptionPresent) -> Body:
-        """Its properties."""
+        """Return its properties, as Graph has them."""
         return present.to_wire()
 
     def updated(self, identifier: str, changes: Sequence[Change]) -> ObjectUpdate:
-        """What `update` returns."""
-        report = self.report(ObjectUpdate)
-        return report(id=identifier, change=changes[0]) if changes else report(id=identifier)
+        """Return the report of `update`."""
+        return ObjectUpdate(id=identifier, change=changes[0]) if changes else ObjectUpdate(id=identifier)
 
     def deleted(self, present: OptionPresent, changes: Sequence[Change]) -> Report:
-        """What `delete` returns."""
-        return self.report(ObjectDeletion)(id=present.id, change=changes[0])
+        """Return the report of `delete`."""
+        return ObjectDeletion(id=present.id, change=changes[0])
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileKind(CommandKind[FileDeclared, FilePresent]):
-    """A kind whose objects have a file each.
+    """A kind whose objects have a file each."""
 
-    `file` is the model of a file, `empty` the paths that may be empty in it, `documents` what messages call
-    such files. `unknown`, `unreadable` and `invalid` are the errors about an object that is not there, about
-    a file that cannot be read, and about a problem of it.
-    """
-
-    reports: ClassVar = {
+    reports: ClassVar[Mapping[str, type[Report]]] = {
         "list": ObjectList,
         "show": DeclaredObject,
         "create": ObjectChanges,
@@ -360,41 +349,43 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         "lint": LintReport,
         "schema": SchemaReport,
     }
-
-    file: type[Any]
-    empty: frozenset[tuple[str, ...]]
-    documents: str
-    unknown: Callable[..., TenantError] = OBJECT_UNKNOWN
-    unreadable: Callable[..., UsageError] = OBJECT_UNREADABLE
-    invalid: Callable[..., UsageError] = OBJECT_INVALID
+    file: ClassVar[type[BaseModel]]
+    """The type of a file."""
+    empty: ClassVar[frozenset[tuple[str, ...]]]
+    """The paths that may be empty in it."""
+    unknown: ClassVar[Callable[..., TenantError]] = OBJECT_UNKNOWN
+    """The error about an object that does not exist."""
+    unreadable: ClassVar[Callable[..., UsageError]] = OBJECT_UNREADABLE
+    """The error about a file that cannot be read."""
+    invalid: ClassVar[Callable[..., UsageError]] = OBJECT_INVALID
+    """The error about a problem in a file."""
 
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[FilePresent]:
-        """Those with this name, id or key, read as a whole."""
+        """Return those with this name, id or key, with their assignments."""
         return self.named(graph, wanted)
 
     @abstractmethod
     def surroundings(
         self, graph: AdminGraph, declared: FileDeclared, _present: Sequence[FilePresent]
     ) -> tuple[FileDeclared, TenantObjects]:
-        """A declared object with names in place of ids, and what its rules and changes need of the tenant."""
+        """Return the object with names in place of ids, and what its rules and changes need of the tenant."""
 
     def wire(self, present: FilePresent) -> Body:
-        """Its properties."""
+        """Return its properties, as Graph has them."""
         return present.wire
 
     def shown(self, _graph: AdminGraph, present: FilePresent) -> tuple[Report, Body]:
-        """It as Graph has it and as a file would declare it."""
+        """Return the object as Graph has it and as a file would declare it."""
         declared = self.declared(present).model_dump(mode="json", exclude_defaults=True)
-        report = self.report(DeclaredObject)(document=present.wire, declared=declared)
-        return report, {**declared, "id": present.id}
+        return DeclaredObject(object=present.wire, declared=declared), {**declared, "id": present.id}
 
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
-        """What is wrong with one that is in the tenant already."""
+        """Return the findings about an object of the tenant."""
         declared, tenant = self.surroundings(graph, self.declared(self.find(graph, wanted)), ())
         return self.judge(declared, self.beside(tenant), None)
 
     def beside(self, tenant: TenantObjects) -> Declarations:
-        """What the tenant has, for the rules about what is declared together."""
+        """Return the objects of the tenant, for the rules about what is declared together."""
         return Declarations.model_construct(
             configurations=tuple(map(configuration_object, tenant.configurations)),
             sites=tuple(map(site_object, tenant.sites)),
@@ -403,10 +394,10 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         )
 
     def written(self, graph: AdminGraph, declared: FileDeclared, changes: Sequence[Change]) -> Report:
-        """What `create` and `update` return."""
+        """Return the report of `create` and `update`."""
         found = self.find(graph, self.key_of(declared))
-        return self.report(ObjectChanges)(id=found.id, changes=tuple(changes))
+        return ObjectChanges(id=found.id, changes=tuple(changes))
 
     def deleted(self, present: FilePresent, changes: Sequence[Change]) -> Report:
-        """What `delete` returns."""
-        return self.report(ObjectChanges)(id=present.id, changes=tuple(changes))
+        """Return the report of `delete`."""
+        return ObjectChanges(id=present.id, changes=tuple(changes))

@@ -10,11 +10,13 @@ from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
 from mst_admin.kinds import app_configuration as app_policies
 from mst_admin.kinds.lookup import called
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Planning, TenantObjects
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects import mam
 from mst_admin.objects.app_configuration import BUNDLES, PACKAGES, Channel, PresentAppConfiguration
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
+from mst_admin.objects.site import Resolve
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import (
     ANDROID_PROTECTIONS,
@@ -26,6 +28,28 @@ from mstunnel_setup.tenant.graph_admin import (
 
 class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
     """Tunnel for MAM. Its changes are those of app configurations, and of app protection policies."""
+
+    name = "app protection"
+    what = text("tunnel for MAM")
+    section = "mam"
+    collection = MANAGED_APP_CONFIGURATIONS
+    command = "mam"
+    head = ("NAME", "PLATFORM", "SITE", "ID")
+    file = mam.MamFile
+    empty = frozenset({("groups",), ("apps",)})
+
+    def judge(
+        self, declared: mam.MamObject, beside: Declarations, _resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        split_rules = beside.has_split_rules(declared.site)
+        return mam.judge_mam(declared, beside.mam, beside.profiles, split_rules=split_rules)
+
+    def declared(self, present: mam.PresentMam) -> mam.MamObject:
+        return mam.mam_object(present)
+
+    def row(self, present: mam.PresentMam) -> tuple[str, ...]:
+        declared = self.declared(present)
+        return present.name, declared.platform, declared.site, present.id
 
     def missing(self, declared: mam.MamObject, planning: Planning) -> Iterator[tuple[str, str]]:
         if planning.site(declared.site) is None:
@@ -102,29 +126,7 @@ class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
         return named, _with_policies(tenant, graph, declared.name)
 
 
-def _row(present: mam.PresentMam) -> tuple[str, ...]:
-    declared = mam.mam_object(present)
-    return present.name, declared.platform, declared.site, present.id
-
-
-MAM: Final = _MamKind(
-    name="app protection",
-    what=text("tunnel for MAM"),
-    section="mam",
-    collection=MANAGED_APP_CONFIGURATIONS,
-    command="mam",
-    result="mam_tunnel",
-    wire_type="Its policies (`policies`)",
-    head=("NAME", "PLATFORM", "SITE", "ID"),
-    row=_row,
-    file=mam.MamFile,
-    empty=frozenset({("groups",), ("apps",)}),
-    documents="mam",
-    judge=lambda declared, beside, _resolve: mam.judge_mam(
-        declared, beside.mam, beside.profiles, split_rules=beside.has_split_rules(declared.site)
-    ),
-    declared=mam.mam_object,
-)
+MAM: Final = _MamKind()
 
 
 def _with_policies(tenant: TenantObjects, graph: AdminGraph, *declared: str) -> TenantObjects:

@@ -45,6 +45,7 @@ from mst_admin.objects.profile_wire import (
     root_name,
     server_address,
 )
+from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Severity
@@ -80,6 +81,8 @@ _SITE_ID = "microsoftTunnelSiteId"
 
 class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
     """What VPN profiles and trusted roots have in common: both are device configurations."""
+
+    collection = PROFILES
 
     def completed(self, declared: Declared) -> Declared:
         """With the one certificate at a path, or in a text, as PEM. Raises CertificateError."""
@@ -119,6 +122,25 @@ class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
 class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
     """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
 
+    name = "trusted root"
+    what = "trusted root"
+    section = "trusted_roots"
+    certificate_key = "certificate"
+
+    def judge(
+        self, declared: TrustedRootObject, _beside: Declarations, _resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        return judge_root(declared)
+
+    def declared(self, present: PresentProfile) -> TrustedRootObject:
+        return TrustedRootObject.model_construct(
+            name=present.name,
+            platform=ROOT_PLATFORMS[present.found.odata_type],
+            certificate=present.certificate or "",
+            role_scope_tag_ids=present.found.role_scope_tag_ids,
+            **assignees(present.assignments),
+        )
+
     def names(self, tenant: TenantObjects) -> list[str]:
         """Of those that Tunnel for MAM names, and of those that go with a VPN profile."""
         wanted = {root.name.casefold() for root in tenant.roots_of_mam}
@@ -129,21 +151,7 @@ class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
         yield from _root_changes(declared, planning.tenant.roots)
 
 
-TRUSTED_ROOT: Final = _TrustedRootKind(
-    name="trusted root",
-    what="trusted root",
-    section="trusted_roots",
-    collection=PROFILES,
-    certificate_key="certificate",
-    judge=lambda declared, _beside, _resolve: judge_root(declared),
-    declared=lambda present: TrustedRootObject.model_construct(
-        name=present.name,
-        platform=ROOT_PLATFORMS[present.found.odata_type],
-        certificate=present.certificate or "",
-        role_scope_tag_ids=present.found.role_scope_tag_ids,
-        **assignees(present.assignments),
-    ),
-)
+TRUSTED_ROOT: Final = _TrustedRootKind()
 
 
 class ProfileReport(ObjectReport):
@@ -162,12 +170,43 @@ class ProfileChanges(ObjectIdentity):
 class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject, PresentProfile]):
     """VPN profiles for Microsoft Tunnel. One of the tenant is read without its assignments at first."""
 
+    name = "profile"
+    what = "profile"
+    section = "profiles"
+    certificate_key = "trusted_root"
+    command = "profile"
     reports: ClassVar = {
         **FileKind.reports,
         "show": ProfileReport,
         "create": ProfileChanges,
         "update": ProfileChanges,
     }
+    head = ("NAME", "TYPE", "ID")
+    file = ProfileFile
+    empty = frozenset({("custom_settings",), ("groups",)})
+    unknown = PROFILE_UNKNOWN
+    unreadable = PROFILE_UNREADABLE
+    invalid = PROFILE_INVALID
+
+    @property
+    def label(self) -> str:
+        return "VPN profile"
+
+    def judge(
+        self, declared: ProfileObject, beside: Declarations, _resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        yield from judge_profile(declared, split_rules=beside.has_split_rules(declared.site))
+        if "apps" in beside.model_fields_set:
+            yield from judge_per_app(declared, beside.apps)
+
+    def declared(self, present: PresentProfile) -> ProfileObject:
+        return profile_object(present.found, present.assignments)
+
+    def not_declared(self, present: PresentProfile) -> Iterable[Finding]:
+        return not_declared(present.found, present.assignments)
+
+    def row(self, present: PresentProfile) -> tuple[str, ...]:
+        return present.name, present.found.odata_type.rpartition(".")[2], present.id
 
     def declared_of(self, tenant: TenantObjects) -> Sequence[ProfileObject]:
         """With sites by name, and with the certificates of the trusted roots that go with them."""
@@ -279,7 +318,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         if present.is_tunnel:
             declared = profile_object(present.found, assigned).model_dump(mode="json", exclude_defaults=True)
             lines = {**declared, "site": names.get(site, site), "id": present.id}
-        return self.report(ProfileReport)(document=present.wire, assignments=assigned), lines
+        return ProfileReport(object=present.wire, assignments=assigned), lines
 
     def deletion_to_confirm(self, graph: AdminGraph, present: PresentProfile) -> tuple[str, Sequence[Change]]:
         """An id may be any profile's: one that is not for the tunnel is a TenantError `name-unknown`."""
@@ -309,44 +348,14 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
 
     def written(self, graph: AdminGraph, declared: ProfileObject, changes: Sequence[Change]) -> Report:
         roots = graph.objects(PROFILES, root_name(declared.name)) if declared.trusted_root else []
-        return self.report(ProfileChanges)(
+        return ProfileChanges(
             id=self.find(graph, declared.name).id,
             trusted_root=roots[0].id if roots else None,
             changes=tuple(changes),
         )
 
 
-def _judge(declared: ProfileObject, beside: Declarations, _resolve: object) -> Iterator[Finding]:
-    yield from judge_profile(declared, split_rules=beside.has_split_rules(declared.site))
-    if "apps" in beside.model_fields_set:
-        yield from judge_per_app(declared, beside.apps)
-
-
-PROFILE: Final = _ProfileKind(
-    name="profile",
-    what="profile",
-    label="VPN profile",
-    section="profiles",
-    collection=PROFILES,
-    certificate_key="trusted_root",
-    command="profile",
-    result="profile",
-    identity="profile",
-    wire_type="deviceConfiguration",
-    wire_keys=("@odata.type", "id", "displayName"),
-    head=("NAME", "TYPE", "ID"),
-    row=lambda item: (item.name, item.found.odata_type.rpartition(".")[2], item.id),
-    nothing=text("There is no VPN profile yet."),
-    file=ProfileFile,
-    empty=frozenset({("custom_settings",), ("groups",)}),
-    documents="profiles",
-    unknown=PROFILE_UNKNOWN,
-    unreadable=PROFILE_UNREADABLE,
-    invalid=PROFILE_INVALID,
-    judge=_judge,
-    declared=lambda present: profile_object(present.found, present.assignments),
-    not_declared=lambda present: not_declared(present.found, present.assignments),
-)
+PROFILE: Final = _ProfileKind()
 
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:

@@ -1,4 +1,6 @@
-"""What the commands about objects return; `CommandKind.report` gives it the keys of a kind."""
+"""What the commands about objects return, the same for each kind."""
+
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import Field
 from pydantic.config import JsonDict
@@ -7,22 +9,25 @@ from pydantic.json_schema import SkipJsonSchema
 from mst_admin.change import Body, Change
 from mstunnel_setup.base.result import Report
 
-
-def wire_schema(kind: str, *properties: str) -> JsonDict:
-    """The JSON Schema of an object of this type in Graph, which has at least these properties."""
-    return {"type": "object", "description": f"{kind}, as Graph has it.", "required": [*properties]}
+_AS_IN_GRAPH: Final[JsonDict] = {
+    "type": "object",
+    "description": "The object, as Graph has it.",
+    "required": ["id"],
+}
+GraphObject: TypeAlias = Annotated[Body, Field(json_schema_extra=_AS_IN_GRAPH)]
+"""An object of the tenant."""
 
 
 class ObjectList(Report):
     """Objects of the tenant."""
 
-    documents: tuple[Body, ...]
+    objects: tuple[GraphObject, ...]
 
 
 class ObjectReport(Report):
     """One object of the tenant."""
 
-    document: Body
+    object: GraphObject
 
 
 class DeclaredObject(ObjectReport):
@@ -66,4 +71,4 @@ class ObjectChanges(ObjectIdentity):
 class LintReport(Report):
     """What is wrong with an object: errors and warnings."""
 
-    given: str
+    given: str = Field(description="The file, name or id that was given.")

@@ -10,8 +10,8 @@ from mst_admin.change import CONFIGURATION_KEY, Body, Change
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_TAKEN, NAME_UNKNOWN
 from mst_admin.kinds.kind import OptionKind, References
 from mst_admin.kinds.lookup import require_name
-from mst_admin.kinds.reports import ObjectDeletion, ObjectIdentity, ObjectReport, ObjectUpdate, wire_schema
-from mst_admin.kinds.tenant import Planning, names_of
+from mst_admin.kinds.reports import ObjectDeletion, ObjectIdentity, ObjectList, ObjectReport, ObjectUpdate
+from mst_admin.kinds.tenant import Declarations, Planning, names_of
 from mst_admin.metrics import (
     KINDS,
     ThresholdObject,
@@ -28,10 +28,11 @@ from mst_admin.objects.configuration import (
     judge_configuration,
 )
 from mst_admin.objects.parts import Trimmed
-from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
+from mst_admin.objects.site import Resolve, SiteObject, judge_site, site_body, site_object
 from mst_admin.results import changed, details, judged, table
 from mst_admin.session import READING, make_sure, open_tenant
 from mstunnel_setup.answers.document import validated
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Report, Result
@@ -43,6 +44,30 @@ from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, Tun
 
 
 class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
+    name = "configuration"
+    what = text("server configuration")
+    section = "configurations"
+    collection = CONFIGURATIONS
+    command = "config"
+    head = ("NAME", "NETWORK", "PORT", "ID")
+    model = ConfigurationObject
+    required: ClassVar = {"network": ""}
+    stand_in: ClassVar = {"network": "169.254.0.0/16"}
+
+    def judge(
+        self, declared: ConfigurationObject, beside: Declarations, _resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        return judge_configuration(declared, beside.corporate_networks)
+
+    def declared(self, present: TunnelConfiguration) -> ConfigurationObject:
+        return configuration_object(present)
+
+    def body(self, declared: ConfigurationObject, _now: datetime) -> Body:
+        return configuration_body(declared)
+
+    def row(self, present: TunnelConfiguration) -> tuple[str, ...]:
+        return present.display_name, present.network or "", str(present.listen_port or ""), present.id
+
     def changes_to_prune(self, planning: Planning) -> Iterable[Change]:
         """A configuration does not go while a site that stays uses it."""
         declared_sites = names_of(planning.declared.sites)
@@ -60,26 +85,10 @@ class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         lines = configuration_object(present).model_dump(mode="json")
         if lines["session_timeout"] is None:
             lines["session_timeout"] = f"{DEFAULT_SESSION_SECONDS} (default)"
-        return self.report(ObjectReport)(document=present.document()), lines
+        return ObjectReport(object=present.document()), lines
 
 
-CONFIGURATION: Final = _ConfigurationKind(
-    name="configuration",
-    what=text("server configuration"),
-    section="configurations",
-    collection=CONFIGURATIONS,
-    command="config",
-    result="configuration",
-    wire_type="microsoftTunnelConfiguration",
-    head=("NAME", "NETWORK", "PORT", "ID"),
-    row=lambda item: (item.display_name, item.network or "", str(item.listen_port or ""), item.id),
-    model=ConfigurationObject,
-    body=lambda declared, _now: configuration_body(declared),
-    required={"network": ""},
-    stand_in={"network": "169.254.0.0/16"},
-    judge=lambda declared, beside, _resolve: judge_configuration(declared, beside.corporate_networks),
-    declared=configuration_object,
-)
+CONFIGURATION: Final = _ConfigurationKind()
 
 
 class SiteReport(ObjectReport):
@@ -89,7 +98,33 @@ class SiteReport(ObjectReport):
 
 
 class _SiteKind(OptionKind[SiteObject, TunnelSite]):
+    name = "site"
+    what = "site"
+    section = "sites"
+    collection = SITES
+    command = "site"
     reports: ClassVar = {**OptionKind.reports, "show": SiteReport}
+    head = ("NAME", "PUBLIC ADDRESS", "ID")
+    model = SiteObject
+    stand_in: ClassVar = {
+        "public_address": "gateway.contoso.com",
+        "configuration": "Main",
+        "upgrade_window": {"start": "22:00", "end": "04:00", "utc_offset_minutes": 0},
+    }
+
+    def judge(
+        self, declared: SiteObject, _beside: Declarations, resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        return judge_site(declared, resolve)
+
+    def declared(self, present: TunnelSite) -> SiteObject:
+        return site_object(present)
+
+    def body(self, declared: SiteObject, now: datetime) -> Body:
+        return {**site_body(declared, now), CONFIGURATION_KEY: declared.configuration}
+
+    def row(self, present: TunnelSite) -> tuple[str, ...]:
+        return present.display_name, present.public_address or "", present.id
 
     def missing(self, declared: SiteObject, planning: Planning) -> Iterator[tuple[str, str]]:
         staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted_ids]
@@ -123,29 +158,10 @@ class _SiteKind(OptionKind[SiteObject, TunnelSite]):
         servers = [server.display_name for server in graph.servers(present.id)]
         lines = site_object(present).model_dump(mode="json")
         lines |= {"upgrade_available": present.upgrade_available, "servers": servers}
-        return self.report(SiteReport)(document=present.document(), servers=tuple(servers)), lines
+        return SiteReport(object=present.document(), servers=tuple(servers)), lines
 
 
-SITE: Final = _SiteKind(
-    name="site",
-    what="site",
-    section="sites",
-    collection=SITES,
-    command="site",
-    result="site",
-    wire_type="microsoftTunnelSite",
-    head=("NAME", "PUBLIC ADDRESS", "ID"),
-    row=lambda item: (item.display_name, item.public_address or "", item.id),
-    model=SiteObject,
-    body=lambda declared, now: {**site_body(declared, now), CONFIGURATION_KEY: declared.configuration},
-    stand_in={
-        "public_address": "gateway.contoso.com",
-        "configuration": "Main",
-        "upgrade_window": {"start": "22:00", "end": "04:00", "utc_offset_minutes": 0},
-    },
-    judge=lambda declared, _beside, resolve: judge_site(declared, resolve),
-    declared=site_object,
-)
+SITE: Final = _SiteKind()
 
 
 def request_upgrade(
@@ -168,7 +184,34 @@ def request_upgrade(
 
 
 class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
+    name = "threshold"
+    what = "threshold"
+    section = "thresholds"
+    key = "metric"
+    collection = THRESHOLDS
+    command = "threshold"
     reports: ClassVar = {**OptionKind.reports, "create": ObjectUpdate}
+    head = ("METRIC", "HEALTHY", "UNHEALTHY", "DEFAULTS")
+    model = ThresholdObject
+
+    @property
+    def nothing(self) -> str:
+        return text("There are no thresholds.")
+
+    def judge(
+        self, declared: ThresholdObject, _beside: Declarations, _resolve: Resolve | None
+    ) -> Iterable[Finding]:
+        return judge_threshold(declared)
+
+    def declared(self, present: HealthThreshold) -> ThresholdObject:
+        return threshold_object(present)
+
+    def body(self, declared: ThresholdObject, _now: datetime) -> Body:
+        return threshold_body(declared)
+
+    def row(self, present: HealthThreshold) -> tuple[str, ...]:
+        defaults = f"{present.default_healthy_threshold}, {present.default_unhealthy_threshold}"
+        return present.id, str(present.healthy_threshold), str(present.unhealthy_threshold), defaults
 
     def properties(self, change: Change, _references: References) -> Body:
         metric = {"id": change.name} if change.verb == "create" else {}
@@ -200,7 +243,7 @@ class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
 
     def shown(self, _graph: AdminGraph, present: HealthThreshold) -> tuple[Report, Body]:
         document = present.document()
-        return self.report(ObjectReport)(document=document), document
+        return ObjectReport(object=document), document
 
     def deletion_to_confirm(
         self, graph: AdminGraph, present: HealthThreshold
@@ -208,30 +251,7 @@ class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
         return f"Delete the thresholds of {present.id}?", super().deletion_to_confirm(graph, present)[1]
 
 
-THRESHOLD: Final = _ThresholdKind(
-    name="threshold",
-    what="threshold",
-    section="thresholds",
-    collection=THRESHOLDS,
-    key="metric",
-    command="threshold",
-    result="threshold",
-    identity="metric",
-    wire_type="microsoftTunnelHealthThreshold",
-    wire_keys=("id",),
-    head=("METRIC", "HEALTHY", "UNHEALTHY", "DEFAULTS"),
-    row=lambda item: (
-        item.id,
-        str(item.healthy_threshold),
-        str(item.unhealthy_threshold),
-        f"{item.default_healthy_threshold}, {item.default_unhealthy_threshold}",
-    ),
-    nothing=text("There are no thresholds."),
-    model=ThresholdObject,
-    body=lambda declared, _now: threshold_body(declared),
-    judge=lambda declared, _beside, _resolve: judge_threshold(declared),
-    declared=threshold_object,
-)
+THRESHOLD: Final = _ThresholdKind()
 
 
 def set_threshold(
@@ -279,19 +299,8 @@ def _judge_given(metric: str, healthy: int | None, unhealthy: int | None) -> Non
     judged(item for item in judge_threshold(declared) if both or item.code == "threshold-out-of-range")
 
 
-_WITH_SITE: Final = wire_schema("microsoftTunnelServer with its site", "id", "displayName", "site")
-
-
-class ServerList(Report):
-    """Servers of a site, or of all sites."""
-
-    servers: tuple[Body, ...] = Field(json_schema_extra={"items": _WITH_SITE})
-
-
-class ServerReport(Report):
-    """One server."""
-
-    server: Body = Field(json_schema_extra=wire_schema("microsoftTunnelServer", "id", "displayName"))
+class ServerList(ObjectList):
+    """Servers of a site, or of all sites; `site` is the id and the name of the site of each."""
 
 
 class ServerObject(Trimmed):
@@ -365,14 +374,14 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
         {**server.document(), "site": {"id": place.id, "displayName": place.display_name}}
         for place, server in found
     ]
-    return Result(report=ServerList(servers=tuple(servers)), text=lines)
+    return Result(report=ServerList(objects=tuple(servers)), text=lines)
 
 
-def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result[ServerReport]:
+def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result[ObjectReport]:
     """One server."""
     graph = open_tenant(operator, settings, READING)
-    report = ServerReport(server=find_place(graph, site, wanted).server.document())
-    return Result(report=report, text=details(report.server))
+    report = ObjectReport(object=find_place(graph, site, wanted).server.document())
+    return Result(report=report, text=details(report.object))
 
 
 def create_server() -> Result[None]:

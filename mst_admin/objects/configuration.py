@@ -1,7 +1,7 @@
 """A server configuration: as it is declared, as Graph has it, and its rules.
 
-The gateway's own reader judges every field, so nothing passes here that a server would refuse later. Source:
-docs/reference/mst-admin.md.
+The gateway's own model validates every field, so nothing passes here that a server would refuse later.
+Source: docs/reference/mst-admin.md.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, ip_network
 from typing import Any, Final
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt, ValidationError
 
 from mst_admin.change import Body, Wire
 from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed, fields_from, properties
@@ -18,7 +18,7 @@ from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
+from mstunnel_setup.gateway.configuration import EVERYTHING, Refusal, ServerConfiguration, refusals
 from mstunnel_setup.gateway.fields import PropertyError
 from mstunnel_setup.tenant.wire import TunnelConfiguration, wire_name
 
@@ -62,6 +62,7 @@ INVALID: Final = {
         ("route_includes", "route-invalid"),
         ("route_excludes", "route-invalid"),
         ("listen_port", "port-invalid"),
+        ("advanced_settings", "advanced-setting-invalid"),
         ("corporate_networks", "corporate-network-invalid"),
     )
 }
@@ -77,6 +78,7 @@ _NAMES: Final = {"name": "displayName"} | {
     if name not in {"name", "session_timeout", "advanced_settings"}
 }
 """Properties by the keys of declarations."""
+_KEYS_OF_PROPERTIES: Final = {_SETTINGS: "advanced_settings"} | {name: key for key, name in _NAMES.items()}
 
 
 def configuration_body(declared: ConfigurationObject) -> Body:
@@ -137,7 +139,6 @@ _APIPA: Final = IPv4Network("169.254.0.0/16")
 _LONGEST_SESSION: Final = 2**31 - 1
 _MOST_RULES: Final = 500
 _SETTING_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
-_VALID: Final = {"network": "169.254.0.0/16"}
 _KEYS: Final = {
     "advanced": "advanced_settings",
     "dns": "dns_servers",
@@ -152,14 +153,20 @@ def judge_configuration(
     declared: ConfigurationObject, corporate_networks: Sequence[str] = ()
 ) -> tuple[Finding, ...]:
     """All findings about a server configuration; warnings only when nothing is fatal."""
-    body = configuration_body(declared)
-    fatal = [*_served(body), *_refused_settings(declared), *_limits(declared)]
+    settings = {name: value for name, value in declared.advanced_settings.items() if _is_setting(name, value)}
+    judged = declared.model_copy(update={"advanced_settings": settings, "session_timeout": None})
+    fatal = [*_malformed(declared), *_session_timeout(declared), *_limits(declared)]
+    try:
+        served = ServerConfiguration.model_validate(configuration_body(judged))
+    except ValidationError as error:
+        # Without a path it is the number of all rules, which _limits reports.
+        return (*(_refused(item, judged) for item in refusals(error) if item.path), *fatal)
     if fatal:
         return tuple(fatal)
     # The gateway's own: settings without effect, what devices do not reach, rules for one family.
     of_gateway = (
         Finding(item.code, item.message, item.hint, key=_KEYS[item.code.partition("-")[0]])
-        for item in ServerConfiguration.from_wire(body).warnings
+        for item in served.warnings
     )
     return (*of_gateway, *_advice(declared, corporate_networks))
 
@@ -168,39 +175,44 @@ def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
     """What is wrong with the corporate networks themselves."""
     for network in networks:
         try:
-            fields.network("corporate_networks", network)
+            fields.network(network)
         except PropertyError as error:
-            yield _refusal("corporate_networks", network, error)
+            yield _invalid("corporate_networks", network, error.reason, error.advice)
 
 
-def _served(body: Body) -> Iterator[Finding]:
-    """What the gateway refuses of each property alone."""
-    for key, name in _NAMES.items():
-        given = body[name] if isinstance(body[name], list) else [body[name]]
-        for value in given if key in INVALID else ():
-            try:
-                ServerConfiguration.from_wire({**_VALID, name: [value] if body[name] is given else value})
-            except PropertyError as error:
-                yield _refusal(key, value, error)
+def _refused(refusal: Refusal, declared: ConfigurationObject) -> Finding:
+    """Return the finding for what the gateway refuses."""
+    key, place = _KEYS_OF_PROPERTIES[str(refusal.path[0])], refusal.path[1:]
+    if key == "route_includes" and refusal.value == EVERYTHING:
+        reason = text("it includes all traffic, so there must be no other rules")
+        return _invalid(key, EVERYTHING, reason, text("Remove it or the others."))
+    name = (
+        f".{list(declared.advanced_settings)[int(place[0])]}" if key == "advanced_settings" and place else ""
+    )
+    return _invalid(key, refusal.value, refusal.reason, refusal.advice, name)
 
 
-def _refusal(key: str, value: object, error: PropertyError) -> Finding:
-    reason = text("it is a mask, not a network") if _is_mask(str(value)) else error.reason
-    return INVALID[key](key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice))
+def _invalid(key: str, value: object, reason: str, advice: str, name: str = "") -> Finding:
+    if not name and _is_mask(str(value)):
+        reason = text("it is a mask, not a network")
+    return INVALID[key](key=f"{key}{name}", value=quoted(value), reason=reason, advice=_sentence(advice))
 
 
 def _is_mask(text: str) -> bool:
     """Whether this is an IPv4 netmask: some documentation shows one as an example of a rule."""
     try:
-        return "/" not in text and IPv4Network(f"0.0.0.0/{text}").prefixlen > 0
+        return "." in text and "/" not in text and IPv4Network(f"0.0.0.0/{text}").prefixlen > 0
     except ValueError:
         return False
 
 
-def _refused_settings(declared: ConfigurationObject) -> Iterator[Finding]:
-    """What the gateway refuses of advanced settings and of the session timeout."""
+def _is_setting(name: str, value: str) -> bool:
+    return bool(_SETTING_NAME.fullmatch(name) and value)
+
+
+def _malformed(declared: ConfigurationObject) -> Iterator[Finding]:
     for name, value in declared.advanced_settings.items():
-        if not (_SETTING_NAME.fullmatch(name) and value):
+        if not _is_setting(name, value):
             yield finding(
                 "advanced_settings",
                 "advanced-setting-malformed",
@@ -209,20 +221,9 @@ def _refused_settings(declared: ConfigurationObject) -> Iterator[Finding]:
                 name=quoted(name),
                 value=quoted(value),
             )
-            continue
-        try:
-            ServerConfiguration.from_wire({**_VALID, "advancedSettings": [{"name": name, "value": value}]})
-        except PropertyError as error:
-            yield finding(
-                "advanced_settings",
-                "advanced-setting-invalid",
-                "{key} is {value}: {reason}",
-                hint="{advice}",
-                key=f"advanced_settings.{name}",
-                value=quoted(value),
-                reason=error.reason,
-                advice=_sentence(error.advice),
-            )
+
+
+def _session_timeout(declared: ConfigurationObject) -> Iterator[Finding]:
     if declared.session_timeout is None:
         return
     if SESSION_TIMEOUT in declared.advanced_settings:
@@ -245,19 +246,9 @@ def _refused_settings(declared: ConfigurationObject) -> Iterator[Finding]:
 
 def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
     if len(declared.default_domain_suffix.replace(",", " ").split()) > 1:
-        yield INVALID["default_domain_suffix"](
-            key="default_domain_suffix",
-            value=quoted(declared.default_domain_suffix),
-            reason=text("it is more than one domain"),
-            advice=text("Write one domain."),
-        )
-    if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
-        yield INVALID["route_includes"](
-            key="route_includes",
-            value=quoted(EVERYTHING),
-            reason=text("it includes all traffic, so there must be no other rules"),
-            advice=text("Remove it or the others."),
-        )
+        suffix = declared.default_domain_suffix
+        reason = text("it is more than one domain")
+        yield _invalid("default_domain_suffix", suffix, reason, text("Write one domain."))
     count = len(declared.route_includes) + len(declared.route_excludes)
     if count > _MOST_RULES:
         key = "route_includes" if declared.route_includes else "route_excludes"

@@ -119,19 +119,13 @@ def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Fi
 
 
 def _addresses(declared: SiteObject) -> Iterator[Finding]:
-    text = declared.public_address
-    try:
-        if is_ip_address(text):
-            fields.address("public_address", text)
-        elif "." not in fields.domain("public_address", text).strip(".") or text.replace(".", "").isdigit():
-            raise fields.invalid("public_address", text, "", "")
-    except PropertyError:
+    if not _is_address(declared.public_address):
         yield finding(
             "public_address",
             "public-address-invalid",
             "public_address is {address}: it is neither a full domain name nor an IP address",
             hint="Write one such as gateway.contoso.com, without https:// and without a port.",
-            address=quoted(text),
+            address=quoted(declared.public_address),
         )
     url = declared.internal_network_probe_url
     if url and (problem := web_address_problem(url)):
@@ -144,6 +138,16 @@ def _addresses(declared: SiteObject) -> Iterator[Finding]:
             url=quoted(re.sub(r"//[^/]*@", "//…@", url)),
             reason=problem,
         )
+
+
+def _is_address(text: str) -> bool:
+    """Whether this is the IP address of a host, or a full domain name."""
+    try:
+        if is_ip_address(text):
+            return bool(fields.address(text))
+        return "." in fields.domain(text) and not text.replace(".", "").isdigit()
+    except PropertyError:
+        return False
 
 
 def _window(window: WindowObject) -> Iterator[Finding]:

@@ -32,8 +32,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
     write_standing,
 )
 from mstunnel_setup.gateway import rendering
-from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.fields import Document
+from mstunnel_setup.gateway.configuration import Document, ServerConfiguration
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError

@@ -4,15 +4,34 @@ Source of properties and rules: docs/reference (Graph API, configure terms): net
 0.0.0.0, at most 500 rules, one port for TCP and UDP.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, Self
+from typing import Annotated, Final, NamedTuple, Self, TypeAlias
 
+from pydantic import AliasChoices, BeforeValidator, Field, StrictBool, ValidationError, model_validator
+
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.fields import Document, Network, invalid, read_advanced
+from mstunnel_setup.gateway.fields import (
+    NUMBERS,
+    SWITCHES,
+    Address,
+    AdvancedSetting,
+    Distinct,
+    Domain,
+    Line,
+    Network,
+    Properties,
+    PropertyError,
+    Prose,
+    Route,
+    at_most,
+    one_line,
+)
+
+Document: TypeAlias = Mapping[str, object]
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"
@@ -20,9 +39,7 @@ EVERYTHING: Final = "default"
 OWN_NETWORKS: Final = IPv6Network("fdb3:7c1e:94a2::/48")
 """What gateways use of IPv6 for themselves: a unique local prefix (RFC 4193), drawn once."""
 
-_INCLUDES: Final = ("routeIncludes", "routesInclude")
 _MOST_RULES: Final = 500
-_MOST_SETTINGS: Final = 100
 # The gateway uses one address of the pool, so two are the minimum.
 _LONGEST_PREFIX: Final = 30
 _LONGEST_PREFIX_6: Final = 126
@@ -30,143 +47,254 @@ _LONGEST_PREFIX_6: Final = 126
 _NOT_FOR_DEVICES: Final = ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "fe80::/10", "ff00::/8")
 # ocserv reads lines of at most 2047 bytes and treats the rest as another line.
 _LONGEST_SUFFIX: Final = 1000
+_EMPTY_IS_UNSET: Final = frozenset(
+    (
+        *("network", "dnsServers", "splitDNS", "advancedSettings"),
+        *("routeIncludes", "routesInclude", "routeExcludes", "routesExclude"),
+    )
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServerConfiguration:
-    """The settings that all gateways of a site share.
+def _device_network(value: str) -> IPv4Network:
+    found = fields.network(value)
+    if not isinstance(found, IPv4Network):
+        raise PropertyError(text("it is not an IPv4 network"), text("write one, such as 169.254.0.0/16."))
+    address = found.network_address
+    if address.is_unspecified or address.is_loopback or address.is_multicast:
+        raise PropertyError(text("devices cannot have such addresses"), text("write a private range."))
+    if found.prefixlen > _LONGEST_PREFIX:
+        raise PropertyError(
+            text("it is too small"), text("write a range of /{longest} or larger.", longest=_LONGEST_PREFIX)
+        )
+    return found
 
-    Empty `routes_include` means that all traffic goes through the tunnel. `advanced_settings` are pairs of
-    ocserv's name and value, sorted.
+
+def _device_network_6(value: str) -> IPv6Network | None:
+    if not value:
+        return None
+    found = fields.network(value)
+    if not isinstance(found, IPv6Network) or any(map(found.overlaps, map(IPv6Network, _NOT_FOR_DEVICES))):
+        raise PropertyError(
+            text("it is not an IPv6 network for devices"), text("write one, such as fd00:1::/64.")
+        )
+    if found.overlaps(OWN_NETWORKS):
+        raise PropertyError(
+            text("the gateway uses {networks} itself", networks=OWN_NETWORKS),
+            text("write another, such as fd00:1::/64."),
+        )
+    if found.prefixlen > _LONGEST_PREFIX_6:
+        raise PropertyError(
+            text("it is too small"), text("write a range of /{longest} or larger.", longest=_LONGEST_PREFIX_6)
+        )
+    return found
+
+
+def _domains(value: str) -> list[str]:
+    """Return the domains of a suffix, which are separated by commas or spaces."""
+    if len(value) > _LONGEST_SUFFIX:
+        raise PropertyError(
+            text("it is too long"), text("write at most {longest} characters.", longest=_LONGEST_SUFFIX)
+        )
+    return value.replace(",", " ").split()
+
+
+def _without_everything(value: object) -> object:
+    """Return the rules to include; "default" alone means none."""
+    return () if value in ([EVERYTHING], (EVERYTHING,)) else value
+
+
+# The last validator in front of a type runs first.
+_DeviceNetwork: TypeAlias = Annotated[
+    IPv4Network, BeforeValidator(_device_network), BeforeValidator(one_line)
+]
+_DeviceNetwork6: TypeAlias = Annotated[
+    IPv6Network | None, BeforeValidator(_device_network_6), BeforeValidator(one_line)
+]
+_Suffix: TypeAlias = Annotated[tuple[Domain, ...], BeforeValidator(_domains), BeforeValidator(one_line)]
+# Some rules may be there twice. An agent that was taken over could send more of them than root should read.
+_Rules: TypeAlias = Annotated[Distinct[Route], at_most(2 * _MOST_RULES)]
+
+
+class ServerConfiguration(Properties, frozen=True):
+    """The settings that all gateways of a site share: a microsoftTunnelConfiguration of Graph.
+
+    Empty `routes_include` means that all traffic goes through the tunnel. `settings` are the advanced ones as
+    the tenant has them.
     """
 
-    policy_id: str
-    display_name: str
-    description: str
-    network: IPv4Network
-    ipv6_network: IPv6Network | None = None
-    dns_servers: tuple[str, ...] = ()
-    default_domain_suffix: str = ""
-    split_dns: tuple[str, ...] = ()
-    routes_include: tuple[Network, ...] = ()
-    routes_exclude: tuple[Network, ...] = ()
-    listen_port: int = DEFAULT_PORT
-    disable_udp: bool = False
-    advanced_settings: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    policy_id: Line = Field(default="", alias="id")
+    display_name: Line = Field(default="", alias="displayName")
+    description: Prose = ""
+    network: _DeviceNetwork
+    ipv6_network: _DeviceNetwork6 = Field(default=None, alias="ipv6Network")
+    # Generous limits: ocserv keeps each server in memory for every session.
+    dns_servers: Annotated[Distinct[Address], at_most(32)] = Field(default=(), alias="dnsServers")
+    default_domains: _Suffix = Field(default=(), alias="defaultDomainSuffix")
+    split_dns: Annotated[Distinct[Domain], at_most(500)] = Field(default=(), alias="splitDNS")
+    routes_include: Annotated[_Rules, BeforeValidator(_without_everything)] = Field(
+        default=(), validation_alias=AliasChoices("routeIncludes", "routesInclude")
+    )
+    routes_exclude: _Rules = Field(
+        default=(), validation_alias=AliasChoices("routeExcludes", "routesExclude")
+    )
+    listen_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = Field(
+        default=DEFAULT_PORT, alias="listenPort"
+    )
+    disable_udp: StrictBool = Field(default=False, alias="disableUdpConnections")
+    settings: Annotated[tuple[AdvancedSetting, ...], at_most(100)] = Field(
+        default=(), alias="advancedSettings"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, document: Document) -> Document:
+        """Leave out empty properties, so that of two names of a property the one with a value counts."""
+        return {key: value for key, value in document.items() if value or key not in _EMPTY_IS_UNSET}
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        count = len(self.routes_include) + len(self.routes_exclude)
+        if count > _MOST_RULES:
+            raise PropertyError(
+                text(
+                    "together with the rules to exclude, more than {most} are not allowed", most=_MOST_RULES
+                ),
+                text("merge neighbouring ranges."),
+                field="routeIncludes",
+                value=f"{count} rules",
+            )
+        return self
+
+    @property
+    def default_domain_suffix(self) -> str:
+        """One or more domains, separated by spaces for ocserv."""
+        return " ".join(self.default_domains)
+
+    @property
+    def advanced_settings(self) -> Mapping[str, str]:
+        """Those with an effect; the last value of a name is used."""
+        return {item.name: item.value for item in self.settings if item.has_effect}
 
     @property
     def tunnels_ipv6(self) -> bool:
         """Whether IPv6 belongs in the tunnel: all traffic does, or a rule includes some of it."""
         return not self.routes_include or any(isinstance(rule, IPv6Network) for rule in self.routes_include)
 
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is valid, but has no effect or not the one that it seems to have."""
+        includes, servers = self.routes_include, self.dns_servers
+        return (
+            *_without_effect(self.settings),
+            *_inside_a_rule(self.network, self.ipv6_network, includes),
+            *_unreachable(servers, includes, self.routes_exclude),
+            *_of_one_family(self.ipv6_network, servers, includes),
+        )
+
     @classmethod
     def from_wire(cls, document: Document) -> Self:
-        """Validate a microsoftTunnelConfiguration in Graph's format (camelCase).
+        """Validate a configuration. Raises TenantError `configuration-invalid` with its first refusal."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise _configuration_invalid(refusals(error)[0]) from error
 
-        Raises PropertyError `configuration-invalid` with the property, its value and what to do.
-        """
-        includes = _includes(document)
-        excludes = fields.items(document, ("routeExcludes", "routesExclude"), fields.route)
-        if (count := len(includes) + len(excludes)) > _MOST_RULES:
-            raise invalid(
-                _INCLUDES[0],
-                f"{count} rules",
-                f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
-                text("merge neighbouring ranges."),
+
+class Refusal(NamedTuple):
+    """Why a value is refused, and how to fix it; `path` leads to it and is empty for the whole."""
+
+    path: tuple[int | str, ...]
+    field: str
+    value: object
+    reason: str
+    advice: str
+
+
+def refusals(error: ValidationError) -> list[Refusal]:
+    """Return everything for which pydantic refuses a server configuration."""
+    found = []
+    for item in error.errors(include_url=False):
+        path, value = item["loc"], "" if item["type"] == "missing" else item["input"]
+        problem = item.get("ctx", {}).get("error") or _TYPES.get(item["type"], _OTHERWISE_INVALID)
+        field = problem.field or str(path[0])
+        shown = value if problem.value is None else problem.value
+        found.append(Refusal(path, field, shown, problem.reason, problem.advice))
+    return found
+
+
+_NOT_A_PORT: Final = PropertyError(
+    text("it is not a port"), text("write a number from 1 to 65535, usually 443.")
+)
+_OTHERWISE_INVALID: Final = PropertyError(text("it is not valid here"), text("correct it."))
+_TYPES: Final[Mapping[str, PropertyError]] = {
+    "missing": PropertyError(
+        text("devices need an address range"), text("enter one, such as 169.254.0.0/16.")
+    ),
+    "bool_type": PropertyError(text("it is neither true nor false"), text("switch it on or off.")),
+    "tuple_type": PropertyError(text("it is not a list"), text("write a list.")),
+    "model_type": PropertyError(text("it is not a name with a value"), text("write both.")),
+    "int_type": _NOT_A_PORT,
+    "greater_than_equal": _NOT_A_PORT,
+    "less_than_equal": _NOT_A_PORT,
+}
+"""What is wrong where pydantic itself refuses a value, by the type of its error."""
+
+
+_PLACE: Final = "Tenant administration > Microsoft Tunnel Gateway > Server configurations"
+# Names of the settings in the admin center; the others can be set through Graph only.
+_LABELS: Final[Mapping[str, str]] = {
+    "displayName": text("Name"),
+    "description": text("Description"),
+    "network": text("IP address range"),
+    "listenPort": text("Server port"),
+    "dnsServers": text("DNS servers"),
+    "defaultDomainSuffix": text("DNS suffix search"),
+    "disableUdpConnections": text("Disable UDP Connections"),
+    "routeIncludes": text("IP ranges to include"),
+    "routeExcludes": text("IP ranges to exclude"),
+}
+
+
+def _configuration_invalid(refusal: Refusal) -> TenantError:
+    label = _LABELS.get(refusal.field)
+    place = (
+        text("In the admin center, under {place}, change “{label}”", place=_PLACE, label=label)
+        if label
+        else text("With Microsoft Graph, change {field}", field=refusal.field)
+    )
+    return TenantError(
+        "configuration-invalid",
+        "the server configuration has {field} = {value}: {reason}",
+        hint="{place}: {advice}",
+        field=refusal.field,
+        value=quoted(refusal.value),
+        reason=refusal.reason,
+        place=place,
+        advice=refusal.advice,
+    )
+
+
+def _without_effect(settings: Iterable[AdvancedSetting]) -> Iterator[Problem]:
+    """A warning for each advanced setting that is not supported, or of which a later value is used."""
+    names = set()
+    for item in settings:
+        if not item.has_effect:
+            yield warning(
+                "advanced-setting-ignored",
+                "the advanced setting {name} of the server configuration has no effect",
+                hint="Remove it, or use one of: {supported}.",
+                name=quoted(item.name),
+                supported=", ".join(sorted({*NUMBERS, *SWITCHES})),
             )
-        # Generous limits; ocserv keeps each server in memory for every session.
-        servers = fields.items(document, ("dnsServers",), fields.address, most=32)
-        advanced, ignored = read_advanced(_pairs(document))
-        network, ipv6_network = _network(document), _ipv6_network(document)
-        return cls(
-            policy_id=fields.text_of(document, "id"),
-            display_name=fields.text_of(document, "displayName"),
-            description=fields.prose(document, "description"),
-            network=network,
-            ipv6_network=ipv6_network,
-            dns_servers=servers,
-            default_domain_suffix=_suffix(document),
-            split_dns=fields.items(document, ("splitDNS",), fields.domain, most=500),
-            routes_include=includes,
-            routes_exclude=excludes,
-            listen_port=fields.port(document, "listenPort", DEFAULT_PORT),
-            disable_udp=fields.flag(document, "disableUdpConnections"),
-            advanced_settings=tuple(advanced.items()),
-            warnings=(
-                *ignored,
-                *_inside_a_rule(network, ipv6_network, includes),
-                *_unreachable(servers, includes, excludes),
-                *_of_one_family(ipv6_network, servers, includes),
-            ),
-        )
-
-
-def _network(document: Document) -> IPv4Network:
-    field = "network"
-    value = fields.text_of(document, field)
-    if not value:
-        raise invalid(field, value, "devices need an address range", "enter one, such as 169.254.0.0/16.")
-    found = fields.network(field, value)
-    if not isinstance(found, IPv4Network):
-        raise invalid(field, value, "it is not an IPv4 network", "write one, such as 169.254.0.0/16.")
-    address = found.network_address
-    if address.is_unspecified or address.is_loopback or address.is_multicast:
-        raise invalid(field, value, "devices cannot have such addresses", "write a private range.")
-    if found.prefixlen > _LONGEST_PREFIX:
-        raise invalid(field, value, "it is too small", f"write a range of /{_LONGEST_PREFIX} or larger.")
-    return found
-
-
-def _ipv6_network(document: Document) -> IPv6Network | None:
-    field = "ipv6Network"
-    value = fields.text_of(document, field)
-    if not value:
-        return None
-    found = fields.network(field, value)
-    if not isinstance(found, IPv6Network) or any(map(found.overlaps, map(IPv6Network, _NOT_FOR_DEVICES))):
-        raise invalid(
-            field, value, "it is not an IPv6 network for devices", "write one, such as fd00:1::/64."
-        )
-    if found.overlaps(OWN_NETWORKS):
-        raise invalid(
-            field, value, f"the gateway uses {OWN_NETWORKS} itself", "write another, such as fd00:1::/64."
-        )
-    if found.prefixlen > _LONGEST_PREFIX_6:
-        raise invalid(field, value, "it is too small", f"write a range of /{_LONGEST_PREFIX_6} or larger.")
-    return found
-
-
-def _includes(document: Document) -> tuple[Network, ...]:
-    """The rules to include; "default" alone means none."""
-    for field in _INCLUDES:
-        value = document.get(field)
-        if value:
-            everything = isinstance(value, list | tuple) and list(value) == [EVERYTHING]
-            return () if everything else fields.items(document, (field,), fields.route)
-    return ()
-
-
-def _suffix(document: Document) -> str:
-    """One or more domains, separated by spaces for ocserv."""
-    field = "defaultDomainSuffix"
-    value = fields.text_of(document, field)
-    if len(value) > _LONGEST_SUFFIX:
-        raise invalid(field, value, "it is too long", f"write at most {_LONGEST_SUFFIX} characters.")
-    return " ".join(fields.domain(field, name) for name in value.replace(",", " ").split())
-
-
-def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
-    field = "advancedSettings"
-    entries = document.get(field)
-    if not entries:
-        return ()
-    if not isinstance(entries, list | tuple) or not all(isinstance(entry, dict) for entry in entries):
-        raise invalid(field, entries, "it is not a list of names and values", "write such a list.")
-    if len(entries) > _MOST_SETTINGS:
-        found = f"{len(entries)} settings"
-        raise invalid(field, found, "it is too long", f"write at most {_MOST_SETTINGS} settings.")
-    return tuple((fields.text_of(entry, "name"), fields.text_of(entry, "value")) for entry in entries)
+        elif item.name in names:
+            yield warning(
+                "advanced-setting-repeated",
+                "the server configuration has the advanced setting {name} more than once; the last "
+                "value is used",
+                hint="Remove the others with Microsoft Graph.",
+                name=item.name,
+            )
+        names.add(item.name)
 
 
 def _unreachable(

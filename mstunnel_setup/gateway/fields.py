@@ -1,182 +1,70 @@
-"""Readers of single properties of a server configuration, which refuse invalid values.
+"""The types of the properties of a server configuration.
 
 The values end up in `ocserv.conf`, a line-oriented file, so each one is parsed and formatted again: no text
-of the tenant is copied there.
+of the tenant is copied there. Each function here reads one value and raises PropertyError for an invalid one.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
-from mstunnel_setup.base.errors import TenantError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.text import quoted, text
+from mstunnel_setup.base.text import text
 
 
-class PropertyError(TenantError):
-    """An invalid property of a server configuration: why, and how to fix it."""
+class PropertyError(ValueError):
+    """An invalid value of a property: why, and how to fix it.
 
-    reason = ""
-    advice = ""
+    `field` and `value` are set where they are not the property and the value that pydantic validates.
+    """
+
+    def __init__(self, reason: str, advice: str, *, field: str = "", value: object = None) -> None:
+        super().__init__(reason)
+        self.reason, self.advice = reason, advice
+        self.field, self.value = field, value
 
 
-Document = Mapping[str, object]
-Network = IPv4Network | IPv6Network
+Network: TypeAlias = IPv4Network | IPv6Network
 Item = TypeVar("Item")
 
-_PLACE: Final = "Tenant administration > Microsoft Tunnel Gateway > Server configurations"
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
     r"(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*"
 )
 _CIDR: Final = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
-_PORTS: Final = range(1, 65536)
-
-# Names of the settings in the admin center; the others can be set through Graph only.
-_LABELS: Final[Mapping[str, str]] = {
-    "displayName": text("Name"),
-    "description": text("Description"),
-    "network": text("IP address range"),
-    "listenPort": text("Server port"),
-    "dnsServers": text("DNS servers"),
-    "defaultDomainSuffix": text("DNS suffix search"),
-    "disableUdpConnections": text("Disable UDP Connections"),
-    "routeIncludes": text("IP ranges to include"),
-    "routeExcludes": text("IP ranges to exclude"),
-}
 
 
-def invalid(field: str, value: object, reason: str, advice: str) -> PropertyError:
-    """The error for an invalid property: its name and value, why, and how to fix it."""
-    label = _LABELS.get(field)
-    place = (
-        text("In the admin center, under {place}, change “{label}”", place=_PLACE, label=label)
-        if label
-        else text("With Microsoft Graph, change {field}", field=field)
-    )
-    error = PropertyError(
-        "configuration-invalid",
-        "the server configuration has {field} = {value}: {reason}",
-        hint="{place}: {advice}",
-        field=field,
-        value=quoted(value),
-        reason=reason,
-        place=place,
-        advice=advice,
-    )
-    error.reason, error.advice = reason, advice
-    return error
+def one_line(value: object) -> str:
+    """Return a text without control characters, stripped."""
+    line = _text(value)
+    if any(map(_breaks_lines, line)):
+        raise PropertyError(
+            text("it contains control characters or line breaks"), text("write it on one line.")
+        )
+    return line.strip()
 
 
-def text_of(document: Document, field: str) -> str:
-    """A string property without control characters, stripped; empty when it is not set."""
-    value = document.get(field)
-    return "" if value is None else _line(field, value)
+def joined_lines(value: object) -> str:
+    """Return a text that may have several lines as one; for JSON files only."""
+    return " ".join("".join(" " if _breaks_lines(c) else c for c in _text(value)).split())
 
 
-def prose(document: Document, field: str) -> str:
-    """A string property that may have several lines, which are joined; for JSON files only."""
-    value = document.get(field)
-    if value is None:
-        return ""
+def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise invalid(field, value, "it is not a text", "write a text.")
-    return " ".join("".join(" " if _breaks_lines(c) else c for c in value).split())
-
-
-def flag(document: Document, field: str) -> bool:
-    """A boolean property; false when it is not set."""
-    value = document.get(field)
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise invalid(field, value, "it is neither true nor false", "switch it on or off.")
+        raise PropertyError(text("it is not a text"), text("write a text."))
     return value
-
-
-def port(document: Document, field: str, default: int) -> int:
-    """A TCP and UDP port; `default` when it is not set."""
-    value = document.get(field)
-    if value is None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or value not in _PORTS:
-        raise invalid(field, value, "it is not a port", "write a number from 1 to 65535, usually 443.")
-    return value
-
-
-def items(
-    document: Document, fields: Iterable[str], read: Callable[[str, str], Item], most: int | None = None
-) -> tuple[Item, ...]:
-    """A list property of at most `most` entries, every entry read by `read(field, entry)`.
-
-    `fields` are the names it may have, the preferred one first; the first that is not empty is used.
-    """
-    for field in fields:
-        value = document.get(field)
-        if not value:
-            continue
-        if not isinstance(value, list | tuple):
-            raise invalid(field, value, "it is not a list", "write a list.")
-        if most is not None and len(value) > most:
-            found = f"{len(value)} entries"
-            raise invalid(field, found, "it is too long", f"write at most {most} entries.")
-        return tuple(dict.fromkeys(read(field, _line(field, entry)) for entry in value))
-    return ()
-
-
-def network(field: str, value: str) -> Network:
-    """An IPv4 or IPv6 network in CIDR form; host bits are cleared."""
-    try:
-        if _CIDR.fullmatch(value):
-            return ip_network(value, strict=False)
-    except ValueError:
-        pass
-    raise invalid(
-        field, value, "it is not a network in CIDR form", "write address/prefix length, such as 10.1.0.0/16."
-    )
-
-
-def route(field: str, value: str) -> Network:
-    """A split tunnelling rule: a network, but not the one for all addresses."""
-    found = network(field, value)
-    if found.network_address.is_unspecified:
-        raise invalid(
-            field,
-            value,
-            "ranges that start at the zero address are not allowed as rules",
-            "remove it; without rules to include, all traffic goes through the tunnel.",
-        )
-    return found
-
-
-def address(field: str, value: str) -> str:
-    """An IP address of one host, in its usual spelling."""
-    try:
-        # A zone after % is free text and has no meaning on another machine.
-        found = None if "%" in value else ip_address(value)
-    except ValueError:
-        found = None
-    if found is None or found.is_unspecified or found.is_multicast:
-        raise invalid(
-            field, value, "it is not the IP address of a server", "write an address such as 10.1.0.53."
-        )
-    return str(found)
-
-
-def domain(field: str, value: str) -> str:
-    """A domain name in ASCII form, without a final dot."""
-    name = value.removesuffix(".")
-    if not _DOMAIN.fullmatch(name):
-        raise invalid(
-            field,
-            value,
-            "it is not a domain name",
-            "write a name such as corp.contoso.com; names with other letters in their xn-- form.",
-        )
-    return name
 
 
 def _breaks_lines(character: str) -> bool:
@@ -184,12 +72,81 @@ def _breaks_lines(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
 
 
-def _line(field: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise invalid(field, value, "it is not a text", "write a text.")
-    if any(map(_breaks_lines, value)):
-        raise invalid(field, value, "it contains control characters or line breaks", "write it on one line.")
-    return value.strip()
+def network(value: str) -> Network:
+    """Return an IPv4 or IPv6 network in CIDR form; host bits are cleared."""
+    try:
+        if _CIDR.fullmatch(value):
+            return ip_network(value, strict=False)
+    except ValueError:
+        pass
+    raise PropertyError(
+        text("it is not a network in CIDR form"),
+        text("write address/prefix length, such as 10.1.0.0/16."),
+    )
+
+
+def route(value: str) -> Network:
+    """Return a split tunnelling rule: a network, but not the one for all addresses."""
+    found = network(value)
+    if found.network_address.is_unspecified:
+        raise PropertyError(
+            text("ranges that start at the zero address are not allowed as rules"),
+            text("remove it; without rules to include, all traffic goes through the tunnel."),
+        )
+    return found
+
+
+def address(value: str) -> str:
+    """Return the IP address of one host, in its usual spelling."""
+    try:
+        # A zone after % is free text and has no meaning on another machine.
+        found = None if "%" in value else ip_address(value)
+    except ValueError:
+        found = None
+    if found is None or found.is_unspecified or found.is_multicast:
+        raise PropertyError(
+            text("it is not the IP address of a server"), text("write an address such as 10.1.0.53.")
+        )
+    return str(found)
+
+
+def domain(value: str) -> str:
+    """Return a domain name in ASCII form, without a final dot."""
+    name = value.removesuffix(".")
+    if not _DOMAIN.fullmatch(name):
+        raise PropertyError(
+            text("it is not a domain name"),
+            text("write a name such as corp.contoso.com; names with other letters in their xn-- form."),
+        )
+    return name
+
+
+def at_most(most: int) -> BeforeValidator:
+    """Refuse a list of more than `most` entries, before any entry is read."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple) and len(value) > most:
+            raise PropertyError(
+                text("it is too long"),
+                text("write at most {most} entries.", most=most),
+                value=f"{len(value)} entries",
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
+def _without_repetitions(entries: tuple[Item, ...]) -> tuple[Item, ...]:
+    return tuple(dict.fromkeys(entries))
+
+
+# The last validator in front of a type runs first: a value is one line before it is anything else.
+Line: TypeAlias = Annotated[str, BeforeValidator(one_line)]
+Prose: TypeAlias = Annotated[str, BeforeValidator(joined_lines)]
+Address: TypeAlias = Annotated[str, BeforeValidator(address), BeforeValidator(one_line)]
+Domain: TypeAlias = Annotated[str, BeforeValidator(domain), BeforeValidator(one_line)]
+Route: TypeAlias = Annotated[Network, BeforeValidator(route), BeforeValidator(one_line)]
+Distinct: TypeAlias = Annotated[tuple[Item, ...], AfterValidator(_without_repetitions)]
 
 
 _LARGEST: Final = 2**31 - 1
@@ -220,51 +177,51 @@ SWITCHES: Final = frozenset(
     )
 )
 """Settings that are true or false."""
+_WORDS: Final = {"true": "true", "yes": "true", "false": "false", "no": "false"}
 
 
-def read_advanced(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], tuple[Problem, ...]]:
-    """The settings that are passed on, by name, and a warning for each that is not.
+class Properties(BaseModel, frozen=True, extra="ignore", defer_build=True):
+    """An object in Graph's format, where null means that a property is not set."""
 
-    The last value of a name is used. Raises PropertyError for an invalid value.
-    """
-    settings: dict[str, str] = {}
-    warnings: list[Problem] = []
-    for name, value in pairs:
-        if name not in NUMBERS and name not in SWITCHES:
-            supported = ", ".join(sorted({*NUMBERS, *SWITCHES}))
-            warnings.append(
-                warning(
-                    "advanced-setting-ignored",
-                    "the advanced setting {name} of the server configuration has no effect",
-                    hint="Remove it, or use one of: {supported}.",
-                    name=quoted(name),
-                    supported=supported,
-                )
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, document: object) -> object:
+        if not isinstance(document, Mapping):
+            return document
+        return {name: value for name, value in document.items() if value is not None}
+
+
+class AdvancedSetting(Properties, frozen=True):
+    """A setting by its ocserv name. The value of one that has no effect may be anything on one line."""
+
+    name: Line = ""
+    value: Line = Field(default="", validate_default=True)
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it is written into `ocserv.conf`."""
+        return self.name in NUMBERS or self.name in SWITCHES
+
+    @field_validator("value")
+    @classmethod
+    def _usual_spelling(cls, value: str, info: ValidationInfo) -> str:
+        name = info.data.get("name", "")
+        field = f"advancedSettings {name}"
+        if name in SWITCHES:
+            if value.lower() in _WORDS:
+                return _WORDS[value.lower()]
+            raise PropertyError(
+                text("it is neither true nor false"), text("write true or false."), field=field
             )
-            continue
-        if name in settings:
-            warnings.append(
-                warning(
-                    "advanced-setting-repeated",
-                    "the server configuration has the advanced setting {name} more than once; the last "
-                    "value is used",
-                    hint="Remove the others with Microsoft Graph.",
-                    name=name,
-                )
+        if name in NUMBERS:
+            allowed, number = NUMBERS[name], whole_number(value, len(str(_LARGEST)))
+            if number is not None and number in allowed:
+                return str(number)
+            raise PropertyError(
+                text("it is not a number in the allowed range"),
+                text(
+                    "write a whole number from {first} to {last}.", first=allowed.start, last=allowed.stop - 1
+                ),
+                field=field,
             )
-        settings[name] = _advanced(name, value)
-    return dict(sorted(settings.items())), tuple(warnings)
-
-
-def _advanced(name: str, value: str) -> str:
-    field = f"advancedSettings {name}"
-    if name in SWITCHES:
-        words = {"true": "true", "yes": "true", "false": "false", "no": "false"}
-        if value.lower() in words:
-            return words[value.lower()]
-        raise invalid(field, value, "it is neither true nor false", "write true or false.")
-    allowed, number = NUMBERS[name], whole_number(value, len(str(_LARGEST)))
-    if number is not None and number in allowed:
-        return str(number)
-    advice = f"write a whole number from {allowed.start} to {allowed.stop - 1}."
-    raise invalid(field, value, "it is not a number in the allowed range", advice)
+        return value

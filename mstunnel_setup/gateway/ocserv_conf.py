@@ -94,7 +94,7 @@ def ocserv_conf(
         device_authority=DEVICE_AUTHORITY,
         device_revocations=DEVICE_REVOCATIONS,
         dead_end_network=DEAD_END_NETWORK,
-        settings=sorted({**_DEFAULTS, **dict(configuration.advanced_settings)}.items()),
+        settings=sorted({**_DEFAULTS, **configuration.advanced_settings}.items()),
     )
 
 

@@ -5,7 +5,7 @@ The gateway's container notices a new `ocserv.conf`, tests it with ocserv, and r
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from mstunnel_setup.base import paths
@@ -59,7 +59,9 @@ def render(
     gateway stays there, and `admin-settings.json` has the wanted port.
     """
     waiting = port_waiting(configuration.listen_port, open_port)
-    served = configuration if open_port is None else replace(configuration, listen_port=open_port)
+    served = (
+        configuration if open_port is None else configuration.model_copy(update={"listen_port": open_port})
+    )
     return RenderedConfiguration(
         admin_settings(configuration), ocserv_conf(served, options, level), configuration.warnings, waiting
     )

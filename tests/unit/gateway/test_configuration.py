@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from mstunnel_setup.base.errors import ExitCode, TenantError
-from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.configuration import ServerConfiguration, refusals
 from mstunnel_setup.gateway.ocserv_conf import debug_level, ocserv_conf
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import admin_settings
 from tests.cases import every
+from tests.refusals import refused
 
 CASES = {
     path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("configurations/*.json")
@@ -68,3 +70,34 @@ def test_the_hint_leads_to_the_setting_in_the_admin_center() -> None:
         "Server configurations, change “IP ranges to include”: "
         "write address/prefix length, such as 10.1.0.0/16."
     )
+
+
+@every("field", ["routeIncludes", "routesInclude", "routeExcludes", "dnsServers", "splitDNS"])
+def test_too_many_entries_are_refused_unread(field: str) -> None:
+    with refused(TenantError, "configuration-invalid", match="60000 entries"):
+        ServerConfiguration.from_wire({"network": "10.0.0.0/8", field: ["x"] * 60_000})
+
+
+@every("value", [{"name": "mtu"}, {"name": "mtu", "value": None}, {"name": "compression", "value": ""}])
+def test_a_setting_without_a_value_is_refused(value: dict[str, str | None]) -> None:
+    with refused(TenantError, "configuration-invalid", match=str(value["name"])):
+        ServerConfiguration.from_wire({"network": "10.0.0.0/8", "advancedSettings": [value]})
+
+
+def test_names_of_python_are_no_properties() -> None:
+    plain = {"network": "10.0.0.0/8"}
+    python = {"listen_port": 1, "routes_include": ["10.1.0.0/16"], "disable_udp": True, "settings": ["x"]}
+    assert ServerConfiguration.from_wire({**plain, **python}) == ServerConfiguration.from_wire(plain)
+
+
+def test_all_that_is_wrong_is_found_at_once() -> None:
+    document = {"network": "10.0.0.0/31", "routeIncludes": ["a", "10.1.0.0/16", 5], "listenPort": True}
+    with pytest.raises(ValidationError) as caught:
+        ServerConfiguration.model_validate(document)
+
+    assert [(item.path, item.value, str(item.reason)) for item in refusals(caught.value)] == [
+        (("network",), "10.0.0.0/31", "it is too small"),
+        (("routeIncludes", 0), "a", "it is not a network in CIDR form"),
+        (("routeIncludes", 2), 5, "it is not a text"),
+        (("listenPort",), True, "it is not a port"),
+    ]

@@ -157,7 +157,7 @@ def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_pat
     pruned = admin("apply", directory, *PRUNE, "--yes")
     kinds = ("site", "site", "configuration")
     assert [change[:2] for change in pruned.changes] == [("delete", kind) for kind in kinds]
-    assert [item["displayName"] for item in admin("site", "list").data["sites"]] == ["Oslo"]
+    assert [item["displayName"] for item in admin("site", "list").data["objects"]] == ["Oslo"]
 
 
 def test_prune_leaves_a_configuration_that_a_site_uses_which_stays(admin: MstAdmin, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_profile_gets_the_new_port_of_a_configuration_that_its_site_names_by_i
     admin: MstAdmin, tmp_path: Path
 ) -> None:
     assert admin("apply", declare(tmp_path, DECLARED)).code == 0
-    second = admin("config", "show", "Second").data["configuration"]["id"]
+    second = admin("config", "show", "Second").data["object"]["id"]
     text = DECLARED.replace("configuration: Second", f"configuration: {second}")
     text = text.replace("session_timeout: 1800", "session_timeout: 1800\n    listen_port: 8443")
     profiles = (

@@ -20,15 +20,15 @@ def test_a_configuration_lives(admin: MstAdmin) -> None:
         "--corporate-network", "10.1.0.0/16",
     )  # fmt: skip
     assert (created.code, created.status, created.codes()) == (0, "changed", [])
-    assert created.data["configuration"]["listenPort"] == 8443
-    assert created.data["configuration"]["advancedSettings"] == [{"name": "session-timeout", "value": "1800"}]
+    assert created.data["object"]["listenPort"] == 8443
+    assert created.data["object"]["advancedSettings"] == [{"name": "session-timeout", "value": "1800"}]
     again = admin("config", "create", "new", "--network", "10.20.0.0/16")
     assert (again.code, again.codes("errors")) == (ExitCode.TENANT, ["name-taken"])
     changed = admin("config", "update", "New", "--include", "", "--dns-suffix", "corp.lab.example")
     assert changed.status == "changed"
     assert changed.data["change"]["after"] == {"defaultDomainSuffix": "corp.lab.example", "routeIncludes": []}
     assert admin("config", "update", "New", "--dns-suffix", "corp.lab.example").status == "unchanged"
-    shown = admin("config", "show", "New").data["configuration"]
+    shown = admin("config", "show", "New").data["object"]
     assert (shown["routesInclude"], shown["defaultDomainSuffix"]) == ([], "corp.lab.example")
     assert admin("config", "update", shown["id"], "--name", "Newer").status == "changed"
     assert admin("config", "delete", "Newer").codes("errors") == ["not-confirmed"]
@@ -55,7 +55,7 @@ def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
     assert all(item["hint"].count(". ") < 2 for item in refused.envelope["errors"])
     own = admin("config", "create", "Bad", "--network", "10.0.0.0/8", "--corporate-network", "office")
     assert (own.code, own.codes("errors")) == (ExitCode.USAGE, ["corporate-network-invalid"])
-    names = [item["displayName"] for item in admin("config", "list").data["configurations"]]
+    names = [item["displayName"] for item in admin("config", "list").data["objects"]]
     assert names == ["Main", "Zweite: 2"]
 
 
@@ -85,13 +85,13 @@ def test_a_site_lives(admin: MstAdmin) -> None:
     )  # fmt: skip
     assert (created.code, created.status) == (0, "changed"), created.message
     assert set(created.codes()) == {"public-address-private", "window-offset-fixed"}
-    site = created.data["site"]
+    site = created.data["object"]
     assert (site["upgradeWindowStartTime"], site["upgradeWindowUtcOffsetInMinutes"]) == ("22:00:00", -300)
     assert site["upgradeAutomatically"] is False
     moved = admin("site", "update", "Lima", "--configuration", "Zweite: 2", "--window", "")
     assert moved.data["change"]["before"]["configuration"] == "Main"
     assert admin("site", "update", "Lima", "--configuration", "zweite: 2").status == "unchanged"
-    shown = admin("site", "show", "Lima").data["site"]
+    shown = admin("site", "show", "Lima").data["object"]
     assert (shown["displayName"], shown["description"]) == ("Lima", "Data center South")
     assert shown["microsoftTunnelConfiguration"]["displayName"] == "Zweite: 2"
     assert shown["upgradeWindowStartTime"] is None
@@ -102,7 +102,7 @@ def test_a_site_lives(admin: MstAdmin) -> None:
     assert admin("site", "request-upgrade", "Lima").codes("errors") == ["not-confirmed"]
     assert admin("site", "request-upgrade", "Lima", "--yes").status == "changed"
     assert admin("site", "delete", "Lima", "--yes").status == "changed"
-    assert len(admin("site", "list").data["sites"]) == 2
+    assert len(admin("site", "list").data["objects"]) == 2
 
 
 def test_of_a_maintenance_window_what_is_not_given_stays(admin: MstAdmin) -> None:
@@ -139,7 +139,7 @@ def test_blanks_around_a_name_make_no_other_object(admin: MstAdmin) -> None:
     taken = admin("site", "create", " Berlin", "--public-address", "203.0.113.9", "--configuration", "Main")
     assert taken.codes("errors") == ["name-taken"]
     created = admin("config", "create", " Spaced ", "--network", "10.20.0.0/16")
-    assert created.data["configuration"]["displayName"] == "Spaced"
+    assert created.data["object"]["displayName"] == "Spaced"
     assert admin("config", "delete", "Spaced", "--yes").status == "changed"
 
 
@@ -162,14 +162,14 @@ def test_values_of_a_site_are_listed_one_by_one(admin: MstAdmin) -> None:
 
 
 def test_servers_are_made_by_installing(admin: MstAdmin) -> None:
-    assert admin("server", "list", "--site", "Berlin").data == {"servers": []}
+    assert admin("server", "list", "--site", "Berlin").data == {"objects": []}
     assert admin("server", "create").codes("errors") == ["server-not-installed"]
     unknown = admin("server", "delete", "gw1", "--site", "Berlin", "--yes")
     assert unknown.codes("errors") == ["name-unknown"]
 
 
 def test_a_server_gets_a_name_that_no_other_of_its_site_has(admin: MstAdmin) -> None:
-    site = admin("site", "show", "Berlin").data["site"]["id"]
+    site = admin("site", "show", "Berlin").data["object"]["id"]
     for name in ("gw1", "gw2"):
         admin.tenant.graph().create_server(site, name, DeploymentMode.STANDALONE_ROOTFUL)
     update = ("server", "update", "gw1", "--site", "Berlin", "--name")
@@ -195,7 +195,7 @@ def test_a_threshold_that_is_created_can_be_changed_and_deleted(admin: MstAdmin)
 def test_thresholds_change_and_are_restored(admin: MstAdmin) -> None:
     assert admin("threshold", "update", "cpuUsage", "--unhealthy", "90").status == "changed"
     assert admin("threshold", "update", "cpuUsage", "--unhealthy", "90").status == "unchanged"
-    assert admin("threshold", "show", "cpuUsage").data["threshold"]["unhealthyThreshold"] == 90
+    assert admin("threshold", "show", "cpuUsage").data["object"]["unhealthyThreshold"] == 90
     assert admin("threshold", "update", "cpuUsage", "--healthy", "90").codes("errors") == ["thresholds-equal"]
     assert admin("threshold", "update", "cpuUsage", "--default").status == "changed"
     assert admin("threshold", "delete", "latency", "--yes").status == "changed"

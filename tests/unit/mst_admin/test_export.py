@@ -26,19 +26,19 @@ def _tenant(admin: MstAdmin) -> dict[str, Any]:
         return {name: value for name, value in document.items() if name not in FLEETING}
 
     found: dict[str, Any] = {
-        "thresholds": admin("threshold", "list").data["thresholds"],
-        "configurations": [own(item) for item in admin("config", "list").data["configurations"]],
+        "thresholds": admin("threshold", "list").data["objects"],
+        "configurations": [own(item) for item in admin("config", "list").data["objects"]],
     }
-    sites = {item["id"]: item["displayName"] for item in admin("site", "list").data["sites"]}
+    sites = {item["id"]: item["displayName"] for item in admin("site", "list").data["objects"]}
     for name in sites.values():
-        site = own(admin("site", "show", name).data["site"])
+        site = own(admin("site", "show", name).data["object"])
         site["microsoftTunnelConfiguration"] = site["microsoftTunnelConfiguration"]["displayName"]
         found[name] = site
     for name in ("Per-app tunnel", "Android"):
         shown = admin("profile", "show", name).data
         targets = [item["target"] for item in shown["assignments"]]
-        site_name = sites[shown["profile"]["microsoftTunnelSiteId"]]
-        found[name] = {**own(shown["profile"]), "microsoftTunnelSiteId": site_name, "targets": targets}
+        site_name = sites[shown["object"]["microsoftTunnelSiteId"]]
+        found[name] = {**own(shown["object"]), "microsoftTunnelSiteId": site_name, "targets": targets}
     for kind, names in SHOWN.items():
         found |= {name: admin(kind, "show", name).data["declared"] for name in names}
     return found

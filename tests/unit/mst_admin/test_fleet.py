@@ -286,7 +286,7 @@ def test_a_name_that_two_sites_use_needs_its_site(admin: MstAdmin) -> None:
 
 
 def test_server_list_needs_no_site(admin: MstAdmin) -> None:
-    listed = admin("server", "list").data["servers"]
+    listed = admin("server", "list").data["objects"]
     assert [(item["site"]["displayName"], item["displayName"]) for item in listed][1:3] == [
         ("Berlin", "gw1"),
         ("Berlin", "gw2"),

@@ -76,7 +76,7 @@ def exported(foreign: MstAdmin, tmp_path: Path) -> Path:
 
 def _shown(admin: MstAdmin, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     data = admin("profile", "show", name).data
-    return data["profile"], [item["target"] for item in data["assignments"]]
+    return data["object"], [item["target"] for item in data["assignments"]]
 
 
 def test_what_was_exported_is_no_change(foreign: MstAdmin, exported: Path) -> None:

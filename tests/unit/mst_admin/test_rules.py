@@ -80,6 +80,44 @@ def test_a_value_is_accepted_or_refused(case: dict[str, Any]) -> None:
     assert case.get("says", "") in " ".join(f"{item.message!s} {item.hint!s}" for item in findings)
 
 
+def test_all_that_is_wrong_is_found_at_once() -> None:
+    wrong = {
+        "network": "10.0.0.0/31",
+        "dns_servers": ("10.1.0.53", "dns.contoso.com", "0.0.0.0"),
+        "route_includes": ("default", "10.1.0.0/16"),
+        "route_excludes": ("255.255.0.0",),
+        "listen_port": 0,
+        "session_timeout": 0,
+        "advanced_settings": {"Idle Timeout": "1", "mtu": "9", "dpd": "30", "compression": "maybe"},
+    }
+    assert [str(item.message) for item in judge_configuration(_configuration(wrong))] == [
+        "network is “10.0.0.0/31”: it is too small",
+        "dns_servers is “dns.contoso.com”: it is not the IP address of a server",
+        "dns_servers is “0.0.0.0”: it is not the IP address of a server",
+        "route_includes is “default”: it includes all traffic, so there must be no other rules",
+        "route_excludes is “255.255.0.0”: it is a mask, not a network",
+        "listen_port is “0”: it is not a port",
+        "advanced_settings.mtu is “9”: it is not a number in the allowed range",
+        "advanced_settings.compression is “maybe”: it is neither true nor false",
+        "advanced_settings has “Idle Timeout” = “1”: this is not a valid setting",
+        "session_timeout is “0”: out of range",
+    ]
+
+
+@every(
+    "values",
+    [
+        {"dns_servers": tuple(f"10.1.0.{number}" for number in range(1, 34))},
+        {"split_dns": tuple(f"d{number}.contoso.com" for number in range(501))},
+        {"advanced_settings": {f"x{number}": "1" for number in range(101)}},
+    ],
+)
+def test_a_list_longer_than_the_gateway_takes_is_found(values: dict[str, Any]) -> None:
+    (finding,) = judge_configuration(_configuration({"network": "169.254.0.0/16", **values}))
+    assert finding.fatal
+    assert "it is too long" in finding.message
+
+
 def _site_on_the_wire(declared: SiteObject) -> dict[str, Any]:
     """The body of a site, with the times of its window as they were written."""
     window = declared.upgrade_window

@@ -74,11 +74,11 @@ def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> No
         ("create", "app protection", "Phones (protection)"),
     ]
     assert admin("apply", directory, "--no-resolve").changes == []
-    policy = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"][0]
+    policy = admin("mam", "show", "Phones").data["object"]["policies"][0]
     values = {item["name"]: item["value"] for item in policy["customSettings"]}
     (entry,) = json.loads(values["com.microsoft.tunnel.trusted_root_certificates"])
     shown = admin("profile", "show", entry["id"]).data
-    assert shown["profile"]["@odata.type"] == IOS_ROOT
+    assert shown["object"]["@odata.type"] == IOS_ROOT
     assert shown["assignments"] == []
     root_file(tmp_path)
     renewed = admin("apply", directory, "--no-resolve")
@@ -100,7 +100,7 @@ def test_a_root_is_that_of_its_profile_however_it_is_spelled(
     assert admin("apply", str(tmp_path / "one"), "--no-resolve").code == 0
     assert [item.id for item in graph.objects(PROFILES, "iPhone (trusted root)")] == [root.id]
     assert admin("diff", str(tmp_path / "one"), "--no-resolve", *PRUNE_ALL).changes == []
-    graph.delete(PROFILES, admin("profile", "show", "iPhone").data["profile"]["id"])
+    graph.delete(PROFILES, admin("profile", "show", "iPhone").data["object"]["id"])
     assert "profile-not-declarable" in admin("export", str(tmp_path / "two")).codes()
     assert admin("diff", str(tmp_path / "two"), "--no-resolve").code == 0
 

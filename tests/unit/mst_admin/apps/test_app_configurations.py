@@ -55,8 +55,8 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
     assert admin("app-config", "create", file).codes("errors") == ["name-taken"]
     assert admin("app-config", "update", file).status == "unchanged"
     shown = admin("app-config", "show", "Defender on iPhones").data
-    assert shown["app_configuration"]["id"] == created.data["id"]
-    (setting,) = shown["app_configuration"]["settings"]
+    assert shown["object"]["id"] == created.data["id"]
+    (setting,) = shown["object"]["settings"]
     assert (setting["appConfigKey"], setting["appConfigKeyType"]) == ("TunnelOnly", "stringType")
     assert shown["declared"]["groups"] == [GROUP]
     text = IOS.replace("{TunnelOnly: true}", "{TunnelOnly: true, WebProtection: false}").replace(GROUP, OTHER)
@@ -64,7 +64,7 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
     (change,) = updated.data["changes"]
     assert set(change["after"]) == {"settings", "assignments"}
     assert admin("app-config", "lint", created.data["id"]).status == "ok"
-    listed = admin("app-config", "list").data["app_configurations"]
+    listed = admin("app-config", "list").data["objects"]
     assert [item["id"] for item in listed] == [created.data["id"]]
     assert admin("app-config", "delete", "Defender on iPhones").codes("errors") == ["not-confirmed"]
     assert admin("app-config", "delete", "Defender on iPhones", "--yes").status == "changed"
@@ -79,7 +79,7 @@ def test_declarations_are_planned_applied_and_found_in_order(admin: MstAdmin, tm
     assert planned.changes == [("create", "app configuration", name) for name in NAMES]
     assert admin("apply", directory).status == "changed"
     assert admin("apply", directory).changes == []
-    shown = admin("app-config", "show", "Defender in work profiles").data["app_configuration"]
+    shown = admin("app-config", "show", "Defender in work profiles").data["object"]
     assert shown["packageId"] == "app:com.microsoft.scmx"
     assert shown["permissionActions"][0]["action"] == "autoGrant"
     assert json.loads(base64.b64decode(shown["payloadJson"]))["managedProperty"] == [
@@ -87,7 +87,7 @@ def test_declarations_are_planned_applied_and_found_in_order(admin: MstAdmin, tm
         {"key": "vpn", "valueInteger": 0},
     ]
     managed = admin("app-config", "show", "Defender without enrolment").data
-    assert managed["app_configuration"]["id"].startswith("A_")
+    assert managed["object"]["id"].startswith("A_")
     assert managed["declared"]["settings"] == {"DefenderMAMConfigs": "1", "antiphishing": "0", "vpn": "0"}
     text = DECLARED.replace("{antiphishing: 0, vpn: 0}", "{antiphishing: 1, vpn: 1}").replace(
         "channel: managed-apps\n",
@@ -139,7 +139,7 @@ groups: [{GROUP}]
     pruned = admin("diff", none, "--prune", "app-configurations").changes
     assert ("delete", "app configuration", "Strict") in pruned
     assert ("delete", "app configuration", "Bookmarks") not in pruned
-    listed = [item["displayName"] for item in admin("app-config", "list").data["app_configurations"]]
+    listed = [item["displayName"] for item in admin("app-config", "list").data["objects"]]
     assert ("Strict" in listed, "Bookmarks" in listed) == (True, False)
     for name in ("Bookmarks", "Strict"):
         assert admin("app-config", "delete", name, "--yes").code == 0
@@ -194,7 +194,7 @@ def test_what_a_file_cannot_say_is_reported_and_stays(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:
     assert admin("app-config", "create", object_file(tmp_path, IOS)).code == 0
-    created = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
+    created = admin("app-config", "show", "Defender on iPhones").data["object"]
     token = {
         "appConfigKey": "user",
         "appConfigKeyType": "tokenType",
@@ -219,7 +219,7 @@ def test_what_a_file_cannot_say_is_reported_and_stays(
         tmp_path, IOS.replace("{TunnelOnly: true}", "{TunnelOnly: true, issupervised: 'x'}")
     )
     assert admin("app-config", "update", changed).status == "changed"
-    shown = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
+    shown = admin("app-config", "show", "Defender on iPhones").data["object"]
     assert [item["appConfigKey"] for item in shown["settings"]] == ["TunnelOnly", "issupervised", "user"]
     (assigned,) = graph.app_assignments(DEVICE_APP_CONFIGURATIONS, created["id"])
     assert assigned.target.model_dump(by_alias=True) == target
@@ -231,7 +231,7 @@ def test_settings_in_xml_stay_until_a_file_has_settings(
 ) -> None:
     file = object_file(tmp_path, IOS)
     assert admin("app-config", "create", file).code == 0
-    created = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
+    created = admin("app-config", "show", "Defender on iPhones").data["object"]
     xml = base64.b64encode(b"<dict><key>TunnelOnly</key><string>true</string></dict>").decode()
     entered = {"@odata.type": created["@odata.type"], "settings": None, "encodedSettingXml": xml}
     tenant.graph().update(DEVICE_APP_CONFIGURATIONS, created["id"], entered)
@@ -243,7 +243,7 @@ def test_settings_in_xml_stay_until_a_file_has_settings(
     (change,) = admin("app-config", "update", file).data["changes"]
     assert change["before"]["encodedSettingXml"] == xml
     assert change["after"]["encodedSettingXml"] is None
-    shown = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
+    shown = admin("app-config", "show", "Defender on iPhones").data["object"]
     assert shown["encodedSettingXml"] is None
     assert [item["appConfigKey"] for item in shown["settings"]] == ["TunnelOnly"]
     assert admin("app-config", "update", file).status == "unchanged"

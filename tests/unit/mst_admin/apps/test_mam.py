@@ -45,7 +45,7 @@ PRUNE = ("--prune", "app-configurations", "--prune", "profiles", "--prune", "mam
 
 
 def _settings(admin: MstAdmin, name: str) -> dict[str, str]:
-    policy = admin("mam", "show", name).data["mam_tunnel"]["policies"][0]
+    policy = admin("mam", "show", name).data["object"]["policies"][0]
     return {item["name"]: item["value"] for item in policy["customSettings"]}
 
 
@@ -63,9 +63,9 @@ def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
     assert admin("mam", "update", file).status == "unchanged"
     shown = admin("mam", "show", "Field").data
     assert (shown["declared"]["site"], shown["declared"]["strict_tunnel"]) == ("Berlin", True)
-    assert [item["displayName"] for item in shown["mam_tunnel"]["policies"]] == created.names
-    assert shown["mam_tunnel"]["policies"][2]["connectToVpnOnLaunch"] is True
-    site = admin("site", "show", "Berlin").data["site"]
+    assert [item["displayName"] for item in shown["object"]["policies"]] == created.names
+    assert shown["object"]["policies"][2]["connectToVpnOnLaunch"] is True
+    site = admin("site", "show", "Berlin").data["object"]
     settings = _settings(admin, "Field")
     assert settings["com.microsoft.tunnel.site_id"] == site["id"]
     assert settings["com.microsoft.tunnel.server_address"] == "gw.lab.example:443"
@@ -75,7 +75,7 @@ def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
     assigned, both = {"assignments"}, {"customSettings", "assignments"}
     assert [properties for _, properties in moved.written] == [assigned, both, assigned]
     assert admin("mam", "lint", "Field").status == "ok"
-    assert [item["displayName"] for item in admin("mam", "list").data["mam_tunnels"]] == ["Field"]
+    assert [item["displayName"] for item in admin("mam", "list").data["objects"]] == ["Field"]
     assert admin("mam", "delete", "Field").codes("errors") == ["not-confirmed"]
     deleted = admin("mam", "delete", "Field", "--yes").changes
     assert [verb for verb, _, _ in deleted] == ["delete"] * 3
@@ -98,7 +98,7 @@ def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp
     applied = admin.done("apply", directory, "--no-resolve")
     assert admin("apply", directory, "--no-resolve").changes == []
     settings = _settings(admin, "Phones")
-    site = admin("site", "show", "Oslo").data["site"]
+    site = admin("site", "show", "Oslo").data["object"]
     assert settings["com.microsoft.tunnel.site_id"] == site["id"]
     assert settings["com.microsoft.tunnel.server_address"] == "oslo.lab.example:8443"
     (entry,) = json.loads(settings["com.microsoft.tunnel.trusted_root_certificates"])
@@ -127,13 +127,13 @@ def test_what_is_left_of_one_is_completed_not_made_twice(
     rest = DECLARED[DECLARED.index("profiles:") :]
     directory = declare(tmp_path, f"version: 1\napp_configurations: []\n{rest}")
     graph = tenant.graph()
-    policies = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    policies = admin("mam", "show", "Phones").data["object"]["policies"]
     graph.delete(MANAGED_APP_CONFIGURATIONS, policies[0]["id"])
     completed = admin("diff", directory, "--no-resolve", *PRUNE).changes
     assert completed == [("create", "app configuration", "Phones (tunnel)")]
     assert admin("apply", directory, "--no-resolve", *PRUNE, "--yes").code == 0
     assert admin("diff", directory, "--no-resolve", *PRUNE).changes == []
-    again = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    again = admin("mam", "show", "Phones").data["object"]["policies"]
     assert [item["id"] for item in again[1:]] == [item["id"] for item in policies[1:]]
 
 
@@ -156,7 +156,7 @@ def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
     root_file(tmp_path)
     directory = declare(tmp_path, DECLARED)
     assert admin("apply", directory, "--no-resolve").code == 0
-    (policy, *_) = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    (policy, *_) = admin("mam", "show", "Phones").data["object"]["policies"]
     admin.tenant.graph().update(
         MANAGED_APP_CONFIGURATIONS,
         policy["id"],

@@ -65,13 +65,13 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
     assert admin("app", "update", file).status == "unchanged"
     for wanted in ("Defender for iOS", "com.microsoft.scmx", "ios:com.microsoft.scmx", created.data["id"]):
         shown = admin("app", "show", wanted).data
-        assert shown["app"]["bundleId"] == "com.microsoft.scmx"
+        assert shown["object"]["bundleId"] == "com.microsoft.scmx"
         assert shown["declared"]["assignments"] == [{"intent": "required", "groups": [GROUP]}]
     text = IOS.replace("required", "available").replace("name: Defender for iOS", "name: Defender")
     (change,) = admin("app", "update", object_file(tmp_path, text)).data["changes"]
     assert set(change["after"]) == {"displayName", "assignments"}
     assert admin("app", "lint", "Defender").status == "ok"
-    assert [item["id"] for item in admin("app", "list").data["apps"]] == [created.data["id"]]
+    assert [item["id"] for item in admin("app", "list").data["objects"]] == [created.data["id"]]
     assert admin("app", "delete", "Defender").codes("errors") == ["not-confirmed"]
     assert admin("app", "delete", "Defender", "--yes").status == "changed"
     assert admin("app", "update", file).codes("errors") == ["object-unknown"]
@@ -112,8 +112,8 @@ def test_apps_come_after_their_profiles_and_before_their_configurations(
         ("create", "app configuration", "Defender in work profiles"),
     ]
     assert admin("apply", directory, "--no-resolve").changes == []
-    profile = admin("profile", "show", "Per-app tunnel").data["profile"]["id"]
-    edge = admin("app", "show", "Edge for iOS").data["app"]["id"]
+    profile = admin("profile", "show", "Per-app tunnel").data["object"]["id"]
+    edge = admin("app", "show", "Edge for iOS").data["object"]["id"]
     assert {
         (item.target.group_id, item.intent, (item.settings or {}).get("vpnConfigurationId"))
         for item in tenant.graph().app_assignments(MOBILE_APPS, edge)
@@ -176,7 +176,7 @@ def test_an_app_gets_the_vpn_profile_for_ios_of_that_name(
     android = profile.replace("platform: ios", "platform: android-work-profile").replace(
         "per_app: true\n", ""
     )
-    other = admin("profile", "create", object_file(tmp_path, android)).data["profile"]
+    other = admin("profile", "create", object_file(tmp_path, android)).data["id"]
     declared = "version: 1\napps:\n  - " + text.partition("\n")[2].replace("\n", "\n    ")
     refused = admin("diff", declare(tmp_path, declared))
     assert refused.codes("errors") == ["profile-unknown"]
@@ -186,7 +186,7 @@ def test_an_app_gets_the_vpn_profile_for_ios_of_that_name(
     named = {"@odata.type": second.odata_type, "displayName": "Twin"}
     graph.update(PROFILES, second.id, named)
     assert admin("apply", declare(tmp_path, declared)).status == "changed"
-    app = admin("app", "show", "com.microsoft.twin").data["app"]["id"]
+    app = admin("app", "show", "com.microsoft.twin").data["object"]["id"]
     (assigned,) = graph.app_assignments(MOBILE_APPS, app)
     assert (assigned.settings or {})["vpnConfigurationId"] == second.id
     for identifier in (other, second.id):

@@ -32,7 +32,7 @@ def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdm
     created = admin("profile", "create", file)
     assert (created.code, created.status) == (0, "changed"), created.message
     shown = admin("profile", "show", "Tunnel for Android")
-    profile = shown.data["profile"]
+    profile = shown.data["object"]
     assert profile["servers"][0]["address"] == "gw.lab.example:443"
     assert profile["connectionType"] == "microsoftProtect"
     assert [item["target"]["groupId"] for item in shown.data["assignments"]] == [GROUP]
@@ -41,7 +41,7 @@ def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdm
     assert admin("profile", "create", file).codes("errors") == ["name-taken"]
     missing = admin("profile", "lint", file.replace("object", "objec"))
     assert missing.codes("errors") == ["profile-unreadable"]
-    assert [item["id"] for item in admin("profile", "list").data["profiles"]] == [profile["id"]]
+    assert [item["id"] for item in admin("profile", "list").data["objects"]] == [profile["id"]]
 
 
 @pytest.mark.parametrize("word", ["android-dedicated", "Dedicated"])
@@ -68,7 +68,7 @@ def test_an_ios_profile_brings_its_trusted_root(admin: MstAdmin, tmp_path: Path)
     created = admin.done("profile", "create", object_file(tmp_path, text))
     assert [change[:2] for change in created.changes] == [("create", "trusted root"), ("create", "profile")]
     root = admin("profile", "show", created.data["trusted_root"]).data
-    assert root["profile"]["@odata.type"] == "#microsoft.graph.iosTrustedRootCertificate"
+    assert root["object"]["@odata.type"] == "#microsoft.graph.iosTrustedRootCertificate"
     assert root["assignments"][0]["target"]["groupId"] == GROUP
 
 
@@ -111,11 +111,11 @@ def test_only_a_profile_for_the_tunnel_is_deleted_or_linted(admin: MstAdmin, tmp
     )
     refused = admin("profile", "delete", other.id, "--yes")
     assert refused.codes("errors") == ["name-unknown"]
-    for identifier in (made["profile"], made["trusted_root"], other.id):
+    for identifier in (made["id"], made["trusted_root"], other.id):
         assert admin("profile", "show", identifier).code == 0
     linted = admin("profile", "lint", made["trusted_root"])
     assert (linted.code, linted.codes("errors")) == (ExitCode.TENANT, ["name-unknown"])
-    assert admin("profile", "delete", made["profile"], "--yes").status == "changed"
+    assert admin("profile", "delete", made["id"], "--yes").status == "changed"
 
 
 def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:

@@ -31,15 +31,13 @@ from tests.unit.results import lines_of, rows_of
 
 PHONE, TABLET = "192.0.2.7", "2001:db8::5"
 INTRANET, HOST, OUTSIDE = "10.99.0.10", "10.99.0.1", "198.51.100.9"
-CONFIGURATION = ServerConfiguration(
-    policy_id="p",
-    display_name="Standard",
-    description="",
-    network=ip_network("10.8.0.0/24"),  # type: ignore[arg-type]
-    dns_servers=("10.99.0.53",),
-    split_dns=("corp.example",),
-    routes_include=(ip_network("10.99.0.0/16"),),
-)
+DOCUMENT = {
+    "network": "10.8.0.0/24",
+    "dnsServers": ["10.99.0.53"],
+    "splitDNS": ["corp.example"],
+    "routeIncludes": ["10.99.0.0/16"],
+}
+CONFIGURATION = ServerConfiguration.from_wire(DOCUMENT)
 ANSWERS = {
     "occtl --no-pager --json show users": json.dumps(
         [
@@ -232,14 +230,14 @@ def test_without_an_engine_the_files_still_tell_of_routes(host: Scene) -> None:
 
 
 def served(**changes: Any) -> TunnelSettings:
-    fields = {**vars(CONFIGURATION), **changes}
-    found = read_tunnel_settings(ocserv_conf(ServerConfiguration(**fields)).encode())
+    configuration = ServerConfiguration.from_wire({**DOCUMENT, **changes})
+    found = read_tunnel_settings(ocserv_conf(configuration).encode())
     assert found is not None
     return found
 
 
 def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> None:
-    found = served(ipv6_network=ip_network("fd00:1::/64"), routes_exclude=(ip_network("10.99.7.0/24"),))
+    found = served(ipv6Network="fd00:1::/64", routeExcludes=["10.99.7.0/24"])
     assert found == TunnelSettings(
         port=443,
         by_token=True,
@@ -255,7 +253,7 @@ def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> 
 
 
 def test_without_ranges_all_traffic_goes_into_the_tunnel_but_what_is_excluded() -> None:
-    full = served(routes_include=(), routes_exclude=(ip_network("10.0.0.0/8"),))
+    full = served(routeIncludes=[], routeExcludes=["10.0.0.0/8"])
     assert full.route_to(ip_address(OUTSIDE)) == ip_network("0.0.0.0/0")
     assert full.route_to(ip_address("2001:db8::1")) == ip_network("::/0")
     assert full.route_to(ip_address("10.1.2.3")) is None
