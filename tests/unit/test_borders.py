@@ -317,7 +317,7 @@ UPWARD = (
     ("mstunnel_setup/certificates/chain_findings.py", "mstunnel_setup.tenant.graph"),
     ("mstunnel_setup/gateway/oidc.py", "mstunnel_setup.containers.spec"),
     ("mstunnel_setup/agent/loop.py", "mstunnel_setup.install.context"),
-    ("mstunnel_setup/operations/monitor/rounds.py", "mstunnel_setup.agent.watch"),
+    ("mstunnel_setup/operations/monitor/loop.py", "mstunnel_setup.agent.watch"),
     ("mstunnel_setup/operations/metrics.py", "mstunnel_setup.agent.metrics"),
     ("mst_admin/apply.py", "mstunnel_setup.agent.upgrade"),
     ("mstunnel_setup/base/errors.py", "mstunnel_setup.io.files"),
