@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from mstunnel_setup import __version__
-from mstunnel_setup.agent.health_rows import Observation, current_report
+from mstunnel_setup.exchange.health_observation import Observation, current_report
 from mstunnel_setup.exchange.health_report import HealthState, ReportedRow
 
 _NUMBERS: Final = {

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
+from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
 from mstunnel_setup.io.changes import Changes

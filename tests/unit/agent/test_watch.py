@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE, SyncState
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch, RegistryWatch, ask_registry
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
+from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import HealthState, read_health
+from mstunnel_setup.exchange.health_rows import ROWS
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
@@ -83,7 +84,7 @@ def test_report_and_metrics_are_written(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START, probe_url=URL, configuration_id="c1"))
 
     report = present(read_health(scene.files))
-    assert [row.id for row in report.rows] == [name for name, _, _ in TABLE]
+    assert [row.id for row in report.rows] == [row.id for row in ROWS]
     assert report.state is HealthState.WARNING, "one core, and memory at 97 %"
     assert scene.asked == ["https://registry.example:5000/v2/"]
     (line,) = scene.log
