@@ -238,7 +238,7 @@ class HealthWatch:
             )
             write_health(self.files, report)
             metrics = render(Round(observation, self.rows, self.counters))
-            self.files.write(paths.AGENT_METRICS, metrics.encode())
+            self.files.write(paths.AGENT_METRICS, metrics)
         except Exception as error:  # noqa: BLE001 (the agent goes on without a look)
             self._complain(declared(error))
 

@@ -154,7 +154,7 @@ def test_changed_connections_are_in_the_metrics_in_a_second(scene: Scene) -> Non
     scene.live(9, watch)
     first, second, third, *_ = looked
     assert (first, 54 <= second <= 66, third) == (0, True, 101)
-    assert b"\nmstunnel_connections 500\n" in (scene.files.read(paths.AGENT_METRICS) or b"")
+    assert b"\nmstunnel_connections 500.0\n" in (scene.files.read(paths.AGENT_METRICS) or b"")
     assert changes.watched == {paths.SERVER_STATE_INSIDE}
 
 

@@ -95,12 +95,12 @@ def test_metrics_show_the_health_rows(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START))
     text = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
 
-    assert 'mstunnel_health_status{row="connections"} 1\n' in text
-    assert 'mstunnel_health_status{row="memory-usage"} 2\n' in text
-    assert 'mstunnel_health_status{row="internal-network"} 0\n' in text
-    assert "mstunnel_connections 4\n" in text
+    assert 'mstunnel_health_status{row="connections"} 1.0\n' in text
+    assert 'mstunnel_health_status{row="memory-usage"} 2.0\n' in text
+    assert 'mstunnel_health_status{row="internal-network"} 0.0\n' in text
+    assert "mstunnel_connections 4.0\n" in text
     assert "mstunnel_memory_usage_ratio 0.97\n" in text
-    assert "mstunnel_check_ins_total 7\n" in text
+    assert "mstunnel_check_ins_total 7.0\n" in text
 
 
 def test_limits_of_the_tenant_override_those_of_the_server(scene: Scene) -> None:
@@ -207,7 +207,7 @@ def test_report_with_changed_connections_ends_the_wait(scene: Scene) -> None:
             writing.join()
             watch.look(SyncState())
             metrics = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
-            assert f"\nmstunnel_connections {sessions}\n" in metrics
+            assert f"\nmstunnel_connections {sessions}.0\n" in metrics
 
 
 def test_report_that_is_not_a_file_does_not_end_the_wait(scene: Scene) -> None:
