@@ -303,7 +303,7 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
             copy = copies / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text("")
-    for module in ("mstunnel_lab/app.py", "mst_admin/wire.py"):
+    for module in ("mstunnel_lab/app.py", "mst_admin/wire.py", "mstunnel_setup/exchange/wire.py"):
         (copies / module).write_text("from mstunnel_setup.tenant import wire, wire_intune\n")
     return copies
 
