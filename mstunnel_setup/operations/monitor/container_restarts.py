@@ -5,7 +5,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.operations.monitor.agent_reports import AgentReports
-from mstunnel_setup.operations.monitor.monitored_host import MonitoredHost
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
 from mstunnel_setup.operations.monitor.restart_decision import Condition, RestartDecision, silent
 
 CONTAINERS = (paths.SERVER, paths.AGENT)
@@ -14,16 +14,16 @@ CONTAINERS = (paths.SERVER, paths.AGENT)
 class ContainerRestarts:
     """Restarts containers that are down. `all_healthy` is what the last look found."""
 
-    def __init__(self, monitored: MonitoredHost, reports: AgentReports) -> None:
-        self._monitored = monitored
+    def __init__(self, context: MonitorContext, reports: AgentReports) -> None:
+        self._context = context
         self._reports = reports
         self._decision = RestartDecision()
         self.all_healthy = False
 
     def look(self) -> None:
         """Look at both containers, show them as the status of the service, and restart what has to be."""
-        monitored = self._monitored
-        host, unheard = monitored.host, silent(monitored.files, monitored.clock.now())
+        context = self._context
+        host, unheard = context.host, silent(context.files, context.clock.now())
         seen: dict[str, Condition] = {
             name: condition(host, name, check=name in unheard) for name in CONTAINERS
         }
@@ -32,9 +32,9 @@ class ContainerRestarts:
         shown = [f"{name}: {seen[name]}" for name in seen]
         if self._reports.summary:
             shown.append(f"server health: {self._reports.summary}")
-        monitored.service.status("; ".join(shown))
-        for name in self._decision.look(seen, monitored.clock.monotonic()):
-            monitored.tell(log_lines.RESTART(container=name, condition=seen[name]))
+        context.service.status("; ".join(shown))
+        for name in self._decision.look(seen, context.clock.monotonic()):
+            context.tell(log_lines.RESTART(container=name, condition=seen[name]))
             containers.restart(host, name)
 
 

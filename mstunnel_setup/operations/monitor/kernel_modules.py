@@ -14,7 +14,7 @@ from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.safe_paths import visible_kind
-from mstunnel_setup.operations.monitor.monitored_host import MonitoredHost
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
 from mstunnel_setup.operations.monitor.task import Pace
 from mstunnel_setup.readiness.facts.host import HostReader
 from mstunnel_setup.readiness.facts.section import Settings
@@ -27,8 +27,8 @@ _RETRY_SECONDS: Final = 600.0
 class KernelModules:
     """Loads the modules that this kernel has lost, and has the gateway use them and its tunnel device."""
 
-    def __init__(self, monitored: MonitoredHost) -> None:
-        self._monitored = monitored
+    def __init__(self, context: MonitorContext) -> None:
+        self._context = context
         self._lost: Sequence[str] = ()
         self._reason = ""
         self._loads = Pace(_RETRY_SECONDS)
@@ -36,13 +36,13 @@ class KernelModules:
 
     def load_lost(self) -> None:
         """Load lost modules, and have a server that runs use them; tried every ten minutes, reported once."""
-        monitored = self._monitored
-        files, clock = monitored.files, monitored.clock
+        context = self._context
+        files, clock = context.files, context.clock
         if not files.live:
             return
         lost = lost_modules(files, clock)
         if lost and self._loads.allows(clock.monotonic()):
-            self._reason = _load_modules(monitored.host, lost)
+            self._reason = _load_modules(context.host, lost)
         self._lost = self._lost or lost
         if left := lost and lost_modules(files, clock):
             raise StepError(
@@ -53,22 +53,20 @@ class KernelModules:
                 reason=self._reason or text("loading it did not help"),
             )
         if self._lost:
-            monitored.tell(log_lines.MODULES(modules=", ".join(self._lost)))
+            context.tell(log_lines.MODULES(modules=", ".join(self._lost)))
             self._lost = ()
-            if not monitored.gateway_is_stopped():
-                containers.restart(monitored.host, paths.SERVER)
+            if not context.gateway_is_stopped():
+                containers.restart(context.host, paths.SERVER)
 
     def restart_without_device(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""
-        monitored = self._monitored
-        if not monitored.files.live:
+        context = self._context
+        if not context.files.live:
             return
-        reason = tunnel_device.out_of_date(monitored.host)
-        if reason and self._restarts.allows(monitored.clock.monotonic()):
-            monitored.tell(
-                log_lines.TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason)
-            )
-            containers.restart(monitored.host, paths.SERVER)
+        reason = tunnel_device.out_of_date(context.host)
+        if reason and self._restarts.allows(context.clock.monotonic()):
+            context.tell(log_lines.TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
+            containers.restart(context.host, paths.SERVER)
 
 
 def lost_modules(files: Files, clock: Clock) -> Sequence[str]:

@@ -21,7 +21,7 @@ from mstunnel_setup.operations.monitor.container_restarts import CONTAINERS, Con
 from mstunnel_setup.operations.monitor.host_changes import import_overdue, move_port, update_addresses
 from mstunnel_setup.operations.monitor.kernel_modules import KernelModules
 from mstunnel_setup.operations.monitor.limits import LimitedLog
-from mstunnel_setup.operations.monitor.monitored_host import MonitoredHost
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.restart_decision import silent
 from mstunnel_setup.operations.monitor.task import Task
@@ -56,16 +56,16 @@ class GatewayMonitor:
 
     def __post_init__(self) -> None:
         """Make the tasks, in the order of a round."""
-        self.host = MonitoredHost(self.operator, self.tell, self.service)
+        self.context = MonitorContext(self.operator, self.tell, self.service)
         files, clock = self.operator.files, self.operator.clock
-        self.upgrades = upgrades = AgentUpgrades(self.host)
+        self.upgrades = upgrades = AgentUpgrades(self.context)
         self._configurations = configurations = Configurations(
             files, clock, self._nudge, LimitedLog(self.tell, clock).tell
         )
         reports = AgentReports(files, LimitedLog(self.tell, clock).tell)
-        modules = KernelModules(self.host)
-        self._restarts = restarts = ContainerRestarts(self.host, reports)
-        task = partial(Task, self.host)
+        modules = KernelModules(self.context)
+        self._restarts = restarts = ContainerRestarts(self.context, reports)
+        task = partial(Task, self.context)
         self.tasks: Sequence[Task] = [
             # A feed that is away is tried again in an hour, however often the monitor looks.
             task(upgrades.refresh_feed, _HOUR, when=upgrades.has_feed, may_fail=True),
@@ -76,13 +76,13 @@ class GatewayMonitor:
             task(upgrades.carry_out),
             task(configurations.look),
             task(configurations.keep_level, at_rest=True),
-            task(partial(import_overdue, self.host), _MINUTE),
-            task(partial(move_port, self.host)),
+            task(partial(import_overdue, self.context), _MINUTE),
+            task(partial(move_port, self.context)),
             task(modules.load_lost),
             task(modules.restart_without_device, _MINUTE),
             task(reports.look, at_rest=True),
             task(restarts.look),
-            task(partial(update_addresses, self.host), _MINUTE, at_rest=True),
+            task(partial(update_addresses, self.context), _MINUTE, at_rest=True),
         ]
 
     def run(self, changes: Changes) -> None:
@@ -149,16 +149,16 @@ class GatewayMonitor:
     def _processes(self) -> tuple[int, ...]:
         """Return those of the containers; none unless both run."""
         with suppress(SetupError):
-            states = [self.host.host.engine.inspect(name) for name in CONTAINERS]
+            states = [self.context.host.engine.inspect(name) for name in CONTAINERS]
             found = tuple(state.process_id for state in states if state and state.process_id)
             return found if len(found) == len(CONTAINERS) else ()
         return ()
 
     def close(self) -> None:
         """Close the connection to the engine; the next round opens it again."""
-        self.host.close()
+        self.context.close()
 
     def _nudge(self) -> None:
         """Have the gateway apply its files now, if that works."""
         with suppress(SetupError):
-            containers.reload_gateway(self.host.host)
+            containers.reload_gateway(self.context.host)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mstunnel_setup.base.errors import LockedError, declared
 from mstunnel_setup.base.log_line import error_line
 from mstunnel_setup.operations.monitor.limits import LimitedLog
-from mstunnel_setup.operations.monitor.monitored_host import MonitoredHost
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
 
 
 def _always() -> bool:
@@ -22,7 +22,7 @@ class Task:
     the last try logged, empty when it succeeded.
     """
 
-    host: MonitoredHost
+    context: MonitorContext
     work: Callable[[], object]
     pause: float = 0.0
     when: Callable[[], bool] = _always
@@ -33,7 +33,7 @@ class Task:
 
     def __post_init__(self) -> None:
         """Limit the lines of each task separately, so that a flood of one hides none of another."""
-        self._log = LimitedLog(self.host.tell, self.host.clock)
+        self._log = LimitedLog(self.context.tell, self.context.clock)
 
     def run(self) -> None:
         """Do the work if it is due; log why it fails, once for each reason.
@@ -41,7 +41,7 @@ class Task:
         Raises LockedError while another run is in progress on this host; the work stays due then.
         """
         try:
-            now = self.host.clock.monotonic()
+            now = self.context.clock.monotonic()
             if now < self.due:
                 return
             if self.when():
@@ -56,7 +56,7 @@ class Task:
             if line != self.complaint:
                 self._log.tell(line)
             self.complaint = line
-            self.host.close()
+            self.context.close()
 
 
 @dataclass

@@ -19,7 +19,7 @@ from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, rea
 from mstunnel_setup.exchange.upgrade_rules import read_rules
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import RateLimiter
-from mstunnel_setup.operations.monitor.monitored_host import MonitoredHost
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
 from mstunnel_setup.transaction.lock import exclusive
 
 # What is removed at once of a directory that lies in the place of a request: a second of work.
@@ -33,49 +33,49 @@ _UPGRADE_SECONDS: Final = 60.0 * MOST_DRAIN_MINUTES + 21600.0
 class AgentUpgrades:
     """Refreshes the feed, and carries out what the agent requests. `requested` was taken and is not begun."""
 
-    def __init__(self, monitored: MonitoredHost) -> None:
-        self._monitored = monitored
+    def __init__(self, context: MonitorContext) -> None:
+        self._context = context
         self.requested: AgentRequest | None = None
 
     def has_feed(self) -> bool:
         """Return whether there is a feed to follow. Raises UsageError: its settings are wrong."""
-        return read_feed(self._monitored.files) is not None
+        return read_feed(self._context.files) is not None
 
     def refresh_feed(self) -> None:
         """Refresh the release feed."""
         from mstunnel_setup.operations.upgrade import feed  # noqa: PLC0415 (imported when there is work)
 
-        monitored = self._monitored
-        if (settings := read_feed(monitored.files)) is None:
+        context = self._context
+        if (settings := read_feed(context.files)) is None:
             return
         # A command that refreshes it uses the same files; others need not wait for a server that is slow.
-        with exclusive(monitored.files, monitored.clock, paths.FEED_LOCK):
-            feed.fetch(monitored.operator, settings)
+        with exclusive(context.files, context.clock, paths.FEED_LOCK):
+            feed.fetch(context.operator, settings)
 
     def show_offer(self) -> None:
         """Offer the agent the release that it may request."""
-        show_offer(self._monitored.files, self._monitored.clock.now())
+        show_offer(self._context.files, self._context.clock.now())
 
     def has_request(self) -> bool:
         """Return whether there is a request, which waits while the gateway is stopped."""
-        monitored = self._monitored
-        return monitored.files.state(UPGRADE.request) is not None and not monitored.gateway_is_stopped()
+        context = self._context
+        return context.files.state(UPGRADE.request) is not None and not context.gateway_is_stopped()
 
     def take_request(self) -> None:
         """Take the agent's request out of its directory, without the lock: the agent can put anything there.
 
         Raises StepError: it is no request.
         """
-        self.requested = take(self._monitored.files)
+        self.requested = take(self._context.files)
 
     def carry_out(self) -> None:
         """Complete an upgrade, or begin the one that the agent requests, unless the gateway is stopped.
 
         Raises StepError: what the agent requests is not allowed.
         """
-        monitored = self._monitored
-        if read_history(monitored.files).unfinished is None and (
-            self.requested is None or monitored.gateway_is_stopped()
+        context = self._context
+        if read_history(context.files).unfinished is None and (
+            self.requested is None or context.gateway_is_stopped()
         ):
             self.requested = None
             return
@@ -84,22 +84,22 @@ class AgentUpgrades:
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415
         from mstunnel_setup.operations.version import release_names  # noqa: PLC0415
 
-        monitored.service.alive(_UPGRADE_SECONDS)
-        with session.open_run(monitored.operator, {}) as run:
-            monitored.service.status("Upgrading the gateway")
+        context.service.alive(_UPGRADE_SECONDS)
+        with session.open_run(context.operator, {}) as run:
+            context.service.status("Upgrading the gateway")
             if (ended := upgrade_run.finish(run)) is not None:
-                monitored.tell(_upgrade_line(ended))
+                context.tell(_upgrade_line(ended))
             request, self.requested = self.requested, None
             if request is None or (images := request.images()) == upgrade_run.running(run).digests:
                 return
-            now = monitored.clock.now()
+            now = context.clock.now()
             catalogue = offered(run.files, now)
             admit(run.files, catalogue, request, now)
             name = release_names(catalogue, images)[0]
-            monitored.tell(log_lines.UPGRADE_BEGUN(release=name))
+            context.tell(log_lines.UPGRADE_BEGUN(release=name))
             minutes = catalogue.drain_minutes
             ended = upgrade_run.upgrade_to(run, name, images, "agent", drain_minutes=minutes)
-            monitored.tell(_upgrade_line(ended))
+            context.tell(_upgrade_line(ended))
 
 
 def show_offer(files: Files, now: datetime) -> None:

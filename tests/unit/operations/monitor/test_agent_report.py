@@ -116,7 +116,7 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
 
     watched.engine.containers[paths.SERVER] = container(health="unhealthy")
     watched.engine.passes = False
-    watched.monitor.tasks = [*watched.monitor.tasks, Task(watched.monitor.host, broken)]
+    watched.monitor.tasks = [*watched.monitor.tasks, Task(watched.monitor.context, broken)]
     monkeypatch.setattr(containers, "restart", lambda _ports, name: restarted.append(name))
     for directory in (paths.AGENT_STATE, paths.INBOX, paths.OUTBOX):
         watched.files.make_directories(directory)

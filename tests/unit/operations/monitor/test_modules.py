@@ -15,7 +15,7 @@ from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.monitor import monitored_host
+from mstunnel_setup.operations.monitor import monitor_context
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.install.scenes import container
@@ -70,7 +70,7 @@ def kernel(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     monkeypatch.setattr(Files, "live", True)
     host = ports_of(tmp_path, engine=kernel.engine, processes=kernel, systemd=kernel.systemd)
-    monkeypatch.setattr(monitored_host, "open_host", lambda _operator: nullcontext(host))
+    monkeypatch.setattr(monitor_context, "open_host", lambda _operator: nullcontext(host))
     keep_tasks(kernel, "load_lost", "restart_without_device")
     return kernel
 

@@ -21,7 +21,7 @@ from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.monitor import host_changes, loop, monitored_host, upgrades
+from mstunnel_setup.operations.monitor import host_changes, loop, monitor_context, upgrades
 from mstunnel_setup.operations.monitor.loop import GatewayMonitor
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from tests.unit.clocks import FakeClock
@@ -269,7 +269,7 @@ class Resting:
         self.report()
         engine, systemd = FakeEngine(self.states, passes=self.passes), FakeSystemd(runs=self.systemd)
         ports = ports_of(self.root, engine=engine, systemd=systemd, clock=self.clock)
-        self.monkeypatch.setattr(monitored_host, "open_host", lambda _operator: nullcontext(ports))
+        self.monkeypatch.setattr(monitor_context, "open_host", lambda _operator: nullcontext(ports))
         self.clock.during = [lambda: None, lambda: None, self.stop]
         monitor = GatewayMonitor(operator_of(self.root, clock=self.clock), lambda _text: None)
         with Changes(Files(self.root)) as changes:

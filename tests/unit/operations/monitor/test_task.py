@@ -36,21 +36,21 @@ def run_at(work: Work, task: Task, *times: float) -> list[float]:
 
 
 def test_a_task_is_due_again_after_its_pause(work: Work) -> None:
-    task = Task(work.host.monitor.host, work, 60.0)
+    task = Task(work.host.monitor.context, work, 60.0)
     assert run_at(work, task, 1000, 1008, 1059, 1060, 1061) == [1000, 1060]
 
 
 def test_a_task_without_a_pause_is_due_in_every_round(work: Work) -> None:
-    assert run_at(work, Task(work.host.monitor.host, work), 1000, 1008) == [1000, 1008]
+    assert run_at(work, Task(work.host.monitor.context, work), 1000, 1008) == [1000, 1008]
 
 
 def test_a_task_with_nothing_to_do_stays_due(work: Work) -> None:
-    task = Task(work.host.monitor.host, work, 3600.0, when=lambda: work.host.clock.elapsed >= 1008)
+    task = Task(work.host.monitor.context, work, 3600.0, when=lambda: work.host.clock.elapsed >= 1008)
     assert run_at(work, task, 1000, 1008, 1016) == [1008]
 
 
 def test_a_task_that_another_run_kept_waiting_stays_due(work: Work) -> None:
-    task = Task(work.host.monitor.host, work, 3600.0)
+    task = Task(work.host.monitor.context, work, 3600.0)
     work.error = LockedError("locked", "another run is in progress")
     with pytest.raises(LockedError):
         task.run()
@@ -60,7 +60,7 @@ def test_a_task_that_another_run_kept_waiting_stays_due(work: Work) -> None:
 
 
 def test_a_reason_is_logged_once_until_the_task_succeeds(work: Work) -> None:
-    task = Task(work.host.monitor.host, work)
+    task = Task(work.host.monitor.context, work)
     work.error = StepError("failed", "it failed")
     run_at(work, task, 1000, 1008)
     assert (task.complaint, work.host.codes) == ("failed: it failed", ["failed"])
@@ -73,7 +73,7 @@ def test_a_reason_is_logged_once_until_the_task_succeeds(work: Work) -> None:
 
 
 def test_a_task_that_is_not_due_keeps_its_complaint(work: Work) -> None:
-    task = Task(work.host.monitor.host, work, 60.0)
+    task = Task(work.host.monitor.context, work, 60.0)
     work.error = StepError("failed", "it failed")
     run_at(work, task, 1000, 1008)
     assert task.complaint == "failed: it failed"

@@ -1,4 +1,4 @@
-"""The host that the monitor looks after, as its tasks see it."""
+"""What the tasks of the monitor share: this host, the log and the service."""
 
 from contextlib import ExitStack
 from functools import cached_property
@@ -11,7 +11,7 @@ from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.systemd import ServiceManager
 
 
-class MonitoredHost:
+class MonitorContext:
     """This host, with its engine open from round to round.
 
     `tell` writes the log, `service` is what systemd knows of the monitor.
