@@ -18,7 +18,7 @@ from socketserver import TCPServer, ThreadingTCPServer, ThreadingUnixStreamServe
 from typing import Final
 from urllib.parse import urlsplit
 
-from prometheus_client import MetricsHandler
+from prometheus_client import CollectorRegistry, MetricsHandler
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
@@ -73,7 +73,9 @@ def listening(address: LocalAddress, collector: Collector) -> Iterator[TCPServer
     A socket file is removed at the end; one that an earlier process left behind is replaced. Raises
     NetworkError `listen-failed`.
     """
-    handler = _Handler.factory(collector)
+    registry = CollectorRegistry(support_collectors_without_names=True)
+    registry.register(collector)
+    handler = _Handler.factory(registry)
     before = os.umask(_SOCKET_MASK) if address.path else None
     try:
         if address.path:

@@ -25,7 +25,7 @@ CONTENT = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Metrics:
     """One metric, or what a collector raises instead."""
 
@@ -90,6 +90,13 @@ def test_only_get_of_the_one_page_is_answered() -> None:
         posted = ask(socket.create_connection(at), method="POST").status
         asked = ask(socket.create_connection(at), "/metrics?x=1").status
     assert (found, posted, asked) == ({"/": 404, "/metrics/../etc": 404}, 501, 200)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("mstunnel_connections", True), ("other", False)])
+def test_a_client_may_ask_for_some_metrics_only(name: str, *, shown: bool) -> None:
+    with running("127.0.0.1:0") as at:
+        answer = ask(socket.create_connection(at), f"/metrics?name[]={name}")
+    assert (answer.status, b"mstunnel_connections 4.0" in answer.body) == (200, shown)
 
 
 @pytest.mark.parametrize(
