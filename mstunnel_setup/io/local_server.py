@@ -68,7 +68,7 @@ def local_address(text: str) -> LocalAddress:
 
 @contextmanager
 def listening(address: LocalAddress, collector: Collector) -> Iterator[TCPServer]:
-    """Listen at the address; the server responds with what `collector` returns while its `serve_forever` runs.
+    """Listen at the address; the server responds with the metrics of `collector` while `serve_forever` runs.
 
     A socket file is removed at the end; one that an earlier process left behind is replaced. Raises
     NetworkError `listen-failed`.

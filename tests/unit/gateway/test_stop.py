@@ -14,7 +14,7 @@ from mstunnel_setup.install import container_specs
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 DOCUMENT = {"id": "c", "displayName": "d", "network": "10.0.0.0/8"}
 # After the signal the server goes on until the monitor has had the gateway look at its files, and then some.
-# It blocks the signal before it says that it is up: one that comes between a handler and pause() would be lost.
+# It blocks the signal before it says that it is up: one that came just before pause() would be lost.
 # Without a signal it ends by itself, so that a failed test leaves no process behind.
 _SIGNALLED = """
 trap 'echo looked; touch looked' HUP
