@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from mstunnel_setup.tenant.credential import Credential
 from typing_extensions import override
 
 from mstunnel_setup.agent.loop import Agent
@@ -23,6 +22,7 @@ from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import Configurations, digest_of
+from mstunnel_setup.tenant.client_credential import Credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
