@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from mst_admin.kinds.tunnel import find_place
-from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
+from mst_admin.metrics import METRICS, kind_of
 from mst_admin.results import Time
 from mst_admin.servers import at_once, missing_figures, read_figures, release_of
 from mst_admin.session import READING, open_tenant
@@ -20,21 +20,16 @@ from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import ago, fold, folded, plain, text
+from mstunnel_setup.exchange.health_rows import LAST_CHECK_IN, HealthRow
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, TunnelServer
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
-_WORDS: Final = {
-    "agent-certificate": text("days left"),
-    "tls-certificate": text("days left"),
-    "server-version": text("releases behind"),
-}
-"""What a figure without a unit counts."""
 
 
 @dataclass(frozen=True)
-class HealthRow:
+class ShownRow:
     """One row."""
 
     id: Annotated[str, Field(description="As in the agent's own health table.")]
@@ -56,34 +51,34 @@ class TrendPoint(Report):
 def names_in_graph(thresholds: Sequence[HealthThreshold]) -> dict[str, str]:
     """The names of the metrics in Graph, by row: the tenant's own where its thresholds tell them."""
     own = {kind: item.id for item in thresholds if (kind := kind_of(item.id))}
-    return {item.name: (item.kind and own.get(item.kind)) or item.graph_name for item in METRICS}
+    return {item.id: (item.kind and own.get(item.kind)) or item.graph_name for item in METRICS}
 
 
 def judge_server(
     server: TunnelServer, figures: Mapping[str, int], thresholds: Sequence[HealthThreshold], now: datetime
-) -> Iterator[HealthRow]:
-    """Every row of the table; `figures` are by row."""
-    seen, title = server.last_checkin_date_time, "Last check-in"
+) -> Iterator[ShownRow]:
+    """Judge every row of the table; `figures` are by row."""
+    seen, row = server.last_checkin_date_time, LAST_CHECK_IN
     if seen is None:
-        yield HealthRow("last-check-in", title, HealthStatus.UNKNOWN, "never")
+        yield ShownRow(row.id, row.title, HealthStatus.UNKNOWN, "never")
     else:
         age = abs(now - seen)
         recent = HealthStatus.HEALTHY if age <= timedelta(minutes=5) else HealthStatus.UNHEALTHY
-        yield HealthRow("last-check-in", title, recent, f"{ago(age)} ago", int(age.total_seconds()))
+        yield ShownRow(row.id, row.title, recent, f"{ago(age)} ago", int(age.total_seconds()))
     reported = server.lab_health.checks if server.lab_health else ()
     said = {item.id: item for item in reported}
     for metric in METRICS:
-        value, own = figures.get(metric.name), said.get(metric.name)
+        value, own = figures.get(metric.id), said.get(metric.id)
         bounds = _bounds(metric, thresholds)
         status = HealthStatus.UNKNOWN
         if own and own.status and not bounds:
             status = own.status
         elif metric.kind is not None and value is not None:
             status = HealthStatus(metric.kind.verdict(value, *(bounds or metric.limits)))
-        yield HealthRow(metric.name, metric.title, status, _text(metric, value, own), value)
+        yield ShownRow(metric.id, metric.title, status, _text(metric, value, own), value)
 
 
-def _bounds(metric: HealthMetric, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
+def _bounds(metric: HealthRow, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
     """Where the tenant says that a metric turns healthy and unhealthy."""
     if metric.kind is None:
         return None
@@ -94,7 +89,7 @@ def _bounds(metric: HealthMetric, thresholds: Sequence[HealthThreshold]) -> tupl
     return None
 
 
-def _text(metric: HealthMetric, value: int | None, own: LabCheck | None) -> str:
+def _text(metric: HealthRow, value: int | None, own: LabCheck | None) -> str:
     """The figure in its unit; without a unit the server's own words say more."""
     if own is not None and not (metric.unit and value is not None):
         return plain(own.text)
@@ -102,8 +97,7 @@ def _text(metric: HealthMetric, value: int | None, own: LabCheck | None) -> str:
         return text("not known to the tenant")
     if metric.unit:
         return f"{value} {metric.unit}"
-    word = _WORDS.get(metric.name)
-    return text("{value} {word}", value=value, word=word) if word else str(value)
+    return text("{value} {word}", value=value, word=metric.counts) if metric.counts else str(value)
 
 
 def sparkline(points: Sequence[TrendPoint], start: datetime, end: datetime, columns: int) -> str:
@@ -155,7 +149,7 @@ class ServerHealthReport(Report):
     id: str
     health: HealthStatus = Field(description="As Graph has it.")
     version: str | None = Field(description="Name of the release; null: its images are no known release.")
-    rows: tuple[HealthRow, ...]
+    rows: tuple[ShownRow, ...]
     trends: tuple[Trend, ...]
 
 
@@ -170,12 +164,12 @@ def health(
     end = operator.clock.now()
     start = end - timedelta(days=days)
 
-    def trend(metric: HealthMetric) -> Trend:
+    def trend(metric: HealthRow) -> Trend:
         points: tuple[TrendPoint, ...] | None = None
         with suppress(NetworkError, TenantError):
-            found = graph.trend(place.site.id, place.server.id, names[metric.name], start, end)
+            found = graph.trend(place.site.id, place.server.id, names[metric.id], start, end)
             points = tuple(TrendPoint(at=item.date_time, value=item.value) for item in found)
-        return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=points)
+        return Trend(id=metric.id, title=metric.title, unit=metric.unit, points=points)
 
     report = ServerHealthReport(
         at=end,
@@ -186,7 +180,7 @@ def health(
         health=place.server.tunnel_server_health_status or HealthStatus.UNKNOWN,
         version=release_of(place.server, published()),
         rows=tuple(judge_server(place.server, seen.figures, thresholds, end)),
-        trends=tuple(at_once(trend, [item for item in METRICS if item.name in TRENDS])),
+        trends=tuple(at_once(trend, [item for item in METRICS if item.trend])),
     )
     notices = missing_figures([seen])
     if report.health in _DOWN or report.health is HealthStatus.WARNING:

@@ -112,7 +112,7 @@ _FIGURES: Final = {
     "releases_behind": "server-version",
 }
 """The metrics that are read of each server, by their names in the result."""
-_METRIC_NAMES: Final = {item.name: item.graph_name for item in METRICS if item.name in _FIGURES.values()}
+_METRIC_NAMES: Final = {item.id: item.graph_name for item in METRICS if item.id in _FIGURES.values()}
 
 
 class ServerRow(Report):

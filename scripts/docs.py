@@ -18,7 +18,7 @@ from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import ROOT, command_page, coverage, error_codes, requirement_tables, token_tables
+from scripts import ROOT, command_page, coverage, error_codes, health_tables, requirement_tables, token_tables
 from scripts.command_tree import flat
 from scripts.schemas import schemas
 
@@ -37,7 +37,9 @@ def pages() -> dict[Path, str]:
         **{REFERENCE / name: text for name, text in command_page.pages().items()},
         **{REFERENCE / name: text for name, text in error_codes.error_pages().items()},
     }
-    tables = error_codes.tables() | token_tables.tables() | requirement_tables.tables()
+    tables = (
+        error_codes.tables() | token_tables.tables() | requirement_tables.tables() | health_tables.tables()
+    )
     return {path: f"{NOTE}\n{text.rstrip()}\n" for path, text in made.items()} | {
         REFERENCE / f"tables/{name}.md": text for name, text in tables.items()
     }

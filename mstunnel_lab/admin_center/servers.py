@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mst_admin.metrics import METRICS, TRENDS, HealthMetric, ThresholdObject, judge_threshold, kind_of
+from mst_admin.metrics import METRICS, ThresholdObject, judge_threshold, kind_of
 from mstunnel_lab.admin_center.forms import Problems, Values
 from mstunnel_lab.admin_center.render import attachment, field, go_to, page
 from mstunnel_lab.admin_center.sections import Column, delete_page, listing
@@ -30,6 +30,7 @@ from mstunnel_setup.base import rendering
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.health_rows import HealthRow
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth, LogCollection
 
 _SERVERS: Final = "/admin/servers"
@@ -160,7 +161,7 @@ class Chart:
         return " ".join(f"{x},{y}" for x, y in self.dots)
 
 
-def chart(metric: HealthMetric, points: Sequence[Point], start: float, end: float) -> Chart:
+def chart(metric: HealthRow, points: Sequence[Point], start: float, end: float) -> Chart:
     """Draw the points of a metric over [start, end] (Unix times)."""
     # The axis ends at a round number that is not below any value: 1, 2, 4, 5 or 8 with zeros, at least 4.
     highest, size = max([_STEPS, *(point.value for point in points)]), 1
@@ -186,7 +187,7 @@ def chart(metric: HealthMetric, points: Sequence[Point], start: float, end: floa
     steps = [top * step / _STEPS for step in range(_STEPS + 1)]
     moments = [start + (end - start) * step / _TIMES for step in range(_TIMES + 1)]
     return Chart(
-        metric.name,
+        metric.id,
         metric.title,
         metric.unit,
         summary,
@@ -218,7 +219,7 @@ def health_checks(
     reported = health or LabHealth()
     said = {item.id: item for item in reported.checks}
     for metric in METRICS:
-        own, figure = said.get(metric.name), reported.metrics.get(metric.name)
+        own, figure = said.get(metric.id), reported.metrics.get(metric.id)
         status = (own.status if own else None) or HealthStatus.UNKNOWN
         shown = own.text if own else "not reported"
         if figure is not None:
@@ -266,10 +267,9 @@ async def trend(request: Request, lab: Lab) -> Response:
     span = span if span in _SPANS else "day"
     end = time.time()
     start = end - _SPANS[span]
-    by_name = {metric.name: metric for metric in METRICS}
     charts = []
-    for metric in (by_name[name] for name in TRENDS):
-        reported = lab.store.trend(found.id, metric.name, start, end)
+    for metric in [metric for metric in METRICS if metric.trend]:
+        reported = lab.store.trend(found.id, metric.id, start, end)
         points = [Point(point.at, point.value / metric.scale) for point in reported]
         charts.append(chart(metric, points, start, end))
     shown = {"charts": charts, "span": span, "spans": tuple(_SPANS), "block": lab.tenant.trend_block}

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mst_admin.metrics import METRICS, HealthMetric
+from mst_admin.metrics import METRICS
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import NOT_FOUND, GraphError, bad_request, conflict, not_found
@@ -28,6 +28,7 @@ from mstunnel_lab.records import ServerRecord
 from mstunnel_lab.state import Lab, lab_of, labs_of
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.exchange.health_rows import HealthRow
 from mstunnel_setup.tenant import wire
 
 _NAME: Final = "microsoftTunnelServer"
@@ -47,7 +48,7 @@ def _graph_metric(value: str) -> str:
     return value
 
 
-def metric_in_graph(name: str) -> HealthMetric | None:
+def metric_in_graph(name: str) -> HealthRow | None:
     """Return the metric with this name in Graph, or None."""
     return next((metric for metric in METRICS if metric.graph_name == name), None)
 
@@ -240,9 +241,9 @@ async def health_metrics(request: Request) -> Response:
     health = SERVERS.named_in(request).lab_health
     known = health.metrics if health else {}
     found: list[JsonValue] = [
-        {"name": name, "value": round(known[metric.name] / metric.scale)}
+        {"name": name, "value": round(known[metric.id] / metric.scale)}
         for name in names
-        if (metric := metric_in_graph(name)) and metric.name in known
+        if (metric := metric_in_graph(name)) and metric.id in known
     ]
     return http.entity(request, {"value": found}, "Collection(microsoft.graph.keyLongValuePair)")
 
@@ -259,7 +260,7 @@ async def health_time_series(request: Request) -> Response:
             "dateTime": f"{datetime.fromtimestamp(point.at, UTC):%Y-%m-%dT%H:%M:%SZ}",
             "value": round(point.value / metric.scale),
         }
-        for point in lab.store.trend(found.id, metric.name, start, end)
+        for point in lab.store.trend(found.id, metric.id, start, end)
     ]
     return http.entity(request, {"value": shown}, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
 

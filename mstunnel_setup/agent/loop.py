@@ -11,7 +11,6 @@ from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
-from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment, Renewal, enrol
 from mstunnel_setup.agent.watch import HealthWatch, ask_registry
@@ -22,6 +21,7 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies, wants_json, wants_requests
+from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, SyncFailure, write_status
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
 from mstunnel_setup.exchange.releases import running_images

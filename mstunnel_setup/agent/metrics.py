@@ -2,16 +2,18 @@
 
 The file is for the textfile collector of a node exporter and `mst-cli metrics`; the agent does not listen.
 Names follow https://prometheus.io/docs/practices/naming/: base units, times as Unix time, counts as counters.
-The format is written here, because its library would take 3.4 of the agent's 60 MiB.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
 from mstunnel_setup import __version__
-from mstunnel_setup.agent.health_rows import Observation, current_report
+from mstunnel_setup.exchange.health_observation import Observation, current_report
 from mstunnel_setup.exchange.health_report import HealthState, ReportedRow
 
 _NUMBERS: Final = {
@@ -20,6 +22,9 @@ _NUMBERS: Final = {
     HealthState.WARNING: 2,
     HealthState.UNHEALTHY: 3,
 }
+
+
+_FAMILIES: Final = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
 
 
 @dataclass
@@ -47,7 +52,7 @@ class AgentMetric:
     """One metric. Its value is that of the health row `read` (divided by `divisor`), or the result of `read`.
 
     None is an unknown value. With a `label`, `read` returns one value for each of its values, which come from
-    our own code, never from users, devices or the tenant: they are few and need no quoting.
+    our own code, never from users, devices or the tenant: they are few.
     """
 
     name: str
@@ -215,25 +220,30 @@ METRICS: Final = (
 """Every metric, in the order of the file."""
 
 
-def render(seen: Round) -> str:
-    """Return the whole file. An unknown value is omitted: it is not zero."""
-    figures = {row.id: row.value for row in seen.rows}
-    lines = []
-    for metric in METRICS:
-        value = figures[metric.read] if isinstance(metric.read, str) else metric.read(seen)
-        if value is None:
-            continue
-        lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
-        if isinstance(value, Mapping):
-            lines += [f'{metric.name}{{{metric.label}="{key}"}} {_number(one)}' for key, one in value.items()]
-        else:
-            figure = value.timestamp() if isinstance(value, datetime) else value / metric.divisor
-            lines.append(f"{metric.name} {_number(figure)}")
-    return "".join(f"{line}\n" for line in lines)
+@dataclass(frozen=True)
+class RoundCollector:
+    """The metrics of one round. An unknown value is omitted: it is not zero."""
+
+    seen: Round
+
+    def collect(self) -> Iterator[Metric]:
+        """Return a family for each metric that is known."""
+        figures = {row.id: row.value for row in self.seen.rows}
+        for metric in METRICS:
+            value = figures[metric.read] if isinstance(metric.read, str) else metric.read(self.seen)
+            if value is None:
+                continue
+            labels = [metric.label] if metric.label else []
+            family = _FAMILIES[metric.kind](metric.name, metric.about, labels=labels)
+            if isinstance(value, Mapping):
+                for label, one in value.items():
+                    family.add_metric([label], one)
+            else:
+                figure = value.timestamp() if isinstance(value, datetime) else value / metric.divisor
+                family.add_metric([], figure)
+            yield family
 
 
-def _number(value: float) -> str:
-    """Return the shortest form: times to the millisecond, small figures with six digits."""
-    if value == int(value):
-        return f"{value:.0f}"
-    return f"{value:.6g}" if abs(value) < 1 else f"{value:.3f}"
+def render(seen: Round) -> bytes:
+    """Return the content of the file."""
+    return generate_latest(RoundCollector(seen))

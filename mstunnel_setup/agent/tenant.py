@@ -40,6 +40,8 @@ _DEADLINE_SECONDS: Final = 60
 class Enrolment:
     """A signed-in connection to the tenant, with the ids of this server's record.
 
+    Nothing has a default: what `enrol` leaves out would do nothing on every server, and no test would notice.
+
     `object_id` and `credential` (None: it has a secret) are those of the agent's own application,
     `credential_end` is its expiry, if known; `prove` signs in with another credential or raises SignInError;
     `close` closes the connections.
@@ -48,11 +50,11 @@ class Enrolment:
     tenant: Graph
     site_id: str
     server_id: str
-    object_id: str = ""
-    credential: Credential | None = field(default=None, repr=False)
-    credential_end: datetime | None = None
-    prove: Callable[[Credential], object] = lambda _credential: None
-    close: Callable[[], None] = lambda: None
+    object_id: str
+    credential: Credential | None = field(repr=False)
+    credential_end: datetime | None
+    prove: Callable[[Credential], object]
+    close: Callable[[], None]
 
 
 def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:

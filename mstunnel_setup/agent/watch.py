@@ -11,14 +11,6 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.agent.health_rows import (
-    GatewayCertificate,
-    MachineLoad,
-    Observation,
-    SyncState,
-    judge_rows,
-    overall,
-)
 from mstunnel_setup.agent.metrics import Counters, Round, render
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError, StepError, declared
@@ -32,6 +24,12 @@ from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
 from mstunnel_setup.certificates.read import read_material, read_roots
 from mstunnel_setup.certificates.revocation import fetching
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
+from mstunnel_setup.exchange.health_observation import (
+    GatewayCertificate,
+    MachineLoad,
+    Observation,
+    SyncState,
+)
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
@@ -41,6 +39,7 @@ from mstunnel_setup.exchange.health_report import (
     with_tenant,
     write_health,
 )
+from mstunnel_setup.exchange.health_rows import judge_rows, overall
 from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
@@ -239,7 +238,7 @@ class HealthWatch:
             )
             write_health(self.files, report)
             metrics = render(Round(observation, self.rows, self.counters))
-            self.files.write(paths.AGENT_METRICS, metrics.encode())
+            self.files.write(paths.AGENT_METRICS, metrics)
         except Exception as error:  # noqa: BLE001 (the agent goes on without a look)
             self._complain(declared(error))
 

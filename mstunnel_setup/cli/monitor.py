@@ -16,7 +16,7 @@ from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.exchange import agent_settings, log_lines
 from mstunnel_setup.io import changes, http_port, systemd
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.monitor import rounds
+from mstunnel_setup.operations.monitor import loop
 
 _PROGRAM = "mstunnel_monitor"
 
@@ -42,7 +42,7 @@ def _monitor(operator: Operator, *, once: bool) -> Result:
     environment = dict(os.environ)
     service = systemd.ServiceManager.of(os.environ)
     tell = _log_of(operator, systemd.SystemJournal.of(os.environ, sys.stderr.fileno()))
-    monitor = rounds.GatewayMonitor(operator, tell, service)
+    monitor = loop.GatewayMonitor(operator, tell, service)
     wanted = partial(agent_settings.wants_requests, operator.files)
     log_request = http_port.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted)
     try:

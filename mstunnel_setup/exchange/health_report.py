@@ -22,6 +22,9 @@ from mstunnel_setup.tenant.wire import HealthThreshold
 
 STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 
+AGENT_LOGS: Final = text("`mst-cli agent logs --tail 20` shows why.")
+ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")
+
 # images/agent/healthcheck has the same limit.
 _LATEST_ROUND: Final = timedelta(minutes=5)
 LATEST_CHECK_IN: Final = timedelta(minutes=5)

@@ -12,11 +12,8 @@ from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.text import joined, text
-from mstunnel_setup.exchange.health_report import SyncFailure
-
-AGENT_LOGS: Final = text("`mst-cli agent logs --tail 20` shows why.")
-ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")
+from mstunnel_setup.base.text import joined
+from mstunnel_setup.exchange.health_report import AGENT_LOGS, ENROL_AGAIN, SyncFailure
 
 # Of these errors of the agent our own hints are for an installation.
 _UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")

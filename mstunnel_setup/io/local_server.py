@@ -1,37 +1,36 @@
-"""A web server with one page, for programs on this machine: on the loopback or a Unix socket only."""
+"""A web server for metrics, for programs on this machine: on the loopback or a Unix socket only.
+
+The answers are those of prometheus_client. Its own server takes no Unix socket, waits for a client for ever,
+answers on every path and names the version of Python (`start_http_server`).
+"""
 
 import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
-from socketserver import BaseServer, TCPServer, ThreadingTCPServer, ThreadingUnixStreamServer
+from socketserver import TCPServer, ThreadingTCPServer, ThreadingUnixStreamServer
 from typing import Final
 from urllib.parse import urlsplit
 
-from mstunnel_setup.base.errors import NetworkError, UsageError
+from prometheus_client import CollectorRegistry, MetricsHandler
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from mstunnel_setup.base.errors import NetworkError, SetupError, UsageError
+
+PATH: Final = "/metrics"
 
 _UNIX: Final = "unix:"
 # A client that sends nothing occupies a thread.
 _PATIENCE_SECONDS: Final = 5
 # Only owner and group may connect; the directory of the socket restricts access further.
 _SOCKET_MASK: Final = 0o117
-
-
-@dataclass(frozen=True)
-class Page:
-    """The page to serve; `read` is called for each request and returns None if there is no content yet."""
-
-    path: str
-    media_type: str
-    read: Callable[[], bytes | None]
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,15 @@ def local_address(text: str) -> LocalAddress:
 
 
 @contextmanager
-def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
-    """Listen at the address; the server responds while its `serve_forever` runs.
+def listening(address: LocalAddress, collector: Collector) -> Iterator[TCPServer]:
+    """Listen at the address; the server responds with the metrics of `collector` while `serve_forever` runs.
 
     A socket file is removed at the end; one that an earlier process left behind is replaced. Raises
     NetworkError `listen-failed`.
     """
-    handler = partial(_Handler, page)
+    registry = CollectorRegistry(support_collectors_without_names=True)
+    registry.register(collector)
+    handler = _Handler.factory(registry)
     before = os.umask(_SOCKET_MASK) if address.path else None
     try:
         if address.path:
@@ -127,32 +128,27 @@ class _Unix(ThreadingUnixStreamServer):
     daemon_threads = True
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(MetricsHandler):
     timeout = _PATIENCE_SECONDS
 
-    def __init__(self, page: Page, request: socket.socket, client: object, server: BaseServer) -> None:
-        self._page = page
-        super().__init__(request, client, server)
-
+    @override
     def do_GET(self) -> None:
-        """Respond with the page, with 404 for another path, or with 503 if there is no content yet."""
-        if self.path.partition("?")[0] != self._page.path:
+        """Respond with the metrics, with 404 for another path, or with 503 if there are none to read."""
+        if self.path.partition("?")[0] != PATH:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        content = self._page.read()
-        if content is None:
+        try:
+            super().do_GET()
+        except (LookupError, ValueError, SetupError):
+            # The library collects before it answers.
             self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
-            return
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", self._page.media_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.end_headers()
-        self.wfile.write(content)
 
+    @override
+    def end_headers(self) -> None:
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    @override
     def version_string(self) -> str:
         """Return our name, without any version."""
         return "mstunnel"
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
-        """Log nothing: there is a request every few seconds."""

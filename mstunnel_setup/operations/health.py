@@ -1,6 +1,6 @@
 """`mst-cli health`: one verdict over containers, certificate and the agent's table, for monitoring."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,7 +21,8 @@ from mstunnel_setup.exchange.health_report import (
     SyncFailure,
     read_health,
 )
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, ENROL_AGAIN, agent_problem, fix_of
+from mstunnel_setup.exchange.health_rows import ROWS, SEE_LIMITS
+from mstunnel_setup.install.agent_hints import agent_problem, fix_of
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
@@ -31,40 +32,9 @@ from mstunnel_setup.operations.file_systems import DISK_FULL, file_system_notice
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway wrote up to a minute before.
 _SETTLED_AFTER: Final = timedelta(minutes=2)
-_ROWS: Final[Mapping[str, str]] = {
-    "last-check-in": text(
-        "Test the connection to the tenant with `mst-readiness network`; {agent_logs}", agent_logs=AGENT_LOGS
-    ),
-    "connections": text("Add a server to the site: `mstunnel-setup --site NAME` there."),
-    "cpu-usage": text("See what takes it with `top`; another server in the site shares the load."),
-    "cpu-cores": text("Give this machine at least four cores."),
-    "memory-usage": text("See what takes it with `top`; another server in the site shares the load."),
-    "disk-space": text(
-        "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes old logs."
-    ),
-    "latency": text(
-        "Check the route to the internal network, or set a nearer page: "
-        "`mst-admin site update NAME --probe-url URL`."
-    ),
-    "agent-certificate": ENROL_AGAIN,
-    "internal-network": text(
-        "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
-        "`mst-admin site update NAME --probe-url URL`."
-    ),
-    "upgradeability": text("Test the connection to the registry with `mst-readiness network`."),
-    "server-version": text("Run `mst-cli upgrade apply`."),
-    "server-container": text("Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why."),
-    "server-configuration": text(
-        "Correct it with `mst-admin config update NAME` or in the admin center, then run "
-        "`mst-cli config pull`."
-    ),
-}
-# Devices are not served as the site wants them, or soon will not be.
-_SERIOUS: Final = frozenset(
-    {"last-check-in", "agent-certificate", "internal-network", "server-container", "server-configuration"}
-)
-REPORTED_BY_HOST: Final = frozenset({"tls-certificate", "tls-revocation"})
-"""Rows that the commands of the host look at themselves, and report themselves."""
+_HINTS: Final = {row.id: row.hint for row in ROWS}
+_SERIOUS: Final = frozenset(row.id for row in ROWS if row.serious)
+REPORTED_BY_HOST: Final = frozenset(row.id for row in ROWS if row.host_reports)
 # A warning that leaves the gateway working does not change the exit code.
 _UNUSABLE_CERTIFICATE: Final = frozenset(
     {"certificate-not-in-use", "certificate-expired", "certificate-revoked"}
@@ -112,7 +82,7 @@ def is_serious(report: HealthReport | None, now: datetime) -> bool:
 
 def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
-    hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
+    hint = _HINTS.get(row.id, SEE_LIMITS)
     if error is not None and row.id == "last-check-in":
         hint = fix_of(error)
     return Problem(

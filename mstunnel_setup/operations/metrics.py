@@ -1,7 +1,8 @@
 """`mst-cli metrics`: what the agent measured, for Prometheus: printed, or served to this machine."""
 
-from contextlib import suppress
-from typing import Final
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
@@ -10,12 +11,12 @@ from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import printable, verbatim
 from mstunnel_setup.install.installed import hand_over_to_account
-from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.local_server import Page, listening, local_address
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 
-PATH: Final = "/metrics"
-_MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
 # The file has a few kilobytes; the agent, which writes it, might put anything there.
 _LARGEST: Final = 1 << 18
 
@@ -46,15 +47,28 @@ def serve(operator: Operator, listen: str) -> Result[MetricsReport]:
 
     Raises UsageError `listen-address-refused` and NetworkError `listen-failed`.
     """
+    # The library is loaded where metrics are served: `mst-cli metrics` alone shows the file.
+    from mstunnel_setup.io.local_server import PATH, listening, local_address  # noqa: PLC0415
+
     hand_over_to_account(operator)
     address = local_address(listen)
-
-    def content() -> bytes | None:
-        with suppress(FileError):
-            return operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
-        return None
-
-    with listening(address, Page(PATH, _MEDIA_TYPE, content)) as server:
+    with listening(address, _Written(operator.files)) as server:
         operator.console.say(f"Serving {PATH} on {address.text}.")
         server.serve_forever()
     return Result()
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What the agent has written, read anew for each request."""
+
+    files: Files
+
+    def collect(self) -> Iterable["Metric"]:
+        """Return the metrics. Raises LookupError, ValueError or FileError when there are none to read."""
+        from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 (see above)
+
+        content = self.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
+        if content is None:
+            raise LookupError(paths.AGENT_METRICS)
+        return list(text_string_to_metric_families(content.decode()))

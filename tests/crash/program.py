@@ -32,7 +32,7 @@ import mstunnel_setup.install.status
 import mstunnel_setup.install.uninstall
 import mstunnel_setup.operations.backup
 import mstunnel_setup.operations.certificate.import_certificate
-import mstunnel_setup.operations.monitor.rounds
+import mstunnel_setup.operations.monitor.loop
 from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.framework import translation

@@ -249,7 +249,7 @@ def test_the_metrics_follow_a_session_within_15_seconds(installed: Installation)
 
     def waited_for(connections: int) -> float:
         began = time.monotonic()
-        shown = f"grep -qx 'mstunnel_connections {connections}' /var/lib/mstunnel-agent/metrics.prom"
+        shown = f"grep -qx 'mstunnel_connections {connections}.0' /var/lib/mstunnel-agent/metrics.prom"
         assert eventually(lambda: installed.server.shell(shown, check=False).code == 0, 130)
         return time.monotonic() - began
 

@@ -303,7 +303,7 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
             copy = copies / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text("")
-    for module in ("mstunnel_lab/app.py", "mst_admin/wire.py"):
+    for module in ("mstunnel_lab/app.py", "mst_admin/wire.py", "mstunnel_setup/exchange/wire.py"):
         (copies / module).write_text("from mstunnel_setup.tenant import wire, wire_intune\n")
     return copies
 
@@ -317,7 +317,7 @@ UPWARD = (
     ("mstunnel_setup/certificates/chain_findings.py", "mstunnel_setup.tenant.graph"),
     ("mstunnel_setup/gateway/oidc.py", "mstunnel_setup.containers.spec"),
     ("mstunnel_setup/agent/loop.py", "mstunnel_setup.install.context"),
-    ("mstunnel_setup/operations/monitor/rounds.py", "mstunnel_setup.agent.watch"),
+    ("mstunnel_setup/operations/monitor/loop.py", "mstunnel_setup.agent.watch"),
     ("mstunnel_setup/operations/metrics.py", "mstunnel_setup.agent.metrics"),
     ("mst_admin/apply.py", "mstunnel_setup.agent.upgrade"),
     ("mstunnel_setup/base/errors.py", "mstunnel_setup.io.files"),

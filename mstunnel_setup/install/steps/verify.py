@@ -14,8 +14,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, TenantError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import gateway_report as report
-from mstunnel_setup.exchange.health_report import LATEST_CHECK_IN, last_status
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
+from mstunnel_setup.exchange.health_report import AGENT_LOGS, LATEST_CHECK_IN, last_status
+from mstunnel_setup.install.agent_hints import agent_hints
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.serving import healthy, serves, within_patience
 from mstunnel_setup.install.steps import configure, sign_in, site

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine, Tell
@@ -29,38 +29,41 @@ class Limit:
     burst: int = 1
 
     def wait(self, end: datetime | None, now: datetime) -> timedelta:
-        """How long until the next change is allowed; zero when it is now. Never more than an interval."""
+        """Return the time until the next change is allowed, zero to an interval."""
         # Only a clock that was set back makes more of it than a full burst; `after_one_more` shortens it.
         if end is None or end - now > self.burst * self.interval:
             return timedelta()
         return max(end - now - (self.burst - 1) * self.interval, timedelta())
 
     def after_one_more(self, end: datetime | None, now: datetime) -> datetime:
-        """The end after one more change."""
+        """Return the end after one more change."""
         start = now if end is None else min(max(end, now), now + (self.burst - 1) * self.interval)
         return start + self.interval
 
 
 LIMITS: Final[Mapping[ChangeKind, Limit]] = {
-    # Sessions go on.
+    # A reload keeps sessions.
     "reload": Limit(timedelta(minutes=1), 10),
     "probe": Limit(timedelta(minutes=1), 10),
-    # Sessions end, devices come back by themselves.
+    # A restart ends sessions; devices connect again by themselves.
     "restart": Limit(timedelta(minutes=10), 3),
     "port": Limit(timedelta(minutes=10)),
     "upgrade": Limit(timedelta(hours=1), 2),
-    # Lines about what the agent has left here.
+    # The agent can cause a line with each file that it leaves here.
     "log": Limit(timedelta(minutes=1), 20),
 }
 
 
 class _ChangeRecord(BaseModel):
-    """`ends` is called `debts` in the file."""
+    """What the agent had changed: `ends` by kind of change, as in `Limit`.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
+    Releases up to 0.2.0 called them `debts`; the next change that is recorded replaces the name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Literal[1] = 1
-    ends: dict[ChangeKind, AwareDatetime] = Field(default={}, alias="debts")
+    ends: dict[ChangeKind, AwareDatetime] = Field(default={}, validation_alias=AliasChoices("ends", "debts"))
     moving: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
@@ -74,7 +77,7 @@ class RateLimiter:
     files: Files
 
     def wait(self, change: ChangeKind, now: datetime) -> timedelta:
-        """How long until such a change is allowed; zero when it is now."""
+        """Return the time until such a change is allowed; zero when it is now."""
         return LIMITS[change].wait(self._read().ends.get(change), now)
 
     def record(self, change: ChangeKind, now: datetime, *, moving: int | None = None) -> None:
@@ -94,11 +97,11 @@ class RateLimiter:
         self._write(self._read().model_copy(update={"moving": None}))
 
     def _write(self, changes: _ChangeRecord) -> None:
-        content = changes.model_dump_json(indent=2, by_alias=True).encode() + b"\n"
+        content = changes.model_dump_json(indent=2).encode() + b"\n"
         self.files.write(paths.AGENT_CHANGES, content, 0o600)
 
     def _read(self) -> _ChangeRecord:
-        """What was recorded; a file that was damaged, or that a newer version wrote, counts as none."""
+        """Return what was recorded; nothing for a file that is damaged or of a newer version."""
         return messages.read_trusted(self.files, paths.AGENT_CHANGES, _ChangeRecord) or _ChangeRecord()
 
 

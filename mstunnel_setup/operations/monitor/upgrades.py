@@ -1,4 +1,4 @@
-"""Upgrades that the agent requests: the release it is offered, and whether its request is allowed."""
+"""Upgrades: the feed, the release that the agent is offered, and the one that it requests."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -8,21 +8,98 @@ from pydantic import BaseModel
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, StepError
+from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, log_lines, mailbox
 from mstunnel_setup.exchange.agent_settings import read_agent_settings
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, Summary
-from mstunnel_setup.exchange.release_feed import offered
+from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.releases import Release, ReleaseCatalogue, running_images
-from mstunnel_setup.exchange.upgrade_history import read_history
+from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.exchange.upgrade_rules import read_rules
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import RateLimiter
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
+from mstunnel_setup.transaction.lock import exclusive
 
 # What is removed at once of a directory that lies in the place of a request: a second of work.
 _MOST_ENTRIES: Final = 10_000
 # It was this server's turn when the agent wrote the request; that is over when the window closes.
 _LIFE: Final = timedelta(minutes=15)
+# Draining and downloading take their time.
+_UPGRADE_SECONDS: Final = 60.0 * MOST_DRAIN_MINUTES + 21600.0
+
+
+class AgentUpgrades:
+    """Refreshes the feed, and carries out what the agent requests. `requested` was taken and is not begun."""
+
+    def __init__(self, context: MonitorContext) -> None:
+        self._context = context
+        self.requested: AgentRequest | None = None
+
+    def has_feed(self) -> bool:
+        """Return whether there is a feed to follow. Raises UsageError: its settings are wrong."""
+        return read_feed(self._context.files) is not None
+
+    def refresh_feed(self) -> None:
+        """Refresh the release feed."""
+        from mstunnel_setup.operations.upgrade import feed  # noqa: PLC0415 (imported when there is work)
+
+        context = self._context
+        if (settings := read_feed(context.files)) is None:
+            return
+        # A command that refreshes it uses the same files; others need not wait for a server that is slow.
+        with exclusive(context.files, context.clock, paths.FEED_LOCK):
+            feed.fetch(context.operator, settings)
+
+    def show_offer(self) -> None:
+        """Offer the agent the release that it may request."""
+        show_offer(self._context.files, self._context.clock.now())
+
+    def has_request(self) -> bool:
+        """Return whether there is a request, which waits while the gateway is stopped."""
+        context = self._context
+        return context.files.state(UPGRADE.request) is not None and not context.gateway_is_stopped()
+
+    def take_request(self) -> None:
+        """Take the agent's request out of its directory, without the lock: the agent can put anything there.
+
+        Raises StepError: it is no request.
+        """
+        self.requested = take(self._context.files)
+
+    def carry_out(self) -> None:
+        """Complete an upgrade, or begin the one that the agent requests, unless the gateway is stopped.
+
+        Raises StepError: what the agent requests is not allowed.
+        """
+        context = self._context
+        if read_history(context.files).unfinished is None and (
+            self.requested is None or context.gateway_is_stopped()
+        ):
+            self.requested = None
+            return
+        # Importing the installer doubles what a monitor at rest holds in memory.
+        from mstunnel_setup.install import session  # noqa: PLC0415
+        from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415
+        from mstunnel_setup.operations.version import release_names  # noqa: PLC0415
+
+        context.service.alive(_UPGRADE_SECONDS)
+        with session.open_run(context.operator, {}) as run:
+            context.service.status("Upgrading the gateway")
+            if (ended := upgrade_run.finish(run)) is not None:
+                context.tell(_upgrade_line(ended))
+            request, self.requested = self.requested, None
+            if request is None or (images := request.images()) == upgrade_run.running(run).digests:
+                return
+            now = context.clock.now()
+            catalogue = offered(run.files, now)
+            admit(run.files, catalogue, request, now)
+            name = release_names(catalogue, images)[0]
+            context.tell(log_lines.UPGRADE_BEGUN(release=name))
+            minutes = catalogue.drain_minutes
+            ended = upgrade_run.upgrade_to(run, name, images, "agent", drain_minutes=minutes)
+            context.tell(_upgrade_line(ended))
 
 
 def show_offer(files: Files, now: datetime) -> None:
@@ -53,7 +130,7 @@ def _show(files: Files, path: str, message: BaseModel | None) -> None:
 
 
 def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
-    """The release that the agent may request at this site; an unknown site gets what every site gets."""
+    """Return the release that the agent may request; an unknown site gets what every site gets."""
     site, present = "", None
     with suppress(SetupError):
         site = read_agent_settings(files).site_id
@@ -71,7 +148,7 @@ def objection(files: Files, catalogue: ReleaseCatalogue, release: Release, now: 
 
 
 def take(files: Files) -> AgentRequest | None:
-    """The agent's request, which is removed; None when it was withdrawn meanwhile.
+    """Return the agent's request, which is removed; None when it was withdrawn meanwhile.
 
     Raises StepError or FileError: it is no request.
     """
@@ -133,3 +210,10 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
             next=now + wait,
         )
     limiter.record("upgrade", now)
+
+
+def _upgrade_line(ended: Upgrade) -> LogLine:
+    if ended.outcome is UpgradeOutcome.DONE:
+        away = text(", but no device that was connected has come back yet") if ended.unproved else ""
+        return log_lines.UPGRADE_DONE(release=ended.release, away=away)
+    return log_lines.UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)

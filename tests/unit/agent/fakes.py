@@ -1,12 +1,12 @@
 """A tenant in memory, a clock that advances only while sleeping, an agent and its host."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from typing_extensions import override
 
-from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment, Renewal
@@ -15,12 +15,14 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply
 from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import Configurations, digest_of
+from mstunnel_setup.tenant.client_credential import Credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
@@ -165,6 +167,24 @@ def with_host(agent: Agent) -> Agent:
 AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
 
 
+def enrolment(tenant: FakeTenant, close: Callable[[], None] = lambda: None) -> Enrolment:
+    """An enrolment by a secret, which has no certificate to renew."""
+
+    def prove(_credential: Credential) -> None:
+        raise AssertionError("there is no certificate to renew")
+
+    return Enrolment(
+        tenant,
+        SITE,
+        SERVER,
+        object_id="",
+        credential=None,
+        credential_end=None,
+        prove=prove,
+        close=close,
+    )
+
+
 @dataclass
 class Scene:
     files: Files
@@ -181,7 +201,7 @@ class Scene:
 
     def enrol(self) -> Enrolment:
         self.attempts.append(self.clock.elapsed)
-        return Enrolment(self.tenant, SITE, SERVER, close=self.close)
+        return enrolment(self.tenant, self.close)
 
     def close(self) -> None:
         self.closed += 1

@@ -1,22 +1,42 @@
 """The agent's observations of a server, for tests of their rows and metrics."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from mstunnel_setup.agent.health_rows import GatewayCertificate, MachineLoad, Observation, judge_rows
 from mstunnel_setup.agent.metrics import Counters, Round
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
+from mstunnel_setup.exchange.health_observation import GatewayCertificate, MachineLoad, Observation
 from mstunnel_setup.exchange.health_report import Thresholds
+from mstunnel_setup.exchange.health_rows import judge_rows
 
 URL = "http://intranet.example/"
+NO_FIGURES = MachineLoad(
+    cores=None, cpu_percent=None, memory_percent=None, disk_free_bytes=None, throughput_bits=None
+)
+
+
+def observation(now: datetime, **facts: Any) -> Observation:
+    """A server of which only these facts are known, its agent started `now` unless they say otherwise."""
+    nothing: dict[str, Any] = {
+        "started": now,
+        "machine": NO_FIGURES,
+        "report": None,
+        "certificate": GatewayCertificate(),
+        "proxy": None,
+        "registry": None,
+        "last_registry_contact": None,
+        "registry_problem": "",
+    }
+    return Observation(now=now, **{**nothing, **facts})
 
 
 def everything(now: datetime, connections: int = 1240, transferred: int = 8_000_000_000) -> Observation:
     """Return a complete observation of a server, whose CPU load grows with the connected devices."""
     account: JsonObject = {"http_code": 200, "time_namelookup": 0.001, "time_connect": 0.0052}
-    return Observation(
-        now=now,
+    return observation(
+        now,
         started=now - timedelta(days=3),
         last_check_in=now - timedelta(seconds=20),
         machine=MachineLoad(

@@ -20,7 +20,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import Configurations
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
 from tests.parameters import sample
-from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant, host_side
+from tests.unit.agent.fakes import SERVER, Ended, FakeTenant, enrolment, host_side
 from tests.unit.clocks import FakeClock
 from tests.unit.present import present
 
@@ -84,7 +84,7 @@ def test_agent_survives_days_without_the_tenant(root: Path, days: int) -> None:
     def enrol() -> Enrolment:
         if tenant.trouble:
             raise away()
-        return Enrolment(tenant, SITE, SERVER)
+        return enrolment(tenant)
 
     with pytest.raises(Ended):
         Agent(enrol, files, clock, log.append, note, counters, watch).run()

@@ -3,18 +3,21 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from mstunnel_lab import remote
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity
 from mstunnel_setup.agent.loop import Agent, requests_in_log
 from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
@@ -22,7 +25,7 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import DeploymentMode
-from tests.unit.agent.fakes import with_host
+from tests.unit.agent.fakes import Ended, with_host
 from tests.unit.present import present
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import write_pfx
@@ -105,6 +108,30 @@ def test_round_checks_in_and_writes_the_gateways_files(installed: Installed) -> 
 
     assert agent.round() is None
     assert len(log) == 3
+
+
+class Observed(HealthWatch):
+    """A watch that takes what the agent has learnt, and ends it."""
+
+    known = SyncState()
+
+    @override
+    def look(self, known: SyncState) -> None:
+        self.known = known
+        raise Ended
+
+
+def test_the_agent_learns_every_fact_of_the_tenant(installed: Installed) -> None:
+    """A row of the health table whose fact the loop forgets would stay unknown on every server."""
+    files, clock = installed.files, installed.clock
+    agent = with_host(agent_of(installed, lambda _line: None))
+    watch = Observed(files, clock, lambda _line: None, agent.counters, lambda _address: None)
+    agent.watch = watch
+    with pytest.raises(Ended):
+        agent.run()
+    unknown = {item.name for item in fields(SyncState) if getattr(watch.known, item.name) == item.default}
+    # Nothing is wrong here.
+    assert unknown == {"probe_problem", "refusal", "last_error"}
 
 
 def test_added_root_is_trusted_after_a_restart(installed: Installed) -> None:

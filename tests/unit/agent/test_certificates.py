@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import GatewayCertificate
 from mstunnel_setup.agent.watch import CertificateWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import revocation
 from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.exchange.health_observation import GatewayCertificate
 from mstunnel_setup.io.files import Files
 from tests.unit.certificates.authority import Authority
 from tests.unit.clocks import FakeClock

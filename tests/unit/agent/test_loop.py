@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
+from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
 from mstunnel_setup.io.changes import Changes
@@ -154,7 +154,7 @@ def test_changed_connections_are_in_the_metrics_in_a_second(scene: Scene) -> Non
     scene.live(9, watch)
     first, second, third, *_ = looked
     assert (first, 54 <= second <= 66, third) == (0, True, 101)
-    assert b"\nmstunnel_connections 500\n" in (scene.files.read(paths.AGENT_METRICS) or b"")
+    assert b"\nmstunnel_connections 500.0\n" in (scene.files.read(paths.AGENT_METRICS) or b"")
     assert changes.watched == {paths.SERVER_STATE_INSIDE}
 
 

@@ -7,19 +7,24 @@ from datetime import timedelta
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE, Observation
 from mstunnel_setup.agent.metrics import METRICS, Counters, render
-from tests.unit.agent.seen import a_round, everything
+from mstunnel_setup.exchange.health_observation import Observation
+from mstunnel_setup.exchange.health_rows import ROWS
+from tests.unit.agent.seen import a_round, everything, observation
 from tests.unit.clocks import START
 
 FULL = everything(START)
-NOTHING = Observation(now=START, started=START)
+NOTHING = observation(START)
 SAMPLE = re.compile(r'(mstunnel_[a-z_]+)(?:\{(\w+)="([^"\\\n]+)"\})? (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)')
 
 
-def samples(observation: Observation, counters: Counters | None = None) -> dict[tuple[str, str], float]:
+def text_of(seen: Observation, counters: Counters | None = None) -> str:
+    return render(a_round(seen, counters)).decode()
+
+
+def samples(seen: Observation, counters: Counters | None = None) -> dict[tuple[str, str], float]:
     """Return every value of the text, by metric and value of its label."""
-    lines = render(a_round(observation, counters)).splitlines()
+    lines = text_of(seen, counters).splitlines()
     found = [SAMPLE.fullmatch(line) for line in lines if not line.startswith(("# HELP ", "# TYPE "))]
     assert all(found)
     return {(match[1], match[3] or ""): float(match[4]) for match in found if match}
@@ -33,13 +38,13 @@ def checked(text: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("observation", [FULL, NOTHING], ids=["full", "nothing"])
-def test_promtool_accepts_the_metrics(observation: Observation) -> None:
-    assert checked(render(a_round(observation))) == ""
+@pytest.mark.parametrize("seen", [FULL, NOTHING], ids=["full", "nothing"])
+def test_promtool_accepts_the_metrics(seen: Observation) -> None:
+    assert checked(text_of(seen)) == ""
 
 
 def test_promtool_detects_a_wrong_name() -> None:
-    text = render(a_round(FULL))
+    text = text_of(FULL)
     assert "base unit" in checked(text.replace("mstunnel_cpu_usage_ratio", "mstunnel_uptime_days"))
     assert "_total" in checked(text.replace("mstunnel_check_ins_total", "mstunnel_check_ins"))
 
@@ -88,12 +93,12 @@ def test_labels_have_a_fixed_set_of_values() -> None:
     labels = {name: {label for other, label in samples(FULL) if other == name} for name, _ in samples(FULL)}
     labelled = {name: values for name, values in labels.items() if values != {""}}
     assert set(labelled) == {"mstunnel_health_status", "mstunnel_agent_info"}
-    assert labelled["mstunnel_health_status"] == {row for row, _, _ in TABLE}
+    assert labelled["mstunnel_health_status"] == {row.id for row in ROWS}
     assert len(labelled["mstunnel_agent_info"]) == 1
 
 
 def test_metrics_have_no_text_from_elsewhere() -> None:
     """Check that addresses, names and messages of the tenant are only in the health report."""
     told = dataclasses.replace(FULL, refusal="told-by-tenant", registry_problem="told-by-registry")
-    text = render(a_round(told))
+    text = text_of(told)
     assert not re.search(r"told-by|intranet|10\.0\.0\.53|registry\.example", text)

@@ -72,7 +72,7 @@ def history(now: datetime) -> Iterator[str]:
             at = now - timedelta(minutes=MINUTES - minute)
             count = connections(minute, server)
             moved += count * BYTES_PER_CONNECTION
-            text = render(a_round(everything(at, count, moved), Counters(check_ins=minute)))
+            text = render(a_round(everything(at, count, moved), Counters(check_ins=minute))).decode()
             for line in text.splitlines():
                 if not line.startswith("#"):
                     yield f"{_of(name, line)} {at.timestamp():.0f}"
@@ -122,7 +122,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     now, files = datetime.now(UTC), Files(directory / "host")
     files.root.mkdir()
     files.make_directories(paths.AGENT_STATE)
-    files.write(paths.AGENT_METRICS, render(a_round(everything(now), Counters(check_ins=MINUTES))).encode())
+    files.write(paths.AGENT_METRICS, render(a_round(everything(now), Counters(check_ins=MINUTES))))
     backfill(directory, now)
     web, served, exporter = free_port(), free_port(), free_port()
     YAML().dump(configuration((served, exporter)), directory / "prometheus.yml")

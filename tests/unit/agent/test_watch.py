@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE, SyncState
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch, RegistryWatch, ask_registry
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
+from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import HealthState, read_health
+from mstunnel_setup.exchange.health_rows import ROWS
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
@@ -83,7 +84,7 @@ def test_report_and_metrics_are_written(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START, probe_url=URL, configuration_id="c1"))
 
     report = present(read_health(scene.files))
-    assert [row.id for row in report.rows] == [name for name, _, _ in TABLE]
+    assert [row.id for row in report.rows] == [row.id for row in ROWS]
     assert report.state is HealthState.WARNING, "one core, and memory at 97 %"
     assert scene.asked == ["https://registry.example:5000/v2/"]
     (line,) = scene.log
@@ -94,12 +95,12 @@ def test_metrics_show_the_health_rows(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START))
     text = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
 
-    assert 'mstunnel_health_status{row="connections"} 1\n' in text
-    assert 'mstunnel_health_status{row="memory-usage"} 2\n' in text
-    assert 'mstunnel_health_status{row="internal-network"} 0\n' in text
-    assert "mstunnel_connections 4\n" in text
+    assert 'mstunnel_health_status{row="connections"} 1.0\n' in text
+    assert 'mstunnel_health_status{row="memory-usage"} 2.0\n' in text
+    assert 'mstunnel_health_status{row="internal-network"} 0.0\n' in text
+    assert "mstunnel_connections 4.0\n" in text
     assert "mstunnel_memory_usage_ratio 0.97\n" in text
-    assert "mstunnel_check_ins_total 7\n" in text
+    assert "mstunnel_check_ins_total 7.0\n" in text
 
 
 def test_limits_of_the_tenant_override_those_of_the_server(scene: Scene) -> None:
@@ -206,7 +207,7 @@ def test_report_with_changed_connections_ends_the_wait(scene: Scene) -> None:
             writing.join()
             watch.look(SyncState())
             metrics = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
-            assert f"\nmstunnel_connections {sessions}\n" in metrics
+            assert f"\nmstunnel_connections {sessions}.0\n" in metrics
 
 
 def test_report_that_is_not_a_file_does_not_end_the_wait(scene: Scene) -> None:

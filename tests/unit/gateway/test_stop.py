@@ -14,18 +14,18 @@ from mstunnel_setup.install import container_specs
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 DOCUMENT = {"id": "c", "displayName": "d", "network": "10.0.0.0/8"}
 # After the signal the server goes on until the monitor has had the gateway look at its files, and then some.
+# It blocks the signal before it says that it is up: one that came just before pause() would be lost.
+# Without a signal it ends by itself, so that a failed test leaves no process behind.
 _SIGNALLED = """
 trap 'echo looked; touch looked' HUP
 python3 -c 'import os, signal, time
-def end(*_):
-    os.kill(os.getppid(), signal.SIGHUP)
-    while not os.path.exists("looked"): time.sleep(0.01)
-    time.sleep(0.3)
-    print("ended", flush=True)
-    exit(0)
-signal.signal(signal.SIGTERM, end)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 open("up", "w").close()
-while True: signal.pause()' &
+if signal.sigtimedwait({signal.SIGTERM}, 60) is None: exit(1)
+os.kill(os.getppid(), signal.SIGHUP)
+while not os.path.exists("looked"): time.sleep(0.01)
+time.sleep(0.3)
+print("ended", flush=True)' &
 server=$!
 until [ -e up ]; do sleep 0.05; done
 stop

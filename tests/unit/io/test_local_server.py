@@ -9,15 +9,35 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from mstunnel_setup.base.errors import ExitCode, SetupError
-from mstunnel_setup.io.local_server import Page, listening, local_address
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.local_server import listening, local_address
 from tests.cases import every
 from tests.refusals import refused
 from tests.serving import serving
 
-CONTENT = b"mstunnel_connections 4\n"
-PAGE = Page("/metrics", "text/plain; version=0.0.4", lambda: CONTENT)
+CONTENT = (
+    b"# HELP mstunnel_connections Connected clients.\n"
+    b"# TYPE mstunnel_connections gauge\n"
+    b"mstunnel_connections 4.0\n"
+)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One metric, or what a collector raises instead."""
+
+    trouble: Exception | None = None
+
+    def collect(self) -> list[Metric]:
+        if self.trouble is not None:
+            raise self.trouble
+        return [GaugeMetricFamily("mstunnel_connections", "Connected clients.", 4)]
+
+
+METRICS = Metrics()
 
 
 @dataclass
@@ -38,9 +58,9 @@ def ask(peer: socket.socket, path: str = "/metrics", method: str = "GET") -> Ans
 
 
 @contextmanager
-def running(address: str, page: Page = PAGE) -> Iterator[tuple[str, int]]:
+def running(address: str, metrics: Metrics = METRICS) -> Iterator[tuple[str, int]]:
     """Run a server and yield host and port that it listens on."""
-    with listening(local_address(address), page) as server, serving(server):
+    with listening(local_address(address), metrics) as server, serving(server):
         yield server.socket.getsockname()[:2]
 
 
@@ -49,7 +69,8 @@ def test_page_is_served_on_loopback_addresses(address: str) -> None:
     with running(address) as at:
         answer = ask(socket.create_connection(at))
     assert (answer.status, answer.body) == (200, CONTENT)
-    assert answer.headers["Content-Type"] == PAGE.media_type
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Server"] == "mstunnel", "no version of anything"
 
 
@@ -71,9 +92,21 @@ def test_only_get_of_the_one_page_is_answered() -> None:
     assert (found, posted, asked) == ({"/": 404, "/metrics/../etc": 404}, 501, 200)
 
 
-def test_without_content_the_page_is_unavailable() -> None:
-    with running("127.0.0.1:0", Page("/metrics", "text/plain", lambda: None)) as at:
-        assert ask(socket.create_connection(at)).status == 503
+@pytest.mark.parametrize(("name", "shown"), [("mstunnel_connections", True), ("other", False)])
+def test_a_client_may_ask_for_some_metrics_only(name: str, *, shown: bool) -> None:
+    with running("127.0.0.1:0") as at:
+        answer = ask(socket.create_connection(at), f"/metrics?name[]={name}")
+    assert (answer.status, b"mstunnel_connections 4.0" in answer.body) == (200, shown)
+
+
+@pytest.mark.parametrize(
+    "trouble", [LookupError("none"), ValueError("damaged"), FileError("file-irregular", "it is a link")]
+)
+def test_metrics_that_cannot_be_read_are_unavailable(trouble: Exception) -> None:
+    with running("127.0.0.1:0", Metrics(trouble)) as at:
+        answer = ask(socket.create_connection(at))
+    assert answer.status == 503
+    assert str(trouble).encode() not in answer.body
 
 
 def test_silent_client_does_not_block_others() -> None:
@@ -98,7 +131,7 @@ def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "metrics.sock"
     with running("127.0.0.1:0") as (host, port), running(f"unix:{path}"):
         for address in (f"{host}:{port}", f"unix:{path}"):
-            with pytest.raises(SetupError) as caught, listening(local_address(address), PAGE):
+            with pytest.raises(SetupError) as caught, listening(local_address(address), METRICS):
                 pass
             assert (caught.value.code, caught.value.exit_code) == ("listen-failed", ExitCode.NETWORK)
             assert "Address already in use" in caught.value.message
@@ -117,12 +150,12 @@ def test_socket_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
 def test_file_that_is_not_a_socket_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     path.write_text("mine")
-    with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{path}"), PAGE):
+    with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{path}"), METRICS):
         pass
     assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize("path", ["nowhere/metrics.sock", "x" * 200])
 def test_impossible_path_of_a_socket_is_an_error(tmp_path: Path, path: str) -> None:
-    with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{tmp_path}/{path}"), PAGE):
+    with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{tmp_path}/{path}"), METRICS):
         pass

@@ -241,7 +241,7 @@ def test_health_of_a_server_is_shown(administrator: Pages, server: str) -> None:
     lines = {" ".join(line.split()) for line in page.text.split("\n") if line.strip()}
     assert {
         "CPU usage97 %✕ unhealthy",  # the threshold of this tenant is 75
-        "Free disk space2 GB✕ unhealthy",
+        "Disk space2 GB✕ unhealthy",
         "Latency3 ms✓ healthy",
         "Throughput120 Mbit/s? unknown",
         "Internal network accessibility<b>no</b> answer✕ unhealthy",

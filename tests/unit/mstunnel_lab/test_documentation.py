@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin.metrics import METRICS
 from mstunnel_lab import control
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_lab.graph import apps, credentials, directory, profiles, servers, tunnel
@@ -18,7 +17,6 @@ LAST_SEGMENTS = {
 } - {"{id}", "$count", "$ref"}
 NAMES = {
     "paths of Graph": LAST_SEGMENTS,
-    "metrics": {metric.name for metric in METRICS},
     "refusals": {str(number) for number in REFUSALS},
     "control paths": {route.path.split("/")[3] for route in control.ROUTES if "/control/" in route.path},
 }

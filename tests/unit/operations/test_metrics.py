@@ -18,7 +18,8 @@ from tests.unit.operations.rootless import ACCOUNT, HandedOverError, root_beside
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of
 
-TEXT = "# TYPE mstunnel_connections gauge\nmstunnel_connections 4\n"
+HEAD = "# HELP mstunnel_connections Connected clients.\n# TYPE mstunnel_connections gauge\n"
+TEXT = f"{HEAD}mstunnel_connections 4.0\n"
 PROGRAM = programs.path("mst-cli")
 
 
@@ -66,15 +67,22 @@ def test_they_are_served_as_they_are_now_until_a_signal(root: Path) -> None:
         assert served.stderr.readline() == f"Serving /metrics on 127.0.0.1:{port}.\n"
         url = f"http://127.0.0.1:{port}/metrics"
         first = requests.get(url, timeout=10)
-        Files(root).write(paths.AGENT_METRICS, b"mstunnel_connections 5\n")
+        Files(root).write(paths.AGENT_METRICS, f"{HEAD}mstunnel_connections 5.0\n".encode())
         second = requests.get(url, timeout=10)
         (root / paths.AGENT_METRICS.lstrip("/")).unlink()
         (root / paths.AGENT_METRICS.lstrip("/")).symlink_to("/etc/hostname")
         third = requests.get(url, timeout=10)
+        (root / paths.AGENT_METRICS.lstrip("/")).unlink()
+        Files(root).write(paths.AGENT_METRICS, b"<html>\n")
+        fourth = requests.get(url, timeout=10)
         served.send_signal(signal.SIGTERM)
         assert served.wait(timeout=120) == ExitCode.INTERRUPTED
     assert (first.text, first.headers["Content-Type"]) == (TEXT, "text/plain; version=0.0.4; charset=utf-8")
-    assert (second.text, third.status_code) == ("mstunnel_connections 5\n", 503)
+    assert (second.text, third.status_code, fourth.status_code) == (
+        f"{HEAD}mstunnel_connections 5.0\n",
+        503,
+        503,
+    )
 
 
 def test_root_goes_on_as_the_account_whose_agent_writes_them(

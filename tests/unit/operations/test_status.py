@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.expiry import Expiry
 from mstunnel_setup.containers.engine import ContainerState
+from mstunnel_setup.exchange.health_observation import Observation
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
@@ -26,6 +26,7 @@ from mstunnel_setup.exchange.health_report import (
     Thresholds,
     write_health,
 )
+from mstunnel_setup.exchange.health_rows import ROWS, judge_rows
 from mstunnel_setup.exchange.release_feed import FEED_RECORD, ROOT, SETTINGS, FeedRecord, OfferedProgram
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing, write_standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, render_history
@@ -45,13 +46,14 @@ from mstunnel_setup.operations.health import (
 from mstunnel_setup.operations.status import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.cases import every
+from tests.unit.agent.seen import observation
 from tests.unit.clocks import START, StoppedClock
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.operators import operator_of
 
 WEEK = timedelta(days=7)
-WELL = Observation(now=START, started=START - 2 * WEEK, last_check_in=START, configuration_id="c1")
+WELL = observation(START, started=START - 2 * WEEK, last_check_in=START, configuration_id="c1")
 
 
 def report(seen: Observation = WELL, code: str = "") -> HealthReport:
@@ -81,14 +83,14 @@ CASES = {
     "all is well": (report(), [], False),
     "the tenant hiccups": (report(code="network-unreachable"), ["mst-cli agent logs"], False),
     "a week without a check-in": (
-        report(Observation(**{**vars(WELL), "last_check_in": START - WEEK}), "network-unreachable"),
+        report(replace(WELL, last_check_in=START - WEEK), "network-unreachable"),
         ["mst-cli agent logs", "mst-cli agent logs"],
         True,
     ),
     "the record is gone": (report(code="server-unknown"), ["mst-cli reenroll"], False),
     "the application is gone": (report(code="application-unknown"), ["mst-cli reenroll"], False),
     "the configuration is refused": (
-        report(Observation(**{**vars(WELL), "refusal": "line 3: bad"})),
+        report(replace(WELL, refusal="line 3: bad")),
         ["mst-cli config pull"],
         True,
     ),
@@ -144,7 +146,7 @@ def test_an_old_report_is_not_shown_as_current() -> None:
     assert (list(agent_troubles(None, later)), is_serious(None, later)) == ([], False)
 
 
-@every("name", [name for name, _, _ in TABLE if name not in REPORTED_BY_HOST])
+@every("name", [row.id for row in ROWS if row.id not in REPORTED_BY_HOST])
 def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     row = next(row for row in with_row(name, HealthState.UNHEALTHY).rows if row.id == name)
     hint = row_notice(row, None).hint

@@ -16,8 +16,8 @@ from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install import session
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor import rounds
-from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
+from mstunnel_setup.operations.monitor import monitor_context
+from mstunnel_setup.operations.monitor.loop import GatewayMonitor
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import images, upgrade
@@ -120,7 +120,7 @@ def clock() -> FakeClock:
 
 def opened_by_monitor(host: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     ports = ports_of(host.root, engine=host.engine, systemd=host.systemd, clock=host.clock)
-    monkeypatch.setattr(rounds, "open_host", lambda _operator: nullcontext(ports))
+    monkeypatch.setattr(monitor_context, "open_host", lambda _operator: nullcontext(ports))
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from mstunnel_setup.exchange.health_report import (
 )
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.rounds import AgentReports, GatewayMonitor
+from mstunnel_setup.operations.monitor.agent_reports import AgentReports
+from mstunnel_setup.operations.monitor.task import Task
 from tests.unit.install.scenes import container
 from tests.unit.operations.monitor.conftest import Watched
 
@@ -52,12 +53,15 @@ def failure(code: str, message: str = "graph.example cannot be reached") -> Sync
 def test_a_change_is_said_once_and_the_words_are_for_the_status(files: Files) -> None:
     said: list[str] = []
     reports = AgentReports(files, said.append)
-    assert reports.look() == ""
+    reports.look()
+    assert reports.summary == ""
     report(files, HealthState.WARNING)
     for _ in range(3):
-        assert reports.look() == "warning: CPU cores: 1 (02:05 UTC)"
+        reports.look()
+        assert reports.summary == "warning: CPU cores: 1 (02:05 UTC)"
     report(files, HealthState.HEALTHY)
-    assert reports.look() == "healthy (02:05 UTC)"
+    reports.look()
+    assert reports.summary == "healthy (02:05 UTC)"
     assert said == [
         f"health-changed: this server is warning: CPU cores: 1. {ALL}",
         f"health-changed: this server is healthy. {ALL}",
@@ -95,7 +99,10 @@ def test_words_of_the_agent_cannot_move_the_cursor_or_add_a_line_or_advise_anyth
 
 def test_a_report_that_is_none_says_nothing(files: Files) -> None:
     files.write(REPORT, b"{")
-    assert AgentReports(files, lambda _line: None).look() == ""
+    said: list[str] = []
+    reports = AgentReports(files, said.append)
+    reports.look()
+    assert (reports.summary, said) == ("", [])
 
 
 def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
@@ -103,13 +110,13 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
 ) -> None:
     restarted: list[str] = []
 
-    def broken(_self: GatewayMonitor) -> None:
+    def broken() -> None:
         if watched.clock.elapsed > 2000:
             raise EngineError("engine-unreachable", "the engine does not answer", "")
 
     watched.engine.containers[paths.SERVER] = container(health="unhealthy")
     watched.engine.passes = False
-    monkeypatch.setattr(GatewayMonitor, "_modules", broken)
+    watched.monitor.tasks = [*watched.monitor.tasks, Task(watched.monitor.context, broken)]
     monkeypatch.setattr(containers, "restart", lambda _ports, name: restarted.append(name))
     for directory in (paths.AGENT_STATE, paths.INBOX, paths.OUTBOX):
         watched.files.make_directories(directory)

@@ -77,6 +77,15 @@ def test_a_damaged_file_counts_as_none(files: Files, content: bytes) -> None:
     assert RateLimiter(files).wait("port", START)
 
 
+def test_limits_that_an_earlier_release_recorded_count(files: Files) -> None:
+    """Up to 0.2.0 the key was `debts`; the next change is recorded under the name of today."""
+    files.write(paths.AGENT_CHANGES, b'{"debts": {"port": "%s"}}' % (START + 9 * MINUTE).isoformat().encode())
+    assert RateLimiter(files).wait("port", START) == 9 * MINUTE
+    RateLimiter(files).record("upgrade", START)
+    assert RateLimiter(files).wait("port", START) == 9 * MINUTE
+    assert b"debts" not in (files.read(paths.AGENT_CHANGES) or b"")
+
+
 def test_a_flood_of_lines_is_cut_and_counted() -> None:
     said: list[str] = []
     clock = FakeClock()

@@ -1,6 +1,7 @@
 """What a round of the monitor does about lost kernel modules, and a tunnel device that came too late."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
+from mstunnel_setup.operations.monitor import monitor_context
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.install.scenes import container
@@ -52,6 +53,13 @@ class Kernel(Watched, Processes):
         return Completed(0, "", "")
 
 
+def keep_tasks(kernel: Kernel, *names: str) -> None:
+    """Have the monitor do these tasks only."""
+    tasks = kernel.monitor.tasks
+    kernel.monitor.tasks = [task for task in tasks if getattr(task.work, "__name__", "") in names]
+    assert len(kernel.monitor.tasks) == len(names)
+
+
 @pytest.fixture
 def kernel(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     kernel = Kernel(tmp_path, clock, WatchedEngine(), FakeSystemd())
@@ -61,10 +69,9 @@ def kernel(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tunnel_device, "DEVICE", str(tmp_path / "dev/net/tun"))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     monkeypatch.setattr(Files, "live", True)
-    for work in ("_offer", "_upgrade", "_imports", "_port", "_containers"):
-        monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
     host = ports_of(tmp_path, engine=kernel.engine, processes=kernel, systemd=kernel.systemd)
-    monkeypatch.setattr(GatewayMonitor, "_host", host)
+    monkeypatch.setattr(monitor_context, "open_host", lambda _operator: nullcontext(host))
+    keep_tasks(kernel, "load_lost", "restart_without_device")
     return kernel
 
 
@@ -152,9 +159,9 @@ OPENED = Completed(0, "", "")
 
 
 @pytest.fixture
-def early(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+def early(kernel: Kernel) -> Kernel:
     """Its gateway was started before the device could be used; no module is lost."""
-    monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
+    keep_tasks(kernel, "restart_without_device")
     kernel.engine.containers[paths.SERVER] = container()
     kernel.engine.answer = lambda _command: DENIED
     return kernel

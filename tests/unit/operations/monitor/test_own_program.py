@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,12 +21,13 @@ from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.monitor import rounds
-from mstunnel_setup.operations.monitor.rounds import GatewayMonitor, OwnProgram
+from mstunnel_setup.operations.monitor import host_changes, loop, monitor_context, upgrades
+from mstunnel_setup.operations.monitor.loop import GatewayMonitor
+from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.install.scenes import container
-from tests.unit.operations.monitor.test_watch import ANSWER, write_reports
+from tests.unit.operations.monitor.test_restart_decision import ANSWER, write_reports
 from tests.unit.operators import operator_of
 
 PARTS = ("bin/python", "lib/module.pyc")
@@ -191,7 +193,7 @@ def run(monitor: GatewayMonitor, root: Path) -> None:
 def test_the_monitor_ends_between_two_rounds_and_says_why(
     tmp_path: Path, rounds_done: list[GatewayMonitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "__version__", "1.2.3")
+    monkeypatch.setattr(loop, "__version__", "1.2.3")
     said: list[str] = []
     run(GatewayMonitor(operator_of(tmp_path, clock=FakeClock()), said.append, program=Replaced()), tmp_path)
     assert len(rounds_done) == 2
@@ -202,11 +204,11 @@ def test_a_request_that_was_taken_is_carried_out_first(
     tmp_path: Path, rounds_done: list[GatewayMonitor]
 ) -> None:
     def carry_out() -> None:
-        monitor._requested = None
+        monitor.upgrades.requested = None
 
     clock = FakeClock(during=[*[lambda: None] * 4, carry_out])
     monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), lambda _line: None, program=Replaced())
-    monitor._requested = AgentRequest.to_upgrade(Digests("sha256:1", "sha256:2"))
+    monitor.upgrades.requested = AgentRequest.to_upgrade(Digests("sha256:1", "sha256:2"))
     run(monitor, tmp_path)
     assert len(rounds_done) == 5 + 2
 
@@ -265,10 +267,9 @@ class Resting:
     def run(self) -> None:
         """Let the monitor run until it is stopped, at the latest in its third pause."""
         self.report()
-        self.monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
         engine, systemd = FakeEngine(self.states, passes=self.passes), FakeSystemd(runs=self.systemd)
         ports = ports_of(self.root, engine=engine, systemd=systemd, clock=self.clock)
-        self.monkeypatch.setattr(GatewayMonitor, "_host", ports)
+        self.monkeypatch.setattr(monitor_context, "open_host", lambda _operator: nullcontext(ports))
         self.clock.during = [lambda: None, lambda: None, self.stop]
         monitor = GatewayMonitor(operator_of(self.root, clock=self.clock), lambda _text: None)
         with Changes(Files(self.root)) as changes:
@@ -309,9 +310,9 @@ def fail(*_arguments: object) -> NoReturn:
     ("module", "work", "found", "waits"),
     [
         # Also work that is done once a minute.
-        (rounds, "own_addresses", fail, 0),
+        (host_changes, "own_addresses", fail, 0),
         # A server without internet is no reason to look at everything every eight seconds.
-        (rounds, "read_feed", fail, 14),
+        (upgrades, "read_feed", fail, 14),
         (OwnProgram, "is_another", lambda _program: True, 2),
     ],
     ids=["work that fails", "a feed that is away", "a program that is being replaced"],

@@ -12,7 +12,7 @@ from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.exchange import mailbox, release_feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
+from mstunnel_setup.operations.monitor.loop import GatewayMonitor
 from mstunnel_setup.operations.upgrade import feed
 from mstunnel_setup.operations.upgrade.feed import fetch_now
 from mstunnel_setup.transaction.lock import exclusive
@@ -64,8 +64,8 @@ def test_without_a_feed_the_file_to_write_is_named(tmp_path: Path) -> None:
 
 def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root: Path) -> None:
     monitor = GatewayMonitor(operator_of(root), list[str]().append)
-    monitor._feed()
-    monitor._offer()
+    monitor.upgrades.refresh_feed()
+    monitor.upgrades.show_offer()
     offer = Files(root).read(mailbox.OFFER)
     assert offer is not None
     assert b"2026-01-01" in offer
@@ -103,7 +103,7 @@ def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
             ran.append("import_cert")
 
     monkeypatch.setattr(feed, "fetch", fetch)
-    GatewayMonitor(operator, list[str]().append)._feed()
+    GatewayMonitor(operator, list[str]().append).upgrades.refresh_feed()
     assert ran == ["import_cert"]
 
 

@@ -12,7 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import gateway_report, health_report
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch, silent
+from mstunnel_setup.operations.monitor.restart_decision import Condition, RestartDecision, silent
 
 NAME = "mstunnel-server"
 MINUTE = 60.0
@@ -20,7 +20,7 @@ MINUTE = 60.0
 
 def restarts(conditions: list[Condition], *, every: float = MINUTE) -> list[int]:
     """Numbers of the looks after which the container is restarted."""
-    watch = RestartWatch()
+    watch = RestartDecision()
     return [
         number for number, condition in enumerate(conditions) if watch.look({NAME: condition}, number * every)
     ]
@@ -81,7 +81,7 @@ def test_nothing_is_restarted_that_is_well_or_stopped(seen: list[Condition]) -> 
 
 
 def test_containers_are_watched_apart() -> None:
-    watch = RestartWatch()
+    watch = RestartDecision()
     due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "healthy"}, 0.0)
     assert due == ["mstunnel-server"]
     due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "failed"}, 1.0)

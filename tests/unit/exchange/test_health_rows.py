@@ -1,22 +1,18 @@
 """The health table, row by row: figures that are healthy, a warning, unhealthy or unknown."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import (
-    TABLE,
-    GatewayCertificate,
-    MachineLoad,
-    Observation,
-    judge_rows,
-    overall,
-)
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
+from mstunnel_setup.exchange.health_observation import GatewayCertificate, Observation
 from mstunnel_setup.exchange.health_report import HealthState, Threshold, Thresholds
+from mstunnel_setup.exchange.health_rows import ROWS, judge_rows, overall
 from tests.cases import every
+from tests.unit.agent.seen import NO_FIGURES, observation
 from tests.unit.clocks import START
 
 NOW = START + timedelta(days=1)
@@ -38,7 +34,7 @@ def report(age: float = 10, **facts: Any) -> dict[str, Any]:
 
 
 def machine(**figures: Any) -> dict[str, Any]:
-    return {"machine": MachineLoad(**figures)}
+    return {"machine": replace(NO_FIGURES, **figures)}
 
 
 def certificate(*facts: Any) -> dict[str, Any]:
@@ -197,7 +193,7 @@ WITHOUT = {
 
 
 def seen(**facts: Any) -> Observation:
-    return Observation(**{"now": NOW, "started": START, **facts})
+    return observation(NOW, **{"started": START, **facts})
 
 
 @every("row, state, facts, words", CASES)
@@ -208,7 +204,7 @@ def test_row_has_its_state_and_text(row: str, state: str, facts: dict[str, Any],
     assert words in found.text
 
 
-@every("row", [name for name, _, _ in TABLE])
+@every("row", [row.id for row in ROWS])
 def test_every_state_of_every_row_has_a_case(row: str) -> None:
     assert {state for name, state, _, _ in CASES if name == row} == set(HealthState) - WITHOUT.get(row, set())
 
@@ -246,7 +242,7 @@ def test_unhealthy_certificate_is_not_called_expired() -> None:
 
 
 def test_server_has_the_state_of_its_worst_known_row() -> None:
-    nothing = judge_rows(Observation(now=NOW, started=NOW), Thresholds())
+    nothing = judge_rows(observation(NOW), Thresholds())
     assert overall(nothing) is HealthState.UNKNOWN
 
     well = {"last_check_in": NOW, "registry": "r", "last_registry_contact": NOW, **report()}
@@ -256,6 +252,4 @@ def test_server_has_the_state_of_its_worst_known_row() -> None:
         overall(judge_rows(seen(**well, releases_behind=1, refusal="no"), Thresholds()))
         is HealthState.UNHEALTHY
     )
-    assert (
-        overall(judge_rows(seen(**well, machine=MachineLoad(cores=0)), Thresholds())) is HealthState.UNHEALTHY
-    )
+    assert overall(judge_rows(seen(**well, **machine(cores=0)), Thresholds())) is HealthState.UNHEALTHY

@@ -1,9 +1,8 @@
-"""The rows of the health table, each with a pure rule for its state.
+"""The rules of the health table: each judges one row by what the agent observed.
 
-Source of rows and limits: the vendor's monitoring page, health checks (docs/reference/health.md).
+Source of the limits: the vendor's monitoring page, health checks (docs/reference/health.md).
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,75 +11,12 @@ from typing import Final
 from mstunnel_setup.base.text import ago, text
 from mstunnel_setup.certificates.expiry import Expiry, expiry
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, LATEST_REPORT, GatewayReport, Probe
-from mstunnel_setup.exchange.health_report import (
-    LATEST_CHECK_IN,
-    HealthState,
-    ReportedRow,
-    SyncFailure,
-    Threshold,
-    Thresholds,
-)
-from mstunnel_setup.tenant.wire import HealthThreshold
+from mstunnel_setup.exchange.gateway_report import LATEST_REPORT
+from mstunnel_setup.exchange.health_observation import Observation, current_probe, current_report
+from mstunnel_setup.exchange.health_report import LATEST_CHECK_IN, HealthState, Threshold, Thresholds
 
-_MOST_CONNECTIONS: Final = 4990
-_FEW_CORES: Final = 4
-
-
-@dataclass(frozen=True)
-class MachineLoad:
-    """Figures of this machine; None if unreadable. Percentages are averages of five minutes."""
-
-    cores: int | None = None
-    cpu_percent: float | None = None
-    memory_percent: float | None = None
-    disk_free_bytes: int | None = None
-    throughput_bits: float | None = None
-
-
-@dataclass(frozen=True)
-class GatewayCertificate:
-    """The certificate in use: its lifetime, its last known revocation state, or why that is unknown."""
-
-    end: datetime | None = None
-    revocation: RevocationState | None = None
-    problem: str = ""
-    start: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncState:
-    """The loop's knowledge of the tenant since the start; None if unknown.
-
-    `probe_url` has been validated; `probe_problem` is why the site's own is not used, empty if it is.
-    `releases_behind` counts releases newer than this one; `refusal` is why the tenant's configuration is not
-    in use; `last_error` is the error of the last round, None without one.
-    """
-
-    last_check_in: datetime | None = None
-    probe_url: str | None = None
-    probe_problem: str = ""
-    releases_behind: int | None = None
-    thresholds: tuple[HealthThreshold, ...] = ()
-    configuration_id: str | None = None
-    refusal: str | None = None
-    agent_certificate_end: datetime | None = None
-    last_error: SyncFailure | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observation(SyncState):
-    """The input of all rows; None for unknown values."""
-
-    now: datetime
-    started: datetime
-    machine: MachineLoad = MachineLoad()
-    report: GatewayReport | None = None
-    certificate: GatewayCertificate = GatewayCertificate()
-    proxy: str | None = None
-    registry: str | None = None
-    last_registry_contact: datetime | None = None
-    registry_problem: str = ""
+MOST_CONNECTIONS: Final = 4990
+FEW_CORES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -98,22 +34,8 @@ _warning = partial(RowResult, HealthState.WARNING)
 _unhealthy = partial(RowResult, HealthState.UNHEALTHY)
 
 
-def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[ReportedRow, ...]:
-    """Return every row, in the order of the table."""
-    return tuple(
-        ReportedRow(id=name, title=title, **vars(rule(observation, thresholds)))
-        for name, title, rule in TABLE
-    )
-
-
-def overall(rows: Sequence[ReportedRow]) -> HealthState:
-    """Return the state of the worst row, ignoring unknown ones."""
-    states = {row.state for row in rows}
-    worst = (HealthState.UNHEALTHY, HealthState.WARNING, HealthState.HEALTHY)
-    return next((state for state in worst if state in states), HealthState.UNKNOWN)
-
-
-def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge how long ago the tenant accepted a check-in."""
     if seen.last_check_in is None:
         return RowResult(_missing(seen, LATEST_CHECK_IN), text("none since the agent started"))
     age = abs(seen.now - seen.last_check_in)
@@ -121,15 +43,17 @@ def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return RowResult(state, text("{age} ago", age=ago(age)), age.total_seconds())
 
 
-def _connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge the number of connections."""
     report = current_report(seen)
     if report is None or report.connections is None:
         return _unknown(text("the gateway does not report it"))
-    state = HealthState.HEALTHY if report.connections <= _MOST_CONNECTIONS else HealthState.UNHEALTHY
+    state = HealthState.HEALTHY if report.connections <= MOST_CONNECTIONS else HealthState.UNHEALTHY
     return RowResult(state, f"{report.connections}", report.connections)
 
 
-def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Show the throughput, which has no limits."""
     bits = seen.machine.throughput_bits
     if bits is None:
         return _unknown(text("not measured yet"))
@@ -137,16 +61,28 @@ def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return _healthy(f"{bits / 1e6:.1f} Mbit/s", bits)
 
 
-def _cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def cpu(seen: Observation, thresholds: Thresholds) -> RowResult:
+    """Judge the use of the processor."""
+    return _percent(seen.machine.cpu_percent, thresholds.cpu_usage)
+
+
+def cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge the number of processor cores."""
     cores = seen.machine.cores
     if cores is None:
         return _unknown(text("the kernel does not report it"))
-    if cores >= _FEW_CORES:
+    if cores >= FEW_CORES:
         return _healthy(f"{cores}", cores)
     return RowResult(HealthState.WARNING if cores else HealthState.UNHEALTHY, f"{cores}", cores)
 
 
-def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
+def memory(seen: Observation, thresholds: Thresholds) -> RowResult:
+    """Judge the use of memory."""
+    return _percent(seen.machine.memory_percent, thresholds.memory_usage)
+
+
+def disk(seen: Observation, thresholds: Thresholds) -> RowResult:
+    """Judge the free space of the configuration's file system."""
     free = seen.machine.disk_free_bytes
     if free is None:
         return _unknown(text("the file system does not report it"))
@@ -159,8 +95,9 @@ def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
     return RowResult(worse, content, free)
 
 
-def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
-    probe = _current_probe(seen)
+def latency(seen: Observation, thresholds: Thresholds) -> RowResult:
+    """Judge the time of a connection to the site's internal address."""
+    probe = current_probe(seen)
     seconds = None if probe is None else probe.connect_seconds
     if seconds is None:
         return _unknown(text("no answer from the internal address to measure"))
@@ -172,7 +109,19 @@ def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
     return RowResult(worse, content, seconds)
 
 
-def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def agent_certificate(seen: Observation, thresholds: Thresholds) -> RowResult:
+    """Judge the lifetime of the agent's credential."""
+    return _days(seen.agent_certificate_end, seen.now, thresholds.certificate_days)
+
+
+def tls_certificate(seen: Observation, thresholds: Thresholds) -> RowResult:
+    """Judge the lifetime of the certificate in use."""
+    certificate = seen.certificate
+    return _days(certificate.end, seen.now, thresholds.certificate_days, certificate.start)
+
+
+def revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge whether the certificate in use is revoked."""
     if seen.certificate.revocation is None:
         return _unknown(text("not asked yet"))
     if seen.certificate.revocation is RevocationState.NOT_OFFERED:
@@ -187,14 +136,15 @@ def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return _warning(text("cannot be determined: {problem}", problem=problem))
 
 
-def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge whether the site's internal address answers."""
     if seen.probe_problem:
         return _warning(
             text("the site's internal address cannot be used: {problem}", problem=seen.probe_problem)
         )
     if not seen.probe_url:
         return _unknown(text("the site names no internal address"))
-    probe = _current_probe(seen)
+    probe = current_probe(seen)
     if probe is None:
         return _unknown(text("{url} has not been tried yet", url=seen.probe_url))
     if probe.reached:
@@ -211,7 +161,8 @@ def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return _unhealthy(content)
 
 
-def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge whether the registry of the images answers."""
     if seen.registry is None:
         return _unknown(text("the registry of the images is unknown"))
     if seen.last_registry_contact is None:
@@ -233,7 +184,8 @@ def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return _unhealthy(content, age.total_seconds())
 
 
-def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def version(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge how many releases are newer."""
     behind = seen.releases_behind
     if behind is None:
         return _unknown(text("the tenant does not report it"))
@@ -244,7 +196,8 @@ def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return _unhealthy(text("{behind} releases behind: out of support", behind=behind), behind)
 
 
-def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge whether the gateway reports, and serves."""
     if seen.report is None:
         return RowResult(_missing(seen, LATEST_REPORT), text("the gateway has not reported yet"))
     age = abs(seen.now - seen.report.at)
@@ -255,7 +208,8 @@ def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return _healthy(text("serving"))
 
 
-def _configuration(seen: Observation, _thresholds: Thresholds) -> RowResult:
+def configuration(seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Judge whether the site's configuration is in use."""
     if seen.refusal is not None:
         return _unhealthy(
             text("could not be applied; the earlier one stays in use: {reason}", reason=seen.refusal)
@@ -265,62 +219,9 @@ def _configuration(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return _healthy(text("applied"))
 
 
-TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult]], ...]] = (
-    ("last-check-in", text("Last check-in"), _last_check_in),
-    ("connections", text("Current connections"), _connections),
-    ("throughput", text("Throughput"), _throughput),
-    (
-        "cpu-usage",
-        text("CPU usage"),
-        lambda seen, thresholds: _percent(seen.machine.cpu_percent, thresholds.cpu_usage),
-    ),
-    ("cpu-cores", text("CPU cores"), _cores),
-    (
-        "memory-usage",
-        text("Memory usage"),
-        lambda seen, thresholds: _percent(seen.machine.memory_percent, thresholds.memory_usage),
-    ),
-    ("disk-space", text("Disk space"), _disk),
-    ("latency", text("Latency"), _latency),
-    (
-        "agent-certificate",
-        text("Management agent certificate"),
-        lambda seen, thresholds: _days(seen.agent_certificate_end, seen.now, thresholds.certificate_days),
-    ),
-    (
-        "tls-certificate",
-        text("TLS certificate"),
-        lambda seen, thresholds: _days(
-            seen.certificate.end, seen.now, thresholds.certificate_days, seen.certificate.start
-        ),
-    ),
-    ("tls-revocation", text("TLS certificate revocation"), _revocation),
-    ("internal-network", text("Internal network accessibility"), _internal_network),
-    ("upgradeability", text("Upgradeability"), _upgradeability),
-    ("server-version", text("Server version"), _version),
-    ("server-container", text("Server container"), _server_container),
-    ("server-configuration", text("Server configuration"), _configuration),
-    (
-        "server-logs",
-        text("Server logs"),
-        lambda _seen, _thresholds: _unknown(text("logs stay on this server; nothing is uploaded")),
-    ),
-)
-"""Id, title and rule of every row, in the order of the vendor's table."""
-
-
-def current_report(seen: Observation) -> GatewayReport | None:
-    """Return the gateway's report, unless it is too old to describe the present."""
-    report = seen.report
-    return report if report is not None and abs(seen.now - report.at) <= LATEST_REPORT else None
-
-
-def _current_probe(seen: Observation) -> Probe | None:
-    report = current_report(seen)
-    probe = None if report is None else report.probe
-    if probe is None or probe.url != seen.probe_url or abs(seen.now - probe.at) > LATEST_PROBE:
-        return None
-    return probe
+def logs(_seen: Observation, _thresholds: Thresholds) -> RowResult:
+    """Return that nothing is uploaded."""
+    return _unknown(text("logs stay on this server; nothing is uploaded"))
 
 
 def _missing(seen: Observation, limit: timedelta) -> HealthState:

@@ -1,4 +1,4 @@
-"""A round of the monitor: each part independently, each complaint once."""
+"""The tasks of the monitor: each independently, each complaint once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, UpgradePhase
 from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor import port, rounds
+from mstunnel_setup.operations.monitor import container_restarts, host_changes, port, upgrades
 from mstunnel_setup.operations.monitor.limits import RateLimiter
-from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
+from mstunnel_setup.operations.monitor.loop import GatewayMonitor
 from mstunnel_setup.operations.monitor.upgrades import take
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.clocks import FakeClock
@@ -76,7 +76,7 @@ def moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ports that the gateway moved to; 8443 is wanted."""
     found: list[int] = []
     Files(tmp_path).make_directories(paths.STATE)
-    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
+    monkeypatch.setattr(host_changes, "wanted_port", lambda _files: 8443)
     monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(port, "move", lambda _run, port: found.append(port))
     return found
@@ -99,7 +99,7 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
     watched: Watched, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
-    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(watched.clock.elapsed))
+    monkeypatch.setattr(host_changes, "wanted_port", lambda _files: 8000 + int(watched.clock.elapsed))
     for watched.clock.elapsed in range(0, 3600, 8):
         GatewayMonitor(watched.monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
@@ -126,7 +126,7 @@ def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(
     def surprised(_files: Files) -> None:
         raise TypeError("can't compare offset-naive and offset-aware datetimes")
 
-    monkeypatch.setattr(rounds, "read_history", surprised)
+    monkeypatch.setattr(upgrades, "read_history", surprised)
     for _ in range(3):
         watched.monitor.round()
     assert watched.engine.looks == 3
@@ -342,7 +342,7 @@ def test_the_health_is_checked_where_it_is_not_known(
 ) -> None:
     engine = Forgetful({"mstunnel-server": container(health=health)})
     ports = ports_of(tmp_path, engine=engine, systemd=FakeSystemd(runs=systemd))
-    assert rounds.condition(ports, "mstunnel-server", check=silent) == expected
+    assert container_restarts.condition(ports, "mstunnel-server", check=silent) == expected
 
 
 def test_the_gateway_learns_new_addresses_of_the_host(watched: Watched) -> None:
@@ -370,7 +370,7 @@ def test_what_is_done_once_a_minute_is_reported_once_while_it_fails(
 
     watched.files.make_directories(paths.CONFIGURATION)
     watched.files.write(paths.HOST_ADDRESSES, b"192.0.2.1\n")
-    monkeypatch.setattr(rounds, "own_addresses", fail)
+    monkeypatch.setattr(host_changes, "own_addresses", fail)
     watched.rounds(*range(1000, 1480, 8))
     assert watched.codes == ["addresses-unreadable"]
 

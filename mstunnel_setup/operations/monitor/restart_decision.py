@@ -1,4 +1,4 @@
-"""Which containers to check and to restart, with back-off."""
+"""The decision which containers to check and to restart, with back-off."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,13 +38,13 @@ class _Memory:
 
 
 @dataclass
-class RestartWatch:
-    """What was seen of each container so far."""
+class RestartDecision:
+    """Decides from what was seen of each container so far."""
 
     memory: dict[str, _Memory] = field(default_factory=dict)
 
     def look(self, seen: Mapping[str, Condition], now: float) -> Sequence[str]:
-        """Remember one more look at `now` (monotonic seconds); the containers to restart."""
+        """Remember one more look at `now` (monotonic seconds); return the containers to restart."""
         due = []
         for name, condition in seen.items():
             item = _after(self.memory.get(name, _Memory()), condition, now)
@@ -68,7 +68,7 @@ def _after(known: _Memory, condition: Condition, now: float) -> _Memory:
 
 
 def silent(files: Files, now: datetime) -> frozenset[str]:
-    """The containers whose last report is old, or missing, or says that ocserv did not answer.
+    """Return the containers whose last report is old, or missing, or says that ocserv did not answer.
 
     That proves nothing: a disk may be full. Checking the health of a container does, but starts programs.
     """

@@ -1,0 +1,52 @@
+"""How the containers are, and the restarts of those that are down."""
+
+from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange import log_lines
+from mstunnel_setup.operations.monitor.agent_reports import AgentReports
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
+from mstunnel_setup.operations.monitor.restart_decision import Condition, RestartDecision, silent
+
+CONTAINERS = (paths.SERVER, paths.AGENT)
+
+
+class ContainerRestarts:
+    """Restarts containers that are down. `all_healthy` is what the last look found."""
+
+    def __init__(self, context: MonitorContext, reports: AgentReports) -> None:
+        self._context = context
+        self._reports = reports
+        self._decision = RestartDecision()
+        self.all_healthy = False
+
+    def look(self) -> None:
+        """Look at both containers, show them as the status of the service, and restart what has to be."""
+        context = self._context
+        host, unheard = context.host, silent(context.files, context.clock.now())
+        seen: dict[str, Condition] = {
+            name: condition(host, name, check=name in unheard) for name in CONTAINERS
+        }
+        # Without systemd only these looks have the engine check the health.
+        self.all_healthy = set(seen.values()) == {"healthy"} and host.systemd.running()
+        shown = [f"{name}: {seen[name]}" for name in seen]
+        if self._reports.summary:
+            shown.append(f"server health: {self._reports.summary}")
+        context.service.status("; ".join(shown))
+        for name in self._decision.look(seen, context.clock.monotonic()):
+            context.tell(log_lines.RESTART(container=name, condition=seen[name]))
+            containers.restart(host, name)
+
+
+def condition(host: Host, container: str, *, check: bool = False) -> Condition:
+    """Return how a container is; `check` has its health checked now."""
+    unit = f"{container}.service"
+    if host.systemd.known(unit) and not host.systemd.active(unit):
+        return "failed" if host.systemd.failed(unit) else "stopped"
+    found = containers.state_of(host, container)
+    if found is None or found.status != "running":
+        return "stopped"
+    if check and found.health is not None:
+        # Docker counts only the checks that it makes itself.
+        return "healthy" if host.engine.probe(container) else "unhealthy"
+    return "healthy" if found.health is None else found.health

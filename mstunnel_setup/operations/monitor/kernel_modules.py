@@ -1,0 +1,93 @@
+"""Lost kernel modules, and a gateway that was started before its tunnel device could be used."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from mstunnel_setup.actions import containers, tunnel_device
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.kernel import LoadModule
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
+from mstunnel_setup.exchange import log_lines
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.safe_paths import visible_kind
+from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
+from mstunnel_setup.operations.monitor.task import Pace
+from mstunnel_setup.readiness.facts.host import HostReader
+from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.sysctls import MODULE_FILES
+
+# A module that was not loaded, or a restart that has not helped, is tried again later.
+_RETRY_SECONDS: Final = 600.0
+
+
+class KernelModules:
+    """Loads the modules that this kernel has lost, and has the gateway use them and its tunnel device."""
+
+    def __init__(self, context: MonitorContext) -> None:
+        self._context = context
+        self._lost: Sequence[str] = ()
+        self._reason = ""
+        self._loads = Pace(_RETRY_SECONDS)
+        self._restarts = Pace(_RETRY_SECONDS)
+
+    def load_lost(self) -> None:
+        """Load lost modules, and have a server that runs use them; tried every ten minutes, reported once."""
+        context = self._context
+        files, clock = context.files, context.clock
+        if not files.live:
+            return
+        lost = lost_modules(files, clock)
+        if lost and self._loads.allows(clock.monotonic()):
+            self._reason = _load_modules(context.host, lost)
+        self._lost = self._lost or lost
+        if left := lost and lost_modules(files, clock):
+            raise StepError(
+                "module-lost",
+                "kernel module missing: {modules}: {reason}",
+                hint="Load it with modprobe; after a kernel update, restart the host.",
+                modules=", ".join(left),
+                reason=self._reason or text("loading it did not help"),
+            )
+        if self._lost:
+            context.tell(log_lines.MODULES(modules=", ".join(self._lost)))
+            self._lost = ()
+            if not context.gateway_is_stopped():
+                containers.restart(context.host, paths.SERVER)
+
+    def restart_without_device(self) -> None:
+        """Restart a gateway that was started before its tunnel device could be used."""
+        context = self._context
+        if not context.files.live:
+            return
+        reason = tunnel_device.out_of_date(context.host)
+        if reason and self._restarts.allows(context.clock.monotonic()):
+            context.tell(log_lines.TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
+            containers.restart(context.host, paths.SERVER)
+
+
+def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
+    """Return the modules that the gateway needs and this kernel can load, but has not loaded.
+
+    A system update may have removed them; without them no device can connect. `tun` counts as lost while its
+    device is missing.
+    """
+    reader = HostReader(files.given, clock, Settings(), {})
+    away = [name for name in MODULE_FILES if name not in reader.modules()]
+    found = set(away) & reader.loadable() if away else set[str]()
+    return sorted(found if visible_kind(Path(tunnel_device.DEVICE)) else {*found, "tun"})
+
+
+def _load_modules(host: Host, names: Sequence[str]) -> str:
+    """Load modules; return why that did not work, empty when it did."""
+    if paths.ROOTLESS:
+        return text("only root may load it: run `modprobe --all {names}` as root", names=" ".join(names))
+    try:
+        for name in names:
+            LoadModule(name=name).apply(host, {})
+    except StepError as error:
+        return error.message
+    return ""
