@@ -130,7 +130,7 @@ def _refuse_unmanaged(operator: Operator) -> None:
             hint="Update it as you installed it: `apt upgrade mstunnel-setup` or "
             "`dnf upgrade mstunnel-setup`.",
         )
-    require_installed(journal_of(Scope.ALL, operator))
+    require_installed(journal_of(Scope.ALL, operator, despite_damage=True))
 
 
 def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:

@@ -130,6 +130,14 @@ def test_what_is_stopped_is_started_all_the_same(
     assert words in result.warnings[0].message
 
 
+def test_a_damaged_journal_stops_no_restart(host: Callable[..., Service], tmp_path: Path) -> None:
+    service, operator = host(), operator_of(tmp_path)
+    Journal(operator.files, operator.clock, paths.STATE).begin_installation()
+    operator.files.write(f"{paths.STATE}/journal.jsonl", b"damaged\n")
+    assert component.restart(operator, paths.SERVER).data["action"] == "restarted"
+    assert service.served == [443]
+
+
 def test_the_log_of_a_container_that_is_gone_has_no_blank_lines(host: Callable[..., Service]) -> None:
     """Podman's messages in the journal end with a line feed, which journalctl prints with its own."""
     service = host(words="first line\n\nsecond line\n\n")
