@@ -20,8 +20,8 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-# No other test of this machine has processes of this user.
-UID = 64873
+# A racer seizes every process of its user: each run of the tests has another one.
+UID = 30_000 + os.getpid() % 30_000
 ROUNDS = 200
 SECRET = "canary-of-root"
 ROOT = Path(__file__).parents[2]
@@ -107,9 +107,10 @@ import json, sys
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.io.process import Processes
-account = Account("nobody", 64873, 64873, "/")
+uid = int(sys.argv[3])
+account = Account("nobody", uid, uid, "/")
 for _round in range(int(sys.argv[2])):
-    done = Processes().attend_as(account, [*bundle.interpreter(), *sys.argv[3:]], json.loads(sys.argv[1]))
+    done = Processes().attend_as(account, [*bundle.interpreter(), *sys.argv[4:]], json.loads(sys.argv[1]))
     # What was sent has arrived: the version is shown as JSON.
     assert done.output.startswith("{"), done
 """
@@ -168,7 +169,7 @@ def fight(program: list[str], rounds: int) -> dict[str, int]:
     """How often the account seized what root started as the account, and what it read there."""
     python, file = program
     variables = {"PATH": "/usr/bin:/bin", "HOME": "/", "MSTUNNEL_SECRET": SECRET, "MSTUNNEL_OUTPUT": "json"}
-    command = [python, "-c", HAND_OVER, json.dumps(variables), str(rounds), file, "--version"]
+    command = [python, "-c", HAND_OVER, json.dumps(variables), str(rounds), str(UID), file, "--version"]
     # As in a script of root that holds a lock, or reads a file.
     shadow = os.open("/etc/shadow", os.O_RDONLY)
     try:
