@@ -29,14 +29,14 @@ from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepErr
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.install.install import installed
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import refuse_unready, with_site_checks
 from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
-from mstunnel_setup.install.status import summary
+from mstunnel_setup.install.step_status import summary
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.uninstall import forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings

@@ -83,7 +83,7 @@ def step(
     return lambda operator: one_step(operator, options.request(), name)
 
 
-simple_command(app, "steps", "List the steps, in order.", "install.status:steps")
+simple_command(app, "steps", "List the steps, in order.", "install.step_status:steps")
 
 
 @command(app)
@@ -114,7 +114,7 @@ simple_command(
     app,
     "status",
     "Show what is done, what comes next, and why the last run stopped.",
-    "install.status:status",
+    "install.step_status:status",
 )
 simple_command(app, "rollback", "Undo an unfinished installation.", "install.uninstall:rollback")
 NewFile = Annotated[

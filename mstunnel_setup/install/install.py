@@ -35,7 +35,7 @@ from mstunnel_setup.install.rootless import (
     scope_to_install,
 )
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
-from mstunnel_setup.install.status import summary
+from mstunnel_setup.install.step_status import summary
 from mstunnel_setup.install.steps import certificate, configure, kernel, launch, program, proxy
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io import accounts

@@ -23,7 +23,7 @@ from mstunnel_setup.gateway.ocserv_conf import (
     served_port,
     with_port,
 )
-from mstunnel_setup.install import container_specs
+from mstunnel_setup.install import our_containers
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
@@ -107,8 +107,8 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     if request.format != "quadlet":
         # A pod has no journal of the host, and has its own network.
         host = replace(host, ipv6_network="", journal="", network="", resolver="", rootless=False)
-    server = container_specs.server(server_image, host, port)
-    agent = container_specs.agent(agent_image, host)
+    server = our_containers.server(server_image, host, port)
+    agent = our_containers.agent(agent_image, host)
     if request.format == "quadlet":
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}

@@ -28,7 +28,7 @@ import mstunnel_setup.install.install
 import mstunnel_setup.install.installed as installed_module
 import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
-import mstunnel_setup.install.status
+import mstunnel_setup.install.step_status
 import mstunnel_setup.install.uninstall
 import mstunnel_setup.operations.backup
 import mstunnel_setup.operations.certificate.import_certificate

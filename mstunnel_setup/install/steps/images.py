@@ -12,8 +12,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, EngineChoice, engine_of
+from mstunnel_setup.containers.container_spec import digest_tag
 from mstunnel_setup.containers.release_images import LOCAL, release_images
-from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.transaction.action import Action

@@ -22,13 +22,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
-from mstunnel_setup.containers import choice, quadlet, run_arguments
+from mstunnel_setup.containers import choice, engine_options, quadlet
 from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.choice import RunMethod
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, ContainerSpec, Network
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.containers.listeners import listening
-from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.install import container_specs
+from mstunnel_setup.install import our_containers
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.io.files import Files
@@ -105,8 +105,8 @@ def _containers(context: Context, port: int) -> Launch:
     _refuse_taken(context, port)
     machine = replace(container_host(context, port), local_names=images.local_names(context))
     containers = (
-        container_specs.server(server_image, machine, port),
-        container_specs.agent(agent_image, machine),
+        our_containers.server(server_image, machine, port),
+        our_containers.agent(agent_image, machine),
     )
     engine = host.chosen
     chosen = choice.choose_run_method(
@@ -134,12 +134,12 @@ def _containers(context: Context, port: int) -> Launch:
     )
 
 
-def container_host(context: Context, port: int) -> container_specs.ContainerHost:
+def container_host(context: Context, port: int) -> our_containers.ContainerHost:
     """Where containers will run on this host; no engine is asked. Raises CheckError without a network."""
     files = context.host.files
     # The file with the host's name servers, where root has prepared an uplink for this port.
     has_uplink = paths.ROOTLESS and uplink.ready(files, port)
-    return container_specs.ContainerHost(
+    return our_containers.ContainerHost(
         configuration=str(files.locate(paths.CONFIGURATION)),
         server_state=str(files.locate(paths.SERVER_STATE)),
         agent_state=str(files.locate(paths.AGENT_STATE)),
@@ -147,7 +147,7 @@ def container_host(context: Context, port: int) -> container_specs.ContainerHost
         limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"")
         or visible_kind(Path(_PIDS)) == "directory",
         traced=environment.settings(context).get("TRACE_SESSIONS") in ("1", "2"),
-        journal=container_specs.JOURNAL if visible_kind(Path(container_specs.JOURNAL)) else "",
+        journal=our_containers.JOURNAL if visible_kind(Path(our_containers.JOURNAL)) else "",
         network=network(files, context.host.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
         ipv6_network=engine_ipv6.NETWORK if context.gateway_gets_ipv6 else "",
@@ -228,7 +228,7 @@ def _decide(launch: Launch) -> Sequence[Action]:
     if launch.run_method is RunMethod.QUADLET:
         found += directories(paths.QUADLETS)
     elif launch.run_method is RunMethod.UNIT:
-        found += [MakeDirectory(path=_wants(target)) for target in run_arguments.WANTED_BY[launch.engine]]
+        found += [MakeDirectory(path=_wants(target)) for target in engine_options.WANTED_BY[launch.engine]]
     actions += dict.fromkeys(found)
     if launch.ipv6:
         actions.append(WriteJson(path=engine_ipv6.FILE, value=engine_ipv6.DEFINITION))
@@ -248,9 +248,9 @@ def _starting(launch: Launch) -> Iterator[Action]:
         else:
             # The links are what `systemctl enable` would make; systemd reloads its units once, at the end.
             path = f"{paths.UNITS}/{name}.service"
-            for target in run_arguments.WANTED_BY[launch.engine]:
+            for target in engine_options.WANTED_BY[launch.engine]:
                 yield Link(path=f"{_wants(target)}/{name}.service", target=path)
-            yield InstallUnit(path=path, text=run_arguments.unit_file(specification, launch.engine))
+            yield InstallUnit(path=path, text=engine_options.unit_file(specification, launch.engine))
         digest = specification.labels[CONFIGURATION_LABEL]
         services.append(StartService(unit=f"{name}.service", container=name, label_digest=digest))
     yield StartServices(services=tuple(services))

@@ -5,8 +5,8 @@ from typing import Final
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL
 from mstunnel_setup.containers.listeners import listening
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, gateway_port, with_port
 from mstunnel_setup.install.serving import serves
 from mstunnel_setup.install.session import Run

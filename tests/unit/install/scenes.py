@@ -22,8 +22,8 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.containers.choice import EngineChoice
+from mstunnel_setup.containers.container_spec import MANAGED_LABEL, Volume
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
 from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files

@@ -14,9 +14,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
 from mstunnel_setup.containers.choice import EngineChoice, RunMethod
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.containers.engine import ContainerState, Image
-from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
 from tests.unit.install.scenes import (

@@ -9,8 +9,8 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates import generations
+from mstunnel_setup.containers.container_spec import Volume
 from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.install.session import Run, apply_actions
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.files import Files

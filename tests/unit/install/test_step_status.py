@@ -4,7 +4,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.install.status import summary
+from mstunnel_setup.install.step_status import summary
 from mstunnel_setup.io.process import Completed
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, OSAKA, Scene
