@@ -107,7 +107,8 @@ def host(
     from mstunnel_setup.install.install import host as run
 
     given = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
-    return lambda operator: run(operator, options.request(), port, remove=remove, given=given)
+    request = replace(options.request(), port=port)
+    return lambda operator: run(operator, request, remove=remove, given=given)
 
 
 simple_command(

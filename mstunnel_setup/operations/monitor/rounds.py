@@ -312,7 +312,7 @@ class GatewayMonitor:
         from mstunnel_setup.operations.version import release_names  # noqa: PLC0415 (see above)
 
         self.service.alive(_UPGRADE_SECONDS)
-        with session.open_run(self.operator, {}) as run:
+        with session.open_run(self.operator) as run:
             self.service.status("Upgrading the gateway")
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
@@ -338,7 +338,7 @@ class GatewayMonitor:
 
         timers = self._host.systemd.running()
         for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
-            with session.installed_run(self.operator, {}, despite_damage=True) as run:
+            with session.installed_run(self.operator, despite_damage=True) as run:
                 self.tell(log_lines.CERTIFICATE(name=pending.name))
                 delayed_import.take(run, pending)
 
@@ -355,7 +355,7 @@ class GatewayMonitor:
         from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.monitor import port  # noqa: PLC0415 (see above)
 
-        with session.open_run(self.operator, {}) as run:
+        with session.open_run(self.operator) as run:
             if interrupted is None:
                 limiter.record("port", now, moving=wanted)
             self.service.status(f"Moving the gateway to port {wanted}")
