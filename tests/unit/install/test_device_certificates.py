@@ -14,6 +14,7 @@ from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate, configure
+from mstunnel_setup.io.process import Completed
 from tests.refusals import refused
 from tests.unit.certificates.revocation_material import PKI, revocation_list
 from tests.unit.install.scenes import Scene, paths_of
@@ -69,6 +70,25 @@ def test_a_newer_list_is_taken_by_running_the_step_again(scene: Scene) -> None:
     scene.write("/root/device-ca.crl", NEWER)
     assert run(scene, **files) == PLACED[1:]
     assert scene.files.read(DEVICE_REVOCATIONS) == NEWER
+
+
+def test_running_gateway_loads_a_newer_list_at_once(scene: Scene) -> None:
+    reloads: list[Sequence[str]] = []
+
+    def execute(arguments: Sequence[str]) -> Completed:
+        reloads.append(arguments)
+        return Completed(0, "", "")
+
+    scene.engine.answer = execute
+    files = given_files(scene)
+    run(scene, **files)
+    assert reloads == []  # no gateway was started yet
+    scene.journal.append("step", step="launch")
+    run(scene, **files)
+    assert reloads == []  # nothing has changed
+    scene.write("/root/device-ca.crl", NEWER)
+    run(scene, **files)
+    assert reloads == [("sh", "-c", "kill -HUP 1")]
 
 
 def test_what_was_placed_stays_when_the_files_it_came_from_are_gone(scene: Scene) -> None:

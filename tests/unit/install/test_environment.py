@@ -84,7 +84,7 @@ def test_a_proxy_written_by_an_earlier_run_is_no_setting_of_the_administrator(sc
     text = "export http_proxy=http://gone:1\n"
     scene.files.make_directories("/etc/profile.d")
     writing: Step[Any, Any] = Step(
-        "proxy", "", lambda _context: None, lambda _facts: [WriteFile(path=_PROFILE, text=text)]
+        "proxy", "", lambda _run: None, lambda _facts: [WriteFile(path=_PROFILE, text=text)]
     )
     scene.run(writing, scene.opened())
     assert "http_proxy" not in _install(scene)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import (
     CertificateError,
     CheckError,
@@ -16,8 +18,10 @@ from mstunnel_setup.base.errors import (
     EngineError,
     SetupError,
     SignInError,
+    StepError,
 )
 from mstunnel_setup.install import preflight
+from mstunnel_setup.install.install import run_steps
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.step_list import ORDER
@@ -28,9 +32,11 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.model import ReadinessFacts
+from mstunnel_setup.transaction.step import Step
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, IMAGES, FakeGraph, Scene, configuration
+from tests.unit.operators import operator_of
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]
@@ -75,6 +81,23 @@ def ask_steps(run: Run, names: Collection[str]) -> None:
     for step in ORDER:
         if step.name in names:
             step.refuse(run, ["eula", *names])
+
+
+def test_last_step_refuses_before_the_first_one_changes_anything(scene: Scene) -> None:
+    asked: list[str] = []
+
+    def refuse(_run: Run, steps: Collection[str]) -> None:
+        asked.extend(steps)
+        raise StepError("not-good", "it is not good", "Make it good.")
+
+    for name in ("etc", "run", "var"):
+        (scene.root / name).mkdir(exist_ok=True)
+    last = Step("last", "Refuse it", lambda _run: None, lambda _facts: (), refuse=refuse)
+    request = InstallRequest({"eula": "accept"})
+    with refused(StepError, "not-good"):
+        run_steps(operator_of(scene.root), request, Scope.ALL, [eula.STEP, last], examined=False)
+    assert asked == ["eula", "last"]
+    assert (scene.files.state(paths.CONFIGURATION), scene.journal.records) == (None, ())
 
 
 def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any, examined: list[Wanted]) -> None:

@@ -291,7 +291,7 @@ def test_the_journals_catalogue_of_release_0_2_is_removed(logging: Machine) -> N
     logging.scene.files.make_directories("/usr/lib/systemd/catalog")
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     action = WriteMessageCatalogue(path=place, source=__file__, digest=digest)
-    logging.run(Step("logs", text("Logs"), lambda _context: (), lambda _facts: [action]))
+    logging.run(Step("logs", text("Logs"), lambda _run: (), lambda _facts: [action]))
     assert logging.text(place) != ""
     logging.run(program.LOGS)
     assert logging.text(place) == ""

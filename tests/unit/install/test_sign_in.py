@@ -230,7 +230,7 @@ def test_a_client_id_that_was_typed_is_remembered(scene: Scene, tenant: _Tenant)
 
 def test_a_token_file_is_enough(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     http = FakeHttp([response(200, {"value": []})])
-    monkeypatch.setattr(sign_in, "http_session", lambda _context: http)
+    monkeypatch.setattr(sign_in, "http_session", lambda _run: http)
     token = str(scene.write("/root/token", "opaque\n"))
     run = scene.opened(sign_in__method="token-file", sign_in__token_file=token)
     assert sign_in.STEP.gather(run) == ""
@@ -242,7 +242,7 @@ def test_a_person_without_a_role_is_refused_before_the_first_change(
 ) -> None:
     """Graph decides, by the first request: the sites are read before anything is changed."""
     http = FakeHttp([response(403, {"error": {"code": "Forbidden", "message": "No."}})])
-    monkeypatch.setattr(sign_in, "http_session", lambda _context: http)
+    monkeypatch.setattr(sign_in, "http_session", lambda _run: http)
     says = jwt(scp="DeviceManagementConfiguration.ReadWrite.All", wids=[], upn="reader@contoso.example")
     token = str(scene.write("/root/token", says))
     with refused(SignInError, "role-missing", match=r"reader@contoso\.example: GET"):

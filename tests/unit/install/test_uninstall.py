@@ -179,7 +179,7 @@ def registered(installed: Path) -> Scene:
     )
     scene.registered(BERLIN, _SERVER)
     launched = [WriteFile(path="/etc/later", text="gateway")]
-    scene.run(Step("launch", "Launch", lambda _context: None, lambda _facts: launched), scene.opened())
+    scene.run(Step("launch", "Launch", lambda _run: None, lambda _facts: launched), scene.opened())
     return scene
 
 

@@ -94,7 +94,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(work, "open_run", opened)
     for name in ("refuse_other", "refuse", "apply_actions"):
         monkeypatch.setattr(work, name, nothing)
-    monkeypatch.setattr(sign_in, "as_registrar", lambda _context: steps.done.append("removal"))
+    monkeypatch.setattr(sign_in, "as_registrar", lambda _run: steps.done.append("removal"))
     return steps
 
 

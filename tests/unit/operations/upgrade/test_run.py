@@ -52,10 +52,10 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
 ) -> None:
     """The container that comes next lets devices in again: where it stays, none would."""
     seen: list[int] = []
-    nothing_to_pull: AnyStep = Step("images", "Images", lambda _context: None, lambda _facts: [])
+    nothing_to_pull: AnyStep = Step("images", "Images", lambda _run: None, lambda _facts: [])
     monkeypatch.setattr(images_step, "fetch", lambda _references: nothing_to_pull)
     monkeypatch.setattr(proof, "connected", lambda _ports: ())
-    monkeypatch.setattr(proof, "drain", lambda _context, _port, minutes: seen.append(minutes))
+    monkeypatch.setattr(proof, "drain", lambda _run, _port, minutes: seen.append(minutes))
     target = ImagePair(server=images(server).server, agent=images("b").agent)
     begun = upgrade("a", "b", None, phase=UpgradePhase.FETCH, drain_minutes=30)
     write_history(run.files, history(begun.model_copy(update={"target": target})))
