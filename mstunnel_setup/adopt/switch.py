@@ -32,7 +32,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.install.install import installed
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import refuse, with_site_checks
+from mstunnel_setup.install.preflight import refuse
 from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run import Run
@@ -151,7 +151,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result[R
         steps = in_order(agreed, installation, run.receipt.steps)
         refuse(run, steps)
         try:
-            done = run.runner.run(with_site_checks(steps), run)
+            done = run.runner.run(steps, run)
         except SetupError as error:
             receipt = run.receipt
             begun = any(entry.step == HAND_OVER for entry in receipt.entries.values())

@@ -22,7 +22,7 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.installed import become, complete, is_this_program_placed
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import refuse, refuse_other, with_site_checks
+from mstunnel_setup.install.preflight import refuse, refuse_other
 from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
@@ -151,7 +151,7 @@ def run_steps(
         if later:
             refuse_unreadable(run, operator.answers)
         refuse(run, steps, later, examined=examined)
-        done = _run_or_roll_back(operator, run, with_site_checks(steps) if examined else steps)
+        done = _run_or_roll_back(operator, run, steps)
         return RunOutcome(RunReport.of(done), run.answers.account, summary(run))
 
 
@@ -188,7 +188,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
                 become(operator, name)
             refuse_other(run)
             refuse(run, steps, later)
-            of_part = run.runner.plan(with_site_checks(steps), run)
+            of_part = run.runner.plan(steps, run)
             planned += of_part
             for item in of_part:
                 if item.actions:

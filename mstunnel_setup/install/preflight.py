@@ -1,8 +1,6 @@
 """The required checks: of the host before the first change, of its site as soon as that is known."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Any
 
 from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.answers.merge import require
@@ -111,6 +109,7 @@ def refuse_unready(run: Run, steps: Collection[str], later: Collection[str] = ()
     will run, `later` those of the account that follow root's. An installation that has begun was
     checked before it did.
     """
+    run.examined = tuple(steps)
     if run.receipt.entries:
         return
     device_certificates.refuse_unusable(run.answers, run.files, run.host.clock.now())
@@ -124,12 +123,13 @@ def refuse_unready(run: Run, steps: Collection[str], later: Collection[str] = ()
         _tell_closed(run, facts)
 
 
-def refuse_unsuited(run: Run, steps: Collection[str]) -> None:
+def refuse_unsuited(run: Run) -> None:
     """Raise CheckError, or ChecksFailedError, where the host does not suit the site to join.
 
     Until this server is registered: all that these checks could stop is still to come.
     """
-    if not run.files.live or register.STEP.name in run.receipt.steps:
+    steps = run.examined
+    if not (steps and run.files.live) or register.STEP.name in run.receipt.steps:
         return
     facts = run.facts or _examine(run, steps)
     # With the server configuration of the site, and who holds its port.
@@ -149,16 +149,6 @@ def refuse_unsuited(run: Run, steps: Collection[str]) -> None:
     facts = facts.model_copy(update={"tunnel": tunnel, "settings": settings, **changes})
     _judge(run, facts, steps, _OF_THE_SITE)
     _tell_closed(run, facts)
-
-
-def with_site_checks(steps: Sequence[AnyStep]) -> list[AnyStep]:
-    """The steps of a run; `site` makes the checks that depend on the site, as soon as it is known."""
-    names = [step.name for step in steps]
-
-    def gather(run: Run) -> Any:
-        return site.gather(run, lambda chosen: refuse_unsuited(chosen, names))
-
-    return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
 
 
 def _judge(run: Run, facts: ReadinessFacts, steps: Collection[str], ids: Collection[str]) -> None:

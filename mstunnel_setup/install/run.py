@@ -53,6 +53,8 @@ class Run:
     administrator: bool = False
     """Whether `graph` is signed in as an administrator, not as this server."""
     site: TunnelSite | None = None
+    examined: tuple[str, ...] = ()
+    """The names of the steps for which the host is checked; none where it is not."""
     facts: ReadinessFacts | None = None
     """Facts that the checks before the first change have read."""
     noted: set[str] = field(default_factory=set)

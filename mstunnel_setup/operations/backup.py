@@ -322,7 +322,7 @@ def restore(
         if run.files.live and not run.receipt.entries:
             eula.STEP.gather(run)
             sign_in.STEP.gather(run)
-            refuse_unsuited(run, [step.name for step in steps_of(scope)])
+            refuse_unsuited(run)
         done = run.runner.run([eula.STEP], run)
         # Recorded, so that the same command may continue.
         apply_actions(run, "Backup to restore", [begun])
