@@ -64,7 +64,7 @@ class Gateway(FakeEngine):
         return self.prompter.said
 
     @property
-    def opened(self) -> Run:
+    def run(self) -> Run:
         ports = ports_of(Path("/nowhere"), engine=self, clock=self.clock, processes=Log(self.log))
         return run_on(ports, Journal(ports.files, self.clock, paths.STATE), self.prompter)
 
