@@ -9,7 +9,7 @@ from typing import Final
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers import manifests
-from mstunnel_setup.install import container_specs
+from mstunnel_setup.install import our_containers
 
 PLACE: Final = Path(__file__).parents[1] / "contrib/helm/mstunnel/templates/gateway.yaml"
 _KINDS: Final = re.compile(r"^kind: (PersistentVolumeClaim|Service|Deployment)$", re.MULTILINE)
@@ -74,7 +74,7 @@ _AFTER: Final = {
 
 def workload() -> str:
     """The text of the template: claim, Service and Deployment."""
-    setting = container_specs.ContainerHost(
+    setting = our_containers.ContainerHost(
         configuration=paths.CONFIGURATION,
         server_state=paths.SERVER_STATE,
         agent_state=paths.AGENT_STATE,
@@ -82,8 +82,8 @@ def workload() -> str:
         limits_processes=False,
         traced=True,
     )
-    server = container_specs.server(_SERVER_IMAGE, setting, _PORT)
-    agent = container_specs.agent(_AGENT_IMAGE, setting)
+    server = our_containers.server(_SERVER_IMAGE, setting, _PORT)
+    agent = our_containers.agent(_AGENT_IMAGE, setting)
     documents = manifests.manifest(server, agent, ()).split("---\n")
     text = "---\n".join(document for document in documents if _KINDS.search(document))
     text = re.sub('"[0-9a-f]{64}"', "{{ toJson .Values | sha256sum | quote }}", text)

@@ -17,8 +17,7 @@ from mstunnel_setup.adopt import plan as adoption
 from mstunnel_setup.adopt import switch
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.cli.framework.command import ProgramVersion
-from mstunnel_setup.install import answer_file, install, journal_repair, uninstall
-from mstunnel_setup.install import status as installation
+from mstunnel_setup.install import answer_file, install, journal_repair, step_status, uninstall
 from mstunnel_setup.install.render import RenderedFiles
 from mstunnel_setup.install.report import RunReport
 from mstunnel_setup.install.steps import eula
@@ -78,9 +77,9 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-setup self licences": version.self_licenses,
     "mstunnel-setup self update": self_update.self_update,
     "mstunnel-setup self verify": version.self_verify,
-    "mstunnel-setup status": installation.status,
+    "mstunnel-setup status": step_status.status,
     "mstunnel-setup step": install.one_step,
-    "mstunnel-setup steps": installation.steps,
+    "mstunnel-setup steps": step_status.steps,
     "mst-readiness": ReadinessReport | ProgramVersion,
     "mst-readiness explain": readiness_report.explain,
     "mst-cli": ProgramVersion,

@@ -12,8 +12,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.containers.container_spec import (
+    CONFIGURATION_LABEL,
+    ContainerSpec,
+    digest_tag,
+    split_reference,
+)
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions, PullError
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, digest_tag, split_reference
 from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies
 from mstunnel_setup.exchange.health_report import last_status
 from mstunnel_setup.io.files import Files

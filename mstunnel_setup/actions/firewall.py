@@ -20,7 +20,7 @@ from mstunnel_setup.base.errors import Declared, StepError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import Outputs
-from mstunnel_setup.containers.spec import HARDWARE_ADDRESSES
+from mstunnel_setup.containers.container_spec import HARDWARE_ADDRESSES
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes

@@ -17,8 +17,8 @@ from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import prefer_trusted
 from mstunnel_setup.certificates.load import IdentitySource, Passphrases
 from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
+from mstunnel_setup.containers.container_spec import Progress, Volume
 from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
-from mstunnel_setup.containers.spec import Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator

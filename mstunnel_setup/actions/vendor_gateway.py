@@ -15,7 +15,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import CheckError, EngineError, StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.containers.vendor import VendorContainer, inspect
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.errors import FileError

@@ -20,7 +20,8 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
 
 Fate: TypeAlias = Literal["carried", "changed", "lost"]
@@ -247,7 +248,7 @@ def _notices(inventory: Inventory) -> Iterator[Problem]:
 
 def inventory(operator: Operator) -> Result[Inventory]:
     """Show what Microsoft's own gateway left here; change nothing. Raises UsageError if there is none."""
-    with open_run(operator, {}, exclusively=False, scope=Scope.ALL) as run:
+    with open_run(operator, exclusively=False, scope=Scope.ALL) as run:
         found = require_vendor(run, lab=False)
     return Result(report=found, text=fold_all(_inventory_lines(found)))
 
@@ -255,8 +256,8 @@ def inventory(operator: Operator) -> Result[Inventory]:
 def plan(operator: Operator, request: InstallRequest) -> Result[AdoptionPlan]:
     """Show what would happen to each part, and what prevents it (exit code 3); change nothing."""
     request = with_lab(operator.clock, request)
-    with open_run(operator, request.settings, exclusively=False, scope=Scope.ALL) as run:
-        found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
+    with open_run(operator, request, exclusively=False, scope=Scope.ALL) as run:
+        found = require_vendor(run, lab=run.answers.tenant.cloud == "custom")
         assessed = assessment(run, found)
     blocked = bool(assessed.blockers)
     report = AdoptionPlan(
@@ -282,13 +283,13 @@ def require_vendor(run: Run, *, lab: bool) -> Inventory:
     """Return the inventory. Raises UsageError without the vendor's gateway, or if ours is installed."""
     if paths.ROOTLESS and run.files.live:
         raise NOT_ROOT(what=text("this command"))
-    if set(run.context.receipt.entries) - {KEY}:
+    if set(run.receipt.entries) - {KEY}:
         raise UsageError(
             "installation-begun",
             "this program's gateway is already installed here, or its installation has begun",
             hint="See `mstunnel-setup status`.",
         )
-    found = take_inventory(run.context.host, lab=lab)
+    found = take_inventory(run.host, lab=lab)
     if not found.signs.signs:
         raise UsageError(
             "vendor-missing",
@@ -302,9 +303,9 @@ def assessment(run: Run, found: Inventory) -> Assessment:
     """Return the assessment of `found` with the answers of this run."""
     occupied = [beside(path) for path in set_aside(found) if run.files.state(beside(path)) is not None]
     if run.files.live:
-        left = vendor_containers(run.context.host.processes, [beside(name) for name in NAMES])
+        left = vendor_containers(run.host.processes, [beside(name) for name in NAMES])
         occupied += [f"{item.engine} container {item.name}" for item in left]
-    return assess(found, run.context.answers.record(), tuple(occupied))
+    return assess(found, run.answers.record(), tuple(occupied))
 
 
 def _inventory_lines(found: Inventory) -> Iterator[str]:

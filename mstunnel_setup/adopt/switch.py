@@ -29,14 +29,15 @@ from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepErr
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.install.install import installed
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import refuse_unready, with_site_checks
+from mstunnel_setup.install.preflight import refuse
 from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
-from mstunnel_setup.install.status import summary
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import chosen_steps, open_run
+from mstunnel_setup.install.step_status import summary
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.uninstall import forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings
@@ -142,30 +143,23 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result[R
     """
     _refuse_account()
     request = with_lab(operator.clock, request)
-    with open_run(
-        operator,
-        request.settings,
-        progress_fd=request.progress_fd,
-        ignored_checks=request.ignored_checks,
-        scope=Scope.ALL,
-    ) as run:
-        agreed = of_journal(run.context.receipt) or _agreed(run, digest)
-        carried = carried_over(agreed, run.context.answers)
-        run.context.cache.answers = answered(run.context.answers, carried)
+    with open_run(operator, request, scope=Scope.ALL) as run:
+        agreed = of_journal(run.receipt) or _agreed(run, digest)
+        carried = carried_over(agreed, run.answers)
+        run.answers = answered(run.answers, carried)
         installation = chosen_steps(request.skip)
-        steps = in_order(agreed, installation, run.context.receipt.steps)
-        require_answers(run, installation)
-        refuse_unready(run.context, [step.name for step in steps])
+        steps = in_order(agreed, installation, run.receipt.steps)
+        refuse(run, steps)
         try:
-            done = run.runner.run(with_site_checks(steps), run.context)
+            done = run.runner.run(steps, run)
         except SetupError as error:
-            receipt = run.context.receipt
+            receipt = run.receipt
             begun = any(entry.step == HAND_OVER for entry in receipt.entries.values())
             # Their containers may be stopped, and ours are not verified yet.
             if begun and "verify" not in receipt.steps:
                 _bring_back(run, error)
             raise
-        return installed(RunReport.of(done), *summary(run.context), _STAYS)
+        return installed(RunReport.of(done), *summary(run), _STAYS)
 
 
 def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result[RemovalReport]:
@@ -174,8 +168,8 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
     Without `offline` an unreachable tenant raises NetworkError before anything is undone.
     """
     _refuse_account()
-    with open_run(operator, settings, scope=Scope.ALL) as run:
-        if KEY not in run.context.receipt.entries:
+    with open_run(operator, InstallRequest(settings), scope=Scope.ALL) as run:
+        if KEY not in run.receipt.entries:
             raise _nothing_adopted(text("roll back"))
         removals = remove_installation(run, offline=offline)
     in_use = forget_program(operator)
@@ -187,8 +181,8 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
 def commit(operator: Operator) -> Result[RemovalReport]:
     """End the adoption: the administrator keeps what was set aside, and no rollback touches it."""
     _refuse_account()
-    with open_run(operator, {}, scope=Scope.ALL) as run:
-        receipt = run.context.receipt
+    with open_run(operator, scope=Scope.ALL) as run:
+        receipt = run.receipt
         if KEY not in receipt.entries:
             raise _nothing_adopted("commit")
         if "verify" not in receipt.steps:
@@ -227,7 +221,7 @@ def _refuse_account() -> None:
 
 
 def _agreed(run: Run, digest: str) -> Adoption:
-    found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
+    found = require_vendor(run, lab=run.answers.tenant.cloud == "custom")
     assessed = assessment(run, found)
     if assessed.blockers:
         raise assessed.blockers[0]
@@ -244,9 +238,9 @@ def _agreed(run: Run, digest: str) -> Adoption:
             hint="Read the plan again: `mstunnel-setup adopt plan`.",
             given=digest,
         )
-    if not run.context.prompter.interactive:
+    if not run.console.interactive:
         # Microsoft's marker of acceptance does not cover our terms.
-        require(run.context.answers, ("eula",))
+        require(run.answers, ("eula",))
     return Adoption(
         digest=found.digest,
         units=tuple(path.rpartition("/")[2] for path in found.signs.units),
@@ -268,7 +262,7 @@ def _copies(run: Run, found: Inventory) -> Iterator[CopyFile]:
     """Yield copies of certificate, key and trusted roots, from their paths after the directory was moved."""
     digests = {file.path: file.sha256 for file in found.files}
     wanted = {path: (path, 0o644) for path in carried_roots(found)}
-    answers = run.context.answers
+    answers = run.answers
     if found.certificate.fingerprint and not (answers.certificate.chain or answers.certificate.pfx):
         wanted[found.certificate.chain] = (paths.SITE_CERTIFICATE, 0o644)
         wanted[found.certificate.key] = (paths.SITE_KEY, 0o600)
@@ -287,8 +281,7 @@ def _bring_back(run: Run, error: SetupError) -> None:
     Our objects in the tenant are kept if it does not respond, or if a person would have to sign in. Raises
     StepError in any case: for the rollback, or for its failure.
     """
-    context = run.context
-    by_person = not context.cache.administrator and context.answers.sign_in.method == "device-code"
+    by_person = not run.administrator and run.answers.sign_in.method == "device-code"
     try:
         try:
             remove_installation(run, offline=by_person)

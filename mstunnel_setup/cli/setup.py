@@ -83,7 +83,7 @@ def step(
     return lambda operator: one_step(operator, options.request(), name)
 
 
-simple_command(app, "steps", "List the steps, in order.", "install.status:steps")
+simple_command(app, "steps", "List the steps, in order.", "install.step_status:steps")
 
 
 @command(app)
@@ -107,14 +107,15 @@ def host(
     from mstunnel_setup.install.install import host as run
 
     given = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
-    return lambda operator: run(operator, options.request(), port, remove=remove, given=given)
+    request = replace(options.request(), port=port)
+    return lambda operator: run(operator, request, remove=remove, given=given)
 
 
 simple_command(
     app,
     "status",
     "Show what is done, what comes next, and why the last run stopped.",
-    "install.status:status",
+    "install.step_status:status",
 )
 simple_command(app, "rollback", "Undo an unfinished installation.", "install.uninstall:rollback")
 NewFile = Annotated[

@@ -32,7 +32,7 @@ from pydantic import BaseModel, Field
 from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.io.bounded_tar import ArchiveError, BoundedTar, Limits, bounded_tar
 
 IMAGE_ARCHIVE_DAMAGED = declare(

@@ -13,7 +13,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import versions
 from mstunnel_setup.containers.engine import ENGINE_MISSING, ContainerEngine
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes

@@ -13,6 +13,7 @@ from typing_extensions import override
 from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import archive as archives
+from mstunnel_setup.containers.container_spec import DIGEST_LABEL, ContainerSpec, digest_tag, split_reference
 from mstunnel_setup.containers.engine import (
     ENGINE_FAILED,
     ENGINE_MISSING,
@@ -25,8 +26,7 @@ from mstunnel_setup.containers.engine import (
     engine_time,
     state_of,
 )
-from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
-from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, digest_tag, split_reference
+from mstunnel_setup.containers.engine_options import EngineName, create_arguments
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import READ_FAILURES
 from mstunnel_setup.io.process import Processes

@@ -17,9 +17,7 @@ from mstunnel_setup.base.errors import Declared, EngineError, declare
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
 from mstunnel_setup.base.text import joined, plain, printable, sentence, text
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.containers.run_arguments import EngineName, mount_words
-from mstunnel_setup.containers.spec import (
+from mstunnel_setup.containers.container_spec import (
     MANAGED_LABEL,
     ContainerSpec,
     Progress,
@@ -27,6 +25,8 @@ from mstunnel_setup.containers.spec import (
     digest_tag,
     split_reference,
 )
+from mstunnel_setup.containers.engine_options import EngineName, mount_words
+from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes

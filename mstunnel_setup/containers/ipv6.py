@@ -8,7 +8,7 @@ import hashlib
 from typing import Final
 
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.containers.container_spec import MANAGED_LABEL
 
 NETWORK: Final = "mstunnel-ipv6"
 SUBNET: Final = "fdb3:7c1e:94a2:1::/64"

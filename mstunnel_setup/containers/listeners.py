@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.containers.spec import Protocol
+from mstunnel_setup.containers.container_spec import Protocol
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 

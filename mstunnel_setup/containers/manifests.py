@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, ContainerSpec
 
 CHAIN: Final = f"{paths.ACTIVE}/chain.pem"
 KEY: Final = f"{paths.ACTIVE}/key.pem"

@@ -15,6 +15,7 @@ from typing_extensions import override
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import archive as archives
+from mstunnel_setup.containers.container_spec import ContainerSpec, split_reference
 from mstunnel_setup.containers.engine import (
     ENGINE_FAILED,
     ENGINE_MISSING,
@@ -27,8 +28,7 @@ from mstunnel_setup.containers.engine import (
     engine_time,
     state_of,
 )
-from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
-from mstunnel_setup.containers.spec import ContainerSpec, split_reference
+from mstunnel_setup.containers.engine_options import EngineName, create_arguments
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import READ_FAILURES

@@ -13,7 +13,7 @@ from packaging.version import Version
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import printable
-from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.containers.container_spec import ContainerSpec
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes

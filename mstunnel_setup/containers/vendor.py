@@ -10,9 +10,9 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_list, as_object
+from mstunnel_setup.containers.container_spec import MANAGED_LABEL
 from mstunnel_setup.containers.engine import ENGINE_FAILED
-from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 
 
 class EngineRun(BaseModel, frozen=True, extra="forbid", defer_build=True):

@@ -13,7 +13,7 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource, usual_sources
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 
 CERTIFICATE_AWAITED = declare(
     WaitingError,
@@ -42,93 +42,89 @@ def named(answers: Answers) -> IdentitySource:
     )
 
 
-def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
+def usual(run: Run) -> tuple[IdentitySource, IdentitySource]:
     """The usual places: PEM, and PFX with the passphrase that the answers name."""
-    return usual_sources(context.host.files, named(context.answers).passphrase)
+    return usual_sources(run.files, named(run.answers).passphrase)
 
 
-def present(context: Context) -> IdentitySource | None:
+def present(run: Run) -> IdentitySource | None:
     """What the answers name, else what is at a usual place; None when its files are not all there yet."""
-    given = named(context.answers)
-    candidates = (given,) if given.paths[0] else usual(context)
-    return next((source for source in candidates if source.is_whole(context.host.files)), None)
+    given = named(run.answers)
+    candidates = (given,) if given.paths[0] else usual(run)
+    return next((source for source in candidates if source.is_whole(run.files)), None)
 
 
-def in_use(context: Context) -> IdentitySource | None:
+def in_use(run: Run) -> IdentitySource | None:
     """What an earlier run has placed, when the files it came from are gone."""
-    if generations.in_use(context.host.files) is None:
+    if generations.in_use(run.files) is None:
         return None
-    if gone := missing_files(context):
-        context.note(
-            "Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone)
-        )
-    return generations.source(context.host.files, paths.ACTIVE)
+    if gone := missing_files(run):
+        run.note("Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone))
+    return generations.source(run.files, paths.ACTIVE)
 
 
-def missing_files(context: Context) -> list[str]:
+def missing_files(run: Run) -> list[str]:
     """The files that the answers name and that do not exist."""
-    read = context.host.files.read_given
-    return [path for path in named(context.answers).paths if path and read(path) is None]
+    read = run.files.read_given
+    return [path for path in named(run.answers).paths if path and read(path) is None]
 
 
-def origins(context: Context) -> set[str]:
+def origins(run: Run) -> set[str]:
     """The kinds of source that the names of the certificate files come from; `default` for those not named.
 
     What a person has typed in this run counts as an option.
     """
-    return {context.answers.origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
+    return {run.answers.origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
 
 
-def load(context: Context, source: IdentitySource) -> Identity:
+def load(run: Run, source: IdentitySource) -> Identity:
     """Read the identity; a person is asked up to three times for the passphrase of a PFX file."""
-    asks = 3 if source.passphrase is None and context.prompter.interactive else 0
+    asks = 3 if source.passphrase is None and run.console.interactive else 0
     while True:
         try:
-            return context.host.load(source)
+            return run.host.load(source)
         except CertificateError as error:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
             if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
-                context.prompter.say("{message}. {hint}", message=error.message, hint=error.hint)
+                run.console.say("{message}. {hint}", message=error.message, hint=error.hint)
         asks -= 1
-        context.cache.passphrase = context.prompter.ask(
-            text("Passphrase of {pfx}", pfx=source.pfx), secret=True
-        )
+        run.passphrase = run.console.ask(text("Passphrase of {pfx}", pfx=source.pfx), secret=True)
 
 
-def wait(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> IdentitySource:
+def wait(run: Run, judge: Callable[[Identity], Sequence[Problem]]) -> IdentitySource:
     """Ask for the certificate; it is used as soon as it is complete and `judge` finds no error in it.
 
     Unattended this raises WaitingError, which names the places.
     """
-    given = named(context.answers)
+    given = named(run.answers)
     places = USUAL_PLACES
     if given.paths[0]:
         places = text("expected at {paths}", paths=", ".join(given.paths))
-    if not context.prompter.interactive:
+    if not run.console.interactive:
         raise CERTIFICATE_AWAITED(places=places)
-    context.prompter.say(
+    run.console.say(
         "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.", context=places
     )
-    while _problem(context, judge) is not None:
-        if path := context.prompter.ask_until(
-            "Or enter the path of an existing certificate", lambda: _problem(context, judge)
+    while _problem(run, judge) is not None:
+        if path := run.console.ask_until(
+            "Or enter the path of an existing certificate", lambda: _problem(run, judge)
         ):
-            _use(context, path)
-    source = present(context)
+            _use(run, path)
+    source = present(run)
     if source is None:
         raise CERTIFICATE_AWAITED(places=places)
     return source
 
 
-def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> str | None:
+def _problem(run: Run, judge: Callable[[Identity], Sequence[Problem]]) -> str | None:
     """Why the files cannot be used as they are now, perhaps half copied; empty when there are none yet.
 
     None when they can be used.
     """
     try:
-        source = present(context)
-        identity = None if source is None else context.host.load(source)
+        source = present(run)
+        identity = None if source is None else run.host.load(source)
     except CertificateError as error:
         # The passphrase is asked for once the files are used.
         return (
@@ -144,49 +140,49 @@ def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -
     return text("Not usable yet: {errors}.", errors=joined(errors, "; ")) if errors else None
 
 
-def ask_again(context: Context, error: CertificateError) -> None:
+def ask_again(run: Run, error: CertificateError) -> None:
     """Ask for another certificate than the one refused with `error`, which is raised unattended."""
-    if not context.prompter.interactive:
+    if not run.console.interactive:
         raise error
-    context.prompter.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
-    ask_for_another(context, error)
+    run.console.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
+    ask_for_another(run, error)
 
 
 _READ_AGAIN: Final = text("Path of another certificate (Enter to read it again, or type stop)")
 
 
-def ask_for_another(context: Context, error: CertificateError, question: str = _READ_AGAIN) -> None:
+def ask_for_another(run: Run, error: CertificateError, question: str = _READ_AGAIN) -> None:
     """Have a person name another certificate, or correct the files that are named.
 
     Raises `error` when they stop, and at the end of the input.
     """
     try:
-        while typed := context.prompter.ask(question, default=""):
+        while typed := run.console.ask(question, default=""):
             if typed.lower() == "stop":
                 raise error
-            if _use(context, typed):
+            if _use(run, typed):
                 return
     except UsageError as ended:
         raise error from ended
     if error.code.startswith("pfx-passphrase"):
-        _forget_passphrase(context)
+        _forget_passphrase(run)
 
 
-def ask_for_passphrase(context: Context, source: IdentitySource, error: SetupError) -> bool:
+def ask_for_passphrase(run: Run, source: IdentitySource, error: SetupError) -> bool:
     """Whether a person can type the passphrase in place of one whose file is missing or holds another."""
-    if source.passphrase is None or not context.prompter.interactive:
+    if source.passphrase is None or not run.console.interactive:
         return False
-    context.prompter.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
-    _forget_passphrase(context)
+    run.console.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
+    _forget_passphrase(run)
     return True
 
 
-def _use(context: Context, path: str) -> bool:
+def _use(run: Run, path: str) -> bool:
     """Use the certificate at `path`; a person also names its key where that is in another file.
 
     Returns whether the files can be read; if not, the reason was shown.
     """
-    content = _typed_file(context, path)
+    content = _typed_file(run, path)
     if content is None:
         return False
     values: dict[str, object] = {"certificate.pfx": path}
@@ -197,34 +193,32 @@ def _use(context: Context, path: str) -> bool:
         except CertificateError:  # none that can be used
             holds_key = False
         if not holds_key:
-            key = context.prompter.ask("Path of its private key (PEM)")
-            if _typed_file(context, key) is None:
+            key = run.console.ask("Path of its private key (PEM)")
+            if _typed_file(run, key) is None:
                 return False
         values = {"certificate.chain": [path], "certificate.key": key}
-    _forget_passphrase(context)
+    _forget_passphrase(run)
     try:
-        context.take(values)
+        run.take(values)
     except UsageError as error:
-        context.prompter.say(error.message)
+        run.console.say(error.message)
         return False
     return True
 
 
-def _typed_file(context: Context, path: str) -> bytes | None:
+def _typed_file(run: Run, path: str) -> bytes | None:
     """The content of the file whose path was typed; None, with the reason shown, when it cannot be read."""
     try:
-        content = context.host.files.read_given(path) if path.startswith("/") else None
+        content = run.files.read_given(path) if path.startswith("/") else None
     except UsageError as error:
-        context.prompter.say(with_hint(error.message, error.hint))
+        run.console.say(with_hint(error.message, error.hint))
         return None
     if content is None:
-        context.prompter.say(
-            "There is no file {path}. Type its full path, such as /root/site.pfx.", path=path
-        )
+        run.console.say("There is no file {path}. Type its full path, such as /root/site.pfx.", path=path)
     return content
 
 
-def _forget_passphrase(context: Context) -> None:
+def _forget_passphrase(run: Run) -> None:
     """A passphrase that was given for another file, or was wrong, is asked for again."""
-    context.cache.passphrase = None
-    context.take({"certificate.passphrase": None})
+    run.passphrase = None
+    run.take({"certificate.passphrase": None})

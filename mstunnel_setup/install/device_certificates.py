@@ -19,7 +19,7 @@ from mstunnel_setup.certificates.device_authority import (
 )
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
 
@@ -28,10 +28,10 @@ _PLACED = {_CA_FILE: DEVICE_AUTHORITY, "devices.crl_file": DEVICE_REVOCATIONS}
 """What a run makes of the files, by setting."""
 
 
-def missing(context: Context) -> Sequence[str]:
+def missing(run: Run) -> Sequence[str]:
     """The setting that an unattended run lacks, unless an earlier run has placed what it names."""
-    placed = context.host.files.state(DEVICE_AUTHORITY) is not None
-    return (_CA_FILE,) if context.answers.certificates_of_devices and not placed else ()
+    placed = run.files.state(DEVICE_AUTHORITY) is not None
+    return (_CA_FILE,) if run.answers.certificates_of_devices and not placed else ()
 
 
 def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
@@ -39,17 +39,17 @@ def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
     _judge(answers.devices.ca_file or "", answers.devices.crl_file or "", files.read_given, now)
 
 
-def refuse_gone(context: Context) -> None:
+def refuse_gone(run: Run) -> None:
     """Raise CertificateError for a file that is named for the first time and missing, where one is placed.
 
     Devices would be checked with the one placed earlier without a word.
     """
-    files = context.host.files
+    files = run.files
     for setting, placed in _PLACED.items():
-        named = context.answers.value(setting)
+        named = run.answers.value(setting)
         if named is None or files.read_given(str(named)) is not None:
             continue
-        if context.is_new(setting) and files.state(placed) is not None:
+        if run.is_new(setting) and files.state(placed) is not None:
             raise CERTIFICATE_FILE_MISSING(path=named)
 
 
@@ -65,51 +65,51 @@ def _judge(ca_file: str, crl_file: str, read: Callable[[str], bytes | None], now
         judge_lists(read_lists(listed, crl_file), crl_file, authorities, now)
 
 
-def placing(context: Context) -> Sequence[Action]:
+def placing(run: Run) -> Sequence[Action]:
     """The actions that place the CAs and the lists; a person is asked for the CA. None without such devices.
 
     What an earlier run has placed stays when the files it came from are gone. Raises CertificateError.
     """
-    if not context.answers.certificates_of_devices:
+    if not run.answers.certificates_of_devices:
         return ()
-    asks = context.prompter.interactive and missing(context)
-    while asks and context.answers.devices.ca_file is None:
-        path = context.prompter.ask(
+    asks = run.console.interactive and missing(run)
+    while asks and run.answers.devices.ca_file is None:
+        path = run.console.ask(
             "Path of the certificate of the CA that issues the devices' certificates (PEM)"
         )
         try:
-            _authorities(context, path)
-            context.take({_CA_FILE: path})
+            _authorities(run, path)
+            run.take({_CA_FILE: path})
         except (CertificateError, UsageError) as error:
-            context.prompter.say("{message}. {hint}", message=error.message, hint=error.hint)
-    authorities = _authorities(context, _given(context, _CA_FILE))
+            run.console.say("{message}. {hint}", message=error.message, hint=error.hint)
+    authorities = _authorities(run, _given(run, _CA_FILE))
     pem = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in authorities)
     actions: list[Action] = [WriteFile(path=DEVICE_AUTHORITY, text=pem)]
-    if context.answers.devices.crl_file is not None:
-        source = _given(context, "devices.crl_file")
-        lists = read_lists(_read(context, source), source)
-        judge_lists(lists, source, authorities, context.host.clock.now())
+    if run.answers.devices.crl_file is not None:
+        source = _given(run, "devices.crl_file")
+        lists = read_lists(_read(run, source), source)
+        judge_lists(lists, source, authorities, run.host.clock.now())
         digest = hashlib.sha256(lists_pem(lists)).hexdigest()
         actions.append(PlaceRevocations(path=DEVICE_REVOCATIONS, source=source, digest=digest))
     return actions
 
 
-def _given(context: Context, setting: str) -> str:
+def _given(run: Run, setting: str) -> str:
     """The file that the answers name, or what an earlier run made of it; a real path of this machine."""
-    files, named, placed = context.host.files, context.answers.value(setting), _PLACED[setting]
+    files, named, placed = run.files, run.answers.value(setting), _PLACED[setting]
     if files.state(placed) is None or (named is not None and files.read_given(str(named)) is not None):
         return str(named or placed)
     if named is not None:
-        context.note(f"Devices: {named} cannot be found; {placed}, made of it earlier, is kept.")
+        run.note(f"Devices: {named} cannot be found; {placed}, made of it earlier, is kept.")
     return str(files.locate(placed))
 
 
-def _authorities(context: Context, path: str) -> tuple[Certificate, ...]:
-    return device_authorities(_read(context, path), path, context.host.clock.now())
+def _authorities(run: Run, path: str) -> tuple[Certificate, ...]:
+    return device_authorities(_read(run, path), path, run.host.clock.now())
 
 
-def _read(context: Context, path: str) -> bytes:
-    content = context.host.files.read_given(path)
+def _read(run: Run, path: str) -> bytes:
+    content = run.files.read_given(path)
     if content is None:
         raise CERTIFICATE_FILE_MISSING(path=path)
     return content

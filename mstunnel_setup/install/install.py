@@ -6,25 +6,23 @@ runner (`transaction.runner`) gather, decide and apply each step of `step_list`.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 
 from pydantic import ConfigDict, Field
 
-from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
+from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.installed import become, complete, is_this_program_placed
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import refuse_account, refuse_unready, refuse_vendor, with_site_checks
+from mstunnel_setup.install.preflight import refuse, refuse_other
 from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
@@ -34,23 +32,16 @@ from mstunnel_setup.install.rootless import (
     refuse_unreadable,
     scope_to_install,
 )
-from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
-from mstunnel_setup.install.status import summary
-from mstunnel_setup.install.steps import certificate, configure, kernel, launch, program, proxy
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import chosen_steps, open_run, step_named
+from mstunnel_setup.install.step_status import summary
+from mstunnel_setup.install.steps import proxy
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io import accounts
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.runner import Planned
 from mstunnel_setup.transaction.step import AnyStep
-
-# Where a step writes, and the step that makes that directory.
-_MADE_BY = {
-    "environment": (paths.CONFIGURATION, "eula"),
-    "certificate": (paths.CERTIFICATES, "environment"),
-    "images": (paths.CONFIGURATION, "eula"),
-}
 
 
 @dataclass(frozen=True)
@@ -107,19 +98,19 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result[R
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST and name not in [step.name for step in chosen_steps((), scope)]:
-        with open_run(operator, request.settings, exclusively=False, scope=Scope.HOST) as run:
-            account = run.context.answers.account
+        with open_run(operator, request, exclusively=False, scope=Scope.HOST) as run:
+            account = run.answers.account
         become(operator, account)
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
-    outcome = run_steps(operator, request, scope, steps, checked=False)
+    outcome = run_steps(operator, request, scope, steps, examined=False)
     return installed(outcome.report, text("Done. See the next step with `mstunnel-setup status`."))
 
 
 def host(
-    operator: Operator, request: InstallRequest, port: int | None, *, remove: bool, given: bytes | None = None
+    operator: Operator, request: InstallRequest, *, remove: bool, given: bytes | None = None
 ) -> Result[RunReport | RemovalReport]:
-    """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root.
+    """Do the host part, or undo it. Raises CheckError without root.
 
     `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
     """
@@ -136,7 +127,7 @@ def host(
     if given is not None:
         # The variables of this process may be those of the account (env_keep of sudoers).
         steps = [step for step in steps if step is not proxy.SYSTEM]
-    outcome = run_steps(operator, request, Scope.HOST, steps, port=port)
+    outcome = run_steps(operator, request, Scope.HOST, steps)
     return installed(
         outcome.report, text("The host part is done. Continue as the account: `mstunnel-setup --rootless`.")
     )
@@ -148,79 +139,31 @@ def run_steps(
     scope: Scope,
     steps: Sequence[AnyStep],
     *,
-    port: int | None = None,
     later: Sequence[AnyStep] = (),
-    checked: bool = True,
+    examined: bool = True,
 ) -> RunOutcome:
     """Run the steps of one part; `later` are those of the other part, which this command runs next.
 
-    When they are `checked`, host and account are checked before the first change.
+    Nothing is changed before all that can refuse has been asked. `examined` is whether the host is, too.
     """
-    names = [step.name for step in steps]
-    with open_run(
-        operator,
-        request.settings,
-        progress_fd=request.progress_fd,
-        ignored_checks=request.ignored_checks,
-        scope=scope,
-        port=port,
-    ) as run:
-        context = run.context
-        program.refuse_too_old(context.receipt)
-        refuse_vendor(context)
-        require_answers(run, steps, later)
+    with open_run(operator, request, scope=scope) as run:
+        refuse_other(run)
         if later:
-            refuse_unreadable(context, operator.answers)
-        _refuse_too_early(run.files, names)
-        if checked:
-            refuse_unready(context, names, [step.name for step in later])
-            refuse_account(context, names)
-            steps = with_site_checks(steps)
-        if any(step in steps for step in proxy.STEPS):
-            run.runner.take_back(proxy.obsolete_keys(context))
-        done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
-        for step, module in (
-            (program.LOGS, program),
-            (configure.STEP, configure),
-            (kernel.STEP, kernel),
-            (launch.STEP, launch),
-        ):
-            if step in steps:
-                run.runner.take_back(module.obsolete_keys(context))
-        changed = {planned.step for planned in done if planned.actions}
-        if certificate.STEP.name in changed and launch.STEP.name not in changed:
-            # A list of revoked devices counts at once, not at the gateway's next look.
-            with suppress(SetupError):
-                containers.reload_gateway(context.host)
-        return RunOutcome(RunReport.of(done), context.answers.account, summary(context))
+            refuse_unreadable(run, operator.answers)
+        refuse(run, steps, later, examined=examined)
+        done = _run_or_roll_back(operator, run, steps)
+        return RunOutcome(RunReport.of(done), run.answers.account, summary(run))
 
 
-def _refuse_too_early(files: Files, names: Sequence[str]) -> None:
-    """Raise UsageError for a step that writes into a directory of a step that did not run and will not."""
-    for name in names:
-        directory, maker = _MADE_BY.get(name, ("", name))
-        if maker not in names and files.state(directory) is None:
-            raise UsageError(
-                "step-too-early",
-                "the step {name} writes into {directory}, which does not exist yet",
-                hint="Run `mstunnel-setup step {maker}` first, or all steps with `mstunnel-setup`.",
-                name=name,
-                directory=directory,
-                maker=maker,
-            )
-
-
-def _run_or_roll_back(
-    operator: Operator, run: Run, steps: Sequence[AnyStep], *, roll_back: bool
-) -> list[Planned]:
-    """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
-    earlier = run.context.receipt
+def _run_or_roll_back(operator: Operator, run: Run, steps: Sequence[AnyStep]) -> list[Planned]:
+    """Run the steps. If asked for, undo an installation that fails, but none that was finished before."""
+    earlier = run.receipt
     # A skipped step may be the last one.
     finished = complete(earlier, run.scope) or all(step.name in earlier.steps for step in steps)
     try:
-        return run.runner.run(steps, run.context)
+        return run.runner.run(steps, run)
     except SetupError:
-        if roll_back and not finished and run.context.receipt.entries:
+        if run.request.rollback_on_failure and not finished and run.receipt.entries:
             remove_installation(run)
             forget_program(operator)
         raise
@@ -235,20 +178,17 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
     for each in (scope,) if scope is not Scope.ACCOUNT else (Scope.HOST, Scope.ACCOUNT):
         steps = chosen_steps(request.skip, each)
         later = chosen_steps(request.skip, Scope.ACCOUNT) if each is Scope.HOST else []
-        with open_run(
-            operator, request.settings, ignored_checks=request.ignored_checks, exclusively=False, scope=each
-        ) as run:
-            name = run.context.answers.account
+        with open_run(operator, request, exclusively=False, scope=each) as run:
+            name = run.answers.account
             if (
                 scope is Scope.HOST
                 and accounts.find(name) is not None
                 and is_this_program_placed(operator.files)
             ):
                 become(operator, name)
-            refuse_vendor(run.context)
-            require_answers(run, steps, chosen_steps(request.skip, scope))
-            refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
-            of_part = run.runner.plan(with_site_checks(steps), run.context)
+            refuse_other(run)
+            refuse(run, steps, later)
+            of_part = run.runner.plan(steps, run)
             planned += of_part
             for item in of_part:
                 if item.actions:
@@ -293,7 +233,7 @@ def _action_lines(run: Run, action: Action) -> Iterator[str]:
 
 def _with_terms(request: InstallRequest) -> InstallRequest:
     """The request of the account: the terms were accepted before root's part."""
-    return replace(request, settings={**request.settings, "eula": "accept"})
+    return request.answering(eula="accept")
 
 
 def installed(report: RunReport, *then: str) -> Result[RunReport]:

@@ -19,6 +19,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT, CheckError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
+from mstunnel_setup.install.request import PATIENCE
 from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.io.files import Files
@@ -27,9 +28,6 @@ from mstunnel_setup.io.process import Completed
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.lock import exclusive
 from mstunnel_setup.transaction.receipt import Receipt
-
-# Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
-PATIENCE: Final = 10.0
 
 LAST_STEP: Mapping[Scope, str] = {Scope.ALL: "verify", Scope.HOST: "boot", Scope.ACCOUNT: "verify"}
 """The step that finishes each part. Steps after it in the lists were added by later releases."""

@@ -1,22 +1,21 @@
 """The required checks: of the host before the first change, of its site as soon as that is known."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Any
 
 from mstunnel_setup.actions import vendor_gateway
+from mstunnel_setup.answers.merge import require
 from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.install import certificate_source, device_certificates
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install import device_certificates
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.run_answers import refuse_unsupported
 from mstunnel_setup.install.steps import (
     bridge,
-    certificate,
     configure,
     environment,
     images,
+    program,
     register,
-    sign_in,
     site,
 )
 from mstunnel_setup.install.tenant_sign_in import cloud_of
@@ -41,13 +40,30 @@ OF_STEPS = ("program-older", "tun-missing", "port-in-use", "licence-missing")
 _ALL = frozenset(item.id for item in checks.CHECKS)
 
 
-def refuse_vendor(context: Context) -> None:
-    """Raise CheckError `vendor-installed` on a host of Microsoft's own gateway: nothing may overwrite it.
+def refuse(
+    run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep] = (), *, examined: bool = True
+) -> None:
+    """Raise what would stop these steps, before the first change: all that can be known by then.
 
-    An installation that has begun found none, or has taken it over. Raises UsageError `adoption-unfinished`
-    until that gateway is stopped.
+    That is an installation of others, answers that are missing, the host where it is `examined`, and what
+    each step refuses. `later` are steps of the account that follow root's.
     """
-    receipt = context.receipt
+    require_answers(run, steps, later)
+    names = [step.name for step in steps]
+    if examined:
+        refuse_unready(run, names, [step.name for step in later])
+    for step in steps:
+        step.refuse(run, names)
+
+
+def refuse_other(run: Run) -> None:
+    """Raise CheckError for an installation that is not ours, or too old to be continued.
+
+    Nothing may overwrite Microsoft's own gateway; an installation that has begun found none, or has taken it
+    over. Raises UsageError `adoption-unfinished` until that gateway is stopped.
+    """
+    receipt = run.receipt
+    program.refuse_too_old(receipt)
     if vendor_gateway.KEY in receipt.entries and vendor_gateway.HAND_OVER not in receipt.steps:
         raise UsageError(
             "adoption-unfinished",
@@ -59,7 +75,7 @@ def refuse_vendor(context: Context) -> None:
         )
     if receipt.entries:
         return
-    found = vendor(context.host.files, context.host.processes)
+    found = vendor(run.files, run.host.processes)
     if found.signs:
         raise CheckError(
             "vendor-installed",
@@ -72,67 +88,52 @@ def refuse_vendor(context: Context) -> None:
         )
 
 
-def refuse_unready(context: Context, steps: Collection[str], later: Collection[str] = ()) -> None:
+def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep] = ()) -> None:
+    """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead.
+
+    `later` are steps of the account that follow root's. Once root's have begun, the account may have been
+    given answers that only its own journal knows.
+    """
+    refuse_unsupported(run.answers)
+    if run.console.interactive:
+        return
+    asking = steps if run.receipt.entries else (*steps, *later)
+    missing = dict.fromkeys(path for step in asking for path in step.missing(run))
+    require(run.answers, missing)
+
+
+def refuse_unready(run: Run, steps: Collection[str], later: Collection[str] = ()) -> None:
     """Raise CheckError, or ChecksFailedError naming all, for required checks that fail and are not ignored.
 
-    These are the checks of the host; they need no answer and no sign-in. `steps` are the names of
-    those that will run, `later` those of the account that follow root's. An installation that has begun was
-    checked before it did; only files that are named since are looked for, before their names are stored.
+    These are the checks of the host; they need no answer and no sign-in. `steps` are the names of those that
+    will run, `later` those of the account that follow root's. An installation that has begun was
+    checked before it did.
     """
-    if context.receipt.entries:
-        if certificate.STEP.name in steps:
-            certificate.refuse_gone(context)
-        if "images" in steps and context.is_new("images.archive"):
-            images.archives(context, images.references(context))
+    run.examined = tuple(steps)
+    if run.receipt.entries:
         return
-    if "images" in steps and context.answers.images.archive:
-        images.archives(context, images.references(context))
-    if "configure" in steps:
-        configure.refuse_forgeable(context)
-    device_certificates.refuse_unusable(context.answers, context.host.files, context.host.clock.now())
-    if not context.host.files.live:
+    device_certificates.refuse_unusable(run.answers, run.files, run.host.clock.now())
+    if not run.files.live:
         return
-    environment.STEP.gather(context)
-    environment.adopt_proxies(context)
-    context.cache.facts = facts = _examine(context, (*steps, *later))
-    _judge(context, facts, steps, _ALL - _PORTS)
+    environment.STEP.gather(run)
+    environment.adopt_proxies(run)
+    run.facts = facts = _examine(run, (*steps, *later))
+    _judge(run, facts, steps, _ALL - _PORTS)
     if site.STEP.name not in steps:
-        _tell_closed(context, facts)
+        _tell_closed(run, facts)
 
 
-def refuse_account(context: Context, steps: Collection[str]) -> None:
-    """Sign in before the first change of an unattended run. Raises SignInError, CertificateError.
-
-    So an account without role or licence leaves the host as it was, and so does a certificate that does not
-    name the address of the site. The certificate is judged first: one that is awaited or refused costs no
-    sign-in. An installation that has begun signs in at its step.
-    """
-    if context.receipt.entries or context.prompter.interactive or sign_in.STEP.name not in steps:
-        return
-    found = None
-    if certificate.STEP.name in steps:
-        source = certificate_source.present(context)
-        if source is None:
-            return
-        found = certificate_source.load(context, source)
-        certificate.refuse(certificate.findings(context, found, None))
-    environment.STEP.gather(context)
-    sign_in.STEP.gather(context)
-    if found is not None and site.STEP.name in steps:
-        address = site.choose(context).public_address
-        certificate.refuse(certificate.findings(context, found, address))
-
-
-def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
-    """Raise as `refuse_unready` does where the host does not suit the site to join.
+def refuse_unsuited(run: Run) -> None:
+    """Raise CheckError, or ChecksFailedError, where the host does not suit the site to join.
 
     Until this server is registered: all that these checks could stop is still to come.
     """
-    if not context.host.files.live or register.STEP.name in context.receipt.steps:
+    steps = run.examined
+    if not (steps and run.files.live) or register.STEP.name in run.receipt.steps:
         return
-    facts = context.cache.facts or _examine(context, steps)
+    facts = run.facts or _examine(run, steps)
     # With the server configuration of the site, and who holds its port.
-    chosen, server = site.choose(context), configure.pulled(context)
+    chosen, server = site.choose(run), configure.pulled(run)
     tunnel = TunnelFacts(
         source=f"site {plain(chosen.display_name, 60)}",
         pool=str(server.network or ""),
@@ -140,53 +141,39 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
         dns_servers=tuple(map(str, server.dns_servers)),
         includes=tuple(map(str, server.routes_include)),
     )
-    settings = context.readiness_settings(server.listen_port)
-    reader = Examiner(context.host.files, context.host.processes, context.host.clock)
+    settings = run.readiness_settings(server.listen_port)
+    reader = Examiner(run.files, run.host.processes, run.host.clock)
     changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
     if settings.port != facts.settings.port:
         changes["security"] = reader.program_reader(settings).security()
     facts = facts.model_copy(update={"tunnel": tunnel, "settings": settings, **changes})
-    _judge(context, facts, steps, _OF_THE_SITE)
-    _tell_closed(context, facts)
+    _judge(run, facts, steps, _OF_THE_SITE)
+    _tell_closed(run, facts)
 
 
-def with_site_checks(steps: Sequence[AnyStep]) -> list[AnyStep]:
-    """The steps of a run; `site` makes the checks that depend on the site, as soon as it is known."""
-    names = [step.name for step in steps]
-
-    def gather(context: Context) -> Any:
-        return site.gather(context, lambda chosen: refuse_unsuited(chosen, names))
-
-    return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
-
-
-def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids: Collection[str]) -> None:
+def _judge(run: Run, facts: ReadinessFacts, steps: Collection[str], ids: Collection[str]) -> None:
     """Judge the checks `ids`; when the bridge conflicts, a person may agree to move it."""
 
     def judged() -> list[CheckFinding]:
-        settings = facts.settings.model_copy(update={"bridge": context.answers.bridge or ""})
+        settings = facts.settings.model_copy(update={"bridge": run.answers.bridge or ""})
         found = remaining(facts.model_copy(update={"settings": settings}), steps)
         return [item for item in found if item.id in ids]
 
     found = judged()
     # Required checks that could not be made, by reason: a section that is missing has many of them.
     by_reason: dict[str, list[str]] = {}
-    for item in undecided(found, context.ignored_checks):
+    for item in undecided(found, run.request.ignored_checks):
         by_reason.setdefault(item.seen, []).append(item.id)
     for reason, unmade in by_reason.items():
-        context.note("Not checked ({reason}): {ids}", reason=reason, ids=", ".join(unmade))
+        run.note("Not checked ({reason}): {ids}", reason=reason, ids=", ".join(unmade))
     failed = [item for item in found if item.result is Outcome.FAIL]
-    if (
-        "bridge" in steps
-        and any(item.id in bridge.CHECKS for item in failed)
-        and bridge.offer(context, facts)
-    ):
+    if "bridge" in steps and any(item.id in bridge.CHECKS for item in failed) and bridge.offer(run, facts):
         failed = [item for item in judged() if item.result is Outcome.FAIL]
     errors: list[CheckError] = []
     for item in failed:
         error = CheckError(item.id, item.problem.message, item.hint)
-        if item.id in context.ignored_checks:
-            context.note("Ignored (--ignore-check): {problem}", problem=error.message)
+        if run.ignores(item.id):
+            run.note("Ignored (--ignore-check): {problem}", problem=error.message)
         else:
             errors.append(error)
     if len(errors) == 1:
@@ -202,18 +189,18 @@ def remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFindin
     return [item for item in checks.judge(checks.of(_GROUPS), facts) if item.fixed_by not in steps]
 
 
-def _tell_closed(context: Context, facts: ReadinessFacts) -> None:
+def _tell_closed(run: Run, facts: ReadinessFacts) -> None:
     """Say what keeps devices out at the firewall of the host: no step opens it."""
     for item in checks.judge(checks.of(_GROUPS), facts):
         closed = item.id in _FIREWALL and item.result is Outcome.WARNING
-        if closed and item.id not in context.ignored_checks:
-            context.note("{problem}. {hint}", problem=item.problem.message, hint=item.hint)
+        if closed and not run.ignores(item.id):
+            run.note("{problem}. {hint}", problem=item.problem.message, hint=item.hint)
 
 
-def _examine(context: Context, steps: Collection[str]) -> ReadinessFacts:
-    where, given = cloud_of(context.answers), context.answers.images
+def _examine(run: Run, steps: Collection[str]) -> ReadinessFacts:
+    where, given = cloud_of(run.answers), run.answers.images
     wanted = Wanted(
-        settings=context.readiness_settings(context.port),
+        settings=run.readiness_settings(run.port),
         groups=_GROUPS,
         endpoints=with_registries(
             endpoints_of(where.name, where.authority, where.graph),
@@ -221,16 +208,16 @@ def _examine(context: Context, steps: Collection[str]) -> ReadinessFacts:
             # Registries are asked only by who pulls from them.
             offline=bool(given.archive) or images.STEP.name not in steps,
         ),
-        ca_pem=ca_pem(context),
+        ca_pem=ca_pem(run),
         deadline=_PATIENCE,
     )
-    return Examiner(context.host.files, context.host.processes, context.host.clock).facts(wanted)
+    return Examiner(run.files, run.host.processes, run.host.clock).facts(wanted)
 
 
-def ca_pem(context: Context) -> str:
+def ca_pem(run: Run) -> str:
     """The further roots that the answers hold or name; empty without any."""
-    if context.answers.tenant.ca_pem:
-        return context.answers.tenant.ca_pem
-    path = context.answers.tenant.ca_file
-    content = None if path is None else context.host.files.read_given(path)
+    if run.answers.tenant.ca_pem:
+        return run.answers.tenant.ca_pem
+    path = run.answers.tenant.ca_file
+    content = None if path is None else run.files.read_given(path)
     return (content or b"").decode("ascii", errors="ignore")

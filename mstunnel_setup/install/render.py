@@ -23,9 +23,11 @@ from mstunnel_setup.gateway.ocserv_conf import (
     served_port,
     with_port,
 )
-from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.session import open_run, require_answers
+from mstunnel_setup.install import our_containers
+from mstunnel_setup.install.preflight import require_answers
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import open_run
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.io.operator import Operator, Settings
 
@@ -71,9 +73,9 @@ class RenderRequest:
 
 def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result[RenderedFiles]:
     """The files, shown or written. Raises UsageError without known images."""
-    with open_run(operator, settings, exclusively=False) as run:
+    with open_run(operator, InstallRequest(settings), exclusively=False) as run:
         require_answers(run, [images.STEP])
-        placeholders, texts = _texts(run.context, request)
+        placeholders, texts = _texts(run, request)
     left = warning(
         "placeholders-left",
         "the manifest has placeholders: {placeholders}",
@@ -99,20 +101,20 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     return Result("changed" if written else "unchanged", report, warnings, text=lines)
 
 
-def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
+def _texts(run: Run, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
     """The placeholders left, and the texts by name of the file."""
-    port = request.port or served_port(context.host.files.read(paths.OCSERV_CONF) or b"") or context.port
-    server_image, agent_image = images.references(context)
-    host = launch.container_host(context, port)
+    port = request.port or served_port(run.files.read(paths.OCSERV_CONF) or b"") or run.port
+    server_image, agent_image = images.references(run)
+    host = launch.container_host(run, port)
     if request.format != "quadlet":
         # A pod has no journal of the host, and has its own network.
         host = replace(host, ipv6_network="", journal="", network="", resolver="", rootless=False)
-    server = container_specs.server(server_image, host, port)
-    agent = container_specs.agent(agent_image, host)
+    server = our_containers.server(server_image, host, port)
+    agent = our_containers.agent(agent_image, host)
     if request.format == "quadlet":
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
-    files = [*_configuration(context, port)]
+    files = [*_configuration(run, port)]
     unknown = [
         file.content for file in files if file.content in (manifests.placeholder(file.path), manifests.NODES)
     ]
@@ -122,9 +124,9 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     return (*secrets, *unknown), {"mstunnel.yaml": manifests.manifest(server, agent, files)}
 
 
-def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
+def _configuration(run: Run, port: int) -> Iterator[ConfigurationFile]:
     """The files for the ConfigMap, for a gateway on this port; none of them holds a secret."""
-    files, answers = context.host.files, context.answers
+    files, answers = run.files, run.answers
     # By these the gateway judges what devices present.
     judged = {
         paths.OIDC_JSON: answers.authentication == "oidc",

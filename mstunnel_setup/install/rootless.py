@@ -26,13 +26,13 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import FILE, complete, journal_of
-from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
+from mstunnel_setup.install.preflight import ca_pem, refuse, refuse_other
 from mstunnel_setup.install.report import RunReport
 from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
-from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
+from mstunnel_setup.install.session import chosen_steps, open_run
 from mstunnel_setup.install.steps import environment, proxy
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
 from mstunnel_setup.io import accounts, bundle
@@ -184,18 +184,16 @@ def planned_by_root(
 
     Raises CheckError when the host cannot be made ready, UsageError for missing answers and declined terms.
     """
-    settings, ignored = request.settings, request.ignored_checks
-    with open_run(operator, settings, ignored_checks=ignored, exclusively=False, scope=Scope.HOST) as run:
-        require_answers(run, steps, later)
-        refuse_unreadable(run.context, operator.answers)
-        refuse_vendor(run.context)
-        refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
-        planned, given = run.runner.plan(steps, run.context), run.context.answers
+    with open_run(operator, request, exclusively=False, scope=Scope.HOST) as run:
+        refuse_other(run)
+        refuse_unreadable(run, operator.answers)
+        refuse(run, steps, later)
+        planned, given = run.runner.plan(steps, run), run.answers
         # Certificates take the place of the file that holds them.
         found = {path: value for path, value in given.record().items() if path in _FOR_ROOT}
-        if roots := pem_certificates(ca_pem(run.context)):
+        if roots := pem_certificates(ca_pem(run)):
             found["tenant.ca_pem"] = roots
-        return planned, found, environment.proxies(run.context)
+        return planned, found, environment.proxies(run)
 
 
 def by_sudo(
@@ -309,16 +307,16 @@ def _is_of_root() -> bool:
     return next(changeable([Path(_program())]), None) is None
 
 
-def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
+def refuse_unreadable(run: Run, answer_file: Path | None) -> None:
     """Raise CheckError for files that the answers name and the account cannot read, which need not exist yet.
 
     Nothing is copied for the account: the user who writes the answers would choose what root reads for it.
     """
-    files, name = context.host.files, context.answers.account
+    files, name = run.files, run.answers.account
     account = accounts.find(name)
     # An account that does not exist yet has no more rights than an unused uid.
     reader = None if paths.ROOTLESS else account or Account(name, paths.AGENT_USER, paths.AGENT_USER, "/")
-    named = [*([str(answer_file)] if answer_file else ()), *_named(context.answers)]
+    named = [*([str(answer_file)] if answer_file else ()), *_named(run.answers)]
     # Root's part gives the directory of settings to the account, with all its content. Until then nothing in
     # it is tried; afterwards the usual places of the certificate are, too.
     state = files.state(paths.CONFIGURATION)
@@ -328,7 +326,7 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
         usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
         named = list(dict.fromkeys((*named, *(str(files.locate(path)) for path in usual))))
     unreadable = [
-        path for path in named if _exists(files, path) and not _can_read(context.host.processes, path, reader)
+        path for path in named if _exists(files, path) and not _can_read(run.host.processes, path, reader)
     ]
     if unreadable:
         commands = [] if account else [f"mstunnel-setup host --account {name}"]

@@ -3,27 +3,24 @@
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 
-from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Scope, build_host, no_tenant
-from mstunnel_setup.answers.merge import require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.install.context import Context, RunCache
-from mstunnel_setup.install.installed import PATIENCE, own_scope, require_installed, run_lock
+from mstunnel_setup.install.installed import own_scope, require_installed, run_lock
 from mstunnel_setup.install.journal_repair import open_journal
 from mstunnel_setup.install.preflight import OF_STEPS
-from mstunnel_setup.install.run_answers import answers, refuse_unsupported
+from mstunnel_setup.install.request import NO_REQUEST, InstallRequest
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.run_answers import answers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.operator import Operator, Prompter, Settings
+from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.journal import Journal
@@ -31,90 +28,41 @@ from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
 
 
-@dataclass(frozen=True)
-class Run:
-    """Everything one command works with."""
-
-    context: Context
-    runner: Runner
-    journal: Journal
-
-    @property
-    def files(self) -> Files:
-        """The files of the host."""
-        return self.context.host.files
-
-    @property
-    def scope(self) -> Scope:
-        """The part that this run does."""
-        return self.context.host.scope
-
-    def write_receipt(self) -> None:
-        """Put the receipt, as people may read it, and the copy beside the journal, if they changed."""
-        entries = self.runner.receipt.entries.values()
-        objects: list[JsonValue] = []
-        for entry in entries:
-            what = CODEC.load(entry.versions[-1]).describe()
-            objects.append({"key": entry.key, "step": entry.step, "what": what, "finished": entry.finished})
-        content = json_bytes({"version": 1, "installation": self.journal.installation_id, "objects": objects})
-        path = self.journal.receipt_path
-        self.journal.save_copy()
-        if entries and content != self.files.read(path):
-            self.files.write(path, content, 0o600)
-
-
 @contextmanager
 def open_run(
     operator: Operator,
-    settings: Settings,
+    request: InstallRequest = NO_REQUEST,
     *,
-    progress_fd: int | None = None,
-    ignored_checks: Sequence[str] = (),
     exclusively: bool = True,
     despite_damage: bool = False,
     replacing: bool = False,
     scope: Scope | None = None,
-    port: int | None = None,
-    patience: float = PATIENCE,
-    backup: Settings | None = None,
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
 
     Without a `scope` it is the part of the user that runs this process; root acts as the account of a
-    rootless gateway. `port` is what the gateway will listen on, as far as is known; without it that of the
-    uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed
-    outside the program is overwritten only when a person agrees, or when the command itself was asked to
-    replace it (`replacing`). An exclusive run writes its receipt, also when it stops or is interrupted.
-    A person may restore a damaged journal first; `despite_damage` uses what is intact of it instead.
+    rootless gateway. What was changed outside the program is overwritten only when a person agrees, or when
+    the command itself was asked to replace it (`replacing`). An exclusive run writes its receipt, also when
+    it stops or is interrupted. A person may restore a damaged journal first; `despite_damage` uses what is
+    intact of it instead.
 
-    Raises JournalError, UsageError, CheckError, and LockedError after `patience` seconds beside another run.
+    Raises JournalError, UsageError, CheckError, and LockedError when another run does not end in time.
     """
-    refuse_unknown(ignored_checks, OF_STEPS)
+    refuse_unknown(request.ignored_checks, OF_STEPS)
     if exclusively:
         _refuse_no_system(operator.files)
     scope = own_scope(operator) if scope is None else scope
-    # The account continues what root began, and its own journal may not know the mode.
-    settings = settings if scope is Scope.ALL else {**settings, "mode": "rootless"}
+    if scope is not Scope.ALL:
+        # The account continues what root began, and its own journal may not know the mode.
+        request = request.answering(mode="rootless")
     with ExitStack() as stack:
         if exclusively:
-            stack.enter_context(run_lock(operator, patience=patience))
+            stack.enter_context(run_lock(operator, patience=request.patience))
             operator.files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
         found = open_journal(scope, operator, despite_damage=despite_damage, locked=exclusively)
         journal = stack.enter_context(closing(found))
-        cache = RunCache(answers(operator, settings, journal.receipt, backup))
-        context = _context(operator, scope, journal, cache, stack, ignored_checks=ignored_checks, port=port)
-        listener = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
-        runner = Runner(
-            context.host,
-            journal,
-            CODEC,
-            operator.clock,
-            listener,
-            may_replace=partial(_may_replace, operator.console, asked=replacing),
-            waited=lambda: operator.console.waited,
-        )
-        run = Run(context, runner, journal)
+        run = _run(operator, request, scope, journal, stack, replacing=replacing)
         try:
             yield run
         except (SetupError, KeyboardInterrupt):
@@ -124,6 +72,53 @@ def open_run(
             raise
         if exclusively:
             run.write_receipt()
+
+
+def _run(
+    operator: Operator,
+    request: InstallRequest,
+    scope: Scope,
+    journal: Journal,
+    stack: ExitStack,
+    *,
+    replacing: bool,
+) -> Run:
+    """The run on this host; what was started for it alone ends with the stack."""
+
+    def passphrase(reference: str | None) -> bytes | None:
+        if reference is None:
+            return None if run.passphrase is None else run.passphrase.encode()
+        # The file of an empty passphrase is empty; other secrets that are read by reference never are.
+        may_be_empty = reference == str(run.answers.certificate.passphrase)
+        return run.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
+
+    given = answers(operator, request.settings, journal.receipt, request.backup)
+    preference = EnginePreference(given.engine, engine_of(journal.receipt))
+    host = stack.enter_context(
+        build_host(
+            operator, scope, preference, tenant=lambda: run.graph or no_tenant(), passphrase=passphrase
+        )
+    )
+    runner = Runner(
+        host,
+        journal,
+        CODEC,
+        operator.clock,
+        operator.sinks.listener([step.name for step in steps_of(scope)], request.progress_fd),
+        may_replace=partial(_may_replace, operator.console, asked=replacing),
+        waited=lambda: operator.console.waited,
+    )
+    run = Run(
+        host=host,
+        journal=journal,
+        runner=runner,
+        console=operator.console,
+        answers=given,
+        request=request,
+        protect=operator.secrets.register,
+        host_name=socket.gethostname().partition(".")[0],
+    )
+    return run
 
 
 def _may_replace(console: Prompter, changed: str, *, asked: bool) -> bool:
@@ -136,42 +131,6 @@ def _may_replace(console: Prompter, changed: str, *, asked: bool) -> bool:
         state=paths.STATE,
     )
     return console.confirm(question)
-
-
-def _context(
-    operator: Operator,
-    scope: Scope,
-    journal: Journal,
-    cache: RunCache,
-    stack: ExitStack,
-    *,
-    ignored_checks: Sequence[str],
-    port: int | None,
-) -> Context:
-    """What the steps see of this host; what was started for it alone ends with the stack."""
-
-    def passphrase(reference: str | None) -> bytes | None:
-        if reference is None:
-            return None if cache.passphrase is None else cache.passphrase.encode()
-        # The file of an empty passphrase is empty; other secrets that are read by reference never are.
-        may_be_empty = reference == str(cache.answers.certificate.passphrase)
-        return context.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
-
-    preference = EnginePreference(cache.answers.engine, engine_of(journal.receipt))
-    host = build_host(
-        operator, scope, preference, tenant=lambda: cache.graph or no_tenant(), passphrase=passphrase
-    )
-    context = Context(
-        host=stack.enter_context(host),
-        cache=cache,
-        prompter=operator.console,
-        read_receipt=lambda: journal.receipt,
-        protect=operator.secrets.register,
-        host_name=socket.gethostname().partition(".")[0],
-        ignored_checks=frozenset(ignored_checks),
-        port=port or next(iter(uplink.prepared(operator.files)), 443),
-    )
-    return context
 
 
 def _refuse_no_system(files: Files) -> None:
@@ -190,11 +149,11 @@ def _refuse_no_system(files: Files) -> None:
 @contextmanager
 def installed_run(
     operator: Operator,
-    settings: Settings,
+    request: InstallRequest = NO_REQUEST,
     *,
     exclusively: bool = True,
     despite_damage: bool = False,
-    patience: float = PATIENCE,
+    scope: Scope | None = None,
 ) -> Iterator[Run]:
     """A run on a server that has an installation. Raises UsageError where there is none.
 
@@ -202,11 +161,11 @@ def installed_run(
     """
     with open_run(
         operator,
-        settings,
+        request,
         exclusively=exclusively,
         despite_damage=despite_damage or not exclusively,
         replacing=True,
-        patience=patience,
+        scope=scope,
     ) as run:
         require_installed(run.journal)
         yield run
@@ -217,12 +176,12 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action]) -> bool:
 
     What is done already prints nothing: a renewal hook without output sends no mail.
     """
-    step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
-    planned = run.runner.plan([step], run.context)
-    if not (any(item.actions for item in planned) or run.runner.receipt.stopped_in(step.name)):
+    step: Step[Run, None] = Step("import", title, lambda _run: None, lambda _facts: actions)
+    planned = run.runner.plan([step], run)
+    if not (any(item.actions for item in planned) or run.receipt.stopped_in(step.name)):
         run.runner.acknowledge(step.name)
         return False
-    return any(item.actions for item in run.runner.run([step], run.context))
+    return any(item.actions for item in run.runner.run([step], run))
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:
@@ -251,17 +210,3 @@ def _unknown(name: str, known: Sequence[str]) -> UsageError:
         name=name,
         names=names,
     )
-
-
-def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep] = ()) -> None:
-    """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead.
-
-    `later` are steps of the account that follow root's. Once root's have begun, the account may have been
-    given answers that only its own journal knows.
-    """
-    refuse_unsupported(run.context.answers)
-    if run.context.prompter.interactive:
-        return
-    asking = steps if run.context.receipt.entries else (*steps, *later)
-    missing = dict.fromkeys(path for step in asking for path in step.missing(run.context))
-    require(run.context.answers, missing)

@@ -5,8 +5,10 @@ server is registered it signs in itself, so that no later stop costs another sig
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.install import preflight
 from mstunnel_setup.install.steps import (
     account,
     bridge,
@@ -26,12 +28,15 @@ from mstunnel_setup.install.steps import (
 )
 from mstunnel_setup.transaction.step import AnyStep
 
+# The host is checked against the site as soon as that is known; these checks use later steps.
+_SITE: AnyStep = replace(site.STEP, gather=lambda run: site.gather(run, preflight.refuse_unsuited))
+
 ORDER: tuple[AnyStep, ...] = (
     eula.STEP,
     environment.STEP,
     certificate.STEP,
     sign_in.STEP,
-    site.STEP,
+    _SITE,
     register.STEP,
     program.PROGRAM,
     kernel.STEP,
@@ -63,7 +68,7 @@ ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
         environment.STEP,
         certificate.STEP,
         sign_in.STEP,
-        site.STEP,
+        _SITE,
         register.STEP,
         proxy.UNITS,
         images.STEP,

@@ -26,8 +26,10 @@ from mstunnel_setup.install.installed import (
     rootless_account,
 )
 from mstunnel_setup.install.report import RemovalReport
+from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
-from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.steps.sign_in import result
 from mstunnel_setup.io import podman_home
@@ -68,21 +70,23 @@ def uninstall(
     """
 
     def own() -> Result[RemovalReport | None]:
-        with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
-            if not run.context.receipt.entries:
+        with open_run(
+            operator, InstallRequest(settings), scope=Scope.ACCOUNT if paths.ROOTLESS else None
+        ) as run:
+            if not run.receipt.entries:
                 forget(run.files, run.journal)
                 return Result(
                     "unchanged", text=[text("No gateway is installed here; there is nothing to remove.")]
                 )
-            everywhere = bool(tenant_keys(run.context.receipt)) and not offline
+            everywhere = bool(tenant_keys(run.receipt)) and not offline
             where = text("this server and the tenant") if everywhere else text("this server only")
             question = text("Remove the gateway from {where}?", where=where)
-            prompter = run.context.prompter
+            prompter = run.console
             if not yes and prompter.interactive and not prompter.confirm(question):
                 raise UsageError(
                     "uninstall-declined", "nothing was removed", hint="Run the command again and answer yes."
                 )
-            made, systemd = run.journal.made_directories, run.context.host.systemd
+            made, systemd = run.journal.made_directories, run.host.systemd
             try:
                 counted = _uncounted if operator.verbose else operator.counted
                 removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
@@ -143,8 +147,8 @@ def take_back(
 
 def remove_host_setup(operator: Operator) -> Result[RemovalReport]:
     """Undo the host part."""
-    with open_run(operator, {}, scope=Scope.HOST) as run:
-        if not run.context.receipt.entries:
+    with open_run(operator, scope=Scope.HOST) as run:
+        if not run.receipt.entries:
             forget(run.files, run.journal)
             none = text("There is no host part to remove.")
             return Result("unchanged", RemovalReport(objects=()), text=[none])
@@ -180,7 +184,7 @@ def remove_installation(
     this server as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
     administrator brought or wrote below /etc/mstunnel. `counted` gets the changes undone and their number.
     """
-    receipt, left = run.context.receipt, []
+    receipt, left = run.receipt, []
     if offline:
         remains = {
             key: _IN_TENANT[kind].format(key.partition(":")[2]) for key, kind in tenant_keys(receipt).items()
@@ -191,7 +195,7 @@ def remove_installation(
         # Until the commit of an adoption, Microsoft's own directory comes back.
         data = {
             entry.key: entry.key.partition(":")[2]
-            for entry in run.context.receipt.entries.values()
+            for entry in run.receipt.entries.values()
             if entry.step in _DATA_STEPS and entry.versions[-1]["kind"] != SetAside.kind
         }
         left += run.runner.leave(
@@ -201,7 +205,7 @@ def remove_installation(
         run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo(counted=counted)
     if run.scope is not Scope.ACCOUNT:
-        removals += firewall.close(run.files, run.context.host.processes)
+        removals += firewall.close(run.files, run.host.processes)
     forget(run.files, run.journal)
     return [*left, *removals]
 
@@ -211,13 +215,12 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
 
     Raises SignInError where this sign-in may not, before either is removed.
     """
-    context = run.context
-    keys = [*tenant_keys(context.receipt)]
+    keys = [*tenant_keys(run.receipt)]
     if not keys:
         return []
-    sign_in.as_administrator(context)
-    application_id = (result(context.receipt, CreateAppIdentity.kind) or {}).get("application_object_id")
-    graph = context.host.graph
+    sign_in.as_administrator(run)
+    application_id = (result(run.receipt, CreateAppIdentity.kind) or {}).get("application_object_id")
+    graph = run.host.graph
     try:
         # The record is removed first: whether the application may be removed is tried before.
         application = graph.application(str(application_id)) if application_id else None
@@ -312,8 +315,8 @@ def rollback(operator: Operator) -> Result[RemovalReport | None]:
     """Undo what an unfinished installation did. Raises UsageError when it is finished."""
 
     def own() -> Result[RemovalReport | None]:
-        with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
-            receipt = run.context.receipt
+        with open_run(operator, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
+            receipt = run.receipt
             if not receipt.entries:
                 forget(run.files, run.journal)
                 return Result("unchanged", text=[text("There is nothing to roll back.")])
@@ -323,7 +326,7 @@ def rollback(operator: Operator) -> Result[RemovalReport | None]:
                     "the installation is complete; there is nothing to roll back",
                     hint="To remove it, run `mst-cli uninstall`.",
                 )
-            made, systemd = run.journal.made_directories, run.context.host.systemd
+            made, systemd = run.journal.made_directories, run.host.systemd
             removals = remove_installation(run)
         podman_home.tidy(operator.files, made, systemd)
         return removed(removals, text("The unfinished installation was rolled back."))

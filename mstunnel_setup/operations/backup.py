@@ -38,10 +38,12 @@ from mstunnel_setup.exchange.upgrade_history import (
 from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
-from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
+from mstunnel_setup.install.preflight import refuse, refuse_other, refuse_unsuited
 from mstunnel_setup.install.report import RunReport
+from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import refuse_unreadable_by
-from mstunnel_setup.install.session import Run, apply_actions, installed_run, open_run, require_answers
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import apply_actions, installed_run, open_run
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
@@ -176,7 +178,7 @@ def backup(operator: Operator, file: Path) -> Result[BackupReport]:
     to be had from its CA. Raises UsageError when the file is there already, StepError when it is too large.
     """
     refuse_present(file)
-    with installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, exclusively=False) as run:
         present = _contents(run)
         manifest = _manifest(run)
         packed = pack({MANIFEST: json_bytes(manifest), **present})
@@ -190,7 +192,7 @@ def backup(operator: Operator, file: Path) -> Result[BackupReport]:
         ]
         if _too_large(packed, present) and DEVICE_REVOCATIONS in present:
             size = len(present.pop(DEVICE_REVOCATIONS))
-            source = run.context.answers.devices.crl_file or DEVICE_REVOCATIONS
+            source = run.answers.devices.crl_file or DEVICE_REVOCATIONS
             packed = pack({MANIFEST: json_bytes(manifest), **present})
             warnings.append(
                 warning(
@@ -222,7 +224,7 @@ def _contents(run: Run) -> dict[str, bytes]:
     """What goes into the archive beside its manifest, by the path where another host gets it."""
     roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
     # An import may link another generation between two of its files.
-    linked = generations.linked(run.context.host.files)
+    linked = generations.linked(run.files)
     in_use = paths.ACTIVE if linked is None else generations.directory(linked)
     places = {**FILES, **{path: (path,) for path in roots}}
     contents = {
@@ -246,7 +248,7 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
 
 def _manifest(run: Run) -> JsonObject:
     """What is known of this host, with the answers of its installation and the release proved last."""
-    receipt = run.context.receipt
+    receipt = run.receipt
     identity = sign_in.identity(receipt) or {}
     record = sign_in.result(receipt, RegisterServer.kind) or {}
     images = {name: remembered(receipt, name) for name in ("images.server", "images.agent")}
@@ -260,10 +262,10 @@ def _manifest(run: Run) -> JsonObject:
     return {
         "schema": SCHEMA,
         "version": __version__,
-        "created": run.context.host.clock.now().isoformat(timespec="seconds"),
+        "created": run.host.clock.now().isoformat(timespec="seconds"),
         "answers": {path: value for path, value in answers.items() if path not in left_out},
         "site": remembered(receipt, "joined-site"),
-        "server_name": run.context.server_name,
+        "server_name": run.server_name,
         "server_id": record.get("server_id"),
         "application_object_id": identity.get("application_object_id"),
     }
@@ -308,21 +310,20 @@ def restore(
     # The release that ran there runs here, whatever an answer file from before its upgrades says.
     images = {path: value for path, value in answers.items() if path.startswith("images.")}
     fixed = {"mode": _mode(manifest), **images}
-    with open_run(operator, {**settings, **fixed}, scope=scope, backup=answers) as run:
+    request = InstallRequest({**settings, **fixed}, backup=answers)
+    with open_run(operator, request, scope=scope) as run:
         _refuse_installed(run, begun)
         _refuse_missing_roots(run, file)
         if not _continues(run, begun):
-            confirm_trust(run.context.prompter, file, manifest, files, agreed=trusted)
+            confirm_trust(run.console, file, manifest, files, agreed=trusted)
         # All checks are made and all questions asked before anything is placed.
-        names = [step.name for step in steps_of(scope)]
-        require_answers(run, steps_of(scope))
-        refuse_vendor(run.context)
-        refuse_unready(run.context, names)
-        if run.files.live and not run.context.receipt.entries:
-            eula.STEP.gather(run.context)
-            sign_in.STEP.gather(run.context)
-            refuse_unsuited(run.context, names)
-        done = run.runner.run([eula.STEP], run.context)
+        refuse_other(run)
+        refuse(run, steps_of(scope))
+        if run.files.live and not run.receipt.entries:
+            eula.STEP.gather(run)
+            sign_in.STEP.gather(run)
+            refuse_unsuited(run)
+        done = run.runner.run([eula.STEP], run)
         # Recorded, so that the same command may continue.
         apply_actions(run, "Backup to restore", [begun])
         done += _install(run, manifest, files, replace=replace)
@@ -367,7 +368,7 @@ def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
 
 def _refuse_installed(run: Run, begun: StoreAnswer) -> None:
     """Raise UsageError unless nothing is installed here, or this very backup has been restored in part."""
-    receipt = run.context.receipt
+    receipt = run.receipt
     if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
         return
     # Its record may have been cut off.
@@ -377,13 +378,13 @@ def _refuse_installed(run: Run, begun: StoreAnswer) -> None:
 
 def _continues(run: Run, begun: StoreAnswer) -> bool:
     """Whether this very backup has been restored here in part."""
-    entry = run.context.receipt.entries.get(begun.key)
+    entry = run.receipt.entries.get(begun.key)
     return entry is not None and entry.versions[-1]["value"] == begun.value
 
 
 def _refuse_missing_roots(run: Run, file: Path) -> None:
     """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
-    named = run.context.answers.tenant.ca_file
+    named = run.answers.tenant.ca_file
     if named is not None and run.files.read_given(named) is None:
         raise UsageError(
             "backup-ca-file-missing",
@@ -408,21 +409,21 @@ def _install(
         apply_actions(
             run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
         )
-        done = run.runner.run([steps["environment"]], run.context)
+        done = run.runner.run([steps["environment"]], run)
         listed = any(path.startswith(f"{_CATALOGUE_DIRECTORY}/") for path in files)
         directories = [MakeDirectory(path=_CATALOGUE_DIRECTORY, mode=0o755)] if listed else []
         apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
-        done += run.runner.run([steps[name] for name in _BEFORE_REMOVAL], run.context)
+        done += run.runner.run([steps[name] for name in _BEFORE_REMOVAL], run)
         if replace:
             # What the old host had in the tenant; absent is fine.
-            sign_in.as_registrar(run.context)
-            site, host = as_object(manifest.get("site")), run.context.host
+            sign_in.as_registrar(run)
+            site, host = as_object(manifest.get("site")), run.host
             if site and manifest.get("server_id"):
                 host.graph.delete_server(str(site["id"]), str(manifest["server_id"]))
             if manifest.get("application_object_id"):
                 host.graph.delete_application(str(manifest["application_object_id"]))
         rest = [step for name, step in steps.items() if name not in (*_FIRST, *_BEFORE_REMOVAL)]
-        return done + run.runner.run(rest, run.context)
+        return done + run.runner.run(rest, run)
     finally:
         run.files.remove_tree(paths.RESTORED)
 

@@ -369,7 +369,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result[Exp
     # An address is in the form that the gateway uses.
     subject = given if given.address is None else Subject(str(given.address))
     token = None if token_file is None else explain_facts.read_token(operator, token_file)
-    with installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, exclusively=False) as run:
         facts = explain_facts.gather(run, _known_user(run.files, subject, token), token)
     found = rows(facts)
     results = {row.result for row in found}

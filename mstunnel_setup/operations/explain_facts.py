@@ -18,7 +18,7 @@ from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
@@ -173,7 +173,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
 
 def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
-    host = run.context.host
+    host = run.host
     served = read_tunnel_settings(host.files.read(paths.OCSERV_CONF) or b"")
     try:
         state = container_health(containers.state_of(host, paths.SERVER))
@@ -191,7 +191,7 @@ def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     log = LogFindings()
     with suppress(SetupError):
         log = read_log(log_since(host, host.clock.now() - _WINDOW), subject.text)
-    summary = CertificateSummary.read(host, run.context.receipt)
+    summary = CertificateSummary.read(host, run.receipt)
     return ConnectionFacts(
         subject=subject,
         now=host.clock.now().timestamp(),

@@ -11,7 +11,9 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.install.report import JoinedSite, RemovalReport
-from mstunnel_setup.install.session import Run, installed_run, step_named
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import installed_run, step_named
 from mstunnel_setup.install.steps import register, sign_in, site
 from mstunnel_setup.install.uninstall import kept
 from mstunnel_setup.io.operator import Operator, Settings
@@ -24,7 +26,7 @@ _IDENTITY = frozenset(
 
 def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
     """Undo the objects of these kinds of actions, newest first; the rest of the installation stays."""
-    entries = run.context.receipt.entries.values()
+    entries = run.receipt.entries.values()
     return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
 
 
@@ -34,9 +36,9 @@ def register_again(run: Run, *, first: Collection[str] = ()) -> bool:
     Returns whether a step had anything to do.
     """
     steps = [step_named(name) for name in ("sign-in", *first, "register", "configure", "launch")]
-    done = run.runner.run(steps, run.context)
-    containers.restart(run.context.host, paths.AGENT)
-    run.runner.run([step_named("verify")], run.context)
+    done = run.runner.run(steps, run)
+    containers.restart(run.host, paths.AGENT)
+    run.runner.run([step_named("verify")], run)
     return any(planned.actions for planned in done)
 
 
@@ -46,15 +48,15 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[Rem
     An administrator signs in first, and everything is checked and asked before the first change, so that a
     refusal leaves the earlier identity. Given once more, it finishes what was cut off.
     """
-    with installed_run(operator, settings) as run:
-        prompter = run.context.prompter
+    with installed_run(operator, InstallRequest(settings)) as run:
+        prompter = run.console
         ask = prompter.interactive and not yes
         if ask and not prompter.confirm("Give this server a new identity in the tenant?"):
             raise UsageError(
                 "reenroll-declined", "nothing was changed", hint="Run the command again and answer yes."
             )
-        sign_in.as_registrar(run.context)
-        register.require_possible(run.context)
+        sign_in.as_registrar(run)
+        register.require_possible(run)
         removals = take_back(run, _IDENTITY)
         register_again(run)
     lines = [text("Registered again, in the same site and with the same certificate.")]
@@ -69,7 +71,7 @@ class SiteMembership(Report):
 
 def show(operator: Operator) -> Result[SiteMembership]:
     """Id, name and public address of the site. Raises UsageError before one is joined."""
-    with installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, exclusively=False) as run:
         joined = _joined(run)
     rows = ((text("Site"), joined.name), (text("Id"), joined.id), (text("Address"), joined.public_address))
     lines = [Line(f"{label:8} {value or 'none'}", label, value or "none") for label, value in rows]
@@ -83,17 +85,17 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result[SiteMe
     CertificateError when the certificate does not name its address; nothing is changed then. Given once more,
     it finishes a change that was cut off.
     """
-    with installed_run(operator, {**settings, "site": wanted}) as run:
-        receipt = run.context.receipt
+    with installed_run(operator, InstallRequest({**settings, "site": wanted})) as run:
+        receipt = run.receipt
         # A change may have been cut off when the server had left its site and joined none.
-        left = site.STEP.name in receipt.steps and run.context.joined_site is None
+        left = site.STEP.name in receipt.steps and run.joined_site is None
         before = None if left else _joined(run)
-        sign_in.STEP.gather(run.context)
-        chosen = site.choose(run.context)
+        sign_in.STEP.gather(run)
+        chosen = site.choose(run)
         if before is None or chosen.id != before.id:
-            site.require_named(run.context, chosen)
-            removable = run.context.answers.existing_record == "replace"
-            graph, name = run.context.host.graph, run.context.server_name
+            site.require_named(run, chosen)
+            removable = run.answers.existing_record == "replace"
+            graph, name = run.host.graph, run.server_name
             require_free_name(graph, chosen.id, name, removable=removable)
             take_back(run, {RegisterServer.kind})
             run.runner.take_back(["answer:joined-site"])
@@ -106,7 +108,7 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result[SiteMe
 
 
 def _joined(run: Run) -> JoinedSite:
-    joined = run.context.joined_site
+    joined = run.joined_site
     if joined is None:
         raise UsageError(
             "site-not-joined", "this server has not joined a site yet", hint="Run mstunnel-setup."

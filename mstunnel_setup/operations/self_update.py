@@ -25,7 +25,8 @@ from mstunnel_setup.install.installed import (
     rootless_account,
     run_lock,
 )
-from mstunnel_setup.install.session import open_run
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.session import installed_run
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.http import LARGEST, HttpSession
@@ -109,11 +110,10 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result[Se
 def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallReport]:
     """Put the program that runs in place of the installed one; `older` allows a version before it."""
     scope = Scope.HOST if rootless_account(operator) else Scope.ALL
-    ignored = ["program-older"] if older else []
-    with open_run(operator, {}, scope=scope, ignored_checks=ignored, replacing=True) as run:
-        require_installed(run.journal)
-        program.refuse_too_old(run.context.receipt)
-        (done,) = run.runner.run([program.PROGRAM], run.context)
+    request = InstallRequest(ignored_checks=("program-older",) if older else ())
+    with installed_run(operator, request, scope=scope) as run:
+        program.refuse_too_old(run.receipt)
+        (done,) = run.runner.run([program.PROGRAM], run)
     line = text("Version {version} is installed.", version=__version__)
     status: Status = "changed" if done.actions else "unchanged"
     return Result(status, SelfInstallReport(version=__version__), text=[line])

@@ -27,7 +27,8 @@ from mstunnel_setup.gateway.ocserv_conf import (
 )
 from mstunnel_setup.gateway.options import read_gateway_options
 from mstunnel_setup.gateway.rendering import RenderedConfiguration, read_admin_settings
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.session import installed_run
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.files import Files
@@ -76,7 +77,7 @@ class ConfigurationFiles(Report):
 
 def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
     """One setting, or all. Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file."""
-    with installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, exclusively=False) as run:
         settings = env_file.parse(environment_text(run.files), paths.ENVIRONMENT)
     if name is None:
         lines = [Verbatim(f"{key}={value}") for key, value in settings.items()]
@@ -109,7 +110,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
     # Both cases of a proxy variable: programs read the one or the other.
     spellings = (name.lower(), name.upper()) if name.lower() in PROXIES else (name,)
     is_known = spellings[0] in KNOWN
-    with installed_run(operator, {}) as run:
+    with installed_run(operator) as run:
         before = after = environment_text(run.files)
         for spelling in spellings:
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
@@ -172,8 +173,8 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
             level=wanted,
             highest=HIGHEST_LEVEL,
         )
-    with installed_run(operator, {}, exclusively=wanted is not None) as run:
-        files, now = run.files, run.context.host.clock.now()
+    with installed_run(operator, exclusively=wanted is not None) as run:
+        files, now = run.files, run.host.clock.now()
         before = ocserv_conf.log_level(files, _settings(files), now)
         if wanted is None:
             return _level_result("ok", before)
@@ -193,7 +194,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
         if present is not None and after.level != before.level:
             # The end of the verbose mode is the monitor's.
             files.write(paths.OCSERV_CONF, ocserv_conf.with_level(present, after.level), CONFIGURATION_MODE)
-            reload_gateway(run.context)
+            reload_gateway(run)
     return _level_result("changed", after, notices)
 
 
@@ -249,7 +250,7 @@ def show(operator: Operator) -> Result[ConfigurationReport]:
 
     Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
     """
-    with installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, exclusively=False) as run:
         settings = read_admin_settings(run.files)
         served = read_tunnel_settings(run.files.read(paths.OCSERV_CONF) or b"")
     if settings is None:
@@ -271,8 +272,8 @@ def show(operator: Operator) -> Result[ConfigurationReport]:
 
 def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[ConfigurationDiff]:
     """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
-    with installed_run(operator, settings, exclusively=False) as run:
-        rendered = _wanted(run.context)
+    with installed_run(operator, InstallRequest(settings), exclusively=False) as run:
+        rendered = _wanted(run)
         present = rendering.current(run.files)
     lines: list[str] = []
     for path, content in rendered.files.items():
@@ -292,11 +293,11 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[C
 
 def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
     """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
-    with installed_run(operator, settings) as run:
-        rendered = _wanted(run.context)
+    with installed_run(operator, InstallRequest(settings)) as run:
+        rendered = _wanted(run)
         changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
-            run.context.host.check_gateway_configuration(images.references(run.context)[0], rendered.text)
+            run.host.check_gateway_configuration(images.references(run)[0], rendered.text)
             # The monitor judges it again, even if the gateway has refused it before.
             run.files.remove(paths.SERVED_CONFIGURATION)
             rendering.write(run.files, changes)
@@ -305,13 +306,13 @@ def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
     return Result(status, ConfigurationFiles(written=tuple(changes)), _notices(rendered), text=lines)
 
 
-def _wanted(context: Context) -> RenderedConfiguration:
-    sign_in.STEP.gather(context)
-    found = context.host.graph.configuration_of(site.chosen_id(context))
+def _wanted(run: Run) -> RenderedConfiguration:
+    sign_in.STEP.gather(run)
+    found = run.host.graph.configuration_of(site.chosen_id(run))
     if found is None:
         raise CONFIGURATION_MISSING()
-    files = context.host.files
-    level = read_log_level(files, context.host.clock.now())
+    files = run.files
+    level = read_log_level(files, run.host.clock.now())
     port = rendering.open_port(rendering.current(files))
     return rendering.render(
         ServerConfiguration.from_wire(found.to_wire()), read_gateway_options(files), port, level

@@ -65,24 +65,24 @@ class Runner:
         """The objects on this host that this program created."""
         return self._journal.receipt
 
-    def plan(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
+    def plan(self, steps: Iterable[AnyStep], run: object) -> list[Planned]:
         """Return the actions that `run` would apply."""
         return [
             Planned(
                 step.name,
                 step.title,
-                tuple(each for each in step.decide(step.gather(context)) if not self._settled(each)),
+                tuple(each for each in step.decide(step.gather(run)) if not self._settled(each)),
             )
             for step in steps
         ]
 
-    def run(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
-        """Run the steps in order, skip satisfied actions and return the applied ones.
+    def run(self, steps: Iterable[AnyStep], run: object) -> list[Planned]:
+        """Run the steps in order: skip satisfied actions, undo obsolete objects, return the applied actions.
 
         Raises SetupError when a step fails; finished actions stay, and the next run continues.
         """
         self._journal.compact()
-        done = [self._run_step(step, context) for step in steps]
+        done = [self._run_step(step, run) for step in steps]
         # Every command until the next run reads the journal, so superseded records are dropped now.
         self._journal.compact()
         return done
@@ -154,14 +154,15 @@ class Runner:
         found = [entry for entry in self.receipt.entries.values() if entry.key in keys]
         return sorted(found, key=age, reverse=True)
 
-    def _run_step(self, step: AnyStep, context: object) -> Planned:
+    def _run_step(self, step: AnyStep, run: object) -> Planned:
         self._tell(Event(step.name, "begin", text=step.title))
         started = self._worked()
         try:
-            facts = step.gather(context)
+            facts = step.gather(run)
             done = tuple(action for action in step.decide(facts) if self._run_action(step.name, action))
             self.acknowledge(step.name)
-            step.prove(context, facts)
+            step.prove(run, facts)
+            self.take_back(step.obsolete(run))
         except SetupError as error:
             # A run that has changed nothing leaves no trace.
             if self._journal.installation_id is not None:

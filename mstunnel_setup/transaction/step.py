@@ -1,31 +1,37 @@
 """A step, known to administrators by name: facts, then a pure decision, then actions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from mstunnel_setup.transaction.action import Action
 
-Context = TypeVar("Context")
+RunT = TypeVar("RunT")
 Facts = TypeVar("Facts")
 
 
 @dataclass(frozen=True)
-class Step(Generic[Context, Facts]):
+class Step(Generic[RunT, Facts]):
     """One step of the installation.
 
     `gather` reads host, tenant and answers (it may ask the administrator); `decide` is pure and names the
     actions, some of which may already be satisfied; `prove` checks the outcome and raises when it is
-    wrong; `missing` names the settings that an unattended run lacks. `needs` are steps whose facts must be
-    gathered earlier in the same run. `title` is what people see.
+    wrong. `title` is what people see.
+
+    What a step asks of a run, before its first change: `missing` names the settings that an unattended run
+    lacks, `refuse` raises for what would stop this step (it gets the names of all steps of the run), and
+    `needs` are steps whose facts must be gathered earlier in the same run. `obsolete` names the objects of
+    earlier runs, by key, that are undone once the step is done.
     """
 
     name: str
     title: str
-    gather: Callable[[Context], Facts]
+    gather: Callable[[RunT], Facts]
     decide: Callable[[Facts], Sequence[Action]]
-    prove: Callable[[Context, Facts], None] = lambda _context, _facts: None
-    missing: Callable[[Context], Sequence[str]] = lambda _context: ()
+    prove: Callable[[RunT, Facts], None] = lambda _run, _facts: None
+    missing: Callable[[RunT], Sequence[str]] = lambda _run: ()
+    refuse: Callable[[RunT, Collection[str]], None] = lambda _run, _steps: None
+    obsolete: Callable[[RunT], Collection[str]] = lambda _run: ()
     needs: tuple[str, ...] = ()
 
 

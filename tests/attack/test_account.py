@@ -44,9 +44,9 @@ def test_the_account_sets_no_proxy_for_all_users(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "environ", {})
     scene = Scene(tmp_path)
     scene.write(paths.ENVIRONMENT, "https_proxy=http://evil.example:3128\n")
-    context = scene.context(mode="rootless")
-    context = replace(context, host=replace(context.host, scope=Scope.HOST))
-    assert scene.run(proxy.SYSTEM, context) == ()
+    run = scene.opened(mode="rootless")
+    run = replace(run, host=replace(run.host, scope=Scope.HOST))
+    assert scene.run(proxy.SYSTEM, run) == ()
     assert scene.files.read(proxy.PROFILE) is None
     record(
         "local user",

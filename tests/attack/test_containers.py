@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.actions import firewall
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers.spec import HARDWARE_ADDRESSES
+from mstunnel_setup.containers.container_spec import HARDWARE_ADDRESSES
 from tests.attack.record import record
 from tests.namespaces import Namespaces
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.container_spec import ContainerSpec, Progress, Volume, digest_tag
 from mstunnel_setup.containers.engine import ContainerState, Health, Image, LogOptions
-from mstunnel_setup.containers.spec import ContainerSpec, Progress, Volume, digest_tag
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.facts.parse import unit_environment
 from tests.crash import kernel, vendor_podman

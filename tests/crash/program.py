@@ -22,13 +22,13 @@ from typing import Any
 
 import msal  # noqa: F401 (imported here, not in every run)
 
-import mstunnel_setup.adopt.switch as adopt_module
+import mstunnel_setup.adopt.switch
 import mstunnel_setup.cli.framework.render as render_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.installed as installed_module
 import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
-import mstunnel_setup.install.status
+import mstunnel_setup.install.step_status
 import mstunnel_setup.install.uninstall
 import mstunnel_setup.operations.backup
 import mstunnel_setup.operations.certificate.import_certificate
@@ -40,7 +40,7 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.framework.translation import use
 from mstunnel_setup.containers import choice
 from mstunnel_setup.containers.choice import EngineChoice, RunMethod
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.install.steps.verify import SERVER_NOT_LISTED
 from mstunnel_setup.io.clock import Clock
@@ -183,9 +183,9 @@ def _recorded(ports: Host, request: dict[str, Any], points: Points) -> Host:
     return replace(ports, processes=processes, systemd=Systemd(processes, marker=marker))
 
 
-def _is_listed(context: Context, expected: verify.ExpectedGateway) -> None:
+def _is_listed(run: Run, expected: verify.ExpectedGateway) -> None:
     """No agent runs here, so its record is all that can be proved."""
-    if context.host.graph.server(expected.site_id, expected.server_id) is None:
+    if run.host.graph.server(expected.site_id, expected.server_id) is None:
         raise SERVER_NOT_LISTED()
 
 
@@ -200,8 +200,7 @@ def _pretend(request: dict[str, Any]) -> None:
     if request.get("live"):
         # The files below the root are those of the host that runs; what else it is like is not judged.
         Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]
-        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.backup, adopt_module):
-            module.refuse_unready = lambda *_arguments: None  # type: ignore[attr-defined]
+        mstunnel_setup.install.preflight.refuse_unready = lambda *_arguments: None
         for module in (mstunnel_setup.install.preflight, mstunnel_setup.operations.backup):
             module.refuse_unsuited = lambda *_arguments: None  # type: ignore[attr-defined]
 

@@ -84,7 +84,7 @@ class Workshop:
             PlaceIdentity(directory=directory, source=source, fingerprint=mark),
             Link(path=f"{_PRIVATE}/active", target=mark),
         )
-        step: Step[None, None] = Step("one", "", lambda _context: None, lambda _facts: actions)
+        step: Step[None, None] = Step("one", "", lambda _run: None, lambda _facts: actions)
         self._runner(root).run([step], None)
 
     def undo(self, root: Path) -> None:

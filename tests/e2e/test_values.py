@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
+from mstunnel_setup.containers.container_spec import ContainerSpec, HealthCheck
 from mstunnel_setup.containers.quadlet import render as quadlet
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.env_file import render as setting
 from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES

@@ -16,9 +16,9 @@ from typing import Any
 
 from mstunnel_setup.actions.containers import LoadImage
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.containers.container_spec import ContainerSpec, Progress
 from mstunnel_setup.containers.docker import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine
-from mstunnel_setup.containers.spec import ContainerSpec, Progress
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import UndoRecord

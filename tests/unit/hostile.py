@@ -1,6 +1,6 @@
 """Values that a generated file must not take apart, and a container that has them everywhere."""
 
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
+from mstunnel_setup.containers.container_spec import ContainerSpec, HealthCheck, Volume
 
 # Whatever a quoting rule has to deal with.
 HOSTILE = '50% %h of $HOME ${X} "q" `id` ; # \\é'

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers import manifests
-from mstunnel_setup.containers.spec import Port, Tmpfs
+from mstunnel_setup.containers.container_spec import Port, Tmpfs
 from tests.unit.hostile import HOSTILE, SPEC
 
 

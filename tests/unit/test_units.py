@@ -9,8 +9,8 @@ import pytest
 from mstunnel_setup.actions import firewall
 from mstunnel_setup.actions.certificates import ScheduleImport
 from mstunnel_setup.actions.units import ConfigureUnit, InstallService
-from mstunnel_setup.containers import run_arguments
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers import engine_options
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.install.steps import account, program
 from tests.cases import every
 from tests.unit.install.test_host_plans import SPECIFICATIONS
@@ -60,7 +60,7 @@ UNITS = {
     f"{name}-{engine}": text
     for engine in ENGINES
     for name, text in (
-        *((item.name, run_arguments.unit_file(item, engine)) for item in SPECIFICATIONS),
+        *((item.name, engine_options.unit_file(item, engine)) for item in SPECIFICATIONS),
         ("mstunnel_monitor", _monitor(engine)),
         ("mstunnel-import", _delayed_import(engine)),
     )

@@ -20,8 +20,8 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import path_of
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.io import accounts as known_accounts
 from mstunnel_setup.io.files import Files
@@ -45,8 +45,8 @@ class ServiceAccount:
     incomplete: bool = False
 
 
-def _gather_account(context: Context) -> ServiceAccount:
-    files, name = context.host.files, context.answers.account
+def _gather_account(run: Run) -> ServiceAccount:
+    files, name = run.files, run.answers.account
     if name == "root":
         raise UsageError(
             "account-root",
@@ -54,10 +54,10 @@ def _gather_account(context: Context) -> ServiceAccount:
             hint="Name another account.",
         )
     settings = Settings(mode="rootless", account=name)
-    facts = HostReader(files, context.host.clock, settings, {}).rootless()
+    facts = HostReader(files, run.host.clock, settings, {}).rootless()
     member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)
     reads_journal = member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None
-    return ServiceAccount(facts, reads_journal, is_incomplete(files, context.receipt, name))
+    return ServiceAccount(facts, reads_journal, is_incomplete(files, run.receipt, name))
 
 
 def is_incomplete(files: Files, receipt: Receipt, name: str) -> bool:
@@ -118,16 +118,16 @@ def uplink_obstacle(host: Host) -> str:
     return obstacle(host.files, host.processes)
 
 
-def _gather_uplink(context: Context) -> Uplink:
-    if found := uplink_obstacle(context.host):
-        context.prompter.say(
+def _gather_uplink(run: Run) -> Uplink:
+    if found := uplink_obstacle(run.host):
+        run.console.say(
             "No uplink for the gateway: {found}. Its packets go through pasta or slirp4netns instead, "
             "which is slower: see `mst-cli help rootless`.",
             found=found,
         )
-    program = path_of(context.host.files, uplink.PROGRAM)
-    services = environment.service_ports(context)
-    return Uplink(context.answers.account, context.port, program, found, services)
+    program = path_of(run.files, uplink.PROGRAM)
+    services = environment.service_ports(run)
+    return Uplink(run.answers.account, run.port, program, found, services)
 
 
 def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
@@ -188,9 +188,9 @@ def _decide_boot(live: bool) -> Sequence[Action]:
     return (*directories(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
 
 
-BOOT: Step[Context, bool] = Step(
+BOOT: Step[Run, bool] = Step(
     "boot",
     text("Network before the containers, at every boot"),
-    lambda context: context.host.files.live,
+    lambda run: run.files.live,
     _decide_boot,
 )

@@ -10,7 +10,7 @@ from mstunnel_setup.base import rendering
 from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.readiness.checks.addresses import free_range
 from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.parse import cni_bridges
@@ -40,13 +40,13 @@ class Move:
     modes: Mapping[str, int] = field(default_factory=dict)
 
 
-def _gather(context: Context) -> Move:
-    network, engine = context.answers.bridge or "", context.engine_name
-    if not network or context.answers.mode == "rootless":
+def _gather(run: Run) -> Move:
+    network, engine = run.answers.bridge or "", run.engine_name
+    if not network or run.answers.mode == "rootless":
         return Move("", engine)
-    files = context.host.files
+    files = run.files
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
-    if context.host_reader.network_backend() == "cni":
+    if run.host_reader.network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
     modes = {path: state.mode for path in texts if (state := files.state(path)) is not None}
     return Move(network, engine, {path: text for path, text in texts.items() if text}, modes)
@@ -99,16 +99,16 @@ def _json(document: JsonObject, present: str) -> str:
     return present if json_object(present) == document else json_bytes(document).decode()
 
 
-def offer(context: Context, facts: ReadinessFacts) -> bool:
+def offer(run: Run, facts: ReadinessFacts) -> bool:
     """Offer a person to move the bridge to a free range; whether that was agreed to."""
-    if context.answers.bridge or facts.addresses is None or not context.prompter.interactive:
+    if run.answers.bridge or facts.addresses is None or not run.console.interactive:
         return False
     free = free_range(facts.addresses, facts.tunnel or TunnelFacts())
-    if not free or not context.prompter.confirm(
+    if not free or not run.console.confirm(
         text("The bridge of the container engine overlaps your networks. Move it to {free}?", free=free)
     ):
         return False
-    context.take({"bridge": free})
+    run.take({"bridge": free})
     return True
 
 

@@ -4,10 +4,12 @@ Where devices authenticate with certificates, copy their CAs and revocation list
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.certificates import (
     FreshenIdentity,
     JudgeIdentity,
@@ -28,11 +30,13 @@ from mstunnel_setup.certificates.chain_findings import judge
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
 from mstunnel_setup.certificates.revocation import RevocationStatus, revocation_findings
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.certificate_source import CERTIFICATE_AWAITED
-from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps import images
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.steps import environment, images
 from mstunnel_setup.install.steps.sign_in import http_session
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -45,7 +49,8 @@ class Certificate:
 
     `returning` is whether its generation exists here already while another is in use; `judged_by` is the
     gateway's image where it has to load the certificate before that replaces another; `of_devices` are the
-    actions that place what certificates of devices are checked with.
+    actions that place what certificates of devices are checked with; `loaded` tells what the gateway reads
+    before the step.
     """
 
     source: IdentitySource
@@ -54,6 +59,7 @@ class Certificate:
     returning: bool = False
     judged_by: str = ""
     of_devices: tuple[Action, ...] = ()
+    loaded: tuple[str | None, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -61,21 +67,27 @@ class Certificate:
         return fingerprint(self.identity)
 
 
-def _gather(context: Context) -> Certificate:
-    refuse_gone(context)
-    found = suitable(context, address(context))
-    replaces = generations.linked(context.host.files) not in (None, found.fingerprint)
+def _gather(run: Run) -> Certificate:
+    refuse_gone(run)
+    found = suitable(run, address(run))
+    replaces = generations.linked(run.files) not in (None, found.fingerprint)
     return replace(
         found,
-        judged_by=images.for_judgement(context) if replaces else "",
-        of_devices=tuple(device_certificates.placing(context)),
+        judged_by=images.for_judgement(run) if replaces else "",
+        of_devices=tuple(device_certificates.placing(run)),
+        loaded=_loaded(run.files),
     )
 
 
+def _loaded(files: Files) -> tuple[str | None, ...]:
+    """What the gateway reads of this step: its certificate, the CAs and the revocation lists of devices."""
+    return generations.linked(files), *map(files.digest, (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
+
+
 def suitable(
-    context: Context,
+    run: Run,
     public_address: str | None,
-    refused: Callable[[Context, CertificateError], None] = certificate_source.ask_again,
+    refused: Callable[[Run, CertificateError], None] = certificate_source.ask_again,
 ) -> Certificate:
     """The certificate to use at `public_address`: found, read and judged.
 
@@ -84,27 +96,27 @@ def suitable(
     """
     while True:
         source = (
-            certificate_source.present(context)
-            or certificate_source.in_use(context)
-            or certificate_source.wait(context, lambda found: findings(context, found, public_address))
+            certificate_source.present(run)
+            or certificate_source.in_use(run)
+            or certificate_source.wait(run, lambda found: findings(run, found, public_address))
         )
         try:
-            certificate = _or_in_use(context, _read(context, source))
-            context.cache.identity = certificate.identity
-            examine(context, certificate.identity, public_address)
-            tell(context, [*revocation_findings(ask_authorities(context, certificate.identity))])
+            certificate = _or_in_use(run, _read(run, source))
+            run.identity = certificate.identity
+            examine(run, certificate.identity, public_address)
+            tell(run, [*revocation_findings(ask_authorities(run, certificate.identity))])
         except CertificateError as error:
             of_passphrase = error.code.startswith("pfx-passphrase")
-            if not (of_passphrase and certificate_source.ask_for_passphrase(context, source, error)):
-                refused(context, error)
+            if not (of_passphrase and certificate_source.ask_for_passphrase(run, source, error)):
+                refused(run, error)
         except UsageError as error:
-            if not certificate_source.ask_for_passphrase(context, source, error):
+            if not certificate_source.ask_for_passphrase(run, source, error):
                 raise
         else:
             return certificate
 
 
-def find(context: Context) -> Certificate:
+def find(run: Run) -> Certificate:
     """Read the certificate to import: named in this run, or else at its usual place; it is not judged here.
 
     Files named in an earlier run only are used instead where they hold a later certificate than the usual
@@ -112,59 +124,57 @@ def find(context: Context) -> Certificate:
 
     Raises CertificateError, and WaitingError when there is none yet.
     """
-    named = certificate_source.named(context.answers)
-    origins = certificate_source.origins(context)
+    named = certificate_source.named(run.answers)
+    origins = certificate_source.origins(run)
     named_earlier = "earlier" in origins <= {"earlier", "default"}
     if named.paths[0] and not named_earlier:
         if "earlier" in origins and named.key:
-            context.note("Certificate: the key is {key}, which an earlier run named.", key=named.key)
-        return _read(context, named)
-    usual = certificate_source.usual(context)
-    pem, pfx = (source if source.is_whole(context.host.files) else None for source in usual)
+            run.note("Certificate: the key is {key}, which an earlier run named.", key=named.key)
+        return _read(run, named)
+    usual = certificate_source.usual(run)
+    pem, pfx = (source if source.is_whole(run.files) else None for source in usual)
     # A renewal as PFX leaves the earlier PEM files in place.
-    source = pfx if pem is None or (pfx is not None and _is_linked(context, pem)) else pem
-    at_usual_place = None if source is None else _read(context, source)
-    renewed = _renewed(context, named, at_usual_place) if named_earlier else None
+    source = pfx if pem is None or (pfx is not None and _is_linked(run, pem)) else pem
+    at_usual_place = None if source is None else _read(run, source)
+    renewed = _renewed(run, named, at_usual_place) if named_earlier else None
     found = renewed or at_usual_place
     if found is None:
         raise CERTIFICATE_AWAITED(places=certificate_source.USUAL_PLACES)
     return found
 
 
-def _renewed(
-    context: Context, named: IdentitySource, at_usual_place: Certificate | None
-) -> Certificate | None:
+def _renewed(run: Run, named: IdentitySource, at_usual_place: Certificate | None) -> Certificate | None:
     """What is `named` where it was issued last; with nothing at the usual place also where it is in use."""
-    if not named.is_whole(context.host.files):
+    if not named.is_whole(run.files):
         return None
     try:
-        leaf = context.host.load(named).leaf
+        leaf = run.host.load(named).leaf
     except SetupError as error:  # also a passphrase that is not available
         paths_named, problem = " and ".join(named.paths), error.message
-        context.note("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem)
+        run.note("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem)
         return None
-    others = [generations.leaf_in_use(context.host.files), at_usual_place and at_usual_place.identity.leaf]
+    others = [generations.leaf_in_use(run.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
-    in_use = at_usual_place is None and _is_linked(context, named)
-    return _read(context, named) if later or in_use else None
+    in_use = at_usual_place is None and _is_linked(run, named)
+    return _read(run, named) if later or in_use else None
 
 
-def _is_linked(context: Context, source: IdentitySource) -> bool:
+def _is_linked(run: Run, source: IdentitySource) -> bool:
     """Whether the certificate there is in use already; what cannot be read is not."""
     try:
-        return fingerprint(context.host.load(source)) == generations.linked(context.host.files)
+        return fingerprint(run.host.load(source)) == generations.linked(run.files)
     except CertificateError:
         return False
 
 
-def _read(context: Context, source: IdentitySource) -> Certificate:
-    identity = certificate_source.load(context, source)
-    for finding in (*exposed_keys(context.host.files), *readable_keys(context.host.files, source.paths)):
-        context.note("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint)
-    return Certificate(source, identity, tuple(copies(context, source, identity)))
+def _read(run: Run, source: IdentitySource) -> Certificate:
+    identity = certificate_source.load(run, source)
+    for finding in (*exposed_keys(run.files), *readable_keys(run.files, source.paths)):
+        run.note("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint)
+    return Certificate(source, identity, tuple(copies(run, source, identity)))
 
 
-def _or_in_use(context: Context, found: Certificate) -> Certificate:
+def _or_in_use(run: Run, found: Certificate) -> Certificate:
     """`found`, or the one in use where using `found` would be a step back, or before its time.
 
     Until a gateway has served the one in use, everything replaces it. After that, what an option or a
@@ -172,13 +182,13 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     earlier run names, only when it was issued later: `mst-cli import_cert` may have put the one in use there
     since. What is at the usual place replaces it unless it is older or ends earlier.
     """
-    current = generations.in_use(context.host.files)
+    current = generations.in_use(run.files)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
-    served = any(entry.step == "launch" for entry in context.receipt.entries.values())
-    origins = certificate_source.origins(context)
+    served = any(entry.step == "launch" for entry in run.receipt.entries.values())
+    origins = certificate_source.origins(run)
     free = not served or not origins.isdisjoint({"option", "environment"})
-    if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
+    if found.fingerprint in {pending.fingerprint for pending in pending_imports(run.receipt)}:
         reason = text("is scheduled for a later time")
     elif not free and origins != {"default"} and not generations.is_later(found.identity.leaf, current.leaf):
         reason = text(
@@ -187,43 +197,41 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     elif not free and generations.is_step_back(found.identity.leaf, current.leaf):
         reason = text("ends before the one in use or is older; `mst-cli import_cert --yes` uses it")
     else:
-        exists = context.host.files.state(generations.directory(found.fingerprint)) is not None
+        exists = run.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
     named = " and ".join(found.source.paths)
-    context.note("Certificate: the one in {paths} {reason}.", paths=named, reason=reason)
-    return Certificate(generations.source(context.host.files, paths.ACTIVE), current)
+    run.note("Certificate: the one in {paths} {reason}.", paths=named, reason=reason)
+    return Certificate(generations.source(run.files, paths.ACTIVE), current)
 
 
-def address(context: Context) -> str | None:
+def address(run: Run) -> str | None:
     """The public address of the site joined earlier; None before the step `site`, which judges it itself."""
-    return context.joined_site.public_address or None if context.joined_site else None
+    return run.joined_site.public_address or None if run.joined_site else None
 
 
 def findings(
-    context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
+    run: Run, identity: Identity, public_address: str | None, now: datetime | None = None
 ) -> tuple[Problem, ...]:
     """The findings about the identity, as of `now`. A self-signed one is for lab tenants only."""
     return judge(
         identity,
         public_address=public_address,
-        now=now or context.host.clock.now(),
-        trusted_roots=context.host.system_roots,
-        private_roots=context.host.private_roots,
-        allow_self_signed=context.answers.tenant.cloud == "custom",
+        now=now or run.host.clock.now(),
+        trusted_roots=run.host.system_roots,
+        private_roots=run.host.private_roots,
+        allow_self_signed=run.answers.tenant.cloud == "custom",
     )
 
 
-def examine(
-    context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
-) -> None:
+def examine(run: Run, identity: Identity, public_address: str | None, now: datetime | None = None) -> None:
     """Judge the identity: errors raise CertificateError, which names them all; the rest is shown.
 
     What devices need to trust a private CA is shown until the certificate is in use, not at every run.
     """
-    found = findings(context, identity, public_address, now)
-    if fingerprint(identity) == generations.linked(context.host.files):
+    found = findings(run, identity, public_address, now)
+    if fingerprint(identity) == generations.linked(run.files):
         found = tuple(finding for finding in found if finding.code not in _SHOWN_ONCE)
-    tell(context, found)
+    tell(run, found)
 
 
 def refuse(found: Sequence[Problem]) -> None:
@@ -235,54 +243,54 @@ def refuse(found: Sequence[Problem]) -> None:
         )
 
 
-def tell(context: Context, found: Sequence[Problem]) -> None:
+def tell(run: Run, found: Sequence[Problem]) -> None:
     """Show the warnings, and everything else that needs action; raises as `refuse` does."""
     refuse(found)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
-            context.note("Certificate: {problem}", problem=with_hint(finding.message, finding.hint))
+            run.note("Certificate: {problem}", problem=with_hint(finding.message, finding.hint))
 
 
-def ask_authorities(context: Context, identity: Identity) -> tuple[RevocationStatus, ...]:
+def ask_authorities(run: Run, identity: Identity) -> tuple[RevocationStatus, ...]:
     """Ask responders and lists about every certificate of the path to its root, the leaf first.
 
     Raises nothing.
     """
-    roots, now = context.host.trusted_roots, context.host.clock.now()
+    roots, now = run.host.trusted_roots, run.host.clock.now()
     path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
-    http = http_session(context, timeout=5, deadline=5)
+    http = http_session(run, timeout=5, deadline=5)
     try:
         return revocation.ask(path.certificates, revocation.fetching(http), now)
     finally:
         http.close()
 
 
-def keep_revocation(context: Context, identity: Identity, found: Sequence[RevocationStatus]) -> None:
+def keep_revocation(run: Run, identity: Identity, found: Sequence[RevocationStatus]) -> None:
     """Keep the answer for commands that must not wait for the network."""
-    now, name = context.host.clock.now(), fingerprint(identity)
-    revocation.keep(context.host.files, revocation.ASKED_BY_COMMANDS, name, found, now)
+    now, name = run.host.clock.now(), fingerprint(identity)
+    revocation.keep(run.files, revocation.ASKED_BY_COMMANDS, name, found, now)
 
 
-def refuse_gone(context: Context) -> None:
+def refuse_gone(run: Run) -> None:
     """Raise CertificateError for a file that is named for the first time and missing, where one is in use.
 
     The one in use would be kept without a word; while there is none, the file is waited for. A person is
     asked for another one.
     """
-    named_now = context.is_new("certificate.chain", "certificate.key", "certificate.pfx")
-    while named_now and (gone := certificate_source.missing_files(context)):
-        if generations.in_use(context.host.files) is None:
+    named_now = run.is_new("certificate.chain", "certificate.key", "certificate.pfx")
+    while named_now and (gone := certificate_source.missing_files(run)):
+        if generations.in_use(run.files) is None:
             break
-        certificate_source.ask_again(context, CERTIFICATE_FILE_MISSING(path=gone[0]))
-    device_certificates.refuse_gone(context)
+        certificate_source.ask_again(run, CERTIFICATE_FILE_MISSING(path=gone[0]))
+    device_certificates.refuse_gone(run)
 
 
-def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action]:
+def copies(run: Run, source: IdentitySource, identity: Identity) -> Iterator[Action]:
     """The actions that copy files given elsewhere to the usual places; a link there is an administrator's.
 
     Others may read `site.crt`, and the file given may hold more than certificates: it is written again.
     """
-    files = context.host.files
+    files = run.files
 
     def is_wanted(given: tuple[str, ...], place: str) -> bool:
         state = files.state(place)
@@ -323,4 +331,31 @@ def _decide(certificate: Certificate) -> Sequence[Action]:
     return (*certificate.copies, *placed, *judged, *fresh, switching(name), *certificate.of_devices)
 
 
-STEP = Step("certificate", text("TLS certificate"), _gather, _decide, missing=device_certificates.missing)
+def _prove(run: Run, certificate: Certificate) -> None:
+    """Have a gateway load changed files now: a list of revoked devices must not wait for its next look."""
+    if "launch" in run.receipt.steps and _loaded(run.files) != certificate.loaded:
+        with suppress(SetupError):
+            containers.reload_gateway(run.host)
+
+
+def _refuse(run: Run, steps: Collection[str]) -> None:
+    """Judge the certificate that an unattended run will use, if it is there already.
+
+    Once an installation has begun, only files that are named since are looked for. Raises CertificateError.
+    """
+    environment.refuse_early(run, steps, "certificate", paths.CERTIFICATES, "environment")
+    if run.receipt.entries:
+        refuse_gone(run)
+    elif not run.console.interactive and (source := certificate_source.present(run)) is not None:
+        refuse(findings(run, certificate_source.load(run, source), None))
+
+
+STEP = Step(
+    "certificate",
+    text("TLS certificate"),
+    _gather,
+    _decide,
+    _prove,
+    missing=device_certificates.missing,
+    refuse=_refuse,
+)

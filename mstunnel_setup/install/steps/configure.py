@@ -15,7 +15,7 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATI
 from mstunnel_setup.gateway.oidc import TokenIssuers, TokenRules, TokenVersion, tenant_of
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import render
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.transaction.action import Action
@@ -34,20 +34,20 @@ class Configuration:
     probe_url: str = ""
 
 
-def pulled(context: Context) -> ServerConfiguration:
+def pulled(run: Run) -> ServerConfiguration:
     """The server configuration of the site, from the tenant. Raises TenantError."""
-    site_id = site.chosen_id(context)
-    wire = context.host.graph.configuration_of(site_id)
+    site_id = site.chosen_id(run)
+    wire = run.host.graph.configuration_of(site_id)
     if wire is None:
         raise CONFIGURATION_MISSING()
     return ServerConfiguration.from_wire(wire.to_wire())
 
 
-def _gather(context: Context) -> Configuration:
-    refuse_forgeable(context)
-    host = context.host
-    level = log_level(host.files, environment.settings(context), host.clock.now()).level
-    answers = context.answers
+def _gather(run: Run) -> Configuration:
+    refuse_forgeable(run)
+    host = run.host
+    level = log_level(host.files, environment.settings(run), host.clock.now()).level
+    answers = run.answers
     options = GatewayOptions(
         authentication=Authentication(answers.authentication),
         certificate_too=answers.authentication_also == "certificate",
@@ -55,28 +55,28 @@ def _gather(context: Context) -> Configuration:
         or (not answers.withdrawn("devices.crl_file") and host.files.state(DEVICE_REVOCATIONS) is not None),
         balancers=answers.proxy_protocol_from,
     )
-    server = pulled(context)
+    server = pulled(run)
     for warning in server.warnings:
-        context.note("Server configuration: {problem}", problem=with_hint(warning.message, warning.hint))
-    address = site.choose(context).internal_network_probe_url or ""
+        run.note("Server configuration: {problem}", problem=with_hint(warning.message, warning.hint))
+    address = site.choose(run).internal_network_probe_url or ""
     return Configuration(
         server,
-        images.references(context)[0],
+        images.references(run)[0],
         options,
         level,
-        _token_rules(context).document(),
+        _token_rules(run).document(),
         address if is_probe_address(address) else "",
     )
 
 
-def _token_rules(context: Context) -> TokenRules:
+def _token_rules(run: Run) -> TokenRules:
     """The rules of the answers. Raises UsageError: an issuer of another tenant would lock out all devices."""
     cloud, answers, issuer = (
-        cloud_of(context.answers),
-        context.answers.token,
-        context.answers.tenant.issuer,
+        cloud_of(run.answers),
+        run.answers.token,
+        run.answers.tenant.issuer,
     )
-    issuers = TokenIssuers(cloud.name, cloud.authority, context.host.graph.tenant_id())
+    issuers = TokenIssuers(cloud.name, cloud.authority, run.host.graph.tenant_id())
     if issuer and tenant_of(issuer) not in ("", issuers.tenant_id.lower()):
         raise UsageError(
             "issuer-of-another-tenant",
@@ -117,12 +117,12 @@ def _decide(configuration: Configuration) -> Sequence[Action]:
     )
 
 
-def refuse_forgeable(context: Context) -> None:
+def refuse_forgeable(run: Run) -> None:
     """Raise UsageError where others than the balancers could send the gateway an address of a device."""
-    if not context.answers.proxy_protocol_from or context.engine_name != "docker":
+    if not run.answers.proxy_protocol_from or run.engine_name != "docker":
         return
     # Docker's own proxy takes IPv6, and a link-local address is enough for that.
-    addresses = context.host_reader.addresses()
+    addresses = run.host_reader.addresses()
     if addresses.ipv6 and not addresses.ipv6_disabled:
         raise UsageError(
             "proxy-protocol-forgeable",
@@ -137,9 +137,9 @@ def refuse_forgeable(context: Context) -> None:
         )
 
 
-def obsolete_keys(context: Context) -> list[str]:
+def _obsolete(run: Run) -> list[str]:
     """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
-    answers = context.answers
+    answers = run.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
     withdrawn = answers.certificates_of_devices and answers.withdrawn("devices.crl_file")
     of_withdrawn = (f"file:{DEVICE_REVOCATIONS}",) if withdrawn else ()
@@ -154,4 +154,12 @@ def obsolete_keys(context: Context) -> list[str]:
     ]
 
 
-STEP = Step("configure", text("Configuration of the gateway"), _gather, _decide, needs=("sign-in",))
+STEP = Step(
+    "configure",
+    text("Configuration of the gateway"),
+    _gather,
+    _decide,
+    refuse=lambda run, _steps: refuse_forgeable(run),
+    obsolete=_obsolete,
+    needs=("sign-in",),
+)

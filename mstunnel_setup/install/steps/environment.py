@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -28,7 +28,7 @@ from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.env_file import EnvironmentFileError
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -64,12 +64,12 @@ class Environment:
     rootless: bool = False
 
 
-def _gather(context: Context) -> Environment:
-    current = context.host.files.read(paths.ENVIRONMENT)
+def _gather(run: Run) -> Environment:
+    current = run.files.read(paths.ENVIRONMENT)
     present = None if current is None else env_file.decode(current, paths.ENVIRONMENT)
     # From a file that does not exist no line was removed.
-    before = _before(context) if present is not None else {}
-    wanted = _wanted(context)
+    before = _before(run) if present is not None else {}
+    wanted = _wanted(run)
     # A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases.
     known = env_file.parse(present or "", paths.ENVIRONMENT)
     edited = proxies_of({name: value for name, value in known.items() if before.get(name) != value})
@@ -79,12 +79,12 @@ def _gather(context: Context) -> Environment:
         for name in (*PROXIES, *map(str.upper, PROXIES)):
             _, login = without_login(variables.get(name, ""))
             if password := login.partition(":")[2]:
-                context.protect(password)
-                context.protect(unquote(password))
-    context.cache.environment = content.encode()
-    ca_file, ca_digest = context.answers.tenant.ca_file, ""
+                run.protect(password)
+                run.protect(unquote(password))
+    run.environment = content.encode()
+    ca_file, ca_digest = run.answers.tenant.ca_file, ""
     if ca_file:
-        roots = context.host.files.read_given(ca_file)
+        roots = run.files.read_given(ca_file)
         if roots is None:
             raise CA_FILE_MISSING(path=ca_file)
         # All users may read the copy below ca-trust.
@@ -97,46 +97,46 @@ def _gather(context: Context) -> Environment:
                     ca_file=ca_file,
                 )
         ca_digest = hashlib.sha256(roots).hexdigest()
-    ca_pem = context.answers.tenant.ca_pem or ""
+    ca_pem = run.answers.tenant.ca_pem or ""
     return Environment(content, wanted, ca_file, ca_digest, ca_pem, paths.ROOTLESS)
 
 
-def content(context: Context) -> bytes:
+def content(run: Run) -> bytes:
     """What `env.sh` holds once its step is done."""
-    if context.cache.environment is not None:
-        return context.cache.environment
-    return context.host.files.read(paths.ENVIRONMENT) or b""
+    if run.environment is not None:
+        return run.environment
+    return run.files.read(paths.ENVIRONMENT) or b""
 
 
-def settings(context: Context) -> Mapping[str, str]:
+def settings(run: Run) -> Mapping[str, str]:
     """Settings in `env.sh` after its step. Raises EnvironmentFileError if it cannot be parsed."""
-    return env_file.parse(env_file.decode(content(context), paths.ENVIRONMENT), paths.ENVIRONMENT)
+    return env_file.parse(env_file.decode(content(run), paths.ENVIRONMENT), paths.ENVIRONMENT)
 
 
-def _before(context: Context) -> Mapping[str, str]:
+def _before(run: Run) -> Mapping[str, str]:
     """Settings chosen by an earlier run; the other lines of the file are the administrator's."""
-    return {name: str(value) for name, value in as_object(remembered(context.receipt, WANTED)).items()}
+    return {name: str(value) for name, value in as_object(remembered(run.receipt, WANTED)).items()}
 
 
-def _wanted(context: Context) -> dict[str, str]:
+def _wanted(run: Run) -> dict[str, str]:
     """Proxies of the shell, of /etc/profile.d or of an earlier run, in both cases; then what the answers say.
 
     A later run comes from another shell (sudo drops the proxies); that does not mean the proxy was removed.
     """
-    wanted = dict(context.answers.environment)
-    if context.answers.client_to_client:
+    wanted = dict(run.answers.environment)
+    if run.answers.client_to_client:
         wanted["CLIENT_TO_CLIENT"] = "true"
     # Read one after the other: merged, an old name in one case would hide a new one in the other.
-    sources = (wanted, os.environ, _shell_proxies(context), _before(context))
+    sources = (wanted, os.environ, _shell_proxies(run), _before(run))
     found = ChainMap(*map(proxies_of, sources))
     return wanted | in_both_cases({name: found[name] for name in PROXIES if name in found})
 
 
-def _shell_proxies(context: Context) -> dict[str, str]:
+def _shell_proxies(run: Run) -> dict[str, str]:
     """The plain assignments in the file for all shells; none where an earlier run wrote it."""
     # That of an administrator may be root's alone; the account of a rootless gateway continues without it.
-    profile = text_of(context.host.files, _SHELL_PROXIES)
-    written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
+    profile = text_of(run.files, _SHELL_PROXIES)
+    written = run.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     if written is not None and written.versions[-1].get("text") == profile:
         return {}
     found: dict[str, str] = {}
@@ -146,30 +146,30 @@ def _shell_proxies(context: Context) -> dict[str, str]:
     return found
 
 
-def proxies(context: Context) -> dict[str, str]:
+def proxies(run: Run) -> dict[str, str]:
     """The proxy variables (lower case) in `env.sh` once its step is done.
 
     In root's part of a rootless installation those that an administrator gives it: `env.sh` is the account's,
     and what this part sets is for all users, root too.
     """
-    if context.host.scope is Scope.HOST and not paths.ROOTLESS:
-        return proxies_of(_wanted(context))
-    return proxies_of(settings(context))
+    if run.host.scope is Scope.HOST and not paths.ROOTLESS:
+        return proxies_of(_wanted(run))
+    return proxies_of(settings(run))
 
 
-def service_ports(context: Context) -> tuple[int, ...]:
+def service_ports(run: Run) -> tuple[int, ...]:
     """The TCP ports of a lab tenant and of the proxies: both may be services of this host."""
-    tenant = context.answers.tenant
+    tenant = run.answers.tenant
     addresses = [proxy_place(url) for url in (tenant.authority, tenant.graph) if url]
     # Root's part without root comes before `env.sh` is written.
-    for found in (proxies(context), proxies_of(_wanted(context))):
+    for found in (proxies(run), proxies_of(_wanted(run))):
         addresses += [proxy_place(url) for name, url in found.items() if name != "no_proxy"]
     return tuple(sorted({address[1] for address in addresses if address is not None}))
 
 
-def adopt_proxies(context: Context) -> None:
+def adopt_proxies(run: Run) -> None:
     """Have this process, and what it starts, use the proxies of `env.sh` where the shell names none."""
-    for name, value in in_both_cases(proxies(context)).items():
+    for name, value in in_both_cases(proxies(run)).items():
         os.environ.setdefault(name, value)
 
 
@@ -187,14 +187,14 @@ def _decide(environment: Environment) -> Sequence[Action]:
     return actions
 
 
-def _prove(context: Context, _environment: Environment) -> None:
+def _prove(run: Run, _environment: Environment) -> None:
     """A person gets the time to edit `env.sh` before anything is built on it; once is enough."""
-    if not context.prompter.interactive or STEP.name in context.receipt.steps:
+    if not run.console.interactive or STEP.name in run.receipt.steps:
         return
-    context.prompter.say(joined(described(settings(context)), "\n"))
+    run.console.say(joined(described(settings(run)), "\n"))
     while True:
         question = text("Edit the file now if needed, then press Enter (or type {stop})", stop=_STOP)
-        typed = context.prompter.ask(question, default="")
+        typed = run.console.ask(question, default="")
         if typed.lower() == _STOP:
             raise WaitingError(
                 "environment-to-edit",
@@ -202,19 +202,19 @@ def _prove(context: Context, _environment: Environment) -> None:
                 hint="Edit the file, then run the same command again; it continues from here.",
                 path=paths.ENVIRONMENT,
             )
-        context.cache.environment = None
+        run.environment = None
         if typed:
-            context.prompter.say("Press Enter to continue, or type {stop}.", stop=_STOP)
+            run.console.say("Press Enter to continue, or type {stop}.", stop=_STOP)
             continue
         try:
-            for name, value in settings(context).items():
+            for name, value in settings(run).items():
                 refuse_wrong(name, value)
         except EnvironmentFileError as error:
             # Its message names the file.
-            context.prompter.say(with_hint(error.message, error.hint))
+            run.console.say(with_hint(error.message, error.hint))
         except UsageError as error:
             message, hint = error.message, error.hint
-            context.prompter.say(
+            run.console.say(
                 "{environment}: {message}. {hint}", environment=paths.ENVIRONMENT, message=message, hint=hint
             )
         else:
@@ -231,7 +231,30 @@ def described(found: Mapping[str, str]) -> Iterator[str]:
         yield text("  {name:17} {meaning:42} {set}", name=name, meaning=meaning, set=value)
 
 
-STEP = Step("environment", text("Settings of the gateway (env.sh)"), _gather, _decide, _prove)
+def refuse_early(run: Run, steps: Collection[str], name: str, directory: str, maker: str) -> None:
+    """Raise UsageError where the step `name` needs a directory that the step `maker` has not made.
+
+    That one may be among the `steps` of this run.
+    """
+    if maker not in steps and run.files.state(directory) is None:
+        raise UsageError(
+            "step-too-early",
+            "the step {name} writes into {directory}, which does not exist yet",
+            hint="Run `mstunnel-setup step {maker}` first, or all steps with `mstunnel-setup`.",
+            name=name,
+            directory=directory,
+            maker=maker,
+        )
+
+
+STEP = Step(
+    "environment",
+    text("Settings of the gateway (env.sh)"),
+    _gather,
+    _decide,
+    _prove,
+    refuse=lambda run, steps: refuse_early(run, steps, "environment", paths.CONFIGURATION, "eula"),
+)
 
 
 def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action]:

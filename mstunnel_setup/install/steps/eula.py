@@ -15,7 +15,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -52,26 +52,26 @@ def terms() -> str:
     return package_files("mstunnel_setup").joinpath("data/eula.txt").read_text(encoding="utf-8")
 
 
-def answers_to_store(context: Context) -> JsonObject:
+def answers_to_store(run: Run) -> JsonObject:
     """The answers to store for later runs; what a step asks for and remembers is left to that step.
 
     Acceptance of one text says nothing about the next, so it is remembered with its digest only.
     """
-    before = as_object(remembered(context.receipt, "answers"))
+    before = as_object(remembered(run.receipt, "answers"))
     return {
         path: value
-        for path, value in context.answers.record().items()
-        if path != "eula" and (path in before or context.answers.origins[path].kind != "earlier")
+        for path, value in run.answers.record().items()
+        if path != "eula" and (path in before or run.answers.origins[path].kind != "earlier")
     }
 
 
-def _record(context: Context) -> JsonObject | None:
-    if not _outstanding(context):
-        return as_object(remembered(context.receipt, _ACCEPTED)) or None
-    if context.answers.eula != "accept":
-        context.prompter.page(terms())
+def _record(run: Run) -> JsonObject | None:
+    if not _outstanding(run):
+        return as_object(remembered(run.receipt, _ACCEPTED)) or None
+    if run.answers.eula != "accept":
+        run.console.page(terms())
         while True:
-            typed = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
+            typed = run.console.ask("Do you accept these terms? Type yes or no", default="no")
             typed = typed.strip().lower()
             if typed in ("yes", "y"):
                 break
@@ -81,15 +81,15 @@ def _record(context: Context) -> JsonObject | None:
                     "the terms were not accepted; nothing was changed",
                     hint="Run the command again and type yes, or set `eula: accept` in the answer file.",
                 )
-            context.prompter.say("Type yes or no.")
-        context.cache.answers = answered(context.answers, {"eula": "accept"})
+            run.console.say("Type yes or no.")
+        run.answers = answered(run.answers, {"eula": "accept"})
     return {"sha256": _digest(), "who": getpass.getuser()}
 
 
-def _outstanding(context: Context) -> bool:
-    if earlier := as_object(remembered(context.receipt, _ACCEPTED)):
+def _outstanding(run: Run) -> bool:
+    if earlier := as_object(remembered(run.receipt, _ACCEPTED)):
         return earlier.get("sha256") != _digest()
-    return context.host.files.state(paths.EULA_ACCEPTED) is None
+    return run.files.state(paths.EULA_ACCEPTED) is None
 
 
 def _digest() -> str:
@@ -105,19 +105,19 @@ def _decide(acceptance: Acceptance) -> Sequence[Action]:
     return (accepted, directory, WriteFile(path=paths.EULA_ACCEPTED, text=""), answers)
 
 
-def _missing(context: Context) -> Sequence[str]:
-    return ("eula",) if _outstanding(context) else ()
+def _missing(run: Run) -> Sequence[str]:
+    return ("eula",) if _outstanding(run) else ()
 
 
 STEP = Step(
     "eula",
     text("Licence and terms of use"),
-    lambda context: Acceptance(answers_to_store(context), _record(context)),
+    lambda run: Acceptance(answers_to_store(run), _record(run)),
     _decide,
     missing=_missing,
 )
 # Root keeps the record alone: the marker and the answers belong to the account.
-BY_ROOT: Step[Context, JsonObject | None] = Step(
+BY_ROOT: Step[Run, JsonObject | None] = Step(
     "eula",
     text("Licence and terms of use"),
     _record,

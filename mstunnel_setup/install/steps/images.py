@@ -1,6 +1,6 @@
 """Step `images`: choose the container engine, and pull or load both images, always by digest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions.containers import LoadImage, PullImage, loaded_from
@@ -12,10 +12,11 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, EngineChoice, engine_of
+from mstunnel_setup.containers.container_spec import digest_tag
 from mstunnel_setup.containers.release_images import LOCAL, release_images
-from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.steps import environment
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -30,35 +31,35 @@ class GatewayImages:
     archives: Mapping[str, str]
 
 
-def references(context: Context) -> tuple[str, str]:
+def references(run: Run) -> tuple[str, str]:
     """References of the server and the agent image; a person is asked for what no answer names."""
     return (
-        context.answer("images.server", "Image of the VPN server, by digest (registry/name@sha256:…)"),
-        context.answer("images.agent", "Image of the agent, by digest (registry/name@sha256:…)"),
+        run.answer("images.server", "Image of the VPN server, by digest (registry/name@sha256:…)"),
+        run.answer("images.agent", "Image of the agent, by digest (registry/name@sha256:…)"),
     )
 
 
-def local_names(context: Context) -> Mapping[str, str]:
+def local_names(run: Run) -> Mapping[str, str]:
     """What the engine knows the images by, or will after this step, where that is not the reference.
 
     Docker forgets the digest of an image that it loads; it is known by the name that loading gives it.
     """
-    if context.host.chosen.name != "docker":
+    if run.host.chosen.name != "docker":
         return {}
-    present = {reference: context.host.engine.image(reference) for reference in references(context)}
+    present = {reference: run.host.engine.image(reference) for reference in references(run)}
     return {
         reference: digest_tag(reference) if image is None else image.name
         for reference, image in present.items()
-        if (context.answers.images.archive if image is None else image.name != reference)
+        if (run.answers.images.archive if image is None else image.name != reference)
     }
 
 
-def loaded_names(context: Context) -> Mapping[str, str]:
+def loaded_names(run: Run) -> Mapping[str, str]:
     """What Docker knows the images by that this installation has loaded there; no engine is asked."""
-    if engine_of(context.receipt) != "docker":
+    if engine_of(run.receipt) != "docker":
         return {}
-    entries = context.receipt.entries
-    found = {reference: entries.get(PullImage(reference=reference).key) for reference in references(context)}
+    entries = run.receipt.entries
+    found = {reference: entries.get(PullImage(reference=reference).key) for reference in references(run)}
     return {
         reference: digest_tag(reference)
         for reference, entry in found.items()
@@ -66,19 +67,19 @@ def loaded_names(context: Context) -> Mapping[str, str]:
     }
 
 
-def for_judgement(context: Context) -> str:
+def for_judgement(run: Run) -> str:
     """The gateway's image, where this host has it and a configuration that it could judge; else empty."""
-    files = context.host.files
+    files = run.files
     if not files.live or paths.ACTIVE not in (files.read(paths.OCSERV_CONF) or b"").decode():
         return ""
-    reference = references(context)[0]
-    name = loaded_names(context).get(reference, reference)
-    return name if context.host.engine.image(name) else ""
+    reference = references(run)[0]
+    name = loaded_names(run).get(reference, reference)
+    return name if run.host.engine.image(name) else ""
 
 
-def _gather(context: Context) -> GatewayImages:
+def _gather(run: Run) -> GatewayImages:
     # An installation stays with its engine.
-    installed, wanted = engine_of(context.receipt), context.answers.engine
+    installed, wanted = engine_of(run.receipt), run.answers.engine
     if installed is not None and wanted not in ("auto", installed):
         raise UsageError(
             "engine-installed",
@@ -87,30 +88,30 @@ def _gather(context: Context) -> GatewayImages:
             installed=installed.capitalize(),
             wanted=wanted.capitalize(),
         )
-    chosen = context.host.chosen
+    chosen = run.host.chosen
     version = release(chosen.version)
     if installed is None and version is not None and not is_tested(chosen.name, version):
         tested = ", ".join(engine_table().engines[chosen.name].tested)
         name = f"{chosen.name.capitalize()} {chosen.version}"
-        context.note("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested)
-    server, agent = references(context)
-    return GatewayImages(chosen, server, agent, archives(context, (server, agent)))
+        run.note("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested)
+    server, agent = references(run)
+    return GatewayImages(chosen, server, agent, archives(run, (server, agent)))
 
 
-def archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
+def archives(run: Run, wanted: Sequence[str]) -> Mapping[str, str]:
     """The archive of each wanted image: those that are given, or those that an earlier run loaded.
 
     Raises EngineError when archives are given and one is missing, or when an image is to be loaded again and
     its archive is gone.
     """
-    given = context.answers.images.archive
-    absent = [reference for reference in wanted if context.host.engine.image(reference) is None]
-    earlier = {reference: loaded_from(context.receipt, reference) for reference in wanted}
-    if all(earlier.values()) and not context.is_new("images.archive"):
+    given = run.answers.images.archive
+    absent = [reference for reference in wanted if run.host.engine.image(reference) is None]
+    earlier = {reference: loaded_from(run.receipt, reference) for reference in wanted}
+    if all(earlier.values()) and not run.is_new("images.archive"):
         if not absent:
             # Nothing is loaded: the archives may have been removed.
             return earlier
-        files = context.host.files.given
+        files = run.files.given
         if all(files.state(archive) is None for archive in given or ()):
             given = tuple(dict.fromkeys(earlier.values()))
         gone = [archive for archive in given if files.state(archive) is None]
@@ -151,13 +152,13 @@ def archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 
 
-def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
+def fetch(references: Sequence[str]) -> Step[Run, Mapping[str, str]]:
     """Pull or load images without using them."""
 
     def decide(archives: Mapping[str, str]) -> Sequence[Action]:
         return [_bring(reference, archives) for reference in references]
 
-    return Step("images", STEP.title, lambda context: archives(context, references), decide)
+    return Step("images", STEP.title, lambda run: archives(run, references), decide)
 
 
 def _decide(images: GatewayImages) -> Sequence[Action]:
@@ -183,10 +184,19 @@ def _bring(reference: str, archives: Mapping[str, str]) -> Action:
     return PullImage(reference=reference)
 
 
+def _refuse(run: Run, steps: Collection[str]) -> None:
+    """Look for archives that are named, before their names are stored. Raises EngineError."""
+    environment.refuse_early(run, steps, "images", paths.CONFIGURATION, "eula")
+    named = run.answers.images.archive
+    if run.is_new("images.archive") if run.receipt.entries else named:
+        archives(run, references(run))
+
+
 STEP = Step(
     "images",
     text("Container images"),
     _gather,
     _decide,
-    missing=lambda _context: ("images.server", "images.agent"),
+    refuse=_refuse,
+    missing=lambda _run: ("images.server", "images.agent"),
 )

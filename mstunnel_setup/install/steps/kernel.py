@@ -14,7 +14,7 @@ from mstunnel_setup.actions.kernel import LoadModule, SetSysctl
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.account import uplink_obstacle
 from mstunnel_setup.readiness.facts.host import KernelFacts
@@ -69,23 +69,23 @@ class Kernel:
         }
 
 
-def _gather(context: Context) -> Kernel:
-    host, files = context.host, context.host.files
-    facts = context.host_reader.kernel()
-    rootless = context.answers.mode == "rootless"
-    forwards_ipv6 = context.gateway_gets_ipv6
+def _gather(run: Run) -> Kernel:
+    host, files = run.host, run.files
+    facts = run.host_reader.kernel()
+    rootless = run.answers.mode == "rootless"
+    forwards_ipv6 = run.gateway_gets_ipv6
     families: dict[Family, str] = {"ipv4": FORWARD, **({"ipv6": FORWARD_6} if forwards_ipv6 else {})}
     limited: tuple[Family, ...] = tuple(
-        family for family, name in families.items() if _forwards_for_us(context, facts, name)
+        family for family, name in families.items() if _forwards_for_us(run, facts, name)
     )
     guarded = not files.live or host.processes.find("nft") is not None
     if not guarded:
-        context.note(
+        run.note(
             "Without nft, agent and gateway reach the services of this host and the metadata service of its "
             "cloud. Install the package nftables, then run mstunnel-setup again."
         )
         if limited:
-            context.note(
+            run.note(
                 "Without nft, which limits forwarding to the gateway, this host will forward packets for "
                 "others, too. Install the package nftables, then run mstunnel-setup again."
             )
@@ -93,18 +93,18 @@ def _gather(context: Context) -> Kernel:
     return Kernel(
         facts,
         files.live,
-        context.port if rootless else None,
+        run.port if rootless else None,
         forwards_ipv6,
         uplink=rootless and files.live and not uplink_obstacle(host),
         limited=limited,
         guarded=guarded,
-        account=context.answers.account if rootless else "",
-        services=environment.service_ports(context),
+        account=run.answers.account if rootless else "",
+        services=environment.service_ports(run),
         systemd=not files.live or host.systemd.running(),
     )
 
 
-def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
+def _forwards_for_us(run: Run, facts: KernelFacts, name: str) -> bool:
     """Whether the host forwards only because a gateway needs it, by the setting `name`.
 
     What an administrator has in a file of their own is their choice; what was on before us stays as it was.
@@ -112,9 +112,9 @@ def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
     path, at_boot = facts.sysctl_files.get(name, ("", ""))
     if at_boot == "1" and path != SYSCTL_FILE:
         return False
-    if facts.sysctls.get(name) != "1" or context.host.files.state(firewall.RULES) is not None:
+    if facts.sysctls.get(name) != "1" or run.files.state(firewall.RULES) is not None:
         return True
-    entries = context.receipt.entries
+    entries = run.receipt.entries
     if entry := entries.get(f"sysctl:{name}"):
         return entry.before.get("value") != "1"
     # `mst-readiness --fix` writes our file, too.
@@ -157,13 +157,13 @@ def _rules(kernel: Kernel) -> list[Action]:
     return [*actions, *(limit if kernel.live else limit.file for limit in limits)]
 
 
-def obsolete_keys(context: Context) -> list[str]:
+def _obsolete(run: Run) -> list[str]:
     """The limit, once an administrator has the host forward for others in a file of `sysctl.d`."""
-    kernel = _gather(context)
+    kernel = _gather(run)
     made = {action.key for action in _rules(replace(kernel, limited=("ipv4",)))} - {
         action.key for action in _decide(kernel)
     }
-    return [key for key in context.receipt.entries if key in made]
+    return [key for key in run.receipt.entries if key in made]
 
 
 def _settings(kernel: Kernel) -> list[Action]:
@@ -185,4 +185,4 @@ def _settings(kernel: Kernel) -> list[Action]:
     return actions
 
 
-STEP = Step("kernel", text("Kernel modules and settings"), _gather, _decide)
+STEP = Step("kernel", text("Kernel modules and settings"), _gather, _decide, obsolete=_obsolete)

@@ -22,14 +22,14 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
-from mstunnel_setup.containers import choice, quadlet, run_arguments
+from mstunnel_setup.containers import choice, engine_options, quadlet
 from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.choice import RunMethod
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, ContainerSpec, Network
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.containers.listeners import listening
-from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install import our_containers
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
@@ -85,15 +85,15 @@ class Launch:
         return any(specification.ipv6_network for specification in self.specifications)
 
 
-def step_for_port(port: int) -> Step[Context, Launch]:
+def step_for_port(port: int) -> Step[Run, Launch]:
     """The same step for a gateway on `port`: the tenant is not asked for it."""
-    return Step("launch", STEP.title, lambda context: _containers(context, port), _decide)
+    return Step("launch", STEP.title, lambda run: _containers(run, port), _decide)
 
 
-def _containers(context: Context, port: int) -> Launch:
-    host = context.host
+def _containers(run: Run, port: int) -> Launch:
+    host = run.host
     if visible_kind(Path(_TUN)) is None:
-        context.fail(
+        run.fail(
             CheckError(
                 "tun-missing",
                 "{device} is missing; the gateway cannot open a tunnel without it",
@@ -101,12 +101,12 @@ def _containers(context: Context, port: int) -> Launch:
                 device=_TUN,
             )
         )
-    server_image, agent_image = images.references(context)
-    _refuse_taken(context, port)
-    machine = replace(container_host(context, port), local_names=images.local_names(context))
+    server_image, agent_image = images.references(run)
+    _refuse_taken(run, port)
+    machine = replace(container_host(run, port), local_names=images.local_names(run))
     containers = (
-        container_specs.server(server_image, machine, port),
-        container_specs.agent(agent_image, machine),
+        our_containers.server(server_image, machine, port),
+        our_containers.agent(agent_image, machine),
     )
     engine = host.chosen
     chosen = choice.choose_run_method(
@@ -114,7 +114,7 @@ def _containers(context: Context, port: int) -> Launch:
         systemd=host.systemd.running(),
         cgroup_v2=visible_kind(Path(_CONTROLLERS)) is not None,
         generator=quadlet.available(host.processes, engine.version),
-        installed=context.receipt.entries,
+        installed=run.receipt.entries,
     )
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
         raise EngineError(
@@ -123,7 +123,7 @@ def _containers(context: Context, port: int) -> Launch:
             hint="Install what is missing, or install the gateway with root.",
         )
     if chosen is RunMethod.ENGINE:
-        context.prompter.say(_REBOOT[engine.name])
+        run.console.say(_REBOOT[engine.name])
     return Launch(
         containers,
         engine.name,
@@ -134,23 +134,23 @@ def _containers(context: Context, port: int) -> Launch:
     )
 
 
-def container_host(context: Context, port: int) -> container_specs.ContainerHost:
+def container_host(run: Run, port: int) -> our_containers.ContainerHost:
     """Where containers will run on this host; no engine is asked. Raises CheckError without a network."""
-    files = context.host.files
+    files = run.files
     # The file with the host's name servers, where root has prepared an uplink for this port.
     has_uplink = paths.ROOTLESS and uplink.ready(files, port)
-    return container_specs.ContainerHost(
+    return our_containers.ContainerHost(
         configuration=str(files.locate(paths.CONFIGURATION)),
         server_state=str(files.locate(paths.SERVER_STATE)),
         agent_state=str(files.locate(paths.AGENT_STATE)),
-        environment=environment.content(context),
+        environment=environment.content(run),
         limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"")
         or visible_kind(Path(_PIDS)) == "directory",
-        traced=environment.settings(context).get("TRACE_SESSIONS") in ("1", "2"),
-        journal=container_specs.JOURNAL if visible_kind(Path(container_specs.JOURNAL)) else "",
-        network=network(files, context.host.processes) if paths.ROOTLESS else "",
+        traced=environment.settings(run).get("TRACE_SESSIONS") in ("1", "2"),
+        journal=our_containers.JOURNAL if visible_kind(Path(our_containers.JOURNAL)) else "",
+        network=network(files, run.host.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
-        ipv6_network=engine_ipv6.NETWORK if context.gateway_gets_ipv6 else "",
+        ipv6_network=engine_ipv6.NETWORK if run.gateway_gets_ipv6 else "",
         resolver=(resolver(files) or "/etc/resolv.conf") if has_uplink else "",
     )
 
@@ -191,8 +191,8 @@ def network(files: Files, processes: Processes) -> Network:
     )
 
 
-def _refuse_taken(context: Context, port: int) -> None:
-    ours = context.host.engine.inspect(paths.SERVER)
+def _refuse_taken(run: Run, port: int) -> None:
+    ours = run.host.engine.inspect(paths.SERVER)
     if ours is not None and ours.ours and ours.status == "running":
         return
     taken = [
@@ -204,10 +204,10 @@ def _refuse_taken(context: Context, port: int) -> None:
             protocol=listener.protocol,
             address=listener.address,
         )
-        for listener in listening(context.host.files.given, port)
+        for listener in listening(run.files.given, port)
     ]
     if taken:
-        context.fail(PORT_IN_USE(port=port, programs=", ".join(taken)))
+        run.fail(PORT_IN_USE(port=port, programs=", ".join(taken)))
 
 
 def _decide(launch: Launch) -> Sequence[Action]:
@@ -228,7 +228,7 @@ def _decide(launch: Launch) -> Sequence[Action]:
     if launch.run_method is RunMethod.QUADLET:
         found += directories(paths.QUADLETS)
     elif launch.run_method is RunMethod.UNIT:
-        found += [MakeDirectory(path=_wants(target)) for target in run_arguments.WANTED_BY[launch.engine]]
+        found += [MakeDirectory(path=_wants(target)) for target in engine_options.WANTED_BY[launch.engine]]
     actions += dict.fromkeys(found)
     if launch.ipv6:
         actions.append(WriteJson(path=engine_ipv6.FILE, value=engine_ipv6.DEFINITION))
@@ -248,9 +248,9 @@ def _starting(launch: Launch) -> Iterator[Action]:
         else:
             # The links are what `systemctl enable` would make; systemd reloads its units once, at the end.
             path = f"{paths.UNITS}/{name}.service"
-            for target in run_arguments.WANTED_BY[launch.engine]:
+            for target in engine_options.WANTED_BY[launch.engine]:
                 yield Link(path=f"{_wants(target)}/{name}.service", target=path)
-            yield InstallUnit(path=path, text=run_arguments.unit_file(specification, launch.engine))
+            yield InstallUnit(path=path, text=engine_options.unit_file(specification, launch.engine))
         digest = specification.labels[CONFIGURATION_LABEL]
         services.append(StartService(unit=f"{name}.service", container=name, label_digest=digest))
     yield StartServices(services=tuple(services))
@@ -260,16 +260,12 @@ def _wants(target: str) -> str:
     return f"{paths.UNITS}/{target}.wants"
 
 
-def obsolete_keys(context: Context) -> list[str]:
-    """Return the keys of the init script that release 0.2.0 wrote."""
-    scripts = ("init-script:mstunnel", "file:/etc/init.d/mstunnel")
-    return [key for key in scripts if key in context.receipt.entries]
-
-
-STEP: Step[Context, Launch] = Step(
+STEP: Step[Run, Launch] = Step(
     "launch",
     text("Start of the containers"),
-    lambda context: _containers(context, configure.pulled(context).listen_port),
+    lambda run: _containers(run, configure.pulled(run).listen_port),
     _decide,
+    # Release 0.2.0 wrote an init script where systemd does not run.
+    obsolete=lambda _run: ("init-script:mstunnel", "file:/etc/init.d/mstunnel"),
     needs=("sign-in",),
 )

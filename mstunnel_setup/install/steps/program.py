@@ -30,8 +30,8 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import FILE, LINKS, MONITOR, MONITOR_UNIT, directory, path_of
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.section import EngineName
@@ -87,22 +87,22 @@ def refuse_too_old(receipt: Receipt) -> None:
         )
 
 
-def _gather_program(context: Context) -> Program:
-    files, source = context.host.files, bundle.one_file()
+def _gather_program(run: Run) -> Program:
+    files, source = run.files, bundle.one_file()
     if source is None:
         return Program()
     # Of a program that is where it belongs the digest is the recorded one: 30 MB take a while to read.
     place = f"{directory(files)}/{FILE}"
-    entry, state = context.receipt.entries.get(f"file:{place}"), files.state(place)
+    entry, state = run.receipt.entries.get(f"file:{place}"), files.state(place)
     if entry and entry.finished and state and state.mode == _MODE and str(files.locate(place)) == source:
         digest: str | None = str(entry.versions[-1]["digest"])
     else:
         digest = files.digest_given(source)
     if digest is None:
         return Program()
-    installed = installed_version(context.receipt)
+    installed = installed_version(run.receipt)
     if Version(installed) > Version(__version__):
-        context.fail(
+        run.fail(
             CheckError(
                 "program-older",
                 "this program is version {version}, but version {installed} is installed",
@@ -113,7 +113,7 @@ def _gather_program(context: Context) -> Program:
             )
         )
     support = tuple(_support_files(files, bundle.directory() / "support"))
-    return Program(source, digest, directory(files), support=support, archive=_archive(context))
+    return Program(source, digest, directory(files), support=support, archive=_archive(run))
 
 
 def _support_files(files: Files, support: Path) -> Iterator[CopyFile]:
@@ -130,17 +130,17 @@ def _support_files(files: Files, support: Path) -> Iterator[CopyFile]:
                 yield CopyFile(path=f"{target}/{name}", source=source, digest=digest, managed=True)
 
 
-def _archive(context: Context) -> Sequence[Action]:
+def _archive(run: Run) -> Sequence[Action]:
     """For a rootless gateway, what copies the archive of the images to where the account can read it.
 
     Nothing where the account finds it already, or there is none beside the program.
     """
     own = release_images()
-    if own is None or context.host.scope is not Scope.HOST:
+    if own is None or run.host.scope is not Scope.HOST:
         return ()
     beside, *_, kept = own.places()
-    digest = context.host.files.digest_given(str(beside))
-    if digest is None or context.host.files.state(str(kept)) is not None:
+    digest = run.files.digest_given(str(beside))
+    if digest is None or run.files.state(str(kept)) is not None:
         return ()
     return (*directories(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 
@@ -159,16 +159,6 @@ def _decide_program(program: Program) -> Sequence[Action]:
     )
 
 
-def obsolete_keys(context: Context) -> list[str]:
-    """Return the keys of the journal's catalogue and the monitor's init script, which release 0.2.0 wrote."""
-    entries = context.receipt.entries
-    scripts = (f"init-script:{MONITOR}", f"file:/etc/init.d/{MONITOR}")
-    catalogues = (
-        key for key, entry in entries.items() if entry.versions[-1]["kind"] == WriteMessageCatalogue.kind
-    )
-    return [*(key for key in scripts if key in entries), *catalogues]
-
-
 PROGRAM = Step("program", text("The program in /usr/sbin"), _gather_program, _decide_program)
 
 
@@ -182,16 +172,16 @@ class MonitorService:
     rootless: bool = False
 
 
-def _gather_monitor(context: Context) -> MonitorService:
-    host = context.host
+def _gather_monitor(run: Run) -> MonitorService:
+    host = run.host
     systemd = host.systemd.running()
     if not systemd:
-        context.prompter.say(
+        run.console.say(
             "This host does not run systemd: have the init system run `{monitor}`, and restart it when it "
             "exits. It carries out upgrades and restarts unhealthy containers.",
             monitor=MONITOR,
         )
-    return MonitorService(path_of(host.files, MONITOR), systemd, context.engine_name, paths.ROOTLESS)
+    return MonitorService(path_of(host.files, MONITOR), systemd, run.engine_name, paths.ROOTLESS)
 
 
 def _decide_monitor(monitor: MonitorService) -> Sequence[Action]:
@@ -203,7 +193,14 @@ def _decide_monitor(monitor: MonitorService) -> Sequence[Action]:
     return (*directories(TARGET_DIRECTORY), InstallService(unit=MONITOR_UNIT, text=text))
 
 
-MONITORING = Step("monitor", text("Monitor of the host"), _gather_monitor, _decide_monitor)
+MONITORING = Step(
+    "monitor",
+    text("Monitor of the host"),
+    _gather_monitor,
+    _decide_monitor,
+    # Release 0.2.0 wrote an init script where systemd does not run.
+    obsolete=lambda _run: (f"init-script:{MONITOR}", f"file:/etc/init.d/{MONITOR}"),
+)
 
 RULES = "/etc/audit/rules.d/mst.rules"
 
@@ -217,8 +214,8 @@ class Audit:
     foreign: bool = False
 
 
-def _gather_audit(context: Context) -> Audit:
-    host = context.host
+def _gather_audit(run: Run) -> Audit:
+    host = run.host
     # The account, which plans what root will do, may not look into the directory of the rules.
     active = host.files.live and not paths.ROOTLESS and host.processes.find(AUDIT_LOADER) is not None
     active = active and host.systemd.running() and host.systemd.active("auditd.service")
@@ -230,7 +227,7 @@ def _gather_audit(context: Context) -> Audit:
         and not foreign
         and "enabled 2" in host.processes.run(("auditctl", "-s"), timeout=15, check=False).output
     ):
-        context.note(
+        run.note(
             "The audit rules of this host are locked: those of the gateway take effect at the next boot."
         )
     return Audit(active, (paths.CONFIGURATION, path_of(host.files, FILE)), foreign)
@@ -269,10 +266,10 @@ class Logs:
     rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.HOST_LOG),)
 
 
-def _gather_logs(context: Context) -> Logs:
-    files = context.host.files
+def _gather_logs(run: Run) -> Logs:
+    files = run.files
     rotated = [] if files.state(OF_PACKAGE) is not None else [RotatedLog(paths.HOST_LOG)]
-    if context.host.scope is Scope.HOST and (found := accounts.find(context.answers.account)) is not None:
+    if run.host.scope is Scope.HOST and (found := accounts.find(run.answers.account)) is not None:
         rotated.append(RotatedLog(f"{paths.state_of_account(found.home)}/log", found.name, found.group))
     return Logs(files.state(_ROTATIONS) is not None, tuple(rotated))
 
@@ -283,4 +280,10 @@ def _decide_logs(logs: Logs) -> Sequence[Action]:
     return (WriteFile(path=ROTATION, text=rendering.render("logrotate/mstunnel", logs=logs.rotated)),)
 
 
-LOGS = Step("logs", text("Rotation of the logs"), _gather_logs, _decide_logs)
+def _obsolete_logs(run: Run) -> list[str]:
+    """Return the keys of the journal's message catalogues, which release 0.2.0 wrote."""
+    entries = run.receipt.entries.values()
+    return [entry.key for entry in entries if entry.versions[-1]["kind"] == WriteMessageCatalogue.kind]
+
+
+LOGS = Step("logs", text("Rotation of the logs"), _gather_logs, _decide_logs, obsolete=_obsolete_logs)

@@ -15,7 +15,7 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit_environment
@@ -64,12 +64,12 @@ class Proxy:
         return self.secret and bool(self.modes.get(self.shells, 0) & _OTHERS)
 
 
-def _gather(context: Context) -> Proxy:
-    environment.adopt_proxies(context)
-    wanted, engine = environment.proxies(context), context.engine_name
+def _gather(run: Run) -> Proxy:
+    environment.adopt_proxies(run)
+    wanted, engine = environment.proxies(run), run.engine_name
     if not wanted:
         return Proxy(wanted, engine)
-    files = context.host.files
+    files = run.files
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
     for unit in _units(engine):
         texts |= texts_below(files, (f"{paths.UNITS}/{unit}.d",), ".conf")
@@ -77,26 +77,26 @@ def _gather(context: Context) -> Proxy:
     return Proxy(wanted, engine, texts, modes=modes)
 
 
-def _gather_all(context: Context) -> Proxy:
-    proxy = _gather(context)
+def _gather_all(run: Run) -> Proxy:
+    proxy = _gather(run)
     if proxy.exposed:
-        context.prompter.say(
+        run.console.say(
             "The proxy has a password, and all users can read {shells}; it is not written there.",
             shells=proxy.shells,
         )
-    return replace(proxy, unlabelled=_unlabelled(context, proxy.wanted))
+    return replace(proxy, unlabelled=_unlabelled(run, proxy.wanted))
 
 
-def _gather_system(context: Context) -> Proxy:
+def _gather_system(run: Run) -> Proxy:
     """What an administrator gives root's part, and nothing of the account, is for all users.
 
     All users can read the journal of this part, so it gets no password, and no text that is kept from them.
     """
-    proxy = _gather(context)
+    proxy = _gather(run)
     if proxy.secret:
-        context.prompter.say("The proxy has a password; only the files of the account contain it.")
+        run.console.say("The proxy has a password; only the files of the account contain it.")
     public = bool(proxy.modes.get(proxy.shells, _READ_BY_ALL) & _READ_BY_ALL)
-    unlabelled = _unlabelled(context, proxy.wanted)
+    unlabelled = _unlabelled(run, proxy.wanted)
     return replace(proxy, unlabelled=unlabelled, system=public and not proxy.secret, units=False)
 
 
@@ -105,19 +105,19 @@ def _units(engine: EngineName) -> tuple[str, ...]:
     return (f"{engine}.service", MONITOR)
 
 
-def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
+def _unlabelled(run: Run, wanted: Mapping[str, str]) -> tuple[int, ...]:
     """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
-    host = context.host
+    host = run.host
     if not (wanted and host.files.live) or text_of(host.files, "/sys/fs/selinux/enforce").strip() != "1":
         return ()
-    reader = ProgramReader(host.files, host.processes, context.readiness_settings())
+    reader = ProgramReader(host.files, host.processes, run.readiness_settings())
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
     found = security.unlabelled(ProxyFacts(places=proxy_places("env.sh", wanted)).ports)
     question = text(
         "SELinux does not allow a proxy on port {found}. Allow it (type http_port_t)?",
         found=", ".join(map(str, found)),
     )
-    if found and context.prompter.interactive and not context.prompter.confirm(question):
+    if found and run.console.interactive and not run.console.confirm(question):
         return ()
     return found
 
@@ -150,12 +150,12 @@ def _decide_system(proxy: Proxy) -> Sequence[Action]:
     return (*_decide(proxy), *(() if proxy.secret or not proxy.wanted else (remembered,)))
 
 
-def obsolete_keys(context: Context) -> list[str]:
+def _obsolete(run: Run) -> list[str]:
     """Return the keys of what was made for a proxy that `env.sh` no longer names; none until that exists."""
-    if context.host.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
+    if run.files.state(paths.ENVIRONMENT) is None or environment.proxies(run):
         return []
     names = {step.name for step in STEPS}
-    return [entry.key for entry in context.receipt.entries.values() if entry.step in names]
+    return [entry.key for entry in run.receipt.entries.values() if entry.step in names]
 
 
 def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:
@@ -210,9 +210,9 @@ def drop_in_text(present: str, wanted: Mapping[str, str]) -> str:
     return "".join(f"{line}\n" for line in kept) + added
 
 
-def _prove(context: Context, proxy: Proxy) -> None:
+def _prove(run: Run, proxy: Proxy) -> None:
     """Ask systemd what the units get to see: another drop-in may come after ours."""
-    systemd = context.host.systemd
+    systemd = run.host.systemd
     for unit in _units(proxy.engine) if proxy.wanted and proxy.units else ():
         if not (systemd.running() and systemd.known(unit)):
             continue
@@ -234,13 +234,14 @@ def _prove(context: Context, proxy: Proxy) -> None:
                 )
 
 
-STEP = Step("proxy", text("Proxy in all places"), _gather_all, _decide, _prove)
-SYSTEM = Step("proxy", text("Proxy of the system"), _gather_system, _decide_system)
+STEP = Step("proxy", text("Proxy in all places"), _gather_all, _decide, _prove, obsolete=_obsolete)
+SYSTEM = Step("proxy", text("Proxy of the system"), _gather_system, _decide_system, obsolete=_obsolete)
 UNITS = Step(
     "proxy-units",
     text("Proxy of the account's services"),
-    lambda context: replace(_gather(context), system=False),
+    lambda run: replace(_gather(run), system=False),
     _decide,
     _prove,
+    obsolete=_obsolete,
 )
-STEPS: tuple[Step[Context, Proxy], ...] = (STEP, SYSTEM, UNITS)
+STEPS: tuple[Step[Run, Proxy], ...] = (STEP, SYSTEM, UNITS)

@@ -35,7 +35,7 @@ from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_certificate import CREDENTIAL_DAYS
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.client_credential import ClientSecret
@@ -100,79 +100,77 @@ class Registration:
         return paths.AGENT_SECRET if secret else paths.AGENT_CREDENTIAL
 
 
-def _gather(context: Context) -> Registration:
-    registration = _registration(context)
+def _gather(run: Run) -> Registration:
+    registration = _registration(run)
     existing = registration.existing
     name = existing.app_id if existing else registration.application_name
-    _refuse_changed(context, name, registration.credential_path)
-    known = context.receipt.entries
-    record = None if registration.server.key in known else _left_record(context, registration)
-    left = () if _application(registration).key in known else _left_applications(context, registration)
+    _refuse_changed(run, name, registration.credential_path)
+    known = run.receipt.entries
+    record = None if registration.server.key in known else _left_record(run, registration)
+    left = () if _application(registration).key in known else _left_applications(run, registration)
     # What nobody agreed to remove is refused when the objects are made.
     return replace(
         registration,
-        left_record=record.id if record is not None and _may_remove(context, record) else "",
-        left_applications=tuple(item.id for item in left)
-        if _may_replace(context, registration, left)
-        else (),
+        left_record=record.id if record is not None and _may_remove(run, record) else "",
+        left_applications=tuple(item.id for item in left) if _may_replace(run, registration, left) else (),
     )
 
 
-def require_possible(context: Context) -> None:
+def require_possible(run: Run) -> None:
     """Check and ask all that a new registration needs, before the one there is removed.
 
     Raises TenantError `site-deleted`, `server-name-taken`, `server-record-left` and `application-name-taken`.
     """
-    registration, graph = _registration(context), context.host.graph
-    joined = context.joined_site
+    registration, graph = _registration(run), run.host.graph
+    joined = run.joined_site
     if graph.site(registration.site_id) is None:
         raise site_deleted(f"{joined.name} ({joined.id})" if joined else registration.site_id)
-    record = _left_record(context, registration)
+    record = _left_record(run, registration)
     if record is not None and not is_silent(record):
         raise SERVER_NAME_TAKEN(name=registration.server_name)
-    if record is not None and not _may_remove(context, record):
+    if record is not None and not _may_remove(run, record):
         raise server_record_left(record, registration.site_id, registration.server_name)
-    left = _left_applications(context, registration)
-    if left and not _may_replace(context, registration, left):
+    left = _left_applications(run, registration)
+    if left and not _may_replace(run, registration, left):
         raise APPLICATION_NAME_TAKEN(display_name=registration.application_name)
 
 
-def _registration(context: Context) -> Registration:
+def _registration(run: Run) -> Registration:
     # Eight hex digits tell this machine from others of the same name; the machine id stays private.
-    machine_id = context.host.files.read("/etc/machine-id") or context.host_name.encode()
+    machine_id = run.files.read("/etc/machine-id") or run.host_name.encode()
     machine = hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
     return Registration(
-        site_id=site.chosen_id(context),
-        server_name=context.server_name,
-        application_name=f"mstunnel-gateway {context.server_name} {machine}",
-        cloud=cloud_of(context.answers),
-        authentication=context.answers.authentication,
-        deployment_mode=_DEPLOYMENT_MODES[context.answers.deployment, context.answers.mode],
-        existing=_existing(context),
-        secret=context.answers.identity.credential == "secret",
+        site_id=site.chosen_id(run),
+        server_name=run.server_name,
+        application_name=f"mstunnel-gateway {run.server_name} {machine}",
+        cloud=cloud_of(run.answers),
+        authentication=run.answers.authentication,
+        deployment_mode=_DEPLOYMENT_MODES[run.answers.deployment, run.answers.mode],
+        existing=_existing(run),
+        secret=run.answers.identity.credential == "secret",
     )
 
 
-def _left_applications(context: Context, registration: Registration) -> Sequence[Application]:
+def _left_applications(run: Run, registration: Registration) -> Sequence[Application]:
     """The applications of this name that are not of this installation.
 
     The name holds this machine's id, so they are left from an installation whose journal is gone.
     """
     if registration.existing is not None:
         return ()
-    entry = context.receipt.entries.get(_application(registration).key)
+    entry = run.receipt.entries.get(_application(registration).key)
     if entry is not None and not entry.outputs:
         # An earlier run was cut off when it made the one of this name.
         return ()
     own = entry.outputs.get("application_object_id") if entry else None
-    found = context.host.graph.find_applications(registration.application_name)
+    found = run.host.graph.find_applications(registration.application_name)
     return tuple(item for item in found if item.id != own)
 
 
-def _may_replace(context: Context, registration: Registration, left: Sequence[Application]) -> bool:
+def _may_replace(run: Run, registration: Registration, left: Sequence[Application]) -> bool:
     """Whether a person agrees to remove these applications; asked once in a run, and never unattended."""
-    agreed, ids = context.cache.removable, {item.id for item in left}
-    if ids <= agreed or not context.prompter.interactive:
+    agreed, ids = run.removable, {item.id for item in left}
+    if ids <= agreed or not run.console.interactive:
         return ids <= agreed
     created = ", ".join(
         f"{item.created_date_time:%Y-%m-%d %H:%M} UTC" for item in left if item.created_date_time
@@ -183,44 +181,44 @@ def _may_replace(context: Context, registration: Registration, left: Sequence[Ap
         application_name=registration.application_name,
         more=text(", created {created}", created=created) if created else "",
     )
-    if context.prompter.confirm(question):
+    if run.console.confirm(question):
         agreed |= ids
     return ids <= agreed
 
 
-def _left_record(context: Context, registration: Registration) -> TunnelServer | None:
+def _left_record(run: Run, registration: Registration) -> TunnelServer | None:
     """The record of this name in the site that is not of this installation."""
-    entry = context.receipt.entries.get(registration.server.key)
+    entry = run.receipt.entries.get(registration.server.key)
     if entry is not None and not entry.outputs:
         # An earlier run was cut off when it made the one of this name.
         return None
     own = entry.outputs.get("server_id") if entry else None
     name = registration.server_name.casefold()
-    servers = context.host.graph.servers(registration.site_id)
+    servers = run.host.graph.servers(registration.site_id)
     return next((item for item in servers if item.display_name.casefold() == name and item.id != own), None)
 
 
-def _may_remove(context: Context, record: TunnelServer) -> bool:
+def _may_remove(run: Run, record: TunnelServer) -> bool:
     """Whether this record is silent, and the answers or a person agree to remove it; asked once in a run."""
-    agreed = context.cache.removable
+    agreed = run.removable
     if not is_silent(record) or record.id in agreed:
         return is_silent(record)
     question = text(
         "The site has {found}. Remove this record (only if that server no longer exists)?",
         found=record_left(record),
     )
-    wanted = context.answers.existing_record == "replace"
-    if wanted or (context.prompter.interactive and context.prompter.confirm(question)):
+    wanted = run.answers.existing_record == "replace"
+    if wanted or (run.console.interactive and run.console.confirm(question)):
         agreed.add(record.id)
     return record.id in agreed
 
 
-def _existing(context: Context) -> ExistingIdentity | None:
+def _existing(run: Run) -> ExistingIdentity | None:
     """The identity that the answers name, once it has proved that it can do what the agent will do.
 
     Raises SignInError, and WaitingError `admin-consent-needed` when it still lacks the permission.
     """
-    given = context.answers.identity
+    given = run.answers.identity
     if given.client_id is None:
         return None
     source = CredentialSource(
@@ -229,12 +227,12 @@ def _existing(context: Context) -> ExistingIdentity | None:
         pfx=given.pfx or "",
         passphrase=str(given.passphrase) if given.passphrase else None,
     )
-    secret = context.secret(given.client_secret)
-    credential = ClientSecret(secret) if secret else source.load(context.host)
-    tenant_id = context.host.graph.tenant_id()
-    graph = sign_in.as_application(context, tenant_id, given.client_id, credential)
+    secret = run.secret(given.client_secret)
+    credential = ClientSecret(secret) if secret else source.load(run.host)
+    tenant_id = run.host.graph.tenant_id()
+    graph = sign_in.as_application(run, tenant_id, given.client_id, credential)
     try:
-        graph.site(site.chosen_id(context))
+        graph.site(site.chosen_id(run))
     except SignInError as error:
         if error.code != "permission-missing":
             raise
@@ -244,15 +242,15 @@ def _existing(context: Context) -> ExistingIdentity | None:
     return ExistingIdentity(given.client_id, tenant_id, source, certificate_sha256(credential))
 
 
-def _refuse_changed(context: Context, application_name: str, credential_path: str) -> None:
+def _refuse_changed(run: Run, application_name: str, credential_path: str) -> None:
     """Raise TenantError when this server began with another name, machine id or kind of credential."""
     names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
     classes = (CreateAgentCredential, CreateAgentSecret, PlaceAgentCredential, PlaceAgentSecret)
     credentials = {each.kind for each in classes}
-    for entry in context.receipt.entries.values():
+    for entry in run.receipt.entries.values():
         known = entry.versions[-1]
         name = known.get(names.get(str(known["kind"]), ""), application_name)
-        if name != application_name and known["kind"] == CreateAppIdentity.kind and _is_registered(context):
+        if name != application_name and known["kind"] == CreateAppIdentity.kind and _is_registered(run):
             raise TenantError(
                 "machine-id-changed",
                 "the machine id of this server has changed since it registered: its application in the"
@@ -285,12 +283,11 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
             )
 
 
-def _is_registered(context: Context) -> bool:
+def _is_registered(run: Run) -> bool:
     """Whether this server has a record under the name that it has now."""
-    versions = (entry.versions[-1] for entry in context.receipt.entries.values())
+    versions = (entry.versions[-1] for entry in run.receipt.entries.values())
     return any(
-        known["kind"] == RegisterServer.kind and known["server_name"] == context.server_name
-        for known in versions
+        known["kind"] == RegisterServer.kind and known["server_name"] == run.server_name for known in versions
     )
 
 

@@ -3,7 +3,7 @@
 Commands that reach the tenant later sign in as an administrator or as an application.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mstunnel_setup.actions.agent_sign_in import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
@@ -13,7 +13,8 @@ from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.base.errors import SignInError, TenantError, UsageError
 from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install import certificate_source
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.http import HttpSession
@@ -31,139 +32,137 @@ from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import Step
 
 
-def _gather(context: Context) -> str:
+def _gather(run: Run) -> str:
     """The application to sign in with; empty when the method needs none to be named."""
-    signed_in = context.cache.administrator
-    if not signed_in and registered(context.receipt):
+    signed_in = run.administrator
+    if not signed_in and registered(run.receipt):
         try:
-            graph = own_identity(context)
+            graph = own_identity(run)
             graph.sites()
         except SignInError as error:
-            context.prompter.say(
+            run.console.say(
                 "This server's own sign-in is refused ({message}); an administrator is needed.",
                 message=error.message,
             )
         else:
-            context.cache.graph, signed_in = graph, True
+            run.graph, signed_in = graph, True
     if not signed_in:
-        as_registrar(context)
-    return context.answers.sign_in.client_id or ""
+        as_registrar(run)
+    return run.answers.sign_in.client_id or ""
 
 
-def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
+def as_administrator(run: Run, further: Sequence[str] = ()) -> None:
     """Sign in as an administrator, once in a run: even where this server's own identity would do.
 
     For what removes that identity. `further` are permissions to ask for. Raises SignInError.
     """
-    if not context.cache.administrator:
-        context.cache.graph = administrator(context, further)
-        context.cache.administrator = True
+    if not run.administrator:
+        run.graph = administrator(run, further)
+        run.administrator = True
 
 
-def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
+def administrator(run: Run, further: Sequence[str] = ()) -> Graph:
     """The tenant with an administrator's sign-in, by the method of the answers.
 
     `further` are permissions that a device code asks for beside the usual ones. A person without a role in
     Intune may sign in with another account. Raises SignInError.
     """
-    http, host = http_session(context), context.host
-    usual = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
+    http, host = http_session(run), run.host
+    usual = PREPARED_PERMISSIONS if run.answers.identity.client_id else SETUP_PERMISSIONS
     permissions = (*usual, *further)
     while True:
         token = sign_in(
-            context.answers,
+            run.answers,
             http,
             host.clock,
-            context.prompter,
+            run.console,
             host.files,
             permissions=permissions,
-            client_id=lambda: client_id(context, permissions),
-            secret=context.secret,
+            client_id=lambda: client_id(run, permissions),
+            secret=run.secret,
         )
-        graph = Graph(http, cloud_of(context.answers), token, host.clock)
+        graph = Graph(http, cloud_of(run.answers), token, host.clock)
         try:
             # Who may not read the sites may change nothing there: this ends before the first change.
             graph.sites()
         except SignInError as error:
-            if not _other_account(context, error):
+            if not _other_account(run, error):
                 raise
         else:
             return graph
 
 
-def _other_account(context: Context, error: SignInError) -> bool:
+def _other_account(run: Run, error: SignInError) -> bool:
     """Whether a person signs in with another account than the one refused with `error`."""
-    if not context.prompter.interactive or context.answers.sign_in.method != "device-code":
+    if not run.console.interactive or run.answers.sign_in.method != "device-code":
         return False
-    context.prompter.say(with_hint(error.message, error.hint))
+    run.console.say(with_hint(error.message, error.hint))
     try:
-        return context.prompter.confirm("Sign in with another account")
+        return run.console.confirm("Sign in with another account")
     except UsageError as ended:
         raise error from ended
 
 
-def client_id(context: Context, permissions: Sequence[str]) -> str:
+def client_id(run: Run, permissions: Sequence[str]) -> str:
     """The application to sign in with; a person is asked in a cloud that has none for every tenant."""
-    if context.answers.client_id is None:
-        return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
-    if context.answers.sign_in.client_id is None:
-        context.note(
+    if run.answers.client_id is None:
+        return run.answer("sign_in.client_id", CLIENT_ID_QUESTION)
+    if run.answers.sign_in.client_id is None:
+        run.note(
             "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
             "{permissions}. To use your own registration instead, stop and set "
             "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id.",
             permissions=", ".join(permissions),
         )
-    return context.answers.client_id
+    return run.answers.client_id
 
 
-def as_registrar(context: Context) -> None:
+def as_registrar(run: Run) -> None:
     """Sign in as an administrator who can register a server, before anything is changed for it.
 
     Raises SignInError, also for an account that clearly has no licence of Intune.
     """
-    as_administrator(context, (USER_READ,))
-    graph = context.host.graph
+    as_administrator(run, (USER_READ,))
+    graph = run.host.graph
     if not graph.for_person:
-        context.note(
+        run.note(
             "Intune licence not checked: the token belongs to an application, and only people have licences."
         )
         return
     try:
         licensed = has_intune(graph.licences())
     except (SignInError, TenantError) as error:
-        context.note("Intune licence not checked: {problem}", problem=error.message)
+        run.note("Intune licence not checked: {problem}", problem=error.message)
         return
     if licensed is None:
-        context.note("Intune licence not recognised: the account has plans other than Intune Plan 1.")
+        run.note("Intune licence not recognised: the account has plans other than Intune Plan 1.")
     elif not licensed:
-        context.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
+        run.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
 
 
-def http_session(context: Context, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
+def http_session(run: Run, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
     """A session that trusts the system, `tenant.ca_file` and the roots below ca-trust (times in seconds).
 
     Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
     """
-    environment.adopt_proxies(context)
-    tenant = context.answers.tenant
-    roots = roots_of(context.host.files, tenant.ca_pem)
-    return HttpSession(context.host.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
+    environment.adopt_proxies(run)
+    tenant = run.answers.tenant
+    roots = roots_of(run.files, tenant.ca_pem)
+    return HttpSession(run.host.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
 
 
-def own_identity(context: Context) -> Graph:
+def own_identity(run: Run) -> Graph:
     """The tenant with this server's own identity. Raises SignInError."""
-    known = identity(context.receipt) or {}
-    made = result(context.receipt, CreateAgentCredential.kind) or {}
+    known = identity(run.receipt) or {}
+    made = result(run.receipt, CreateAgentCredential.kind) or {}
     tested = str(made.get(TESTED_SHA256, ""))
-    credential = own_credential(context.host.files, unencrypted=True, tested=tested)
-    return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
+    credential = own_credential(run.files, unencrypted=True, tested=tested)
+    return as_application(run, str(known["tenant_id"]), str(known["app_id"]), credential)
 
 
-def as_application(
-    context: Context, tenant_id: str, app_id: str, credential: Credential | ClientSecret
-) -> Graph:
+def as_application(run: Run, tenant_id: str, app_id: str, credential: Credential | ClientSecret) -> Graph:
     """The tenant with the identity of an application. Raises SignInError."""
-    http, clock, where = http_session(context), context.host.clock, cloud_of(context.answers)
+    http, clock, where = http_session(run), run.host.clock, cloud_of(run.answers)
     source = SignIn(http, clock, where, tenant_id, app_id).application(credential)
     return Graph(http, where, source, clock, signed_in_as=app_id)
 
@@ -189,11 +188,23 @@ def _decide(client_id: str) -> Sequence[Action]:
     return (StoreAnswer(name="sign_in.client_id", value=client_id),) if client_id else ()
 
 
-def _missing(context: Context) -> Sequence[str]:
-    if registered(context.receipt):
+def _missing(run: Run) -> Sequence[str]:
+    if registered(run.receipt):
         return ()
-    given, cloud = context.answers.sign_in, context.answers.tenant.cloud
+    given, cloud = run.answers.sign_in, run.answers.tenant.cloud
     return needed_to_sign_in(given.method, cloud=cloud, has_pfx=given.pfx is not None)
 
 
-STEP = Step("sign-in", text("Sign-in to the tenant"), _gather, _decide, missing=_missing)
+def _refuse(run: Run, steps: Collection[str]) -> None:
+    """Sign in before the first change of an unattended run. Raises SignInError.
+
+    So an account without role or licence leaves the host as it was. A certificate that is awaited costs no
+    sign-in. An installation that has begun signs in at its step.
+    """
+    awaited = "certificate" in steps and certificate_source.present(run) is None
+    if not (run.receipt.entries or run.console.interactive or awaited):
+        environment.STEP.gather(run)
+        STEP.gather(run)
+
+
+STEP = Step("sign-in", text("Sign-in to the tenant"), _gather, _decide, missing=_missing, refuse=_refuse)

@@ -1,6 +1,6 @@
 """Step `site`: choose the site to join, and check that the certificate contains its public address."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions.store_answer import StoreAnswer
@@ -11,8 +11,8 @@ from mstunnel_setup.base.text import plain, text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import certificate_source
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate, eula
 from mstunnel_setup.install.steps.certificate import Certificate, examine
 from mstunnel_setup.tenant.graph import is_guid
@@ -40,9 +40,7 @@ class ChosenSite:
     certificate: Certificate | None = None
 
 
-def gather(
-    context: Context, refuse_unsuited: Callable[[Context], None] = lambda _context: None
-) -> ChosenSite:
+def gather(run: Run, refuse_unsuited: Callable[[Run], None] = lambda _run: None) -> ChosenSite:
     """Choose the site; when the certificate does not name its address, a person chooses again.
 
     `refuse_unsuited` raises for a chosen site that this host cannot serve.
@@ -50,9 +48,9 @@ def gather(
     replaced: Certificate | None = None
     named = False
     while True:
-        site = choose(context)
-        refuse_unsuited(context)
-        earlier = context.joined_site
+        site = choose(run)
+        refuse_unsuited(run)
+        earlier = run.joined_site
         if earlier and earlier.id != site.id:
             raise TenantError(
                 "site-changed",
@@ -63,77 +61,77 @@ def gather(
             )
         try:
             if named:
-                replaced = certificate.suitable(context, site.public_address, _refuse)
+                replaced = certificate.suitable(run, site.public_address, _refuse)
             else:
-                require_named(context, site)
+                require_named(run, site)
             break
         except CertificateError as error:
-            if not context.prompter.interactive:
+            if not run.console.interactive:
                 raise
-            named = _named_another(context, error) or named
-    typed = eula.answers_to_store(context) if context.cache.person_answered else None
+            named = _named_another(run, error) or named
+    typed = eula.answers_to_store(run) if run.person_answered else None
     return ChosenSite(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
-def _refuse(_context: Context, error: CertificateError) -> None:
+def _refuse(_run: Run, error: CertificateError) -> None:
     raise error
 
 
-def _named_another(context: Context, error: CertificateError) -> bool:
+def _named_another(run: Run, error: CertificateError) -> bool:
     """Have a person name another certificate, or choose another site; returns whether it was a certificate.
 
     Raises `error` when they stop, and at the end of the input.
     """
-    context.prompter.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
-    rows = [*(() if context.joined_site else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
+    run.console.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
+    rows = [*(() if run.joined_site else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
     try:
-        chosen = context.prompter.choose("How to continue", rows, (text("Choice"),))
+        chosen = run.console.choose("How to continue", rows, (text("Choice"),))
     except UsageError as ended:
         raise error from ended
     if chosen == "stop":
         raise error
     if chosen == "certificate":
-        certificate_source.ask_for_another(context, error, _ANOTHER_PATH)
+        certificate_source.ask_for_another(run, error, _ANOTHER_PATH)
         return True
-    context.cache.site = _asked(context, _sorted(context.host.graph.sites()))
+    run.site = _asked(run, _sorted(run.host.graph.sites()))
     return False
 
 
-def require_named(context: Context, site: TunnelSite) -> None:
+def require_named(run: Run, site: TunnelSite) -> None:
     """Raise CertificateError unless the certificate names the public address of the site, if it has one."""
     if site.public_address:
         # The one judged in this run, or the one placed by an earlier one.
-        in_use = generations.source(context.host.files, paths.ACTIVE)
-        placed = context.cache.identity or context.host.load(in_use)
-        examine(context, placed, site.public_address)
+        in_use = generations.source(run.files, paths.ACTIVE)
+        placed = run.identity or run.host.load(in_use)
+        examine(run, placed, site.public_address)
 
 
-def chosen_id(context: Context) -> str:
+def chosen_id(run: Run) -> str:
     """The GUID of the chosen site. Raises TenantError before the step `site`."""
-    if context.cache.site is not None:
-        return context.cache.site.id
-    if not context.joined_site:
+    if run.site is not None:
+        return run.site.id
+    if not run.joined_site:
         raise TenantError("site-missing", "no site has been chosen yet", hint="Run the step `site` first.")
-    return context.joined_site.id
+    return run.joined_site.id
 
 
-def choose(context: Context) -> TunnelSite:
+def choose(run: Run) -> TunnelSite:
     """The site to join, chosen once in a run. Raises TenantError when there is none such."""
-    if context.cache.site is None:
-        context.cache.site = _chosen(context)
-    return context.cache.site
+    if run.site is None:
+        run.site = _chosen(run)
+    return run.site
 
 
-def _chosen(context: Context) -> TunnelSite:
-    earlier, wanted = context.joined_site, context.answers.site
-    if earlier and context.answers.origins["site"].kind in ("earlier", "default"):
+def _chosen(run: Run) -> TunnelSite:
+    earlier, wanted = run.joined_site, run.answers.site
+    if earlier and run.answers.origins["site"].kind in ("earlier", "default"):
         # The answer of an earlier run may name the site that was left since, or have its old name.
         wanted = earlier.id
     # By its GUID a site is requested alone: a tenant may have thousands.
     given = (wanted or "").strip()
-    if is_guid(given) and (found := context.host.graph.site(given)):
+    if is_guid(given) and (found := run.host.graph.site(given)):
         return found
-    sites = _sorted(context.host.graph.sites())
+    sites = _sorted(run.host.graph.sites())
     if not sites:
         raise TenantError(
             "site-none",
@@ -146,17 +144,17 @@ def _chosen(context: Context) -> TunnelSite:
         try:
             return _find(sites, wanted)
         except TenantError as error:
-            if not context.prompter.interactive:
+            if not run.console.interactive:
                 raise
-            context.prompter.say(with_hint(error.message, error.hint))
-    return _asked(context, sites)
+            run.console.say(with_hint(error.message, error.hint))
+    return _asked(run, sites)
 
 
 def _sorted(sites: Sequence[TunnelSite]) -> list[TunnelSite]:
     return sorted(sites, key=lambda site: site.display_name.casefold())
 
 
-def _asked(context: Context, sites: Sequence[TunnelSite]) -> TunnelSite:
+def _asked(run: Run, sites: Sequence[TunnelSite]) -> TunnelSite:
     # The servers of many sites are not counted: each site costs a request.
     counted = len(sites) <= _COUNTED
     rows = [
@@ -164,14 +162,14 @@ def _asked(context: Context, sites: Sequence[TunnelSite]) -> TunnelSite:
             site.id,
             plain(site.display_name),
             plain(site.public_address or ""),
-            str(len(context.host.graph.servers(site.id))) if counted else "",
+            str(len(run.host.graph.servers(site.id))) if counted else "",
         )
         for site in sites
     ]
     columns = (text("Name"), text("Address"), text("Servers"))
-    chosen = _find(sites, context.prompter.choose("Sites of the tenant", rows, columns))
+    chosen = _find(sites, run.console.choose("Sites of the tenant", rows, columns))
     # An answer is kept with the first change, so that a run that stops before this step need not ask again.
-    context.take({"site": chosen.id})
+    run.take({"site": chosen.id})
     return chosen
 
 
@@ -211,11 +209,21 @@ def _decide(site: ChosenSite) -> Sequence[Action]:
     return (*placed, *answers, joined)
 
 
+def _refuse_address(run: Run, steps: Collection[str]) -> None:
+    """Raise CertificateError where an unattended run would join a site whose address is not certified."""
+    if run.receipt.entries or run.console.interactive or not {"certificate", "sign-in"} <= set(steps):
+        return
+    if (source := certificate_source.present(run)) is not None:
+        identity, address = certificate_source.load(run, source), choose(run).public_address
+        certificate.refuse(certificate.findings(run, identity, address))
+
+
 STEP = Step(
     "site",
     text("Site to join"),
     gather,
     _decide,
-    missing=lambda context: () if context.joined_site else ("site",),
+    missing=lambda run: () if run.joined_site else ("site",),
+    refuse=_refuse_address,
     needs=("sign-in",),
 )

@@ -16,7 +16,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.exchange.health_report import AGENT_LOGS, LATEST_CHECK_IN, last_status
 from mstunnel_setup.install.agent_hints import agent_hints
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.serving import healthy, serves, within_patience
 from mstunnel_setup.install.steps import configure, sign_in, site
 from mstunnel_setup.transaction.step import Step
@@ -47,25 +47,25 @@ class ExpectedGateway:
     closed: str = ""
 
 
-def _gather(context: Context) -> ExpectedGateway:
-    registration = sign_in.result(context.receipt, RegisterServer.kind) or {}
+def _gather(run: Run) -> ExpectedGateway:
+    registration = sign_in.result(run.receipt, RegisterServer.kind) or {}
     # A run that was cut off may have restarted it already; this one is still about the same action.
-    begun = context.receipt.entries.get(RenewTunnelDevice.key_template)
+    begun = run.receipt.entries.get(RenewTunnelDevice.key_template)
     before = "" if begun is None or begun.finished else str(begun.before.get("reason", ""))
     return ExpectedGateway(
-        port=configure.pulled(context).listen_port,
-        site_id=site.chosen_id(context),
+        port=configure.pulled(run).listen_port,
+        site_id=site.chosen_id(run),
         server_id=str(registration.get("server_id", "")),
-        closed=tunnel_device.closed(context.host) or before,
+        closed=tunnel_device.closed(run.host) or before,
     )
 
 
-def _prove(context: Context, expected: ExpectedGateway) -> None:
-    serves(context.host, expected.port)
-    healthy(context.host)
+def _prove(run: Run, expected: ExpectedGateway) -> None:
+    serves(run.host, expected.port)
+    healthy(run.host)
     # What was open stays open.
-    if expected.closed and (reason := tunnel_device.closed(context.host)):
-        context.fail(
+    if expected.closed and (reason := tunnel_device.closed(run.host)):
+        run.fail(
             EngineError(
                 "tunnel-device-closed",
                 "the gateway cannot open its tunnel device {device}, even after a restart: {reason}",
@@ -77,13 +77,13 @@ def _prove(context: Context, expected: ExpectedGateway) -> None:
                 reason=reason,
             )
         )
-    within_patience(context.host.clock, lambda: _applies_the_configuration(context))
-    within_patience(context.host.clock, lambda: _has_checked_in(context, expected))
+    within_patience(run.host.clock, lambda: _applies_the_configuration(run))
+    within_patience(run.host.clock, lambda: _has_checked_in(run, expected))
 
 
-def _applies_the_configuration(context: Context) -> None:
+def _applies_the_configuration(run: Run) -> None:
     """A gateway that runs looks at its files every 30 seconds, and may restart for them."""
-    files = context.host.files
+    files = run.files
     said, configuration = report.read_report(files), files.read(paths.OCSERV_CONF)
     applied = said.configuration if said else None
     if applied is None or configuration is None:
@@ -100,18 +100,18 @@ def _applies_the_configuration(context: Context) -> None:
         )
 
 
-def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
+def _has_checked_in(run: Run, expected: ExpectedGateway) -> None:
     """Both sides must say so: the tenant may date a record when it is made, before there is an agent.
 
     What an agent before the one that runs has written does not count, nor a check-in that is long ago.
     """
-    record = context.host.graph.server(expected.site_id, expected.server_id)
+    record = run.host.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
-    state, status = containers.state_of(context.host, paths.AGENT), last_status(context.host.files)
+    state, status = containers.state_of(run.host, paths.AGENT), last_status(run.files)
     checked_in, error = (status.last_check_in, status.last_error) if status else (None, None)
     started = (state.started_at if state else None) or _LONG_AGO
-    since = max(started, context.host.clock.now() - LATEST_CHECK_IN)
+    since = max(started, run.host.clock.now() - LATEST_CHECK_IN)
     if checked_in and checked_in >= since and record.last_checkin_date_time is not None:
         return
     reason = text("it has not reported why")

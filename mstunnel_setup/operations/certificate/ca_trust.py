@@ -19,7 +19,8 @@ from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, ro
 from mstunnel_setup.certificates.certificate import extension, is_ca, title
 from mstunnel_setup.certificates.chain_findings import days_left
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.install.session import Run, apply_actions, installed_run
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import apply_actions, installed_run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import generation_switch
@@ -67,8 +68,8 @@ class TrustedRoots(Report):
 
 def add(operator: Operator, source: Path) -> Result[AddedRoots | None]:
     """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
-    with installed_run(operator, {}) as run:
-        now = run.context.host.clock.now()
+    with installed_run(operator) as run:
+        now = run.host.clock.now()
         certificates = _authorities(run.files, source, now)
         # In a file that is not ours, but that the gateway reads; one of ours may be half written.
         known = {
@@ -92,7 +93,7 @@ def add(operator: Operator, source: Path) -> Result[AddedRoots | None]:
 
 def remove(operator: Operator, name: str) -> Result[RemovedRoot]:
     """No longer trust the certificates in one file of ca-trust. Raises UsageError."""
-    with installed_run(operator, {}) as run:
+    with installed_run(operator) as run:
         path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
         if "/" in name or run.files.state(path) is None:
             raise UsageError(
@@ -109,8 +110,8 @@ def remove(operator: Operator, name: str) -> Result[RemovedRoot]:
 
 def show(operator: Operator) -> Result[TrustedRoots]:
     """The roots trusted besides those of the system, and the files that are not what they should be."""
-    with installed_run(operator, {}, exclusively=False) as run:
-        now = run.context.host.clock.now()
+    with installed_run(operator, exclusively=False) as run:
+        now = run.host.clock.now()
         # Files that cannot be read are passed over, as the gateway does.
         roots = tuple(
             TrustedRoot.of(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)
@@ -186,9 +187,9 @@ def _name(certificate: x509.Certificate) -> str:
 
 def _reload_containers(run: Run) -> None:
     """A gateway that runs reloads and keeps its sessions; an agent that runs, and has none, is restarted."""
-    host = run.context.host
-    if generation_switch.serving_port(run.context) is not None:
-        generation_switch.reload_gateway(run.context)
+    host = run.host
+    if generation_switch.serving_port(run) is not None:
+        generation_switch.reload_gateway(run)
     agent = host.engine.inspect(paths.AGENT) if host.files.live else None
     if agent is not None and agent.status == "running":
         containers.restart(host, paths.AGENT)

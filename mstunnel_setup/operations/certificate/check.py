@@ -26,9 +26,9 @@ from mstunnel_setup.certificates.leaf_findings import shown_names
 from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.serving import leaf_in_service
-from mstunnel_setup.install.session import Run, apply_actions, installed_run
+from mstunnel_setup.install.session import apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files, FileState
@@ -94,7 +94,7 @@ class CertificateRepair(Report):
 
 def show(operator: Operator) -> Result[CertificateReport]:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
-    with installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
         leaf, generation = identity.leaf, generations.linked(run.files)
         names = extension(leaf, x509.SubjectAlternativeName)
@@ -105,7 +105,7 @@ def show(operator: Operator) -> Result[CertificateReport]:
             serial=f"{serial_number(leaf):x}",
             not_before=f"{leaf.not_valid_before_utc:%Y-%m-%d}",
             not_after=f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-            days_left=days_left(leaf, run.context.host.clock.now()),
+            days_left=days_left(leaf, run.host.clock.now()),
             sha256=leaf.fingerprint(hashes.SHA256()).hex(),
             chain=tuple(title(certificate) for certificate in identity.chain),
             generation=generation,
@@ -135,7 +135,7 @@ def check(operator: Operator) -> Result[CertificateFindings]:
 
     The exit code is 4 with an error among the findings.
     """
-    with installed_run(operator, {}, despite_damage=True) as run:
+    with installed_run(operator, despite_damage=True) as run:
         found = [*examine(run)]
     severities = {finding.severity for finding in found}
     lines = fold_all(
@@ -159,12 +159,12 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
 
     With `ask_authority` its answer is kept, for which the run has to hold the lock.
     """
-    context, files = run.context, run.files
+    files = run.files
     placement = tuple(placement_findings(files))
     yield from placement
     yield from exposed_keys(files)
     try:
-        device_certificates.judge_placed(files, context.host.clock.now())
+        device_certificates.judge_placed(files, run.host.clock.now())
     except CertificateError as problem:
         yield DEVICES_NOT_CHECKED(problem=problem.message, remedy=problem.hint)
     identity = generations.in_use(files)
@@ -172,13 +172,13 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
         if not placement:
             yield NONE_IN_USE()
         return
-    yield from certificate.findings(context, identity, certificate.address(context))
+    yield from certificate.findings(run, identity, certificate.address(run))
     if ask_authority:
-        asked = certificate.ask_authorities(context, identity)
-        certificate.keep_revocation(context, identity, asked)
+        asked = certificate.ask_authorities(run, identity)
+        certificate.keep_revocation(run, identity, asked)
         yield from revocation_findings(asked)
     try:
-        port = generation_switch.serving_port(context)
+        port = generation_switch.serving_port(run)
         if port is not None and leaf_in_service(files, port) != identity.leaf.public_bytes(Encoding.DER):
             yield NOT_SERVED(
                 reason=text("port {port} serves another certificate", port=port),
@@ -244,20 +244,20 @@ def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | No
 
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
     """
-    with installed_run(operator, {}) as run:
+    with installed_run(operator) as run:
         problems = tuple(placement_findings(run.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         fix_permissions(run.files)
         # The generation in use: what is linked, else what was linked last according to the journal.
-        entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
+        entry = run.receipt.entries.get(f"link:{paths.ACTIVE}")
         recorded = PurePosixPath(str(entry.versions[-1]["target"])).name if entry else ""
-        place, chosen = _choose(run.context, generations.linked(run.files) or recorded, agreed=agreed)
+        place, chosen = _choose(run, generations.linked(run.files) or recorded, agreed=agreed)
         name = chosen.fingerprint
         apply_actions(run, "Place the certificate", certificate.placing(chosen))
         _clear_way(run.files)
         apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
-        serving = generation_switch.prove(run.context, generation_switch.serving_port(run.context))
+        serving = generation_switch.prove(run, generation_switch.serving_port(run))
     lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
     lines.append(
         text(
@@ -289,12 +289,12 @@ def placement_findings(files: Files) -> Iterator[Problem]:
     yield from mode_findings(files)
 
 
-def _choose(context: Context, wanted: str, *, agreed: bool) -> tuple[str, Certificate]:
+def _choose(run: Run, wanted: str, *, agreed: bool) -> tuple[str, Certificate]:
     """The best copy of the generation `wanted`, else the newest other certificate when a person agrees.
 
     With it comes the place where it lies, for people.
     """
-    candidates = [*_candidates(context)]
+    candidates = [*_candidates(run)]
     candidates.sort(key=lambda item: generations.newest(item[1].identity.leaf), reverse=True)
     # The same leaf with another chain around it is no other certificate.
     leaf = wanted.partition("-")[0]
@@ -309,15 +309,15 @@ def _choose(context: Context, wanted: str, *, agreed: bool) -> tuple[str, Certif
             "passphrase.",
         )
     place, best = candidates[0]
-    certificate.examine(context, best.identity, certificate.address(context))
+    certificate.examine(run, best.identity, certificate.address(run))
     ends = f"{best.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
     question = text(
         "the certificate that was in use is lost; the newest other one ends on {ends} ({place})",
         ends=ends,
         place=place,
     )
-    asked = not agreed and context.prompter.interactive
-    if agreed or (asked and context.prompter.confirm(text("{question}. Use it?", question=question))):
+    asked = not agreed and run.console.interactive
+    if agreed or (asked and run.console.confirm(text("{question}. Use it?", question=question))):
         return place, best
     raise CertificateError(
         "repair-unsure",
@@ -328,16 +328,16 @@ def _choose(context: Context, wanted: str, *, agreed: bool) -> tuple[str, Certif
     )
 
 
-def _candidates(context: Context) -> Iterator[tuple[str, Certificate]]:
+def _candidates(run: Run) -> Iterator[tuple[str, Certificate]]:
     """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
-    files = context.host.files
-    waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
+    files = run.files
+    waiting = {pending.fingerprint for pending in pending_imports(run.receipt)}
     directories = (paths.ACTIVE, *(generations.directory(name) for name in files.names(paths.GENERATIONS)))
     places = [(place, generations.source(files, place)) for place in directories]
-    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
+    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(run), strict=True)
     for place, source in (*places, *usual):
         try:
-            identity = context.host.load(source)
+            identity = run.host.load(source)
         except SetupError:  # also a passphrase that the answers name and that is not to be had
             continue
         if fingerprint(identity) not in waiting:

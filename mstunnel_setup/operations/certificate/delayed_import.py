@@ -18,7 +18,8 @@ from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.revocation import revocation_findings
-from mstunnel_setup.install.session import Run, apply_actions
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import apply_actions
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files
@@ -70,7 +71,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImpor
             "a delayed import cannot be combined with --root",
             hint="Run `mst-cli import_cert` on the host itself.",
         )
-    timer = run.context.host.systemd.running()
+    timer = run.host.systemd.running()
     pending = ScheduleImport(
         name=found.fingerprint[:_NAME_DIGITS],
         at=due.isoformat(),
@@ -78,7 +79,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImpor
         program=str(Path(sys.argv[0]).absolute()),
         copied=bool(found.copies),
         instead_of=_newer_in_use(run.files, found.identity.leaf),
-        engine=run.context.engine_name,
+        engine=run.engine_name,
         timer=timer,
     )
     run.runner.take_back([pending.key])
@@ -101,8 +102,8 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImpor
 
 def list_pending(run: Run) -> Result[DelayedImports]:
     """The delayed imports, the earliest first."""
-    now = run.context.host.clock.now()
-    found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
+    now = run.host.clock.now()
+    found = sorted(pending_imports(run.receipt), key=lambda pending: pending.due)
     lines = [
         text(
             "{name}  {pending}{more}",
@@ -138,14 +139,14 @@ def take_pending(run: Run, name: str) -> Result[Activation]:
             hint="Cancel it: `mst-cli import_cert --cancel {name}`.",
             name=name,
         )
-    certificate.examine(run.context, identity, certificate.address(run.context))
-    asked = certificate.ask_authorities(run.context, identity)
-    certificate.tell(run.context, [*revocation_findings(asked)])
+    certificate.examine(run, identity, certificate.address(run))
+    asked = certificate.ask_authorities(run, identity)
+    certificate.tell(run, [*revocation_findings(asked)])
     # What came from elsewhere goes to the usual places as PEM.
     source = generations.source(run.files, directory)
-    copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
+    copies = tuple(certificate.copies(run, source, identity)) if pending.copied else ()
     done = generation_switch.activate(run, pending.fingerprint, copies)
-    certificate.keep_revocation(run.context, identity, asked)
+    certificate.keep_revocation(run, identity, asked)
     run.runner.take_back([pending.key])
     content = text("The certificate {name} is in use. {words}", name=name, words=done.text)
     return Result("changed", done, text=fold_all([content]))
@@ -158,7 +159,7 @@ def _newer_in_use(files: Files, leaf: x509.Certificate) -> str:
 
 
 def _named(run: Run, name: str) -> ScheduleImport:
-    for pending in pending_imports(run.context.receipt):
+    for pending in pending_imports(run.receipt):
         if pending.name == name:
             return pending
     raise UsageError(
@@ -184,8 +185,8 @@ def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[Schedu
 
 def take(run: Run, pending: ScheduleImport) -> Result[Activation]:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
-    now = run.context.host.clock.now().isoformat()
-    tried = {**_tried(run.context.receipt), pending.name: now}
+    now = run.host.clock.now().isoformat()
+    tried = {**_tried(run.receipt), pending.name: now}
     apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
     return take_pending(run, pending.name)
 

@@ -12,9 +12,9 @@ from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import gateway_port
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.serving import serves
-from mstunnel_setup.install.session import Run, apply_actions
+from mstunnel_setup.install.session import apply_actions
 from mstunnel_setup.install.steps import certificate, images
 from mstunnel_setup.transaction.action import Action
 
@@ -57,19 +57,19 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
         )
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
-    port = serving_port(run.context)
-    if image := images.for_judgement(run.context):
+    port = serving_port(run)
+    if image := images.for_judgement(run):
         try:
-            refuse_unloadable(run.context.host, image, name)
+            refuse_unloadable(run.host, image, name)
         except CertificateError:
             if name not in _waiting(run):
                 drop(run, name)
             raise
-    clock = run.context.host.clock
+    clock = run.host.clock
     started = clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
-        serving = prove(run.context, port)
+        serving = prove(run, port)
     except SetupError as error:
         raise _taken_back(run, name, before, error) from error
     seconds = clock.monotonic() - started
@@ -98,25 +98,25 @@ def previous(run: Run, name: str) -> str | None:
     linked = generations.linked(run.files)
     if linked is not None and linked != name:
         return linked
-    entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
+    entry = run.receipt.entries.get(f"link:{paths.ACTIVE}")
     targets = [str(version["target"]).rpartition("/")[2] for version in entry.versions] if entry else []
     return next((target for target in reversed(targets) if target != name), None)
 
 
-def prove(context: Context, port: int | None) -> bool:
+def prove(run: Run, port: int | None) -> bool:
     """Whether a gateway runs (on `port`); if so, it serves the linked leaf when this returns.
 
     Raises NetworkError.
     """
     if port is None:
         return False
-    name = generations.linked(context.host.files)
+    name = generations.linked(run.files)
     for left in reversed(range(_ATTEMPTS)):
         if name is not None:
-            generations.freshen(context.host.files, context.host.clock, name)
-        reload_gateway(context)
+            generations.freshen(run.files, run.host.clock, name)
+        reload_gateway(run)
         try:
-            serves(context.host, port, _PATIENCE, _PAUSE)
+            serves(run.host, port, _PATIENCE, _PAUSE)
             break
         except NetworkError:
             if not left:
@@ -124,18 +124,18 @@ def prove(context: Context, port: int | None) -> bool:
     return True
 
 
-def serving_port(context: Context) -> int | None:
+def serving_port(run: Run) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
-    state = context.host.engine.inspect(paths.SERVER) if context.host.files.live else None
-    return gateway_port(context.host.files) if state is not None and state.status == "running" else None
+    state = run.host.engine.inspect(paths.SERVER) if run.files.live else None
+    return gateway_port(run.files) if state is not None and state.status == "running" else None
 
 
-def reload_gateway(context: Context) -> None:
+def reload_gateway(run: Run) -> None:
     """Reload the gateway's files now; what prevents that is said, and the gateway does so a little later."""
     try:
-        containers.reload_gateway(context.host)
+        containers.reload_gateway(run.host)
     except SetupError as error:
-        context.prompter.say(
+        run.console.say(
             "The gateway could not be reloaded now and will reload within seconds: {message}",
             message=error.message,
         )
@@ -153,7 +153,7 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
         )
     apply_actions(run, "Switch back", [certificate.switching(before)])
     try:
-        prove(run.context, serving_port(run.context))
+        prove(run, serving_port(run))
         outcome = text("the earlier one is in use again")
     except SetupError as error:
         outcome = text(
@@ -170,7 +170,7 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
 
 def _waiting(run: Run) -> set[str]:
     """The generations that wait for their time."""
-    return {pending.fingerprint for pending in pending_imports(run.context.receipt)}
+    return {pending.fingerprint for pending in pending_imports(run.receipt)}
 
 
 def drop(run: Run, name: str) -> None:

@@ -13,9 +13,9 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.chain_findings import CertificateFinding, days_left
 from mstunnel_setup.certificates.revocation import revocation_findings
-from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import PATIENCE
-from mstunnel_setup.install.session import Run, apply_actions, installed_run
+from mstunnel_setup.install.request import PATIENCE, InstallRequest
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.operator import Operator, Settings
@@ -107,18 +107,16 @@ def import_certificate(
     """
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
-    patience = _HOOK_PATIENCE if how.if_changed else PATIENCE
+    request = InstallRequest(settings, patience=_HOOK_PATIENCE if how.if_changed else PATIENCE)
     # A renewal must not wait for a person who repairs the journal.
-    with installed_run(
-        operator, settings, exclusively=exclusively, despite_damage=True, patience=patience
-    ) as run:
+    with installed_run(operator, request, exclusively=exclusively, despite_damage=True) as run:
         if how.list_pending:
             return delayed_import.list_pending(run)
         if how.cancel is not None:
             return delayed_import.cancel_pending(run, how.cancel)
         if how.activate is not None:
             return delayed_import.take_pending(run, how.activate)
-        return _import(run, certificate.find(run.context), how, due)
+        return _import(run, certificate.find(run), how, due)
 
 
 def _import(
@@ -126,39 +124,37 @@ def _import(
 ) -> Result[Activation | DelayedImports | ImportPreview | None]:
     """Import `found` now or at `due`; nothing is switched where it is in use already."""
     in_use = found.fingerprint == generations.linked(run.files)
-    delayed = [
-        item.key for item in pending_imports(run.context.receipt) if item.fingerprint == found.fingerprint
-    ]
+    delayed = [item.key for item in pending_imports(run.receipt) if item.fingerprint == found.fingerprint]
     if in_use and not how.dry_run:
         # What was cut off is finished. A hook that asks for changes gets no proof.
         switching = certificate.switching(found.fingerprint)
         apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
         if not how.if_changed:
-            generation_switch.prove(run.context, generation_switch.serving_port(run.context))
+            generation_switch.prove(run, generation_switch.serving_port(run))
         generation_switch.finish_switch(run, found.fingerprint, found.copies)
         run.runner.take_back(delayed)
         lines = [] if how.if_changed else [text("This certificate is in use already.")]
         return Result("unchanged", text=lines)
     if how.dry_run:
-        return _would_import(run.context, found, due, in_use=in_use)
+        return _would_import(run, found, due, in_use=in_use)
     if not how.yes:
-        _refuse_step_back(run.context, found)
-    certificate.examine(run.context, found.identity, certificate.address(run.context), due)
-    asked = certificate.ask_authorities(run.context, found.identity)
-    certificate.tell(run.context, [*revocation_findings(asked)])
+        _refuse_step_back(run, found)
+    certificate.examine(run, found.identity, certificate.address(run), due)
+    asked = certificate.ask_authorities(run, found.identity)
+    certificate.tell(run, [*revocation_findings(asked)])
     if due is not None:
         return delayed_import.schedule(run, found, due)
     apply_actions(run, "Place the certificate", certificate.placing(found))
     done = generation_switch.activate(run, found.fingerprint, found.copies)
-    certificate.keep_revocation(run.context, found.identity, asked)
+    certificate.keep_revocation(run, found.identity, asked)
     run.runner.take_back(delayed)
     content = text("The new certificate is in place. {words}", words=done.text)
     return Result("changed", done, text=fold_all([content]))
 
 
-def _refuse_step_back(context: Context, found: Certificate) -> None:
+def _refuse_step_back(run: Run, found: Certificate) -> None:
     """Raise CertificateError for one that is older or ends earlier, unless a person agrees."""
-    leaf, current = found.identity.leaf, generations.leaf_in_use(context.host.files)
+    leaf, current = found.identity.leaf, generations.leaf_in_use(run.files)
     if current is None or not generations.is_step_back(leaf, current):
         return
     values = {
@@ -171,7 +167,7 @@ def _refuse_step_back(context: Context, found: Certificate) -> None:
         "{current}). Use it",
         **values,
     )
-    if context.prompter.interactive and context.prompter.confirm(question):
+    if run.console.interactive and run.console.confirm(question):
         return
     if leaf.not_valid_before_utc < current.not_valid_before_utc:
         raise CertificateError(
@@ -190,16 +186,16 @@ def _refuse_step_back(context: Context, found: Certificate) -> None:
 
 
 def _would_import(
-    context: Context, found: Certificate, due: datetime | None, *, in_use: bool
+    run: Run, found: Certificate, due: datetime | None, *, in_use: bool
 ) -> Result[ImportPreview]:
     """What an import would find; nothing is changed. Raises CertificateError where it would be refused."""
-    judged = certificate.findings(context, found.identity, certificate.address(context), due)
+    judged = certificate.findings(run, found.identity, certificate.address(run), due)
     certificate.refuse(judged)
-    certificate.tell(context, [*revocation_findings(certificate.ask_authorities(context, found.identity))])
+    certificate.tell(run, [*revocation_findings(certificate.ask_authorities(run, found.identity))])
     report = ImportPreview(
         would_import=found.fingerprint,
         subject=title(found.identity.leaf),
-        days_left=days_left(found.identity.leaf, context.host.clock.now()),
+        days_left=days_left(found.identity.leaf, run.host.clock.now()),
         in_use=in_use,
         due=None if due is None else due.isoformat(),
         findings=tuple(map(CertificateFinding.of, judged)),

@@ -24,7 +24,7 @@ def import_overdue(context: MonitorContext) -> None:
 
     timers = context.host.systemd.running()
     for pending in delayed_import.overdue(receipt, context.clock.now(), timers=timers):
-        with session.installed_run(operator, {}, despite_damage=True) as run:
+        with session.installed_run(operator, despite_damage=True) as run:
             context.tell(log_lines.CERTIFICATE(name=pending.name))
             delayed_import.take(run, pending)
 
@@ -44,7 +44,7 @@ def move_port(context: MonitorContext) -> None:
     from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
     from mstunnel_setup.operations.monitor import port  # noqa: PLC0415 (see above)
 
-    with session.open_run(context.operator, {}) as run:
+    with session.open_run(context.operator) as run:
         if interrupted is None:
             limiter.record("port", now, moving=wanted)
         context.service.status(f"Moving the gateway to port {wanted}")

@@ -5,11 +5,11 @@ from typing import Final
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL
 from mstunnel_setup.containers.listeners import listening
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, gateway_port, with_port
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.serving import serves
-from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch
 from mstunnel_setup.install.steps.launch import PORT_IN_USE
 from mstunnel_setup.operations.certificate.generation_switch import reload_gateway
@@ -28,8 +28,8 @@ def move(run: Run, port: int) -> None:
     """
     before = gateway_port(run.files)
     step = launch.step_for_port(port)
-    found = run.context.host.engine.inspect(paths.SERVER)
-    label = step.gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
+    found = run.host.engine.inspect(paths.SERVER)
+    label = step.gather(run).specifications[0].labels[CONFIGURATION_LABEL]
     # An interrupted move has made the container already; it then holds the port itself.
     published = found is not None and found.labels.get(CONFIGURATION_LABEL) == label
     # The container that runs would be gone before the engine finds that it cannot publish the port.
@@ -38,12 +38,12 @@ def move(run: Run, port: int) -> None:
         programs = {item.program or text("an unknown program") for item in taken}
         raise PORT_IN_USE(port=port, programs=", ".join(sorted(programs)))
     try:
-        run.runner.run([step], run.context)
+        run.runner.run([step], run)
     except SetupError:
-        run.runner.run([launch.step_for_port(before)], run.context)
+        run.runner.run([launch.step_for_port(before)], run)
         raise
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
-    reload_gateway(run.context)
-    serves(run.context.host, port, _PATIENCE, _PAUSE)
+    reload_gateway(run)
+    serves(run.host, port, _PATIENCE, _PAUSE)
     run.write_receipt()

@@ -85,7 +85,7 @@ class AgentUpgrades:
         from mstunnel_setup.operations.version import release_names  # noqa: PLC0415
 
         context.service.alive(_UPGRADE_SECONDS)
-        with session.open_run(context.operator, {}) as run:
+        with session.open_run(context.operator) as run:
             context.service.status("Upgrading the gateway")
             if (ended := upgrade_run.finish(run)) is not None:
                 context.tell(_upgrade_line(ended))

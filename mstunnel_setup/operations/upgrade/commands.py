@@ -126,7 +126,7 @@ class UpgradeHistory(Report):
 def check(operator: Operator) -> Result[UpgradeCheck]:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     now = operator.clock.now()
-    with open_run(operator, {}, exclusively=False, despite_damage=True) as run:
+    with open_run(operator, exclusively=False, despite_damage=True) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
         feed, rules = read_feed_record(run.files), read_rules(run.files)
     behind, newest = catalogue.behind(images.digests), catalogue.newest
@@ -203,7 +203,7 @@ def apply(
     operator: Operator, name: str | None, drain_minutes: int | None = None
 ) -> Result[UpgradeReport | ReleaseInUse]:
     """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
-    with open_run(operator, {}) as run:
+    with open_run(operator) as run:
         running(run)
         finished = finish(run)
         catalogue = offered(run.files, operator.clock.now())
@@ -241,7 +241,7 @@ def apply(
 
 def rollback(operator: Operator) -> Result[UpgradeReport]:
     """Go back to the release before the last upgrade; the abandoned one is not used again automatically."""
-    with open_run(operator, {}) as run:
+    with open_run(operator) as run:
         running(run)
         finished = finish(run)
         if finished is not None and (finished.rejects_source or finished.outcome is not UpgradeOutcome.DONE):
@@ -265,7 +265,7 @@ def rollback(operator: Operator) -> Result[UpgradeReport]:
 
 def history(operator: Operator) -> Result[UpgradeHistory]:
     """All upgrades of this server, the newest first."""
-    with open_run(operator, {}, exclusively=False, despite_damage=True) as run:
+    with open_run(operator, exclusively=False, despite_damage=True) as run:
         found = read_history(run.files)
     upgrades = found.upgrades[::-1]
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]

@@ -20,7 +20,7 @@ from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.serving import within_patience
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -56,23 +56,21 @@ def connected(host: Host) -> tuple[str, ...]:
     )
 
 
-def await_devices(context: Context, before: tuple[str, ...]) -> int:
+def await_devices(run: Run, before: tuple[str, ...]) -> int:
     """How many devices are connected as soon as one is, or none after a minute; `before` were the addresses.
 
     Raises NetworkError `devices-refused` when none is let in and one of those from before was turned away.
     Other refused addresses prove nothing, the earlier release may have refused them too; nor does a device
     that has not reconnected, it may sleep.
     """
-    clock = context.host.clock
+    clock = run.host.clock
     end = clock.monotonic() + _PATIENCE
-    if not (found := _count(context.host)):
-        context.prompter.say(
-            "Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE
-        )
+    if not (found := _count(run.host)):
+        run.console.say("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)
-        found = _count(context.host)
-    if not found and refused_addresses(_log(context.host)).intersection(before):
+        found = _count(run.host)
+    if not found and refused_addresses(_log(run.host)).intersection(before):
         raise NetworkError(
             "devices-refused",
             "devices that were connected before are refused now, and none is accepted",
@@ -116,11 +114,11 @@ def _probe(files: Files) -> Probe | None:
     return None if report is None else report.probe
 
 
-def reaches_inside(context: Context, url: str) -> None:
+def reaches_inside(run: Run, url: str) -> None:
     """Return once the gateway that runs now has reached `url`. Raises NetworkError `inside-unreachable`."""
 
     def require_reached() -> None:
-        probe, state = _probe(context.host.files), context.host.engine.inspect(paths.SERVER)
+        probe, state = _probe(run.files), run.host.engine.inspect(paths.SERVER)
         started = state.started_at if state is not None else None
         why = ""
         if probe is None or started is None or probe.at < started.replace(microsecond=0):
@@ -137,15 +135,15 @@ def reaches_inside(context: Context, url: str) -> None:
                 why=why,
             )
 
-    within_patience(context.host.clock, require_reached, _PROBE_PATIENCE)
+    within_patience(run.host.clock, require_reached, _PROBE_PATIENCE)
 
 
-def drain(context: Context, port: int, minutes: int) -> None:
+def drain(run: Run, port: int, minutes: int) -> None:
     """Refuse new connections to `port` and wait for the last session to end, at most so many minutes.
 
     A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
     """
-    host, say = context.host, context.prompter.say
+    host, say = run.host, run.console.say
     end = host.clock.monotonic() + 60 * minutes
     match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
     try:

@@ -23,10 +23,9 @@ from mstunnel_setup.exchange.upgrade_history import (
     write_history,
 )
 from mstunnel_setup.gateway.ocserv_conf import gateway_port
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.serving import healthy, serves
-from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.transaction.step import AnyStep
@@ -39,7 +38,7 @@ _PAUSE: Final = 0.5
 def running(run: Run) -> ImagePair:
     """The images in use. Raises UsageError where nothing is installed."""
     require_installed(run.journal)
-    server, agent = (remembered(run.context.receipt, f"images.{name}") for name in ("server", "agent"))
+    server, agent = (remembered(run.receipt, f"images.{name}") for name in ("server", "agent"))
     if not isinstance(server, str) or not isinstance(agent, str):
         raise UsageError("images-missing", "the installation has no images yet", hint="Run mstunnel-setup.")
     return ImagePair(server=server, agent=agent)
@@ -61,7 +60,7 @@ def upgrade_to(
     release could be brought back; calling `finish` again goes on with that.
     """
     finish(run)
-    source, now = running(run), run.context.host.clock.now()
+    source, now = running(run), run.host.clock.now()
     upgrade = Upgrade(
         release=release,
         source=source,
@@ -93,10 +92,10 @@ def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
 def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Pull the images; they are not in use yet, so a failure leaves everything as it was."""
     wanted = upgrade.target
-    context = _answering_with(run, wanted)
+    run = _answering_with(run, wanted)
     try:
         # A file that would be overwritten and was edited by hand: nothing is switched then.
-        for planned in run.runner.plan(_switching(run), context):
+        for planned in run.runner.plan(_switching(run), run):
             for edited in filter(None, map(run.runner.changed, planned.actions)):
                 raise StepError(
                     "upgrade-changed-file",
@@ -105,7 +104,7 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
                     "terminal and confirm.",
                     changed=edited,
                 )
-        run.runner.run([images.fetch((wanted.server, wanted.agent))], context)
+        run.runner.run([images.fetch((wanted.server, wanted.agent))], run)
     except SetupError as error:
         _drop_images(run, upgrade.source)
         return _ended(run, upgrade, UpgradeOutcome.NOT_BEGUN, error.message)
@@ -116,7 +115,7 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
     """Let sessions end by themselves for a while; after an interruption the wait starts again."""
-    proof.drain(run.context, gateway_port(run.files), upgrade.drain_minutes)
+    proof.drain(run, gateway_port(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
@@ -125,7 +124,7 @@ def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
     seen: dict[str, object] = {}
     # A gateway that does not answer may be why there is an upgrade.
     with suppress(EngineError):
-        devices = proof.connected(run.context.host)
+        devices = proof.connected(run.host)
         seen = {"devices": devices, "sessions_before": len(devices)}
     return upgrade.model_copy(update={"phase": UpgradePhase.SWITCH, **seen})
 
@@ -136,9 +135,9 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
         _take(run, upgrade.target)
         # The new server proves itself by what the earlier one did.
         if upgrade.replaces_server and upgrade.probe_url:
-            proof.reaches_inside(run.context, upgrade.probe_url)
+            proof.reaches_inside(run, upgrade.probe_url)
         awaited = upgrade.replaces_server and upgrade.devices
-        after = proof.await_devices(run.context, upgrade.devices) if awaited else None
+        after = proof.await_devices(run, upgrade.devices) if awaited else None
     except SetupError as error:
         return upgrade.model_copy(update={"phase": UpgradePhase.BACK, "reason": error.message})
     _drop_images(run, upgrade.target, upgrade.source)
@@ -150,7 +149,7 @@ def _back(run: Run, upgrade: Upgrade) -> Upgrade:
     if upgrade.drain_minutes:
         # A container that was not replaced refuses the proof, too; one that is gone has no rule.
         with suppress(SetupError):
-            proof.reopen(run.context.host)
+            proof.reopen(run.host)
     _take(run, upgrade.source)
     _drop_images(run, upgrade.source)
     return _ended(run, upgrade, UpgradeOutcome.WENT_BACK, upgrade.reason)
@@ -166,8 +165,8 @@ _PHASES: Final[Mapping[UpgradePhase, Callable[[Run, Upgrade], Upgrade]]] = {
 
 def _take(run: Run, wanted: ImagePair) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
-    serves(run.context.host, gateway_port(run.files), _PATIENCE, _PAUSE)
-    healthy(run.context.host, _PATIENCE)
+    serves(run.host, gateway_port(run.files), _PATIENCE, _PAUSE)
+    healthy(run.host, _PATIENCE)
 
 
 def _switching(run: Run) -> Sequence[AnyStep]:
@@ -175,11 +174,11 @@ def _switching(run: Run) -> Sequence[AnyStep]:
     return (images.STEP, launch.step_for_port(gateway_port(run.files)))
 
 
-def _answering_with(run: Run, wanted: ImagePair) -> Context:
+def _answering_with(run: Run, wanted: ImagePair) -> Run:
     """The run with these images as answers. An archive of the installation does not hold others."""
-    earlier = {key: value for key, value in run.context.answers.record().items() if key != "images.archive"}
+    earlier = {key: value for key, value in run.answers.record().items() if key != "images.archive"}
     given = {"images.server": wanted.server, "images.agent": wanted.agent}
-    return run.context.answering(merge(given, {}, earlier=earlier))
+    return run.answering(merge(given, {}, earlier=earlier))
 
 
 def _drop_images(run: Run, *needed: ImagePair) -> None:
@@ -187,16 +186,16 @@ def _drop_images(run: Run, *needed: ImagePair) -> None:
 
     After a run that was cut off, a container may still run the images before those of the answers.
     """
-    states = [run.context.host.engine.inspect(name) for name in (paths.SERVER, paths.AGENT)]
+    states = [run.host.engine.inspect(name) for name in (paths.SERVER, paths.AGENT)]
     kept = {item.partition("@")[2] for images in needed for item in (images.server, images.agent)}
     kept |= {state.image_digest for state in states if state is not None}
-    ours = (key for key in run.context.receipt.entries if key.startswith("image:"))
+    ours = (key for key in run.receipt.entries if key.startswith("image:"))
     run.runner.take_back({key for key in ours if key.partition("@")[2] not in kept})
 
 
 def _ended(run: Run, upgrade: Upgrade, outcome: UpgradeOutcome, reason: str = "") -> Upgrade:
     end = {"phase": UpgradePhase.ENDED, "outcome": outcome, "reason": reason, "devices": ()}
-    return upgrade.model_copy(update={**end, "ended": run.context.host.clock.now()})
+    return upgrade.model_copy(update={**end, "ended": run.host.clock.now()})
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
@@ -207,7 +206,7 @@ def _note(run: Run, upgrade: Upgrade) -> None:
     history = read_history(run.files).with_last(upgrade)
     ended: ReplyState = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
     state = "applying" if upgrade.outcome is None else ended
-    reply = Reply.about(upgrade.target.digests, state, upgrade.reason, run.context.host.clock.now())
+    reply = Reply.about(upgrade.target.digests, state, upgrade.reason, run.host.clock.now())
     if upgrade.phase is UpgradePhase.ENDED:
         write_reply(run.files, reply)
         write_history(run.files, history)

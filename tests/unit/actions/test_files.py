@@ -122,7 +122,7 @@ def run(ports: Ports, link: Link, *, agreed: bool) -> None:
         may_replace=lambda _changed: agreed,
     )
     try:
-        runner.run([Step("link", "Link", lambda _context: None, lambda _facts: [link])], None)
+        runner.run([Step("link", "Link", lambda _run: None, lambda _facts: [link])], None)
     finally:
         journal.close()
 

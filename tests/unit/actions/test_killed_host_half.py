@@ -108,20 +108,20 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
 
     return [
         Step("account", "", look, account.ACCOUNT.decide),
-        Step("boot", "", lambda _context: True, account.BOOT.decide),
+        Step("boot", "", lambda _run: True, account.BOOT.decide),
         Step(
             "uplink",
             "",
-            lambda _context: account.Uplink(NAME, 443, "/usr/sbin/program"),
+            lambda _run: account.Uplink(NAME, 443, "/usr/sbin/program"),
             account.UPLINK.decide,
         ),
         Step(
             "audit",
             "",
-            lambda _context: program.Audit(active=True, watched=("/etc/mstunnel",)),
+            lambda _run: program.Audit(active=True, watched=("/etc/mstunnel",)),
             program.AUDIT.decide,
         ),
-        Step("logs", "", lambda _context: _logs(), program.LOGS.decide),
+        Step("logs", "", lambda _run: _logs(), program.LOGS.decide),
     ]
 
 

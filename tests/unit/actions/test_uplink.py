@@ -93,7 +93,7 @@ def test_missing_uplink_is_explained_and_nothing_is_changed(
 ) -> None:
     monkeypatch.setattr(step, "obstacle", lambda _files, _processes: "firewalld filters forwarded packets")
     scene = Scene(tmp_path)
-    assert step.UPLINK.decide(step.UPLINK.gather(scene.context())) == ()
+    assert step.UPLINK.decide(step.UPLINK.gather(scene.opened())) == ()
     (said,) = scene.prompter.said
     assert said.startswith(
         "No uplink for the gateway: firewalld filters forwarded packets. Its packets go through "

@@ -21,8 +21,8 @@ from ruamel.yaml import YAML
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.rendering import render
-from mstunnel_setup.containers import quadlet, run_arguments
-from mstunnel_setup.containers.run_arguments import container_options
+from mstunnel_setup.containers import engine_options, quadlet
+from mstunnel_setup.containers.engine_options import container_options
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
@@ -161,7 +161,7 @@ def check_engine_unit(tmp_path: Path) -> None:
     for name in ("docker", "podman"):
         (tmp_path / "usr/bin" / name).write_text("#!/bin/sh\n")
         (tmp_path / "usr/bin" / name).chmod(0o755)
-    text = run_arguments.unit_file(SPEC, "docker")
+    text = engine_options.unit_file(SPEC, "docker")
     assert verify(tmp_path, "ours.service", text) == ""
     (command,) = re.findall("^ExecStartPre=(.* run .*)$", text, re.MULTILINE)
     assert set(container_options(SPEC, "docker")) <= set(words(command))

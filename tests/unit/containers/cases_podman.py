@@ -12,9 +12,9 @@ from podman_fixtures import Ports, box, podman, record  # type: ignore[import-no
 
 from mstunnel_setup.actions.containers import RunContainer
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.containers.container_spec import HealthCheck, Tmpfs, Volume
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.containers.podman import podman_engine
-from mstunnel_setup.containers.spec import HealthCheck, Tmpfs, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes

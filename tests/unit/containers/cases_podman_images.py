@@ -10,7 +10,7 @@ from registry import Registry  # type: ignore[import-not-found]
 
 from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.spec import digest_tag
+from mstunnel_setup.containers.container_spec import digest_tag
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
 from tests.refusals import refused

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.containers.container_spec import ContainerSpec, Progress, digest_tag
 from mstunnel_setup.containers.engine import ContainerState, Health, Image
-from mstunnel_setup.containers.spec import ContainerSpec, Progress, digest_tag
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes

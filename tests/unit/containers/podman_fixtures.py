@@ -12,9 +12,9 @@ import pytest
 from registry import Registry, serve  # type: ignore[import-not-found]
 
 from mstunnel_setup.containers.archive import ArchivedImage, archived_images
+from mstunnel_setup.containers.container_spec import ContainerSpec
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.podman import PodmanEngine, podman_engine
-from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes

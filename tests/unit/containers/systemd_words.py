@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.containers.container_spec import ContainerSpec
 
 IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32
 TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)

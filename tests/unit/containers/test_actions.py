@@ -10,9 +10,9 @@ from mstunnel_setup.actions.containers import LoadImage, PullImage, RunContainer
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.container_spec import ContainerSpec, HealthCheck, Progress
 from mstunnel_setup.containers.engine import ContainerState, Health, Image, pull_failure
 from mstunnel_setup.containers.quadlet import render
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Progress
 from mstunnel_setup.transaction.action import Action, Undo, UndoRecord
 from tests.unit.clocks import FakeClock
 from tests.unit.containers.memory import DIGEST, OLD_LABELS, Ports, undo

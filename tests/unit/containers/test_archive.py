@@ -12,7 +12,7 @@ import pytest
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.archive import ArchivedImage, archived_images, loadable, packed
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 from tests.archives import digest_of, write_archive
 from tests.refusals import refused
 

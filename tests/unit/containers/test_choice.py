@@ -21,7 +21,7 @@ from mstunnel_setup.containers.choice import (
     engine_of,
     open_engine,
 )
-from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.engine_options import EngineName
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files

@@ -13,9 +13,9 @@ import pytest
 
 from mstunnel_setup.actions.containers import LoadImage
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.containers.container_spec import ContainerSpec, HealthCheck, Volume, digest_tag
 from mstunnel_setup.containers.docker import DockerEngine, docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine, LogOptions
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes

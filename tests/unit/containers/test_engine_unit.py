@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 
-from mstunnel_setup.containers.run_arguments import (
+from mstunnel_setup.containers.container_spec import HealthCheck, Volume
+from mstunnel_setup.containers.engine_options import (
     WANTED_BY,
     EngineName,
     container_options,
     create_arguments,
     unit_file,
 )
-from mstunnel_setup.containers.spec import HealthCheck, Volume
 from tests.unit.containers.systemd_words import ABSOLUTE, IMAGE, TEXT, specification, words
 
 ENGINES: tuple[EngineName, ...] = ("docker", "podman")

@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import quadlet
+from mstunnel_setup.containers.container_spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
+from mstunnel_setup.containers.engine_options import create_arguments
 from mstunnel_setup.containers.quadlet import check, render
-from mstunnel_setup.containers.run_arguments import create_arguments
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from tests.refusals import refused

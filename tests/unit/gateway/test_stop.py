@@ -9,7 +9,7 @@ from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import MOST_DRAIN_SECONDS
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
-from mstunnel_setup.install import container_specs
+from mstunnel_setup.install import our_containers
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 DOCUMENT = {"id": "c", "displayName": "d", "network": "10.0.0.0/8"}
@@ -52,14 +52,14 @@ def with_drain(milliseconds: str) -> str:
 
 
 def test_the_longest_drain_is_shorter_than_what_an_engine_waits() -> None:
-    setting = container_specs.ContainerHost(
+    setting = our_containers.ContainerHost(
         configuration="/etc/mstunnel",
         server_state="/srv/server",
         agent_state="/srv/agent",
         environment=b"",
         limits_processes=True,
     )
-    server = container_specs.server("registry.example.com/a@sha256:" + "0" * 64, setting, 443)
+    server = our_containers.server("registry.example.com/a@sha256:" + "0" * 64, setting, 443)
     assert f"server-drain-ms = {1000 * MOST_DRAIN_SECONDS}\n" in with_drain(f"{1000 * MOST_DRAIN_SECONDS}")
     assert server.stop_timeout > MOST_DRAIN_SECONDS + 10
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from tests.unit.actions.host import Host
 from tests.unit.install.scenes import Scene
 
@@ -25,12 +25,12 @@ class Machine:
         for directory in ("/etc/systemd/system", "/etc/profile.d"):
             scene.files.make_directories(directory)
 
-    def context(self, **answers: Any) -> Context:
-        return self.scene.context(**answers)
+    def opened(self, **answers: Any) -> Run:
+        return self.scene.opened(**answers)
 
     def run(self, *steps: Any, **answers: Any) -> list[str]:
-        context = self.context(**answers)
-        return [item.describe() for step in steps for item in self.scene.run(step, context)]
+        run = self.opened(**answers)
+        return [item.describe() for step in steps for item in self.scene.run(step, run)]
 
     def uninstall(self) -> None:
         self.scene.undo()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.containers.choice import EngineChoice
+from mstunnel_setup.containers.container_spec import MANAGED_LABEL, Volume
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
-from mstunnel_setup.install.context import Context, RunCache
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.request import NO_REQUEST
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
@@ -41,7 +42,7 @@ from mstunnel_setup.tenant.wire import (
 )
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.journal import Journal
-from mstunnel_setup.transaction.receipt import Receipt, fold
+from mstunnel_setup.transaction.records import line_of
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
@@ -55,7 +56,7 @@ BERLIN = TunnelSite(
 )
 OSAKA = TunnelSite(id="11111111-0000-0000-0000-000000000002", display_name="Osaka")
 IMAGES: dict[str, Any] = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
-"""The answers that name both images, for `Scene.context`."""
+"""The answers that name both images, for `Scene.opened`."""
 
 
 @dataclass
@@ -199,21 +200,22 @@ def configuration(port: int = 443, **more: Any) -> TunnelConfiguration:
     )
 
 
-def context_of(ports: Host, prompter: FakePrompter | None = None) -> Context:
-    """What a step sees on these ports, without answers and before the first run."""
-    return Context(
-        host=ports,
-        cache=RunCache(merge({}, {})),
-        prompter=prompter or FakePrompter(),
-        read_receipt=Receipt,
-        protect=lambda _secret: None,
-        host_name="gw1",
-    )
+def run_on(host: Host, journal: Journal, prompter: FakePrompter | None = None, **more: Any) -> Run:
+    """A run on this host; without answers, unless `more` has them."""
+    given = {
+        "console": prompter or FakePrompter(),
+        "answers": merge({}, {}),
+        "request": NO_REQUEST,
+        "protect": lambda _secret: None,
+        "host_name": "gw1",
+    }
+    runner = Runner(host, journal, CODEC, host.clock, lambda _event: None)
+    return Run(host, journal, runner, **{**given, **more})
 
 
 @dataclass
 class Scene:
-    """One host and its tenant. `context` is what a step sees of them, a new one for every run."""
+    """One host and its tenant, for several runs one after the other."""
 
     root: Path
     prompter: FakePrompter = field(default_factory=FakePrompter)
@@ -230,9 +232,18 @@ class Scene:
     def files(self) -> Files:
         return Files(self.root)
 
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(self.files, self.clock, paths.STATE)
+
     @property
     def journal(self) -> Journal:
-        return Journal(self.files, self.clock, paths.STATE)
+        """The one journal of all runs, as it is on the disk."""
+        known = self._journal
+        content = b"".join(map(line_of, known.records))
+        if known.directory != paths.STATE or self.files.read(known.path) != content:
+            del self._journal
+        return self._journal
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Put a file below the root, as others would; returns its real path."""
@@ -244,17 +255,16 @@ class Scene:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         return file
 
-    def context(self, **answers: Any) -> Context:
+    def opened(self, **answers: Any) -> Run:
         """`answers` by setting path, with `__` for the dot: `tenant__cloud="custom"`; remembered ones too."""
         given = {name.replace("__", "."): value for name, value in answers.items()}
-        known = remembered(fold(self.journal.records), "answers")
+        known = remembered(self.journal.receipt, "answers")
         earlier = known if isinstance(known, dict) else {}
-        cache = RunCache(merge(given, {}, earlier=earlier), graph=self.graph)
 
         def passphrase(reference: str | None) -> bytes | None:
             if reference is None:
-                return None if cache.passphrase is None else cache.passphrase.encode()
-            return context.secret(SecretReference.parse(reference)).encode()
+                return None if run.passphrase is None else run.passphrase.encode()
+            return run.secret(SecretReference.parse(reference)).encode()
 
         ports = FakePorts(
             self.files,
@@ -262,29 +272,23 @@ class Scene:
             self.clock,
             self.systemd,
             lambda: (self.engine, self.chosen),
-            lambda: cache.graph or no_tenant(),
+            lambda: run.graph or no_tenant(),
             passphrase,
             trusted=self.trusted,
         )
-        context = Context(
-            host=ports,
-            cache=cache,
-            prompter=self.prompter,
-            read_receipt=lambda: fold(self.journal.records),
+        run = run_on(
+            ports,
+            self.journal,
+            self.prompter,
+            answers=merge(given, {}, earlier=earlier),
             protect=self.secrets.append,
-            host_name="gw1",
+            graph=self.graph,
         )
-        return context
+        return run
 
-    def opened(self, context: Context | None = None) -> Run:
-        """What a command works with that has opened this host."""
-        context, journal = context or self.context(), self.journal
-        runner = Runner(context.host, journal, CODEC, self.clock, lambda _event: None)
-        return Run(context, runner, journal)
-
-    def run(self, step: Step[Context, Any], context: Context) -> tuple[Action, ...]:
+    def run(self, step: Step[Run, Any], run: Run) -> tuple[Action, ...]:
         """Run one step to its end, journal and all; returns what was done."""
-        return self.opened(context).runner.run([step], context)[0].actions
+        return run.runner.run([step], run)[0].actions
 
     def undo(self) -> None:
         """Take everything back, as an uninstallation does."""
@@ -326,7 +330,7 @@ class Scene:
         journal.append("done", key=key, outputs=outputs)
 
     def certificate(self, pki: Pki | None = None, directory: str = "/root") -> dict[str, Any]:
-        """Put chain and key below the root; the answers that name them, for `context`."""
+        """Put chain and key below the root; the answers that name them, for `opened`."""
         pki = pki or Pki()
         chain = self.write(f"{directory}/chain.pem", pki.pem("leaf") + pki.pem("inter"))
         key = self.write(f"{directory}/key.pem", key_bytes(pki.key_name("leaf")))
@@ -338,7 +342,7 @@ class Scene:
         self.trusted = (pki.certificate("root"),)
         given = self.certificate(pki)
         source = IdentitySource(chain=given["certificate__chain"], key=given["certificate__key"])
-        return self.context().host.load(source)
+        return self.opened().host.load(source)
 
 
 def tree(root: Path) -> dict[str, tuple[int, bytes]]:

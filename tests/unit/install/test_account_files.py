@@ -45,13 +45,13 @@ def tries(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Tries:
 def refusal(scene: Scene, answer_file: Path | None = None, **answers: Any) -> CheckError:
     given = {"account": GATEWAY.name, "mode": "rootless", **answers}
     with pytest.raises(CheckError) as caught:
-        refuse_unreadable(scene.context(**given), answer_file)
+        refuse_unreadable(scene.opened(**given), answer_file)
     assert (caught.value.code, caught.value.exit_code) == ("account-cannot-read", ExitCode.CHECK)
     return caught.value
 
 
 def accepted(scene: Scene, **answers: Any) -> None:
-    refuse_unreadable(scene.context(account=GATEWAY.name, mode="rootless", **answers), None)
+    refuse_unreadable(scene.opened(account=GATEWAY.name, mode="rootless", **answers), None)
 
 
 def test_a_key_of_root_is_named_with_the_command_that_copies_it(scene: Scene, tries: Tries) -> None:
@@ -115,10 +115,10 @@ def test_answer_file_roots_secrets_and_archives_count_too(scene: Scene) -> None:
 
 
 def test_the_archive_that_the_program_finds_itself_is_copied_by_root(scene: Scene, tries: Tries) -> None:
-    context = scene.context(account=GATEWAY.name, mode="rootless")
-    found = answered(context.answers, {"images.archive": [str(scene.write("/root/images.tar", ""))]})
+    run = scene.opened(account=GATEWAY.name, mode="rootless")
+    found = answered(run.answers, {"images.archive": [str(scene.write("/root/images.tar", ""))]})
     found.origins["images.archive"] = Origin("default", "of this release")
-    refuse_unreadable(context.answering(found), None)
+    refuse_unreadable(run.answering(found), None)
     assert tries.tried == []
 
 

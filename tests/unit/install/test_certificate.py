@@ -11,7 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, WaitingError
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate
 from tests.refusals import refused
 from tests.testbed.certificates import as_pfx
@@ -41,16 +41,16 @@ def _pfx(passphrase: bytes = b"", pki: Pki = _PKI) -> bytes:
     return as_pfx(pki.pem("leaf") + pki.pem("inter"), key_bytes(pki.key_name("leaf")), passphrase)
 
 
-def _copies(context: Context) -> set[str]:
+def _copies(run: Run) -> set[str]:
     """Which files are written to the usual places."""
-    actions = certificate.STEP.decide(certificate.STEP.gather(context))
+    actions = certificate.STEP.decide(certificate.STEP.gather(run))
     return {copy.path for copy in actions if isinstance(copy, PlacedFile)}
 
 
 def _refused(scene: Scene, **answers: Any) -> CertificateError:
     scene.prompter.interactive = False
     with pytest.raises(CertificateError) as caught:
-        certificate.STEP.gather(scene.context(**answers))
+        certificate.STEP.gather(scene.opened(**answers))
     assert caught.value.exit_code is ExitCode.CERTIFICATE
     return caught.value
 
@@ -60,14 +60,14 @@ def test_only_what_is_named_elsewhere_is_copied_to_the_usual_places(scene: Scene
     pfx = str(scene.write("/root/site.pfx", _pfx()))
     scene.prompter.interactive = False
     named = {"certificate__pfx": pfx} if kind == "pfx" else scene.certificate(_PKI)
-    assert _copies(scene.context(**named)) == (
+    assert _copies(scene.opened(**named)) == (
         {paths.SITE_PFX} if kind == "pfx" else {paths.SITE_CERTIFICATE, paths.SITE_KEY}
     )
     if kind == "pfx":
         scene.write(paths.SITE_PFX, _pfx())
     else:
         _pem(scene)
-    assert _copies(scene.context()) == set()
+    assert _copies(scene.opened()) == set()
 
 
 def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -> None:
@@ -75,12 +75,12 @@ def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -
     # A part of it may lie at the usual place itself.
     leaf = str(scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf")))
     inter = str(scene.write("/root/inter.der", _PKI.der("inter")))
-    context = scene.context(certificate__chain=[inter, leaf], certificate__key=key)
-    scene.run(certificate.STEP, context)
+    run = scene.opened(certificate__chain=[inter, leaf], certificate__key=key)
+    scene.run(certificate.STEP, run)
     assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
     served = scene.files.read(f"{paths.ACTIVE}/chain.pem")
     assert served == _PKI.pem("leaf") + _PKI.pem("inter")
-    assert certificate.STEP.gather(scene.context()).copies == ()
+    assert certificate.STEP.gather(scene.opened()).copies == ()
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,15 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
         for name, file in (("chain", chain), ("key", key))
         if file is not None
     }
-    context = scene.context(**{f"certificate__{name}": path for name, path in named.items()})
-    scene.run(certificate.STEP, context)
+    run = scene.opened(**{f"certificate__{name}": path for name, path in named.items()})
+    scene.run(certificate.STEP, run)
     assert scene.files.read(paths.SITE_CERTIFICATE) == certificates
     written = read_material(scene.files.read(paths.SITE_KEY) or b"")
     assert (len(written.certificates), len(written.keys)) == (0, 1)
     # What was written can be read again from there.
     scene.prompter.said.clear()
-    found = certificate.STEP.gather(scene.context())
-    assert (found.copies, found.fingerprint) == ((), generations.linked(context.host.files))
+    found = certificate.STEP.gather(scene.opened())
+    assert (found.copies, found.fingerprint) == ((), generations.linked(run.host.files))
     assert scene.prompter.said == []
 
 
@@ -128,10 +128,10 @@ def test_a_key_that_others_may_read_at_the_usual_path_is_reported(
         content = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes("p256")
     file = scene.write(place, content)
     file.chmod(0o600)
-    certificate.STEP.gather(scene.context())
+    certificate.STEP.gather(scene.opened())
     assert scene.prompter.said == []
     file.chmod(0o644)
-    certificate.STEP.gather(scene.context())
+    certificate.STEP.gather(scene.opened())
     assert said in scene.prompter.said[0]
 
 
@@ -153,8 +153,8 @@ def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
     chain, key = scene.certificate(_PKI, "/root/live").values()
     scene.files.locate(paths.SITE_CERTIFICATE).symlink_to(chain)
     scene.files.locate(paths.SITE_KEY).symlink_to(key)
-    assert _copies(scene.context()) == set()
-    scene.run(certificate.STEP, scene.context())
+    assert _copies(scene.opened()) == set()
+    scene.run(certificate.STEP, scene.opened())
     assert scene.files.state(paths.SITE_CERTIFICATE).kind == "link"  # type: ignore[union-attr]
     assert scene.files.read(f"{paths.ACTIVE}/chain.pem") == _PKI.pem("leaf") + _PKI.pem("inter")
 
@@ -162,7 +162,7 @@ def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
 def test_pem_comes_before_pfx_when_both_are_there(scene: Scene) -> None:
     _pem(scene)
     scene.write(paths.SITE_PFX, b"not looked at")
-    facts = certificate.STEP.gather(scene.context())
+    facts = certificate.STEP.gather(scene.opened())
     assert facts.source.chain.endswith(paths.SITE_CERTIFICATE)
     # One link switches chain and key together.
     link = Link(path=paths.ACTIVE, target=f"generations/{facts.fingerprint}")
@@ -171,15 +171,15 @@ def test_pem_comes_before_pfx_when_both_are_there(scene: Scene) -> None:
 
 def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
     _pem(scene)
-    scene.run(certificate.STEP, scene.context())
-    assert scene.run(certificate.STEP, scene.context()) == ()
+    scene.run(certificate.STEP, scene.opened())
+    assert scene.run(certificate.STEP, scene.opened()) == ()
     _pem(scene, Pki({"leaf": {"days": 80}}, {"inter": _PKI.certificate("inter")}))
-    assert len(scene.run(certificate.STEP, scene.context())) == 3
+    assert len(scene.run(certificate.STEP, scene.opened())) == 3
     assert len(scene.files.names(paths.GENERATIONS)) == 2
 
 
 def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) -> None:
-    scene.run(certificate.STEP, scene.context(**scene.certificate(_PKI)))
+    scene.run(certificate.STEP, scene.opened(**scene.certificate(_PKI)))
     states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
     assert [state.mode if state else None for state in states] == [0o710, 0o600]
     body = key_bytes(_PKI.key_name("leaf")).splitlines()[1].decode()
@@ -202,7 +202,7 @@ def test_unattended_the_exact_places_are_named(scene: Scene, named: dict[str, An
     scene.prompter.interactive = False
     with refused(WaitingError, "certificate-awaited", places) as caught:
         certificate.STEP.gather(
-            scene.context(**{f"certificate__{name}": path for name, path in named.items()})
+            scene.opened(**{f"certificate__{name}": path for name, path in named.items()})
         )
     assert caught.value.exit_code is ExitCode.WAITING
     assert (paths.SITE_PFX in caught.value.message) is not bool(named)
@@ -224,8 +224,8 @@ def test_a_person_may_name_the_place_where_the_certificate_lies_already(
     files = {"site.pem": {"chain": chain, "both": chain + key}.get(kind, pem), "site.key": key}
     places = [str(scene.write(f"/root/{name}", content)) for name, content in files.items()]
     scene.prompter.typed = places[: len(asked)]
-    context = scene.context(certificate__chain="/root/no.pem", certificate__key="/root/no.key")
-    scene.run(certificate.STEP, context)
+    run = scene.opened(certificate__chain="/root/no.pem", certificate__key="/root/no.key")
+    scene.run(certificate.STEP, run)
     assert scene.prompter.asked == asked
     assert scene.files.read(f"{paths.ACTIVE}/chain.pem") == chain
     assert scene.files.read(f"{paths.ACTIVE}/key.pem")
@@ -233,7 +233,7 @@ def test_a_person_may_name_the_place_where_the_certificate_lies_already(
     assert scene.files.read(paths.SITE_CERTIFICATE if in_pem else paths.SITE_PFX) == (
         chain if in_pem else pem
     )
-    assert kind == "chain" or context.answers.certificate.key is None
+    assert kind == "chain" or run.answers.certificate.key is None
 
 
 @pytest.mark.parametrize("where", ["named by a person", "at its usual place"])
@@ -241,7 +241,7 @@ def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene, where: 
     usual = where == "at its usual place"
     pfx = scene.write(paths.SITE_PFX if usual else "/root/site.pfx", _pfx(b"geheim"))
     scene.prompter.typed = ["geheim"] if usual else [str(pfx), "geheim"]
-    scene.run(certificate.STEP, scene.context())
+    scene.run(certificate.STEP, scene.opened())
     assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
     assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
     assert "geheim" not in str(scene.journal.records)
@@ -251,7 +251,7 @@ def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
     chain, key = scene.certificate(_PKI).values()
     relative = chain.lstrip("/")
     scene.prompter.typed = ["/nowhere/site.pfx", relative, "", chain, key]
-    scene.run(certificate.STEP, scene.context())
+    scene.run(certificate.STEP, scene.opened())
     for path in ("/nowhere/site.pfx", relative):
         assert f"There is no file {path}. Type its full path, such as /root/site.pfx." in scene.prompter.said
 
@@ -259,10 +259,10 @@ def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
 def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
     """The step `site` judges the certificate again."""
     scene.trusted = ()
-    context = scene.context(**scene.certificate(_PKI))
-    certificate.STEP.gather(context)
-    assert context.cache.identity is not None
-    certificate.examine(context, context.cache.identity, "vpn.example.org")
+    run = scene.opened(**scene.certificate(_PKI))
+    certificate.STEP.gather(run)
+    assert run.identity is not None
+    certificate.examine(run, run.identity, "vpn.example.org")
     assert len(scene.prompter.said) == len(set(scene.prompter.said)) > 0
 
 
@@ -270,8 +270,8 @@ def test_a_passphrase_named_by_an_answer_is_not_asked_for(scene: Scene) -> None:
     pfx = scene.write("/root/site.pfx", _pfx(b"geheim"))
     place = scene.write("/root/passphrase", "geheim\n")
     place.chmod(0o600)
-    context = scene.context(certificate__pfx=str(pfx), certificate__passphrase=f"file:{place}")
-    scene.run(certificate.STEP, context)
+    run = scene.opened(certificate__pfx=str(pfx), certificate__passphrase=f"file:{place}")
+    scene.run(certificate.STEP, run)
     assert scene.prompter.asked == []
     assert scene.secrets
     assert set(scene.secrets) == {"geheim"}
@@ -300,7 +300,7 @@ def test_a_key_of_another_certificate_and_one_that_has_expired_are_refused(scene
 def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
     _pem(scene)
     scene.clock.elapsed = timedelta(days=75).total_seconds()
-    certificate.STEP.gather(scene.context())
+    certificate.STEP.gather(scene.opened())
     (said,) = scene.prompter.said
     assert said.startswith("Certificate: the certificate expires on 2026-08-20 (days left: ")
 
@@ -313,10 +313,10 @@ def test_what_devices_need_for_a_private_authority_is_shown_once(scene: Scene, *
         scene.write(f"{paths.CA_TRUST}/own.crt", _PKI.pem("root"))
     else:
         scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf") + _PKI.pem("inter") + _PKI.pem("root"))
-    scene.run(certificate.STEP, scene.context())
+    scene.run(certificate.STEP, scene.opened())
     assert "Give devices the whole chain with a trusted certificate profile" in "".join(scene.prompter.said)
     scene.prompter.said.clear()
-    scene.run(certificate.STEP, scene.context())
+    scene.run(certificate.STEP, scene.opened())
     assert scene.prompter.said == []
 
 
@@ -326,16 +326,16 @@ def test_a_self_signed_certificate_will_do_in_a_lab_alone(scene: Scene) -> None:
     scene.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o600)
     assert _refused(scene, tenant__cloud="gcc-high").code == "self-signed"
     lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
-    context = scene.context(tenant__cloud="custom", **lab)
-    certificate.STEP.gather(context)
-    assert context.cache.identity is not None
+    run = scene.opened(tenant__cloud="custom", **lab)
+    certificate.STEP.gather(run)
+    assert run.identity is not None
     (said,) = scene.prompter.said
     assert "the certificate is self-signed: devices do not trust it" in said
 
 
 def test_only_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:
     _pem(scene)
-    certificate.STEP.gather(scene.context())
+    certificate.STEP.gather(scene.opened())
     scene.remember("joined-site", {"id": "1", "name": "Berlin", "public_address": "vpn.elsewhere.org"})
     assert "vpn.elsewhere.org" in _refused(scene).message
 
@@ -343,14 +343,14 @@ def test_only_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> No
 def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:
     """The vendor's way: a new site.pfx, then `import_cert`; the PEM files of before are still there."""
     _pem(scene)
-    first = certificate.find(scene.context())
+    first = certificate.find(scene.opened())
     scene.prompter.interactive = False
     scene.write(paths.SITE_PFX, _pfx(pki=Pki({"leaf": {"days": 200}})))
-    assert certificate.find(scene.context()).fingerprint == first.fingerprint, "nothing is in use yet"
+    assert certificate.find(scene.opened()).fingerprint == first.fingerprint, "nothing is in use yet"
 
     for path, mode in ((paths.GENERATIONS, 0o700), (f"{paths.GENERATIONS}/{first.fingerprint}", 0o700)):
         scene.files.make_directory(path, mode)
     scene.files.link(paths.ACTIVE, f"generations/{first.fingerprint}")
-    found = certificate.find(scene.context())
+    found = certificate.find(scene.opened())
     assert found.source.pfx.endswith(paths.SITE_PFX)
     assert found.fingerprint != first.fingerprint

@@ -10,7 +10,6 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, WaitingError
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from tests.refusals import refused
@@ -34,13 +33,13 @@ class Server:
     scene: Scene
 
     def put(self, name: str, places: tuple[str, str]) -> dict[str, object]:
-        """Write a certificate; returns the answers that name it, for `Scene.context`."""
+        """Write a certificate; returns the answers that name it, for `Scene.opened`."""
         chain = self.scene.write(places[0], PKI.pem(name) + PKI.pem("inter"))
         key = self.scene.write(places[1], key_bytes(PKI.key_name(name)))
         return {"certificate__chain": [str(chain)], "certificate__key": str(key)}
 
     def run(self, **answers: object) -> None:
-        self.scene.run(certificate.STEP, self.scene.context(**answers))
+        self.scene.run(certificate.STEP, self.scene.opened(**answers))
 
     def run_with_file(self) -> None:
         """A run whose answer file names GIVEN."""
@@ -48,9 +47,9 @@ class Server:
         file = self.scene.write(
             "/root/gw.yaml", f"version: 1\ncertificate:\n  chain: {chain}\n  key: {key}\n"
         )
-        context = self.scene.context()
-        context.cache.answers = merge({}, {}, load(file), context.answers.record())
-        self.scene.run(certificate.STEP, context)
+        run = self.scene.opened()
+        run.answers = merge({}, {}, load(file), run.answers.record())
+        self.scene.run(certificate.STEP, run)
 
     def switch(self, name: str) -> None:
         """Have it in use as an import leaves it, at the usual places as well."""
@@ -60,11 +59,11 @@ class Server:
 
     @property
     def in_use(self) -> str:
-        return name_of(generations.read(self.scene.context().host.files, paths.ACTIVE).leaf.serial_number)
+        return name_of(generations.read(self.scene.opened().host.files, paths.ACTIVE).leaf.serial_number)
 
     def found(self) -> str:
         """What an import without options would take."""
-        return leaf_of(certificate.find(self.scene.context()))
+        return leaf_of(certificate.find(self.scene.opened()))
 
 
 def name_of(serial: int) -> str:
@@ -166,13 +165,13 @@ def test_the_answer_file_replaces_one_that_has_never_served(server: Server) -> N
 def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_linked(server: Server) -> None:
     """ocserv loads no file that is older than its last load."""
     server.switch("short")
-    context = server.scene.context(**server.put("yearly", GIVEN))
-    kinds = [action.kind for action in server.scene.run(certificate.STEP, context)]
+    run = server.scene.opened(**server.put("yearly", GIVEN))
+    kinds = [action.kind for action in server.scene.run(certificate.STEP, run)]
     assert (kinds, server.in_use) == (["write-file", "freshen-identity", "link"], "yearly")
     for name in ("chain.pem", "key.pem"):
         file = server.scene.files.locate(f"{paths.ACTIVE}/{name}")
         assert file.stat().st_mtime == server.scene.clock.now().timestamp() + 1
-    assert server.scene.run(certificate.STEP, server.scene.context()) == ()
+    assert server.scene.run(certificate.STEP, server.scene.opened()) == ()
     server.scene.undo()
     assert server.scene.files.names(paths.GENERATIONS) == []
 
@@ -191,4 +190,4 @@ def test_a_new_path_without_a_file_is_refused_before_it_is_stored(server: Server
     with refused(CertificateError, "certificate-file-missing", missing):
         server.run(**typo)
     with pytest.raises(CertificateError, match=missing):
-        refuse_unready(server.scene.context(**typo), ["certificate"])
+        certificate.STEP.refuse(server.scene.opened(**typo), ["environment", "certificate"])

@@ -41,7 +41,7 @@ class Host(Scene):
         return used
 
     def gather(self, **answers: object) -> Certificate:
-        return STEP.gather(self.context(**answers))
+        return STEP.gather(self.opened(**answers))
 
 
 @pytest.fixture

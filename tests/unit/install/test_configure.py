@@ -28,7 +28,7 @@ def joined(scene: Scene) -> None:
 
 def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
     """What each file will hold, by path."""
-    actions = configure.STEP.decide(configure.STEP.gather(scene.context(**{**IMAGES, **answers})))
+    actions = configure.STEP.decide(configure.STEP.gather(scene.opened(**{**IMAGES, **answers})))
     found = {action.path: action.value for action in actions if isinstance(action, WriteJson)}
     texts = [action for action in actions if isinstance(action, WriteGatewayConfiguration)]
     return {**found, **{action.path: action.text for action in texts}}
@@ -36,7 +36,7 @@ def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
 
 def test_the_configuration_of_the_site_is_judged_by_ocserv_of_the_image_to_be_run(scene: Scene) -> None:
     """The files that it becomes are among the recorded decisions."""
-    found = configure.STEP.gather(scene.context(**IMAGES))
+    found = configure.STEP.gather(scene.opened(**IMAGES))
     assert (found.server.listen_port, found.image) == (8443, SERVER_IMAGE)
 
 
@@ -47,9 +47,9 @@ def test_the_configuration_of_the_site_is_judged_by_ocserv_of_the_image_to_be_ru
 def test_the_first_address_to_try_is_judged_as_every_later_one(
     scene: Scene, address: str | None, tried: str
 ) -> None:
-    context = scene.context(**IMAGES)
-    context.cache.site = OSAKA.model_copy(update={"internal_network_probe_url": address})
-    actions = configure.STEP.decide(configure.STEP.gather(context))
+    run = scene.opened(**IMAGES)
+    run.site = OSAKA.model_copy(update={"internal_network_probe_url": address})
+    actions = configure.STEP.decide(configure.STEP.gather(run))
     texts = {action.path: action.text for action in actions if isinstance(action, WriteFile)}
     assert texts == {paths.PROBE_URL: f"{tried}\n"}
 
@@ -87,11 +87,11 @@ def test_a_lab_issues_its_own_tokens(scene: Scene) -> None:
 
 def test_the_log_level_comes_from_env_sh_as_this_run_will_write_it(scene: Scene) -> None:
     scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=4\n")
-    context = scene.context(**IMAGES, environment={"DEBUG_LEVEL": "3"})
-    assert configure.STEP.gather(context).level == 4
+    run = scene.opened(**IMAGES, environment={"DEBUG_LEVEL": "3"})
+    assert configure.STEP.gather(run).level == 4
     scene.files.remove(paths.ENVIRONMENT)
-    environment.STEP.gather(context)
-    assert configure.STEP.gather(context).level == 3
+    environment.STEP.gather(run)
+    assert configure.STEP.gather(run).level == 3
 
 
 def test_a_log_level_that_is_none(scene: Scene) -> None:
@@ -135,7 +135,7 @@ def test_a_check_that_fails_says_whether_file_image_or_runtime_is_to_blame(
     scene.engine = Accepting(once=once)
     scene.files.make_directory(paths.CONFIGURATION)
     with refused(SetupError, code) as caught:
-        scene.run(configure.STEP, scene.context(**IMAGES))
+        scene.run(configure.STEP, scene.opened(**IMAGES))
     assert message in caught.value.message
 
 
@@ -149,13 +149,13 @@ def test_balancers_are_named_to_the_gateway_which_then_expects_their_header(scen
     scene.engine = Accepting()
     scene.files.make_directory(paths.CONFIGURATION)
     named = {**IMAGES, "proxy_protocol_from": ["192.0.2.10", "2001:db8::/64"]}
-    scene.run(configure.STEP, scene.context(**named))
+    scene.run(configure.STEP, scene.opened(**named))
     assert scene.files.read(paths.BALANCERS) == b"192.0.2.10\n2001:db8::/64\n"
     assert b"\nlisten-proxy-proto = true\n" in (scene.files.read(paths.OCSERV_CONF) or b"")
     runner = scene.opened().runner
-    assert runner.take_back(configure.obsolete_keys(scene.context(**named))) == []
-    runner.take_back(configure.obsolete_keys(scene.context(**IMAGES)))
-    scene.run(configure.STEP, scene.context(**IMAGES))
+    assert runner.take_back(configure.STEP.obsolete(scene.opened(**named))) == []
+    runner.take_back(configure.STEP.obsolete(scene.opened(**IMAGES)))
+    scene.run(configure.STEP, scene.opened(**IMAGES))
     assert scene.files.read(paths.BALANCERS) is None
     assert b"proxy-proto" not in (scene.files.read(paths.OCSERV_CONF) or b"")
 
@@ -183,13 +183,13 @@ def test_a_list_of_revoked_certificates_stays_until_it_is_withdrawn(scene: Scene
     given = {**IMAGES, "authentication": "certificate"}
     scene.files.make_directories(paths.CERTIFICATES)
     scene.files.write(DEVICE_REVOCATIONS, b"a list")
-    assert configure.STEP.gather(scene.context(**given)).options.revocation_list
+    assert configure.STEP.gather(scene.opened(**given)).options.revocation_list
 
-    context = scene.context(**given)
-    context.answers.origins["devices.crl_file"] = Origin("file", "answers.yaml:3:3")
+    run = scene.opened(**given)
+    run.answers.origins["devices.crl_file"] = Origin("file", "answers.yaml:3:3")
 
-    assert not configure.STEP.gather(context).options.revocation_list
-    assert configure.obsolete_keys(context).count(f"file:{DEVICE_REVOCATIONS}") == 1
+    assert not configure.STEP.gather(run).options.revocation_list
+    assert [*configure.STEP.obsolete(run)].count(f"file:{DEVICE_REVOCATIONS}") == 1
 
 
 def test_the_radius_servers_of_release_0_2_are_removed(scene: Scene) -> None:
@@ -208,5 +208,5 @@ def test_the_radius_servers_of_release_0_2_are_removed(scene: Scene) -> None:
     scene.write(f"{directory}/servers", "radius.example.com secret\n")
     for data in made:
         scene.finished(data, CODEC.load(data).key, {}, before={"digest": None})
-    scene.opened().runner.take_back(configure.obsolete_keys(scene.context()))
+    scene.opened().runner.take_back(configure.STEP.obsolete(scene.opened()))
     assert scene.files.state(directory) is None

@@ -19,10 +19,10 @@ from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartServices
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.containers.choice import EngineChoice, RunMethod
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
-from mstunnel_setup.install import container_specs
+from mstunnel_setup.install import our_containers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import (
     account,
@@ -119,7 +119,7 @@ def _images(draw: st.DrawFn) -> images.GatewayImages:
 
 @st.composite
 def _launch(draw: st.DrawFn) -> launch.Launch:
-    setting = container_specs.ContainerHost(
+    setting = our_containers.ContainerHost(
         configuration="/srv/etc/mstunnel",
         server_state="/srv/server",
         agent_state="/srv/agent",
@@ -128,8 +128,8 @@ def _launch(draw: st.DrawFn) -> launch.Launch:
         network=draw(st.sampled_from(get_args(Network))),
     )
     containers = (
-        container_specs.server(draw(REFERENCES), setting, draw(PORTS)),
-        container_specs.agent(draw(REFERENCES), setting),
+        our_containers.server(draw(REFERENCES), setting, draw(PORTS)),
+        our_containers.agent(draw(REFERENCES), setting),
     )
     return launch.Launch(containers, draw(ENGINES), draw(st.sampled_from(RunMethod)), draw(st.booleans()))
 

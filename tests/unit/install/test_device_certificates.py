@@ -11,9 +11,10 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install import device_certificates
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate, configure
+from mstunnel_setup.io.process import Completed
 from tests.refusals import refused
 from tests.unit.certificates.revocation_material import PKI, revocation_list
 from tests.unit.install.scenes import Scene, paths_of
@@ -29,8 +30,8 @@ def unattended(scene: Scene) -> None:
         scene.files.make_directories(directory)
 
 
-def context(scene: Scene, **answers: Any) -> Context:
-    return scene.context(**scene.certificate(PKI), **CLOUD, **answers)
+def opened(scene: Scene, **answers: Any) -> Run:
+    return scene.opened(**scene.certificate(PKI), **CLOUD, **answers)
 
 
 CLOUD = {
@@ -42,7 +43,7 @@ CLOUD = {
 
 def run(scene: Scene, **answers: Any) -> Sequence[str]:
     given = {"authentication": "certificate", **answers}
-    return paths_of(scene.run(certificate.STEP, context(scene, **given)))
+    return paths_of(scene.run(certificate.STEP, opened(scene, **given)))
 
 
 def given_files(scene: Scene) -> dict[str, str]:
@@ -71,6 +72,25 @@ def test_a_newer_list_is_taken_by_running_the_step_again(scene: Scene) -> None:
     assert scene.files.read(DEVICE_REVOCATIONS) == NEWER
 
 
+def test_running_gateway_loads_a_newer_list_at_once(scene: Scene) -> None:
+    reloads: list[Sequence[str]] = []
+
+    def execute(arguments: Sequence[str]) -> Completed:
+        reloads.append(arguments)
+        return Completed(0, "", "")
+
+    scene.engine.answer = execute
+    files = given_files(scene)
+    run(scene, **files)
+    assert reloads == []  # no gateway was started yet
+    scene.journal.append("step", step="launch")
+    run(scene, **files)
+    assert reloads == []  # nothing has changed
+    scene.write("/root/device-ca.crl", NEWER)
+    run(scene, **files)
+    assert reloads == [("sh", "-c", "kill -HUP 1")]
+
+
 def test_what_was_placed_stays_when_the_files_it_came_from_are_gone(scene: Scene) -> None:
     files = given_files(scene)
     scene.remember("answers", {name.replace("__", "."): path for name, path in files.items()})
@@ -94,12 +114,12 @@ def test_a_new_path_without_a_file_is_refused_before_it_is_stored(scene: Scene, 
     with refused(CertificateError, "certificate-file-missing", missing):
         run(scene, **typo)
     with pytest.raises(CertificateError, match=missing):
-        refuse_unready(context(scene, **typo), ["certificate"])
+        certificate.STEP.refuse(opened(scene, **typo), ["environment", "certificate"])
 
 
 def test_devices_with_tokens_need_no_authority(scene: Scene) -> None:
     assert not set(PLACED) & set(run(scene, authentication="oidc"))
-    assert device_certificates.missing(context(scene)) == ()
+    assert device_certificates.missing(opened(scene)) == ()
 
 
 def test_certificates_as_well_need_it(scene: Scene) -> None:
@@ -108,7 +128,7 @@ def test_certificates_as_well_need_it(scene: Scene) -> None:
 
 
 def test_a_missing_authority_is_named_like_every_missing_answer(scene: Scene) -> None:
-    without = context(scene, authentication="certificate")
+    without = opened(scene, authentication="certificate")
     with refused(UsageError, "answers-missing", r"`devices\.ca_file`: give MSTUNNEL_DEVICES_CA_FILE or"):
         require(without.answers, certificate.STEP.missing(without))
 
@@ -118,7 +138,7 @@ def test_a_person_is_asked_until_the_file_can_be_used(scene: Scene) -> None:
     wrong = scene.write("/root/leaf.pem", PKI.pem("leaf"))
     right = scene.write("/root/ca.pem", PKI.pem("inter"))
     scene.prompter.typed = ["device-ca.pem", "/root/none.pem", str(wrong), str(right)]
-    asked = context(scene, authentication="certificate")
+    asked = opened(scene, authentication="certificate")
     scene.run(certificate.STEP, asked)
     assert (scene.files.read(DEVICE_AUTHORITY), asked.answers.devices.ca_file) == (
         PKI.pem("inter"),
@@ -134,18 +154,18 @@ def test_files_that_cannot_be_used_are_refused_before_the_first_change(scene: Sc
     files = given_files(scene)
     scene.write("/root/device-ca.crl", revocation_list(signer="p256/stranger"))
     with pytest.raises(CertificateError, match="not signed by that CA"):
-        refuse_unready(scene.context(authentication="certificate", **files), ["certificate"])
+        refuse_unready(scene.opened(authentication="certificate", **files), ["certificate"])
     scene.write("/root/device-ca.pem", PKI.pem("leaf"))
     with pytest.raises(CertificateError, match="leaf is not a CA"):
-        refuse_unready(scene.context(authentication="certificate", **files), ["certificate"])
+        refuse_unready(scene.opened(authentication="certificate", **files), ["certificate"])
 
 
 def test_a_list_that_changes_after_the_check_is_not_placed(scene: Scene) -> None:
     files = given_files(scene)
-    planned = device_certificates.placing(context(scene, authentication="certificate", **files))
+    planned = device_certificates.placing(opened(scene, authentication="certificate", **files))
     scene.write("/root/device-ca.crl", NEWER)
     with pytest.raises(CertificateError, match="changed since the check"):
-        planned[-1].apply(context(scene).host, {})
+        planned[-1].apply(opened(scene).host, {})
 
 
 def test_the_journal_holds_no_list(scene: Scene) -> None:
@@ -158,7 +178,7 @@ def test_the_journal_holds_no_list(scene: Scene) -> None:
 def test_another_way_to_authenticate_takes_authority_and_list_away(scene: Scene) -> None:
     run(scene, **given_files(scene))
     runner = scene.opened().runner
-    assert runner.take_back(configure.obsolete_keys(context(scene, authentication="certificate"))) == []
-    runner.take_back(configure.obsolete_keys(context(scene)))
+    assert runner.take_back(configure.STEP.obsolete(opened(scene, authentication="certificate"))) == []
+    runner.take_back(configure.STEP.obsolete(opened(scene)))
     assert scene.files.state(DEVICE_AUTHORITY) is scene.files.state(DEVICE_REVOCATIONS) is None
     assert scene.files.state(paths.SITE_CERTIFICATE) is not None

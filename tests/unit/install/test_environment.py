@@ -26,7 +26,7 @@ def directory(scene: Scene) -> None:
 
 
 def _install(scene: Scene, **answers: Any) -> dict[str, str]:
-    scene.run(environment.STEP, scene.context(**answers))
+    scene.run(environment.STEP, scene.opened(**answers))
     return _settings(scene)
 
 
@@ -84,9 +84,9 @@ def test_a_proxy_written_by_an_earlier_run_is_no_setting_of_the_administrator(sc
     text = "export http_proxy=http://gone:1\n"
     scene.files.make_directories("/etc/profile.d")
     writing: Step[Any, Any] = Step(
-        "proxy", "", lambda _context: None, lambda _facts: [WriteFile(path=_PROFILE, text=text)]
+        "proxy", "", lambda _run: None, lambda _facts: [WriteFile(path=_PROFILE, text=text)]
     )
-    scene.run(writing, scene.context())
+    scene.run(writing, scene.opened())
     assert "http_proxy" not in _install(scene)
     scene.write(_PROFILE, text.replace("gone", "theirs"))
     assert _install(scene)["http_proxy"] == "http://theirs:1"
@@ -123,7 +123,7 @@ def test_the_shell_wins_over_what_was_there_before_in_whichever_case_it_names_th
 def test_a_second_run_changes_nothing_but_what_is_answered_anew(scene: Scene) -> None:
     both = {"TRACE_SESSIONS": "1", "DEBUG_LEVEL": "2"}
     _install(scene, environment=both)
-    assert scene.run(environment.STEP, scene.context(environment=both)) == ()
+    assert scene.run(environment.STEP, scene.opened(environment=both)) == ()
     assert _install(scene, environment={"TRACE_SESSIONS": "2"}) == {"TRACE_SESSIONS": "2"}
 
 
@@ -168,10 +168,10 @@ def test_a_proxy_that_an_administrator_changed_in_either_case_counts_for_both(
 
 def test_a_run_that_died_after_writing_the_file_still_knows_its_own_lines(scene: Scene) -> None:
     _install(scene, environment={"A": "1", "B": "1"})
-    context = scene.context(environment={"A": "2", "B": "2"})
-    for action in environment.STEP.decide(environment.STEP.gather(context)):
+    run = scene.opened(environment={"A": "2", "B": "2"})
+    for action in environment.STEP.decide(environment.STEP.gather(run)):
         if isinstance(action, WriteFile):
-            action.apply(context.host, {})
+            action.apply(run.host, {})
     assert _install(scene, environment={"A": "2", "B": "2"}) == {"A": "2", "B": "2"}
     assert _install(scene, environment={"A": "3"}) == {"A": "3"}
 
@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_kept_stops_the_run_before_anything_is_written(
 
 def test_a_root_of_the_tenant_is_copied(scene: Scene) -> None:
     ca_file = scene.write("/root/ca.pem", "a root\n")
-    facts = environment.STEP.gather(scene.context(tenant__ca_file=str(ca_file)))
+    facts = environment.STEP.gather(scene.opened(tenant__ca_file=str(ca_file)))
     copies = [action for action in environment.STEP.decide(facts) if isinstance(action, CopyFile)]
     assert [(copy.source, copy.path) for copy in copies] == [
         (str(ca_file), f"{paths.CA_TRUST}/tenant-ca.crt")
@@ -223,11 +223,11 @@ def test_a_person_reads_where_the_settings_are_and_what_each_is_for(scene: Scene
 
 
 def test_what_is_edited_meanwhile_counts(scene: Scene) -> None:
-    context = scene.context()
+    run = scene.opened()
     scene.prompter.interactive = True
     scene.prompter.ask = lambda *_arguments, **_options: edit(scene, "TRACE_SESSIONS=2\n")  # type: ignore[method-assign]
-    scene.run(environment.STEP, context)
-    assert environment.settings(context) == {"TRACE_SESSIONS": "2"}
+    scene.run(environment.STEP, run)
+    assert environment.settings(run) == {"TRACE_SESSIONS": "2"}
 
 
 @pytest.mark.parametrize(
@@ -244,12 +244,12 @@ def test_a_slip_in_the_file_is_told_before_anything_is_built_on_it(
     lines = [f"{line}\n", "DEBUG_LEVEL=1\n"]
     scene.prompter.interactive = True
     scene.prompter.ask = lambda *_arguments, **_options: edit(scene, lines.pop(0))  # type: ignore[method-assign]
-    context = scene.context()
-    scene.run(environment.STEP, context)
+    run = scene.opened()
+    scene.run(environment.STEP, run)
     assert lines == []
     assert said in scene.prompter.said[1]
     assert scene.prompter.said[1].count(paths.ENVIRONMENT) == 1
-    assert environment.settings(context) == {"DEBUG_LEVEL": "1"}
+    assert environment.settings(run) == {"DEBUG_LEVEL": "1"}
 
 
 def edit(scene: Scene, text: str) -> str:
@@ -259,10 +259,10 @@ def edit(scene: Scene, text: str) -> str:
 
 
 def test_later_steps_of_a_plan_see_the_file_before_it_is_written(scene: Scene) -> None:
-    context = scene.context(environment={"A": "1"})
-    facts = environment.STEP.gather(context)
+    run = scene.opened(environment={"A": "1"})
+    facts = environment.STEP.gather(run)
     written = [action for action in environment.STEP.decide(facts) if isinstance(action, WriteFile)]
-    assert environment.content(context) == written[0].text.encode()
+    assert environment.content(run) == written[0].text.encode()
     assert scene.files.state(paths.ENVIRONMENT) is None
 
 
@@ -273,7 +273,7 @@ def test_a_root_that_is_missing_or_in_a_file_with_its_key_is_refused(scene: Scen
     if code == "ca-file-missing":
         ca_file.unlink()
     with refused(UsageError, code):
-        environment.STEP.gather(scene.context(tenant__ca_file=str(ca_file)))
+        environment.STEP.gather(scene.opened(tenant__ca_file=str(ca_file)))
 
 
 def test_roots_given_as_text_are_written_where_the_containers_read_them(scene: Scene) -> None:

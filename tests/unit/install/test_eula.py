@@ -7,7 +7,7 @@ import pytest
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import eula
 from mstunnel_setup.transaction.step import Step
 from tests.unit.install.scenes import Scene, paths_of
@@ -26,20 +26,20 @@ _NEW = [
 def test_a_person_reads_the_text_and_types_yes(scene: Scene, typed: list[str]) -> None:
     """In capitals or as one letter, too; anything else asks again."""
     scene.prompter.typed = [*typed]
-    assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
+    assert paths_of(scene.run(eula.STEP, scene.opened())) == _NEW
     assert scene.prompter.paged == [eula.terms()]
     assert scene.prompter.said == ["Type yes or no."] * (len(typed) - 1)
     assert scene.files.read(paths.EULA_ACCEPTED) == b""
-    assert scene.run(eula.STEP, scene.context()) == ()
+    assert scene.run(eula.STEP, scene.opened()) == ()
     assert len(scene.prompter.asked) == len(typed)
 
 
 @pytest.mark.parametrize("step", [eula.STEP, eula.BY_ROOT])
 @pytest.mark.parametrize("typed", ["no", "No", "n", ""])
-def test_no_changes_nothing(scene: Scene, typed: str, step: Step[Context, Any]) -> None:
+def test_no_changes_nothing(scene: Scene, typed: str, step: Step[Run, Any]) -> None:
     scene.prompter.typed = [typed]
     with pytest.raises(UsageError) as caught:
-        scene.run(step, scene.context())
+        scene.run(step, scene.opened())
     assert (caught.value.code, caught.value.exit_code) == ("eula-declined", ExitCode.USAGE)
     assert scene.journal.installation_id is None
     assert not list((scene.root / "etc").iterdir())
@@ -48,13 +48,13 @@ def test_no_changes_nothing(scene: Scene, typed: str, step: Step[Context, Any]) 
 
 def test_the_answer_file_accepts_without_a_question(scene: Scene) -> None:
     scene.prompter.interactive = False
-    assert paths_of(scene.run(eula.STEP, scene.context(eula="accept"))) == _NEW
+    assert paths_of(scene.run(eula.STEP, scene.opened(eula="accept"))) == _NEW
     assert (scene.prompter.asked, scene.prompter.paged) == ([], [])
 
 
 def test_it_is_recorded_which_text_was_accepted_by_whom(scene: Scene) -> None:
-    scene.run(eula.STEP, scene.context(eula="accept"))
-    record = remembered(scene.context().receipt, "accepted-eula")
+    scene.run(eula.STEP, scene.opened(eula="accept"))
+    record = remembered(scene.opened().receipt, "accepted-eula")
     assert isinstance(record, dict)
     assert len(str(record["sha256"])) == 64
     assert record["who"]
@@ -64,32 +64,32 @@ def test_it_is_recorded_which_text_was_accepted_by_whom(scene: Scene) -> None:
 
 
 def test_a_new_text_is_asked_for_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert eula.STEP.missing(scene.context()) == ("eula",)
-    scene.run(eula.STEP, scene.context(eula="accept"))
-    assert eula.STEP.missing(scene.context()) == ()
+    assert eula.STEP.missing(scene.opened()) == ("eula",)
+    scene.run(eula.STEP, scene.opened(eula="accept"))
+    assert eula.STEP.missing(scene.opened()) == ()
     monkeypatch.setattr(eula, "terms", lambda: "New terms.\n")
-    assert eula.STEP.missing(scene.context()) == ("eula",)
+    assert eula.STEP.missing(scene.opened()) == ("eula",)
     scene.prompter.typed = ["no"]
     with pytest.raises(UsageError):
-        scene.run(eula.STEP, scene.context())
+        scene.run(eula.STEP, scene.opened())
     scene.prompter.typed = ["yes"]
-    assert "answer:accepted-eula" in paths_of(scene.run(eula.STEP, scene.context()))
+    assert "answer:accepted-eula" in paths_of(scene.run(eula.STEP, scene.opened()))
 
 
 def test_the_acceptance_of_an_old_text_is_no_earlier_answer(scene: Scene) -> None:
-    scene.run(eula.STEP, scene.context(eula="accept", server_name="gw7"))
-    assert remembered(scene.context().receipt, "answers") == {"server_name": "gw7"}
+    scene.run(eula.STEP, scene.opened(eula="accept", server_name="gw7"))
+    assert remembered(scene.opened().receipt, "answers") == {"server_name": "gw7"}
 
 
 def test_a_marker_of_another_program_is_respected(scene: Scene) -> None:
     scene.write(paths.EULA_ACCEPTED, "")
-    assert paths_of(scene.run(eula.STEP, scene.context())) == ["answer:answers"]
+    assert paths_of(scene.run(eula.STEP, scene.opened())) == ["answer:answers"]
     assert scene.prompter.asked == []
 
 
 def test_root_keeps_the_record_alone_for_the_account_that_follows(scene: Scene) -> None:
     scene.prompter.typed = ["yes"]
-    assert paths_of(scene.run(eula.BY_ROOT, scene.context())) == ["answer:accepted-eula"]
+    assert paths_of(scene.run(eula.BY_ROOT, scene.opened())) == ["answer:accepted-eula"]
     assert scene.files.state(paths.CONFIGURATION) is None
-    assert scene.run(eula.BY_ROOT, scene.context()) == ()
+    assert scene.run(eula.BY_ROOT, scene.opened()) == ()
     assert len(scene.prompter.asked) == 1

@@ -29,7 +29,7 @@ def test_it_registers_the_server_and_becomes_its_identity(
     scene.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": ""})
     for place in (paths.PRIVATE, paths.AGENT_DIRECTORY):
         scene.files.make_directories(place)
-    context = scene.context(
+    run = scene.opened(
         identity__client_id=made["app_id"],
         identity__pfx=str(directory / "agent.p12"),
         tenant__cloud="custom",
@@ -37,13 +37,13 @@ def test_it_registers_the_server_and_becomes_its_identity(
         tenant__graph=running.facts["graph"],
         tenant__ca_file=running.facts["ca_file"],
     )
-    context.cache.graph = running.graph("intune")
-    ports = replace(context.host, clock=Clock())  # the lab looks at its own clock
-    context = replace(context, host=ports)
+    run.graph = running.graph("intune")
+    ports = replace(run.host, clock=Clock())  # the lab looks at its own clock
+    run = replace(run, host=ports)
 
-    scene.run(register.STEP, context)
+    scene.run(register.STEP, run)
 
     assert json.loads(scene.files.read(paths.AGENT_INFO) or b"")["AgentId"] == made["app_id"]
-    agent = sign_in.own_identity(context)
+    agent = sign_in.own_identity(run)
     assert [server.display_name for server in agent.servers(site.id)] == ["gw1"]
-    assert scene.run(register.STEP, context) == ()
+    assert scene.run(register.STEP, run) == ()

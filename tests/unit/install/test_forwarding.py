@@ -76,9 +76,9 @@ def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(mac
     """Those for agent and gateway stay, and the units that load them."""
     machine.run(kernel.STEP)
     machine.host.systemd.told.clear()
-    assert kernel.obsolete_keys(machine.context()) == []
+    assert kernel.STEP.obsolete(machine.opened()) == []
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
-    machine.scene.opened().runner.take_back(kernel.obsolete_keys(machine.context()))
+    machine.run(kernel.STEP)
     assert emulated.tables(machine.host.root) == {f"inet {firewall.CONTAINER_TABLE}"}
     assert [told for told in machine.host.systemd.told if told.startswith("stop")] == []
     assert machine.run(kernel.STEP) == []

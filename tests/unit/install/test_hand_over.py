@@ -10,8 +10,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.install.install import one_step, plan
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.status import status
 from mstunnel_setup.install.step_list import steps_of
+from mstunnel_setup.install.step_status import status
 from mstunnel_setup.install.uninstall import rollback
 from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.accounts import Account

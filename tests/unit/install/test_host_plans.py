@@ -14,7 +14,7 @@ from mstunnel_setup.actions.firewall import Family
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers import choice, quadlet
-from mstunnel_setup.install import container_specs
+from mstunnel_setup.install import our_containers
 from mstunnel_setup.install.preflight import remaining
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, bridge, kernel, launch, proxy
@@ -50,7 +50,7 @@ USUAL = (
 )
 
 
-SETTING = container_specs.ContainerHost(
+SETTING = our_containers.ContainerHost(
     configuration="/etc/mstunnel",
     server_state=paths.SERVER_STATE,
     agent_state=paths.AGENT_STATE,
@@ -59,8 +59,8 @@ SETTING = container_specs.ContainerHost(
     local_names={},
 )
 SPECIFICATIONS = (
-    container_specs.server(SERVER_IMAGE, SETTING, 443),
-    container_specs.agent(AGENT_IMAGE, SETTING),
+    our_containers.server(SERVER_IMAGE, SETTING, 443),
+    our_containers.agent(AGENT_IMAGE, SETTING),
 )
 
 

@@ -44,7 +44,7 @@ def joined(scene: Scene) -> None:
 def installed(scene: Scene, **answers: Any) -> bytes:
     """What `ocserv.conf` is after the step."""
     given = {**IMAGES, **answers}
-    scene.run(configure.STEP, scene.context(**given))
+    scene.run(configure.STEP, scene.opened(**given))
     return scene.files.read(paths.OCSERV_CONF) or b""
 
 

@@ -10,7 +10,7 @@ import pytest
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, WaitingError
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from mstunnel_setup.io.files import Files
 from tests.crash import kernel as emulated
@@ -141,16 +141,16 @@ DROP_INS = [
 ]
 
 
-def of_root(machine: Machine, **answers: Any) -> Context:
+def of_root(machine: Machine, **answers: Any) -> Run:
     """What root's part of a rootless installation works with."""
-    context = machine.context(mode="rootless", **answers)
-    return replace(context, host=replace(context.host, scope=Scope.HOST))
+    run = machine.opened(mode="rootless", **answers)
+    return replace(run, host=replace(run.host, scope=Scope.HOST))
 
 
 def test_without_root_a_password_is_in_no_file_of_the_system(machine: Machine) -> None:
     """All users can read the journal of root's part."""
-    context = of_root(machine, environment={"https_proxy": SECRET})
-    assert machine.scene.run(proxy.SYSTEM, context) == ()
+    run = of_root(machine, environment={"https_proxy": SECRET})
+    assert machine.scene.run(proxy.SYSTEM, run) == ()
     assert machine.text(proxy.PROFILE) == ""
     assert "word" not in (machine.scene.files.read(machine.scene.journal.path) or b"").decode()
     assert machine.scene.prompter.said == [
@@ -231,20 +231,17 @@ def test_before_env_sh_is_written_no_proxy_is_given_up(machine: Machine) -> None
     """The host part of a rootless installation comes first; root runs it again without proxies."""
     install_proxy(machine, https_proxy=PROXY)
     machine.scene.files.remove(paths.ENVIRONMENT)
-    assert proxy.obsolete_keys(machine.context(environment={})) == []
+    assert proxy.STEP.obsolete(machine.opened(environment={})) == []
 
 
 def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
     machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
     before = machine.tree()
     install_proxy(machine, https_proxy=PROXY)
-    context = machine.context(environment={"https_proxy": PROXY})
-    assert proxy.obsolete_keys(context) == []
+    run = machine.opened(environment={"https_proxy": PROXY})
+    assert proxy.STEP.obsolete(run) == []
 
     machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
-    context = machine.context(environment={"https_proxy": PROXY})
-    machine.scene.opened().runner.take_back(proxy.obsolete_keys(context))
-
     assert install_proxy(machine, https_proxy=PROXY) == []
     after = {path: text for path, text in machine.tree().items() if not path.endswith("mstunnel/env.sh")}
     assert after == before
@@ -319,9 +316,9 @@ def test_a_port_is_labelled_where_selinux_is_enforcing_and_a_person_agrees(
         machine.scene.write("/sys/fs/selinux/enforce", enforce)
     prompter = machine.scene.prompter
     prompter.interactive, prompter.typed = bool(typed), [typed]
-    context = machine.context(environment={"https_proxy": PROXY})
-    environment.STEP.gather(context)
-    assert proxy.STEP.gather(context).unlabelled == ports
+    run = machine.opened(environment={"https_proxy": PROXY})
+    environment.STEP.gather(run)
+    assert proxy.STEP.gather(run).unlabelled == ports
     assert ["3128" in question for question in prompter.asked] == [True] * bool(typed)
 
 

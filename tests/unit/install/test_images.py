@@ -9,7 +9,7 @@ from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.base.errors import EngineError, ExitCode
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import images
 from tests.archives import write_archive
 from tests.refusals import refused
@@ -23,9 +23,9 @@ def _archive(path: Path, *digests: str) -> str:
     return write_archive(path, {"index.json": index})
 
 
-def _brought(context: Context) -> list[tuple[str, str]]:
+def _brought(run: Run) -> list[tuple[str, str]]:
     """Where each image comes from: a registry (empty) or an archive."""
-    actions = images.STEP.decide(images.STEP.gather(context))
+    actions = images.STEP.decide(images.STEP.gather(run))
     return [
         (action.reference, getattr(action, "archive", ""))
         for action in actions
@@ -37,14 +37,14 @@ def test_both_are_pulled_by_digest_or_come_from_the_archives_given(scene: Scene,
     both = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
     agent, server = _archive(tmp_path / "agent.tar", _AGENT), _archive(tmp_path / "server.tar", _SERVER)
     for given, of_server, of_agent in (((), "", ""), ((both,), both, both), ((agent, server), server, agent)):
-        context = scene.context(**IMAGES, images__archive=given)
-        assert _brought(context) == [(SERVER_IMAGE, of_server), (AGENT_IMAGE, of_agent)]
+        run = scene.opened(**IMAGES, images__archive=given)
+        assert _brought(run) == [(SERVER_IMAGE, of_server), (AGENT_IMAGE, of_agent)]
 
 
 def test_offline_nothing_is_pulled_because_an_archive_lacks_it(scene: Scene, tmp_path: Path) -> None:
     archive = _archive(tmp_path / "server.tar", _SERVER)
     with pytest.raises(EngineError) as caught:
-        images.STEP.gather(scene.context(**IMAGES, images__archive=(archive,)))
+        images.STEP.gather(scene.opened(**IMAGES, images__archive=(archive,)))
     assert (caught.value.code, caught.value.exit_code) == ("image-not-in-archive", ExitCode.ENGINE)
     assert archive in caught.value.message
     assert f"not {AGENT_IMAGE}" in caught.value.message
@@ -56,7 +56,7 @@ def test_an_archive_that_is_none(scene: Scene, tmp_path: Path, content: bytes | 
     if content is not None:
         archive.write_bytes(content)
     with refused(EngineError, "image-archive-unusable"):
-        images.STEP.gather(scene.context(**IMAGES, images__archive=(str(archive),)))
+        images.STEP.gather(scene.opened(**IMAGES, images__archive=(str(archive),)))
 
 
 def test_images_that_were_loaded_are_loaded_again_from_the_archive_of_then(
@@ -68,28 +68,28 @@ def test_images_that_were_loaded_are_loaded_again_from_the_archive_of_then(
         action = {"kind": "load-image", "reference": reference, "archive": archive}
         scene.finished(action, f"image:{reference}", {})
     both = [(SERVER_IMAGE, archive), (AGENT_IMAGE, archive)]
-    assert _brought(scene.context(**IMAGES)) == both
+    assert _brought(scene.opened(**IMAGES)) == both
 
     Path(archive).unlink()
     for given in ({}, {"images.archive": [archive]}):
         scene.remember("answers", given)
         with refused(EngineError, "image-archive-gone", archive):
-            images.STEP.gather(scene.context(**IMAGES))
+            images.STEP.gather(scene.opened(**IMAGES))
     moved = _archive(tmp_path / "moved.tar", _AGENT, _SERVER)
-    brought = _brought(scene.context(**IMAGES, images__archive=(moved,)))
+    brought = _brought(scene.opened(**IMAGES, images__archive=(moved,)))
     assert brought == [(SERVER_IMAGE, moved), (AGENT_IMAGE, moved)]
 
     digests = {SERVER_IMAGE: _SERVER, AGENT_IMAGE: _AGENT}
     scene.engine.images = {name: Image(name, digest, "1", None) for name, digest in digests.items()}
-    assert _brought(scene.context(**IMAGES)) == both, "nothing is loaded, so no archive is needed"
+    assert _brought(scene.opened(**IMAGES)) == both, "nothing is loaded, so no archive is needed"
 
 
 def test_a_person_is_asked_for_images_that_no_answer_names_until_it_is_by_digest(scene: Scene) -> None:
-    assert images.STEP.missing(scene.context()) == ("images.server", "images.agent")
+    assert images.STEP.missing(scene.opened()) == ("images.server", "images.agent")
     scene.prompter.typed = ["registry.example.com/server:latest", SERVER_IMAGE, AGENT_IMAGE]
-    context = scene.context()
-    assert _brought(context) == [(SERVER_IMAGE, ""), (AGENT_IMAGE, "")]
-    assert context.answers.images.server == SERVER_IMAGE
+    run = scene.opened()
+    assert _brought(run) == [(SERVER_IMAGE, ""), (AGENT_IMAGE, "")]
+    assert run.answers.images.server == SERVER_IMAGE
     assert "by digest" in scene.prompter.said[0]
 
 
@@ -100,5 +100,5 @@ def test_without_registry_and_archive_the_refusal_names_file_and_place(
     monkeypatch.setattr(images, "release_images", lambda: own)
     references = {f"images__{name}": value for name, value in own.references(None).items()}
     with refused(EngineError, "image-archive-missing") as caught:
-        images.STEP.gather(scene.context(**references))
+        images.STEP.gather(scene.opened(**references))
     assert "Copy mstunnel-images-1.0-amd64.tar to /var/lib/mstunnel/images" in caught.value.hint

@@ -14,10 +14,11 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
 from mstunnel_setup.containers.choice import EngineChoice, RunMethod
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.containers.engine import ContainerState, Image
-from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.containers.engine_options import EngineName
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import launch
 from tests.unit.install.scenes import (
     AGENT_IMAGE,
@@ -51,13 +52,13 @@ def taken(scene: Scene) -> Iterator[int]:
         yield port
 
 
-def _context(scene: Scene) -> Context:
-    return scene.context(**IMAGES)
+def _opened(scene: Scene) -> Run:
+    return scene.opened(**IMAGES)
 
 
-def _refused(context: Context) -> CheckError:
+def _refused(run: Run) -> CheckError:
     with pytest.raises(CheckError) as caught:
-        launch.STEP.gather(context)
+        launch.STEP.gather(run)
     assert caught.value.exit_code is ExitCode.CHECK
     return caught.value
 
@@ -84,7 +85,7 @@ def test_the_host_decides_how_the_containers_are_run(
     if why == "installed with a unit":
         unit = {"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}
         scene.finished(unit, "unit:/etc/x", {})
-    launched = launch.STEP.gather(_context(scene))
+    launched = launch.STEP.gather(_opened(scene))
     assert (launched.run_method, launched.engine) == (run_method, engine)
     starts = "mst-cli server start" if engine == "podman" else "have the init system start it"
     assert [starts in said for said in scene.prompter.said] == [True] * (why == "no systemd")
@@ -97,7 +98,7 @@ def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) ->
         SERVER_IMAGE: Image(tag, "sha256:" + "a" * 64, "id"),
         AGENT_IMAGE: Image(AGENT_IMAGE, "sha256:" + "b" * 64, "id"),
     }
-    server, agent = launch.STEP.gather(_context(scene)).specifications
+    server, agent = launch.STEP.gather(_opened(scene)).specifications
     assert (server.image, server.local_image) == (SERVER_IMAGE, tag)
     assert (agent.image, agent.local_image) == (AGENT_IMAGE, AGENT_IMAGE)
 
@@ -105,7 +106,7 @@ def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) ->
 def test_the_versions_that_run_are_written_in_the_vendor_s_words(scene: Scene) -> None:
     built = datetime(2026, 11, 1, 12, tzinfo=UTC)
     scene.engine.images = {SERVER_IMAGE: Image(SERVER_IMAGE, "sha256:" + "a" * 64, "id", built)}
-    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
+    actions = launch.STEP.decide(launch.STEP.gather(_opened(scene)))
     (written,) = (each for each in actions if isinstance(each, WriteJson) and each.path == paths.VERSION_INFO)
     assert written.value == {
         "ConfigVersion": __version__,
@@ -119,7 +120,7 @@ def test_the_versions_that_run_are_written_in_the_vendor_s_words(scene: Scene) -
 
 
 def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
-    server, agent = launch.STEP.gather(_context(scene)).specifications
+    server, agent = launch.STEP.gather(_opened(scene)).specifications
     assert server.devices == ("/dev/net/tun",)
     # Beside the tunnel only what it takes to have workers of another user, and to end them.
     assert server.capabilities == ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
@@ -138,7 +139,7 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
 
 def test_tcp_and_udp_of_the_configured_port_and_the_configuration_below_the_root(scene: Scene) -> None:
     port = scene.graph.configuration.listen_port  # type: ignore[union-attr]
-    server, _ = launch.STEP.gather(_context(scene)).specifications
+    server, _ = launch.STEP.gather(_opened(scene)).specifications
     assert [(item.host, item.container, item.protocol) for item in server.ports] == [
         (port, port, "tcp"),
         (port, port, "udp"),
@@ -157,12 +158,12 @@ def test_processes_are_limited_where_the_kernel_can(
     (tmp_path / "_CONTROLLERS").write_text(f"{controllers}\n")
     if cgroup_v1:
         (tmp_path / "of cgroup v1").mkdir()
-    assert [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications] == limits
+    assert [spec.pids_limit for spec in launch.STEP.gather(_opened(scene)).specifications] == limits
 
 
 def test_a_changed_env_sh_or_image_restarts_and_nothing_else_does(scene: Scene) -> None:
     def labels() -> list[str]:
-        gathered = launch.STEP.gather(_context(scene)).specifications
+        gathered = launch.STEP.gather(_opened(scene)).specifications
         return [specification.labels[CONFIGURATION_LABEL] for specification in gathered]
 
     before = labels()
@@ -175,7 +176,7 @@ def test_a_changed_env_sh_or_image_restarts_and_nothing_else_does(scene: Scene) 
 
 def test_without_tunnel_device_nothing_is_started(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "_TUN", "/nowhere/tun")
-    error = _refused(_context(scene))
+    error = _refused(_opened(scene))
     assert (error.code, error.hint) == ("tun-missing", "Load the module: `modprobe tun`.")
 
 
@@ -187,20 +188,22 @@ def test_only_our_own_running_server_may_hold_the_port(
 ) -> None:
     if other is not None:
         scene.engine.containers["mstunnel-server"] = other
-    error = _refused(_context(scene))
+    error = _refused(_opened(scene))
     assert error.code == "port-in-use"
     assert f"port {taken}" in error.message
     assert "tcp 127.0.0.1" in error.message
     scene.engine.containers["mstunnel-server"] = container()
-    assert launch.STEP.gather(_context(scene)).specifications[0].ports[0].host == taken
+    assert launch.STEP.gather(_opened(scene)).specifications[0].ports[0].host == taken
 
 
 @pytest.mark.usefixtures("taken")
 def test_an_administrator_may_ignore_a_check_by_its_id(scene: Scene) -> None:
-    context = replace(_context(scene), ignored_checks=frozenset({"port-in-use"}))
-    launch.STEP.gather(context)
+    run = replace(_opened(scene), request=InstallRequest(ignored_checks=("port-in-use",)))
+    launch.STEP.gather(run)
     assert scene.prompter.said[0].startswith("Ignored (--ignore-check): port ")
-    assert _refused(replace(context, ignored_checks=frozenset({"tun-missing"}))).code == "port-in-use"
+    assert (
+        _refused(replace(run, request=InstallRequest(ignored_checks=("tun-missing",)))).code == "port-in-use"
+    )
 
 
 @pytest.mark.parametrize(

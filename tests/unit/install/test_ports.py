@@ -11,14 +11,14 @@ from tests.unit.install.scenes import Scene, container
 def test_without_systemd_health_is_checked_on_demand(scene: Scene, *, systemd: bool, health: str) -> None:
     scene.engine = Forgetful({"box": container()})
     scene.systemd.runs = systemd
-    state = containers.state_of(scene.context().host, "box")
+    state = containers.state_of(scene.opened().host, "box")
     assert state is not None
     assert state.health == health
 
 
 def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
     scene.engine.containers["box"] = container(health="starting")
-    ports = scene.context().host
+    ports = scene.opened().host
     assert containers.state_of(ports, "box") == container(health="starting")
     scene.engine.passes = True
     assert containers.state_of(ports, "box") == container(health="healthy")
@@ -27,6 +27,6 @@ def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
 def test_what_does_not_run_is_not_checked(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container("exited", None)})
     scene.systemd.runs = False
-    ports = scene.context().host
+    ports = scene.opened().host
     assert containers.state_of(ports, "box") == container("exited", None)
     assert containers.state_of(ports, "nobody") is None

@@ -1,13 +1,16 @@
 """The required checks of host and site: what they refuse, what they ask, and when they keep quiet."""
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import (
     CertificateError,
     CheckError,
@@ -15,9 +18,13 @@ from mstunnel_setup.base.errors import (
     EngineError,
     SetupError,
     SignInError,
+    StepError,
 )
 from mstunnel_setup.install import preflight
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.install import run_steps
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import step_named
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import environment, eula, sign_in, site
 from mstunnel_setup.io.files import Files
@@ -26,9 +33,11 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.model import ReadinessFacts
+from mstunnel_setup.transaction.step import Step
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, IMAGES, FakeGraph, Scene, configuration
+from tests.unit.operators import operator_of
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]
@@ -63,14 +72,38 @@ def host(examined: list[Wanted], monkeypatch: pytest.MonkeyPatch) -> Any:
 NEAR = {"network": "169.254.0.0/16", "device": "eth1"}
 
 
-def context(scene: Scene, **answers: Any) -> Context:
+def opened(scene: Scene, **answers: Any) -> Run:
     scene.prompter.interactive = bool(scene.prompter.typed)
-    return scene.context(**answers)
+    return scene.opened(**answers)
+
+
+def ask_steps(run: Run, names: Collection[str]) -> None:
+    """Let the steps of these names refuse, as a run does before its first change; the terms come first."""
+    for step in ORDER:
+        if step.name in names:
+            step.refuse(run, ["eula", *names])
+
+
+def test_last_step_refuses_before_the_first_one_changes_anything(scene: Scene) -> None:
+    asked: list[str] = []
+
+    def refuse(_run: Run, steps: Collection[str]) -> None:
+        asked.extend(steps)
+        raise StepError("not-good", "it is not good", "Make it good.")
+
+    for name in ("etc", "run", "var"):
+        (scene.root / name).mkdir(exist_ok=True)
+    last = Step("last", "Refuse it", lambda _run: None, lambda _facts: (), refuse=refuse)
+    request = InstallRequest({"eula": "accept"})
+    with refused(StepError, "not-good"):
+        run_steps(operator_of(scene.root), request, Scope.ALL, [eula.STEP, last], examined=False)
+    assert asked == ["eula", "last"]
+    assert (scene.files.state(paths.CONFIGURATION), scene.journal.records) == (None, ())
 
 
 def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any, examined: list[Wanted]) -> None:
     host("rhel-9.6")
-    preflight.refuse_unready(context(scene), HOST_ONLY)
+    preflight.refuse_unready(opened(scene), HOST_ONLY)
     assert len(examined) == 1
 
 
@@ -80,7 +113,7 @@ def test_registries_are_checked_where_the_installation_goes_on_to_pull(
 ) -> None:
     """Root's part alone does not know where the account has its images from."""
     host("debian-13")
-    preflight.refuse_unready(context(scene), ["kernel"], later)
+    preflight.refuse_unready(opened(scene), ["kernel"], later)
     assert any(item.purpose.startswith(REGISTRY) for item in examined[0].endpoints) is bool(later)
 
 
@@ -104,7 +137,7 @@ def test_a_firewall_that_blocks_devices_is_reported_with_the_command(
 ) -> None:
     """No step opens it. RHEL's lets TCP in, Debian's both."""
     host(name)
-    preflight.refuse_unready(context(scene), HOST_ONLY)
+    preflight.refuse_unready(opened(scene), HOST_ONLY)
     assert len(of_firewall(scene)) == bool(command)
     assert command in "".join(of_firewall(scene))
 
@@ -119,10 +152,10 @@ def test_the_firewall_is_asked_about_the_port_of_the_site(
         ProgramReader, "security", lambda reader: shut if reader.settings.port == 8443 else None
     )
     scene.graph.configuration = configuration(8443)
-    one = context(scene, eula="accept", site="Berlin")
+    one = opened(scene, eula="accept", site="Berlin")
     preflight.refuse_unready(one, ALL)
     assert of_firewall(scene) == []
-    preflight.refuse_unsuited(one, ALL)
+    preflight.refuse_unsuited(one)
     (told,) = of_firewall(scene)
     assert "ufw and TCP 8443: not allowed. Run `ufw allow 8443/tcp`." in told
 
@@ -130,13 +163,13 @@ def test_the_firewall_is_asked_about_the_port_of_the_site(
 def test_without_the_step_that_fixes_it_the_host_is_refused(scene: Scene, host: Any) -> None:
     host("rhel-9.6")
     with refused(CheckError, "checks-failed", "2 required checks failed: module-tun, ip-forward"):
-        preflight.refuse_unready(context(scene), [name for name in HOST_ONLY if name != "kernel"])
+        preflight.refuse_unready(opened(scene), [name for name in HOST_ONLY if name != "kernel"])
 
 
 def test_all_failures_are_named_at_once(scene: Scene, host: Any) -> None:
     host("cni")
     with pytest.raises(ChecksFailedError) as caught:
-        preflight.refuse_unready(context(scene), HOST_ONLY)
+        preflight.refuse_unready(opened(scene), HOST_ONLY)
     assert [error.code for error in caught.value.failures] == ["bridge-route", "bridge-dns"]
     assert "10.88.0.0/16 and route via eth1 10.0.0.0/8" in caught.value.failures[0].message
     assert "`bridge: 192.168.240.0/24`" in caught.value.failures[0].hint
@@ -144,7 +177,7 @@ def test_all_failures_are_named_at_once(scene: Scene, host: Any) -> None:
 
 def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
     host("docker-userns-remap")
-    one = replace(context(scene), ignored_checks=frozenset({"userns-remap"}))
+    one = replace(opened(scene), request=InstallRequest(ignored_checks=("userns-remap",)))
     preflight.refuse_unready(one, HOST_ONLY)
     assert scene.prompter.said[-1].startswith("Ignored (--ignore-check): Docker user namespaces")
 
@@ -153,7 +186,7 @@ def test_checks_that_could_not_be_completed_are_reported_by_reason_and_refuse_no
     scene: Scene, host: Any
 ) -> None:
     host("debian-13", network=None, unread={"network": {"reason": "no answer within 20 s"}})
-    preflight.refuse_unready(context(scene), HOST_ONLY)
+    preflight.refuse_unready(opened(scene), HOST_ONLY)
     (said,) = scene.prompter.said
     assert said.startswith("Not checked (no answer within 20 s): dns, proxy-connects, endpoint-sign-in, ")
     assert "path-mtu" not in said, "it is recommended only"
@@ -163,8 +196,8 @@ def test_a_person_is_offered_a_free_range_for_the_bridge(scene: Scene, host: Any
     host("cni")
     scene.prompter.typed = ["no", "yes"]
     with pytest.raises(ChecksFailedError):
-        preflight.refuse_unready(context(scene), HOST_ONLY)
-    one = context(scene)
+        preflight.refuse_unready(opened(scene), HOST_ONLY)
+    one = opened(scene)
     preflight.refuse_unready(one, HOST_ONLY)
     assert one.answers.bridge == one.answers.record()["bridge"] == "192.168.240.0/24"
 
@@ -186,17 +219,17 @@ def test_the_host_is_checked_without_a_question_or_a_sign_in(
     scene: Scene, host: Any, signed_in: list[str]
 ) -> None:
     host("debian-13")
-    one = context(scene)
+    one = opened(scene)
     scene.prompter.interactive = True
     preflight.refuse_unready(one, ALL)
     assert (signed_in, scene.prompter.asked) == ([], [])
     assert scene.files.state("/etc/mstunnel") is None
 
 
-def run_to_the_site(scene: Scene, one: Context) -> None:
+def run_to_the_site(scene: Scene, one: Run) -> None:
     """Check the host, then run the steps from the terms to the site but for the certificate."""
     preflight.refuse_unready(one, ALL)
-    for step in preflight.with_site_checks([eula.STEP, environment.STEP, sign_in.STEP, site.STEP]):
+    for step in (eula.STEP, environment.STEP, sign_in.STEP, step_named("site")):
         scene.run(step, one)
 
 
@@ -206,9 +239,9 @@ def test_what_the_site_demands_is_checked_as_soon_as_it_is_known(scene: Scene, h
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
     scene.graph.configuration = configuration()
     with refused(CheckError, "pool-route") as caught:
-        run_to_the_site(scene, context(scene, eula="accept", site="Berlin"))
+        run_to_the_site(scene, opened(scene, eula="accept", site="Berlin"))
     assert "client pool 169.254.0.0/16 and route via eth1 169.254.0.0/16" in caught.value.message
-    assert remembered(scene.context().receipt, "joined-site") is None
+    assert remembered(scene.opened().receipt, "joined-site") is None
 
 
 def test_the_site_is_judged_in_a_later_run_as_well(scene: Scene, host: Any, examined: list[Wanted]) -> None:
@@ -216,11 +249,11 @@ def test_the_site_is_judged_in_a_later_run_as_well(scene: Scene, host: Any, exam
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
     scene.remember("images.server", "x")
     scene.graph.configuration = configuration()
-    one = context(scene, site="Berlin")
+    one = opened(scene, site="Berlin")
     preflight.refuse_unready(one, ALL)
     assert examined == []
     with pytest.raises(CheckError) as caught:
-        preflight.with_site_checks([site.STEP])[0].gather(one)
+        step_named("site").gather(one)
     assert (caught.value.code, len(examined)) == ("pool-route", 1)
 
 
@@ -228,7 +261,7 @@ def test_a_registered_server_is_not_judged_again(scene: Scene, host: Any, examin
     host("cni")
     scene.remember("images.server", "x")
     scene.journal.append("step", step="register")
-    preflight.refuse_unsuited(context(scene, site="Berlin"), ALL)
+    preflight.refuse_unsuited(replace(opened(scene, site="Berlin"), examined=tuple(ALL)))
     assert examined == []
 
 
@@ -236,8 +269,8 @@ def test_no_sign_in_or_choice_is_asked_for_twice(scene: Scene, host: Any, signed
     host("debian-13")
     scene.graph.configuration = configuration()
     scene.prompter.typed = ["", BERLIN.id]
-    one = context(scene, eula="accept")
-    one.cache.identity = scene.identity("vpn.example.org")
+    one = opened(scene, eula="accept")
+    one.identity = scene.identity("vpn.example.org")
     run_to_the_site(scene, one)
     sign_in.STEP.gather(one)
     assert site.choose(one) == BERLIN
@@ -253,7 +286,7 @@ def test_a_host_checked_before_or_not_running_is_not_examined(
         scene.remember("images.server", "x")
     else:
         monkeypatch.setattr(Files, "live", False)
-    preflight.refuse_unready(context(scene), ALL)
+    preflight.refuse_unready(opened(scene), ALL)
     assert examined == []
 
 
@@ -263,7 +296,7 @@ def test_the_endpoints_follow_the_cloud_and_the_images(
     host("debian-13")
     image = "registry.example.com/server@sha256:" + "a" * 64
     answers = {"tenant__cloud": "gcc-high", "images__server": image, "images__agent": image}
-    preflight.refuse_unready(context(scene, **answers), HOST_ONLY)
+    preflight.refuse_unready(opened(scene, **answers), HOST_ONLY)
     hosts = {item.host for item in examined[0].endpoints if item.host}
     assert hosts == {
         "login.microsoftonline.us",
@@ -284,7 +317,7 @@ def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
 def test_balancers_that_anyone_could_pose_as_are_refused_before_the_first_change(scene: Scene) -> None:
     scene.write("/proc/net/if_inet6", "fe800000000000000000000000000002 02 40 20 80 eth0\n")
     with refused(SetupError, "proxy-protocol-forgeable"):
-        preflight.refuse_unready(context(scene, engine="docker", proxy_protocol_from="192.0.2.10"), HOST_ONLY)
+        ask_steps(opened(scene, engine="docker", proxy_protocol_from="192.0.2.10"), HOST_ONLY)
 
 
 def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
@@ -293,9 +326,9 @@ def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, t
     (tmp_path / "images.tar").write_bytes(b"no archive")
     archive = str(tmp_path / "images.tar")
     with refused(EngineError, "image-archive-unusable"):
-        preflight.refuse_unready(context(scene, **IMAGES, images__archive=(archive,)), HOST_ONLY)
+        ask_steps(opened(scene, **IMAGES, images__archive=(archive,)), HOST_ONLY)
     skipped = [name for name in HOST_ONLY if name != "images"]
-    preflight.refuse_unready(context(scene, **IMAGES, images__archive=(archive,)), skipped)
+    ask_steps(opened(scene, **IMAGES, images__archive=(archive,)), skipped)
 
 
 def test_an_archive_that_is_named_later_is_judged_before_its_name_is_stored(scene: Scene, host: Any) -> None:
@@ -304,10 +337,10 @@ def test_an_archive_that_is_named_later_is_judged_before_its_name_is_stored(scen
     scene.remember("answers", {})
     given = {**IMAGES, "images__archive": ("/root/gone.tar",)}
     with refused(EngineError, "image-archive-unusable", match="/root/gone.tar"):
-        preflight.refuse_unready(context(scene, **given), HOST_ONLY)
+        ask_steps(opened(scene, **given), HOST_ONLY)
     # One that has served, and was removed since, is not missed.
-    scene.remember("answers", context(scene, **given).answers.record())
-    preflight.refuse_unready(context(scene, **given), HOST_ONLY)
+    scene.remember("answers", opened(scene, **given).answers.record())
+    ask_steps(opened(scene, **given), HOST_ONLY)
 
 
 @pytest.fixture
@@ -321,7 +354,7 @@ def test_unattended_an_account_is_refused_before_the_first_change(
     scene: Scene, unlicensed: list[str]
 ) -> None:
     with refused(SignInError, "licence-missing"):
-        preflight.refuse_account(context(scene, **scene.certificate(), eula="accept"), ALL)
+        ask_steps(opened(scene, **scene.certificate(), eula="accept"), ALL)
     assert unlicensed == ["administrator"]
     assert not scene.journal.records
 
@@ -332,24 +365,24 @@ def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_c
     scene.trusted = (pki.certificate("root"),)
     given = {**scene.certificate(pki), "eula": "accept"}
     with pytest.raises(CertificateError, match=r"vpn\.example\.org"):
-        preflight.refuse_account(context(scene, site="Berlin", **given), ALL)
+        ask_steps(opened(scene, site="Berlin", **given), ALL)
     assert not scene.journal.records
-    preflight.refuse_account(context(scene, site="Osaka", **given), ALL)
+    ask_steps(opened(scene, site="Osaka", **given), ALL)
 
 
 def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene, unlicensed: list[str]) -> None:
     scene.prompter.typed = ["something"]
-    preflight.refuse_account(context(scene, **scene.certificate(), eula="accept"), ALL)
+    ask_steps(opened(scene, **scene.certificate(), eula="accept"), ALL)
     assert unlicensed == []
 
 
 def test_a_certificate_that_is_awaited_or_refused_costs_no_sign_in(
     scene: Scene, unlicensed: list[str]
 ) -> None:
-    preflight.refuse_account(context(scene), ALL)
-    preflight.refuse_account(context(scene), HOST_ONLY)
+    ask_steps(opened(scene), ALL)
+    ask_steps(opened(scene), HOST_ONLY)
     named = scene.certificate()
     named["certificate__key"] = named["certificate__chain"]
     with pytest.raises(CertificateError):
-        preflight.refuse_account(context(scene, **named), ALL)
+        ask_steps(opened(scene, **named), ALL)
     assert unlicensed == []

@@ -17,6 +17,7 @@ from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.installed import LINKS
+from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.errors import PERMISSION_DENIED
@@ -43,25 +44,25 @@ def copied(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def test_a_package_places_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
-    assert scene.run(program.PROGRAM, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.opened()) == ()
 
 
 def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
-    assert paths_of(scene.run(program.PROGRAM, scene.context())) == PLACED
+    assert paths_of(scene.run(program.PROGRAM, scene.opened())) == PLACED
     assert scene.files.read(FILE) == copied.read_bytes()
     state = scene.files.state(FILE)
     assert state is not None
     assert state.mode == 0o755
     for name in LINKS:
         assert scene.files.read(f"{paths.PROGRAMS}/{name}") == copied.read_bytes()
-    assert scene.run(program.PROGRAM, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.opened()) == ()
 
 
 def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has 30 MB, and most runs are started from it."""
-    scene.run(program.PROGRAM, scene.context())
+    scene.run(program.PROGRAM, scene.opened())
     monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(FILE)))
     read: list[str] = []
 
@@ -70,10 +71,10 @@ def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
         return hashlib.sha256(copied.read_bytes()).hexdigest()
 
     monkeypatch.setattr(Files, "digest_given", digest)
-    assert scene.run(program.PROGRAM, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.opened()) == ()
     assert read == []
     scene.files.locate(FILE).chmod(0o644)
-    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
+    assert paths_of(scene.run(program.PROGRAM, scene.opened())) == [f"file:{FILE}"]
     assert read == [str(scene.files.locate(FILE))]
 
 
@@ -84,14 +85,14 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
     monkeypatch.setattr(program, "release_images", lambda: own)
     copied.with_name("images.tar").write_bytes(b"both images")
     kept = f"{paths.IMAGE_ARCHIVES}/images.tar"
-    scene.run(program.PROGRAM, scene.context())
+    scene.run(program.PROGRAM, scene.opened())
     assert scene.files.state(kept) is None
 
-    context = scene.context()
-    context = replace(context, host=replace(context.host, scope=Scope.HOST))
-    assert paths_of(scene.run(program.PROGRAM, context))[-1] == f"file:{kept}"
+    run = scene.opened()
+    run = replace(run, host=replace(run.host, scope=Scope.HOST))
+    assert paths_of(scene.run(program.PROGRAM, run))[-1] == f"file:{kept}"
     assert scene.files.read(kept) == b"both images"
-    assert scene.run(program.PROGRAM, context) == ()
+    assert scene.run(program.PROGRAM, run) == ()
 
 
 @pytest.mark.parametrize(
@@ -104,10 +105,10 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
 def test_what_a_power_cut_left_and_an_older_file_are_replaced_and_all_are_removed(
     scene: Scene, copied: Path, left: bytes, given: bytes
 ) -> None:
-    scene.run(program.PROGRAM, scene.context())
+    scene.run(program.PROGRAM, scene.opened())
     scene.files.locate(FILE).write_bytes(left)
     copied.write_bytes(given)
-    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
+    assert paths_of(scene.run(program.PROGRAM, scene.opened())) == [f"file:{FILE}"]
     assert scene.files.read(FILE) == given
     scene.undo()
     assert scene.files.names(paths.PROGRAMS) == []
@@ -116,36 +117,36 @@ def test_what_a_power_cut_left_and_an_older_file_are_replaced_and_all_are_remove
 def test_an_installation_of_0_1_is_refused_with_the_way(scene: Scene) -> None:
     scene.remember("program", {"version": "0.1.0"})
     with refused(CheckError, "program-too-old") as caught:
-        program.refuse_too_old(scene.context().receipt)
+        program.refuse_too_old(scene.opened().receipt)
     assert "version 0.2.0 first" in caught.value.hint
     scene.remember("program", {"version": "0.2.0"})
-    program.refuse_too_old(scene.context().receipt)
+    program.refuse_too_old(scene.opened().receipt)
 
 
 def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -> None:
     scene.remember("program", {"version": "999.0"})
     with pytest.raises(CheckError) as caught:
-        scene.run(program.PROGRAM, scene.context())
+        scene.run(program.PROGRAM, scene.opened())
     assert (caught.value.code, caught.value.message) == (
         "program-older",
         f"this program is version {__version__}, but version 999.0 is installed",
     )
     assert scene.files.state(FILE) is None
-    context = replace(scene.context(), ignored_checks=frozenset({"program-older"}))
-    assert f"file:{FILE}" in paths_of(scene.run(program.PROGRAM, context))
+    run = replace(scene.opened(), request=InstallRequest(ignored_checks=("program-older",)))
+    assert f"file:{FILE}" in paths_of(scene.run(program.PROGRAM, run))
 
 
 def test_where_sbin_and_bin_are_one_the_real_directory_is_taken(scene: Scene, copied: Path) -> None:
     scene.files.remove_directory(paths.PROGRAMS)
     scene.files.make_directories("/usr/bin")
     scene.files.link(paths.PROGRAMS, "bin")
-    scene.run(program.PROGRAM, scene.context())
+    scene.run(program.PROGRAM, scene.opened())
     assert scene.files.read("/usr/bin/mst-cli") == copied.read_bytes()
 
 
 def test_a_foreign_file_is_restored(scene: Scene, copied: Path) -> None:
     scene.files.write(FILE, b"of somebody else", 0o700)
-    scene.run(program.PROGRAM, scene.context())
+    scene.run(program.PROGRAM, scene.opened())
     scene.undo()
     assert scene.files.read(FILE) == b"of somebody else"
 
@@ -168,9 +169,9 @@ def support(scene: Scene, copied: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_completions_and_manual_pages_go_where_the_host_has_a_place(scene: Scene, support: Path) -> None:
     placed = [f"file:{path}" for path in ("/usr/share/bash-completion/completions/mst-cli", MANUAL)]
-    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [*PLACED, *placed]
+    assert paths_of(scene.run(program.PROGRAM, scene.opened())) == [*PLACED, *placed]
     assert scene.files.read(MANUAL) == b"man8/mst-cli.8"
-    assert scene.run(program.PROGRAM, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.opened()) == ()
     scene.undo()
     assert scene.files.names("/usr/share/bash-completion/completions") == []
     assert scene.files.names("/usr/share/man/man8") == []
@@ -186,19 +187,19 @@ def test_completions_and_manual_pages_go_where_the_host_has_a_place(scene: Scene
 def test_zsh_of_debian_looks_elsewhere(there: list[str], scene: Scene, support: Path) -> None:
     for directory in there:
         scene.files.make_directories(directory)
-    assert f"file:{there[0]}/_mst-cli" in paths_of(scene.run(program.PROGRAM, scene.context()))
+    assert f"file:{there[0]}/_mst-cli" in paths_of(scene.run(program.PROGRAM, scene.opened()))
 
 
 def test_pages_of_a_newer_version_replace_the_older_ones(scene: Scene, support: Path) -> None:
-    scene.run(program.PROGRAM, scene.context())
+    scene.run(program.PROGRAM, scene.opened())
     (support / "man8/mst-cli.8").write_text("newer")
-    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{MANUAL}"]
+    assert paths_of(scene.run(program.PROGRAM, scene.opened())) == [f"file:{MANUAL}"]
     assert scene.files.read(MANUAL) == b"newer"
 
 
 def test_without_systemd_the_administrator_has_the_monitor_run(scene: Scene) -> None:
     scene.systemd.runs = False
-    assert not program.MONITORING.gather(scene.context()).systemd
+    assert not program.MONITORING.gather(scene.opened()).systemd
     (said,) = scene.prompter.said
     assert "have the init system run `mstunnel_monitor`, and restart it" in said
 
@@ -255,7 +256,7 @@ def test_the_account_that_has_root_do_it_need_not_see_the_rules(
     with monkeypatch.context() as as_account:
         as_account.setattr(paths, "ROOTLESS", True)
         as_account.setattr(Files, "read", refuse)
-        (planned,) = logging.scene.opened().runner.plan([program.AUDIT], logging.context())
+        (planned,) = logging.scene.opened().runner.plan([program.AUDIT], logging.opened())
         assert planned.actions == ()
     assert len(logging.run(program.AUDIT)) == 1
 
@@ -290,10 +291,9 @@ def test_the_journals_catalogue_of_release_0_2_is_removed(logging: Machine) -> N
     logging.scene.files.make_directories("/usr/lib/systemd/catalog")
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     action = WriteMessageCatalogue(path=place, source=__file__, digest=digest)
-    logging.run(Step("logs", text("Logs"), lambda _context: (), lambda _facts: [action]))
-    keys = program.obsolete_keys(logging.context())
-    assert (logging.text(place) != "", keys) == (True, [action.key])
-    logging.scene.opened().runner.take_back(keys)
+    logging.run(Step("logs", text("Logs"), lambda _run: (), lambda _facts: [action]))
+    assert logging.text(place) != ""
+    logging.run(program.LOGS)
     assert logging.text(place) == ""
     assert logging.host.asked == ["journalctl --update-catalog"] * 2
 

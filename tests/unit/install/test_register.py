@@ -22,7 +22,7 @@ from mstunnel_setup.actions.tenant_objects import (
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, WaitingError
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import register, sign_in
 from mstunnel_setup.tenant.client_credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.clouds import CLOUDS
@@ -40,7 +40,7 @@ def joined(scene: Scene) -> None:
 
 def test_site_cloud_and_name_are_those_of_the_answers_or_else_of_the_host(scene: Scene) -> None:
     """The files that say so are among the recorded decisions."""
-    facts = register.STEP.gather(scene.context())
+    facts = register.STEP.gather(scene.opened())
     assert facts == register.Registration(
         site_id=BERLIN.id,
         server_name="gw1",
@@ -49,15 +49,15 @@ def test_site_cloud_and_name_are_those_of_the_answers_or_else_of_the_host(scene:
         authentication="oidc",
         deployment_mode=DeploymentMode.STANDALONE_ROOTFUL,
     )
-    assert register.STEP.gather(scene.context(server_name="gateway 7")).server_name == "gateway 7"
+    assert register.STEP.gather(scene.opened(server_name="gateway 7")).server_name == "gateway 7"
 
 
 def test_two_machines_of_one_name_have_two_applications(scene: Scene) -> None:
     scene.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
-    one = register.STEP.gather(scene.context()).application_name
-    assert register.STEP.gather(scene.context()).application_name == one
+    one = register.STEP.gather(scene.opened()).application_name
+    assert register.STEP.gather(scene.opened()).application_name == one
     scene.write("/etc/machine-id", "fedcba9876543210fedcba9876543210\n")
-    other = register.STEP.gather(scene.context()).application_name
+    other = register.STEP.gather(scene.opened()).application_name
     assert one != other
     assert one.startswith("mstunnel-gateway gw1 ")
     assert "01234567" not in one, "the machine id itself stays here"
@@ -74,13 +74,13 @@ def test_two_machines_of_one_name_have_two_applications(scene: Scene) -> None:
 def test_the_tenant_learns_how_the_containers_run(
     scene: Scene, answers: dict[str, str], sent: DeploymentMode
 ) -> None:
-    assert register.STEP.gather(scene.context(**answers)).deployment_mode is sent
+    assert register.STEP.gather(scene.opened(**answers)).deployment_mode is sent
 
 
 def test_before_a_site_is_chosen_nothing_can_be_registered(scene: Scene) -> None:
     scene.journal.remove()
     with refused(TenantError, "site-missing"):
-        register.STEP.gather(scene.context())
+        register.STEP.gather(scene.opened())
 
 
 LEFT = TunnelServer(id="22222222-0000-0000-0000-000000000009", display_name="GW1")
@@ -108,28 +108,28 @@ def test_a_record_left_behind_is_removed_after_confirmation(
 ) -> None:
     scene.graph.listed = [record]
     scene.prompter.typed = list(typed)
-    assert register.STEP.gather(scene.context(**answers)).left_record == removed
+    assert register.STEP.gather(scene.opened(**answers)).left_record == removed
     assert len(scene.prompter.asked) == len(typed)
 
 
 def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
     scene.graph.listed = [LEFT]
-    facts = register.STEP.gather(scene.context(existing_record="replace"))
+    facts = register.STEP.gather(scene.opened(existing_record="replace"))
     removal = next(item for item in register.STEP.decide(facts) if isinstance(item, RemoveServerRecord))
     scene.graph.listed = [AT_WORK]
     with refused(TenantError, "server-name-taken"):
-        removal.capture(scene.context().host)
+        removal.capture(scene.opened().host)
 
 
 @pytest.mark.parametrize(("typed", "removed"), [("yes", ["object"]), ("no", [])])
 def test_an_application_that_an_earlier_installation_left_is_replaced_after_confirmation(
     scene: Scene, typed: str, removed: list[str]
 ) -> None:
-    name = register.STEP.gather(scene.context()).application_name
+    name = register.STEP.gather(scene.opened()).application_name
     created = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
     scene.graph.applications = [Application(id="object", display_name=name, created_date_time=created)]
     scene.prompter.typed = [typed]
-    actions = register.STEP.decide(register.STEP.gather(scene.context()))
+    actions = register.STEP.decide(register.STEP.gather(scene.opened()))
     (question,) = scene.prompter.asked
     assert f"called {name}, created 2026-05-01 08:30 UTC" in question
     assert [item.object_id for item in actions if isinstance(item, RemoveApplication)] == removed
@@ -138,11 +138,11 @@ def test_an_application_that_an_earlier_installation_left_is_replaced_after_conf
 
 
 def test_what_is_left_behind_stays_when_unattended(scene: Scene) -> None:
-    name = register.STEP.gather(scene.context()).application_name
+    name = register.STEP.gather(scene.opened()).application_name
     scene.graph.listed = [LEFT]
     scene.graph.applications = [Application(id="object", display_name=name)]
     scene.prompter.interactive = False
-    facts = register.STEP.gather(scene.context())
+    facts = register.STEP.gather(scene.opened())
     assert (facts.left_record, facts.left_applications) == ("", ())
 
 
@@ -164,61 +164,61 @@ OWN = LEFT.model_copy(update={"id": "22222222-0000-0000-0000-000000000001"})
 def test_a_new_registration_is_asked_about_before_the_old_one_goes(
     scene: Scene, records: list[TunnelServer], typed: list[str], code: str
 ) -> None:
-    context = scene.context()
-    server = register.STEP.gather(context).server
+    run = scene.opened()
+    server = register.STEP.gather(run).server
     scene.finished(CODEC.dump(server), server.key, {"server_id": OWN.id}, step="register")
     scene.graph.listed = list(records)
     scene.prompter.typed = list(typed)
     if code:
         with refused(TenantError, code):
-            register.require_possible(context)
+            register.require_possible(run)
         return
-    register.require_possible(context)
+    register.require_possible(run)
     scene.journal.append("taken-back", key=server.key, outcome="removed", reason="")
     scene.graph.listed = [item for item in records if item is not OWN]
-    assert register.STEP.gather(context).left_record == (LEFT.id if LEFT in records else "")
+    assert register.STEP.gather(run).left_record == (LEFT.id if LEFT in records else "")
     assert len(scene.prompter.asked) == len(typed), "asked once"
 
 
 def test_no_new_registration_in_a_site_that_is_gone(scene: Scene) -> None:
     scene.graph.all_sites = []
     with refused(TenantError, "site-deleted") as caught:
-        register.require_possible(scene.context())
+        register.require_possible(scene.opened())
     assert "mst-cli site change" in caught.value.hint
 
 
 def test_an_application_of_others_is_refused_before_the_old_one_goes(scene: Scene) -> None:
-    name = register.STEP.gather(scene.context()).application_name
+    name = register.STEP.gather(scene.opened()).application_name
     scene.graph.applications = [Application(id="object", display_name=name)]
     scene.prompter.interactive = False
     with refused(TenantError, "application-name-taken"):
-        register.require_possible(scene.context())
+        register.require_possible(scene.opened())
 
 
 def test_another_machine_id_is_told_from_another_name(scene: Scene) -> None:
     scene.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
-    facts = register.STEP.gather(scene.context())
+    facts = register.STEP.gather(scene.opened())
     made = [facts.server, CreateAppIdentity(display_name=facts.application_name, credential_path="/c")]
     for action in made:
         scene.finished(CODEC.dump(action), action.key, {}, step="register")
     with refused(TenantError, "server-renamed"):
-        register.STEP.gather(scene.context(server_name="gw2"))
+        register.STEP.gather(scene.opened(server_name="gw2"))
     scene.write("/etc/machine-id", "fedcba9876543210fedcba9876543210\n")
     with refused(TenantError, "machine-id-changed") as caught:
-        register.STEP.gather(scene.context())
+        register.STEP.gather(scene.opened())
     assert "`mst-cli reenroll`" in caught.value.hint
 
 
 def test_what_is_ours_is_not_taken_for_left_behind(scene: Scene) -> None:
     """Not even when the run was cut off before the tenant's answer came."""
-    facts = register.STEP.gather(scene.context(existing_record="replace"))
+    facts = register.STEP.gather(scene.opened(existing_record="replace"))
     name = facts.application_name
     scene.graph.listed = [LEFT]
     scene.graph.applications = [Application(id="object", display_name=name)]
     application = CreateAppIdentity(display_name=name, credential_path=paths.AGENT_CREDENTIAL)
     for made in (facts.server, application):
         scene.journal.append("begin", step="register", key=made.key, action=CODEC.dump(made), before={})
-    facts = register.STEP.gather(scene.context(existing_record="replace"))
+    facts = register.STEP.gather(scene.opened(existing_record="replace"))
     assert (facts.left_record, facts.left_applications, scene.prompter.asked) == ("", (), [])
 
 
@@ -230,7 +230,7 @@ def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The applications that signed in."""
     told = list[str]()
 
-    def signed_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
+    def signed_in(_context: Run, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
         told.append(f"{app_id} in {tenant_id}")
         return scene.graph
 
@@ -238,11 +238,11 @@ def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return told
 
 
-def _prepared(scene: Scene, tmp_path: Path) -> Context:
+def _prepared(scene: Scene, tmp_path: Path) -> Run:
     write_pfx(tmp_path / "agent.pfx", passphrase=b"s3cret")
     (tmp_path / "passphrase").write_text("s3cret")
     (tmp_path / "passphrase").chmod(0o600)
-    return scene.context(
+    return scene.opened(
         identity__client_id=PREPARED,
         identity__pfx=str(tmp_path / "agent.pfx"),
         identity__passphrase=f"file:{tmp_path}/passphrase",
@@ -252,42 +252,42 @@ def _prepared(scene: Scene, tmp_path: Path) -> Context:
 def test_an_existing_application_is_verified_and_used_instead_of_a_new_one(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
-    context = _prepared(scene, tmp_path)
-    context.host.files.make_directories(paths.AGENT_DIRECTORY)
-    place, use, *rest = register.STEP.decide(register.STEP.gather(context))
+    run = _prepared(scene, tmp_path)
+    run.host.files.make_directories(paths.AGENT_DIRECTORY)
+    place, use, *rest = register.STEP.decide(register.STEP.gather(run))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentCredential)
     assert isinstance(use, UseAppIdentity)
     assert [type(action) for action in rest] == [RegisterServer, WriteJson, WriteJson, LinkInPlace]
-    assert not place.satisfied(context.host, {})
+    assert not place.satisfied(run.host, {})
 
-    placed = place.apply(context.host, {})
-    assert place.satisfied(context.host, {})
+    placed = place.apply(run.host, {})
+    assert place.satisfied(run.host, {})
     assert placed["certificate_sha256"] == place.certificate_sha256
-    assert context.host.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
-    assert use.apply(context.host, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
-    assert use.undo(context.host, UndoRecord({})).outcome is Undo.KEPT
+    assert run.host.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
+    assert use.apply(run.host, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
+    assert use.undo(run.host, UndoRecord({})).outcome is Undo.KEPT
     assert "s3cret" not in str(CODEC.dump(place))
 
 
 def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved: list[str]) -> None:
     source = scene.write("/root/agent-secret", "s3cret\n")
     source.chmod(0o600)
-    context = scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{source}")
-    context.host.files.make_directories(paths.AGENT_DIRECTORY)
-    place, use, *_ = register.STEP.decide(register.STEP.gather(context))
+    run = scene.opened(identity__client_id=PREPARED, identity__client_secret=f"file:{source}")
+    run.host.files.make_directories(paths.AGENT_DIRECTORY)
+    place, use, *_ = register.STEP.decide(register.STEP.gather(run))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentSecret)
     assert isinstance(use, UseAppIdentity)
-    record = UndoRecord(place.capture(context.host))
-    assert not place.satisfied(context.host, {})
-    place.apply(context.host, {})
-    assert place.satisfied(context.host, {})
-    assert own_credential(context.host.files) == ClientSecret("s3cret")
-    assert context.host.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
+    record = UndoRecord(place.capture(run.host))
+    assert not place.satisfied(run.host, {})
+    place.apply(run.host, {})
+    assert place.satisfied(run.host, {})
+    assert own_credential(run.host.files) == ClientSecret("s3cret")
+    assert run.host.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
     assert "s3cret" in scene.secrets
     assert "s3cret" not in str(CODEC.dump(place))
-    assert place.undo(context.host, record).outcome is Undo.REMOVED
+    assert place.undo(run.host, record).outcome is Undo.REMOVED
 
 
 @pytest.mark.parametrize("before", ["certificate", "secret"])
@@ -298,21 +298,21 @@ def test_the_kind_of_credential_stays_as_it_was_installed(scene: Scene, before: 
         else CreateAgentSecret(path=paths.AGENT_SECRET, application="application:gw1", days=30)
     )
     scene.finished(CODEC.dump(made), made.key, {})
-    register.STEP.gather(scene.context(identity__credential=before))
+    register.STEP.gather(scene.opened(identity__credential=before))
     with refused(TenantError, "identity-changed"):
         register.STEP.gather(
-            scene.context(identity__credential="secret" if before == "certificate" else "certificate")
+            scene.opened(identity__credential="secret" if before == "certificate" else "certificate")
         )
 
 
 def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
-    context = _prepared(scene, tmp_path)
-    place = register.STEP.decide(register.STEP.gather(context))[0]
+    run = _prepared(scene, tmp_path)
+    place = register.STEP.decide(register.STEP.gather(run))[0]
     write_pfx(tmp_path / "agent.pfx", rsa_key(1), b"s3cret")
     with refused(SignInError, "credential-changed"):
-        place.apply(context.host, {})
+        place.apply(run.host, {})
 
 
 def test_an_application_without_the_permission_waits_for_consent(

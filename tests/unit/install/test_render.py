@@ -76,8 +76,8 @@ def test_quadlet_files_are_those_that_an_installation_writes(
         monkeypatch.setattr(launch, name, str(tmp_path / name))
     host.join(OSAKA)
     host.graph.configuration = configuration(8443)
-    context = host.context(**IMAGES)
-    actions = launch.STEP.decide(launch.STEP.gather(context))
+    run = host.opened(**IMAGES)
+    actions = launch.STEP.decide(launch.STEP.gather(run))
     written = {
         action.path.rpartition("/")[2]: action.text
         for action in actions
@@ -95,7 +95,7 @@ def test_podman_s_own_generator_accepts_the_quadlet_files(host: Scene) -> None:
 
 def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
     """Open runs with these answers."""
-    opened = host.opened(host.context(**IMAGES, **answers))
+    opened = host.opened(**IMAGES, **answers)
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
 
 

@@ -161,7 +161,7 @@ def test_what_the_account_tells_does_not_change_for_which_account_it_is(
     monkeypatch.setattr(install, "run_steps", run_steps)
     told = json.dumps({"account": "other", "mode": "rootful", "engine": "podman"}).encode()
     request = InstallRequest({"account": "gateway"})
-    install.host(operator_of(tmp_path, FakePrompter()), request, None, remove=False, given=told)
+    install.host(operator_of(tmp_path, FakePrompter()), request, remove=False, given=told)
     assert seen == [{"account": "gateway", "mode": "rootless", "engine": "podman"}]
 
 
@@ -213,7 +213,7 @@ def test_an_account_whose_journal_lacks_the_mode_continues(prepared: Operator, s
 def test_root_who_was_stopped_after_the_terms_may_still_choose(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
-    scene.run(eula.BY_ROOT, scene.context(eula="accept"))
+    scene.run(eula.BY_ROOT, scene.opened(eula="accept"))
     monkeypatch.setattr(Files, "live", True)
     chosen = rootless.scope_to_install(operator_of(scene.root), {"mode": mode})
     assert chosen is (Scope.HOST if mode == "rootless" else Scope.ALL)
@@ -222,7 +222,7 @@ def test_root_who_was_stopped_after_the_terms_may_still_choose(
 def test_root_who_was_stopped_before_the_account_is_known_goes_on_without_the_option(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene.run(eula.BY_ROOT, scene.context(eula="accept"))
+    scene.run(eula.BY_ROOT, scene.opened(eula="accept"))
     scene.remember("mode", "rootless")
     monkeypatch.setattr(Files, "live", True)
     assert rootless.scope_to_install(operator_of(scene.root), {}) is Scope.HOST

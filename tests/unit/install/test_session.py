@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,8 @@ from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.result import Event
-from mstunnel_setup.install.session import Run, apply_actions, open_run
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import apply_actions, open_run
 from mstunnel_setup.transaction.runner import Runner
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
@@ -22,8 +24,8 @@ FILE = WriteFile(path="/etc/given-up", text="")
 
 def heard(scene: Scene, events: list[Event]) -> Run:
     """A run whose events are heard."""
-    context, journal = scene.context(), scene.journal
-    return Run(context, Runner(context.host, journal, CODEC, scene.clock, events.append), journal)
+    run = scene.opened()
+    return replace(run, runner=Runner(run.host, run.journal, CODEC, scene.clock, events.append))
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_failure_is_over_when_the_same_is_asked_for_and_nothing_is_left_to_do(
 @pytest.mark.parametrize("end", [None, StepError("disk-full", "no space"), KeyboardInterrupt()])
 def test_however_a_run_ends_its_receipt_names_what_it_did(scene: Scene, end: BaseException | None) -> None:
     """Packages and Ansible learn from it that something is installed."""
-    with suppress(StepError, KeyboardInterrupt), open_run(operator_of(scene.root), {}) as run:
+    with suppress(StepError, KeyboardInterrupt), open_run(operator_of(scene.root)) as run:
         apply_actions(run, "Note it", [NOTE])
         if end is not None:
             raise end

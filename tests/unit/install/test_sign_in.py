@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, SignInError, TenantError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install import tenant_sign_in
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.uninstall import tenant_keys
 from mstunnel_setup.io.clock import Clock
@@ -45,12 +46,12 @@ class _Tenant:
     opened: list[str] = field(default_factory=list)
     asked: list[Sequence[str]] = field(default_factory=list)
 
-    def administrator(self, _context: Context, further: Sequence[str] = ()) -> FakeGraph:
+    def administrator(self, _context: Run, further: Sequence[str] = ()) -> FakeGraph:
         self.opened.append("administrator")
         self.asked.append(further)
         return self.graph
 
-    def own_identity(self, _context: Context) -> FakeGraph:
+    def own_identity(self, _context: Run) -> FakeGraph:
         self.opened.append("own")
         return FakeGraph(refusal=self.refusal)
 
@@ -87,10 +88,10 @@ def test_a_registered_server_signs_in_as_itself_and_an_administrator_otherwise(
     if registered:
         _registered(scene)
     tenant.refusal = refusal
-    context = scene.context()
-    sign_in.STEP.gather(context)
+    run = scene.opened()
+    sign_in.STEP.gather(run)
     assert (tenant.opened, scene.prompter.asked) == (opened, [])
-    assert context.host.graph.sites() == [*FakeGraph().all_sites]
+    assert run.host.graph.sites() == [*FakeGraph().all_sites]
     assert any("no such application" in text for text in scene.prompter.said) is bool(refusal)
 
 
@@ -98,32 +99,32 @@ def test_a_tenant_out_of_reach_is_no_reason_to_ask_an_administrator(scene: Scene
     _registered(scene)
     tenant.refusal = NetworkError("unreachable", "no route")
     with pytest.raises(NetworkError):
-        sign_in.STEP.gather(scene.context())
+        sign_in.STEP.gather(scene.opened())
     assert tenant.opened == ["own"]
 
 
 def test_removal_needs_an_administrator_even_so_and_no_licence(scene: Scene, tenant: _Tenant) -> None:
     _registered(scene)
     tenant.graph.plans = ()
-    context = scene.context()
-    sign_in.as_administrator(context)
-    sign_in.STEP.gather(context)
+    run = scene.opened()
+    sign_in.as_administrator(run)
+    sign_in.STEP.gather(run)
     assert (tenant.opened, tenant.asked) == (["administrator"], [()])
 
 
 def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     _registered(scene)
     monkeypatch.setattr(sign_in, "administrator", lambda *_given: FakeGraph([BERLIN]))
-    context = scene.context()
-    sign_in.STEP.gather(context)
-    assert context.host.graph.sites() == [BERLIN]
+    run = scene.opened()
+    sign_in.STEP.gather(run)
+    assert run.host.graph.sites() == [BERLIN]
     assert paths.AGENT_CREDENTIAL in scene.prompter.said[0]
 
 
 def test_a_licence_is_asked_for_by_its_own_permission_and_passes_in_silence(
     scene: Scene, tenant: _Tenant
 ) -> None:
-    sign_in.STEP.gather(scene.context())
+    sign_in.STEP.gather(scene.opened())
     assert tenant.asked == [(USER_READ,)]
     assert scene.prompter.said == []
 
@@ -134,13 +135,15 @@ def test_an_account_without_any_plan_of_intune_is_refused(
 ) -> None:
     tenant.graph.plans = plans
     with pytest.raises(SignInError) as caught:
-        sign_in.STEP.gather(scene.context())
+        sign_in.STEP.gather(scene.opened())
     assert (caught.value.code, caught.value.exit_code) == ("licence-missing", ExitCode.SIGN_IN)
 
 
 def test_a_missing_licence_can_be_ignored(scene: Scene, tenant: _Tenant) -> None:
     tenant.graph.plans = ()
-    sign_in.STEP.gather(replace(scene.context(), ignored_checks=frozenset({"licence-missing"})))
+    run = scene.opened()
+    run.request = InstallRequest(ignored_checks=("licence-missing",))
+    sign_in.STEP.gather(run)
     assert scene.prompter.said[0].startswith("Ignored (--ignore-check): ")
 
 
@@ -157,7 +160,7 @@ def test_what_is_no_clear_answer_is_said_and_no_refusal(
     scene: Scene, tenant: _Tenant, graph: FakeGraph
 ) -> None:
     tenant.graph = graph
-    sign_in.STEP.gather(scene.context())
+    sign_in.STEP.gather(scene.opened())
     (said,) = scene.prompter.said
     assert said.startswith("Intune licence not ")
 
@@ -167,7 +170,7 @@ def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
     journal = scene.journal
     journal.begin_installation()
     journal.append("begin", step="register", key="application:a", action=application, before={})
-    receipt = scene.context().receipt
+    receipt = scene.opened().receipt
     assert not sign_in.registered(receipt)
     assert tenant_keys(receipt) == {"application:a": "create-app-identity"}
 
@@ -184,30 +187,30 @@ def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
     ],
 )
 def test_what_each_method_needs(scene: Scene, answers: dict[str, str], missing: tuple[str, ...]) -> None:
-    context = scene.context()
-    section = context.answers.sign_in.model_copy(update=answers)
-    given = context.answering(context.answers.model_copy(update={"sign_in": section}))
+    run = scene.opened()
+    section = run.answers.sign_in.model_copy(update=answers)
+    given = run.answering(run.answers.model_copy(update={"sign_in": section}))
     assert sign_in.STEP.missing(given) == missing
 
 
 def test_a_registered_server_needs_no_answer(scene: Scene) -> None:
     _registered(scene)
-    assert sign_in.STEP.missing(scene.context(**LAB)) == ()
+    assert sign_in.STEP.missing(scene.opened(**LAB)) == ()
 
 
 def test_a_custom_cloud_has_no_application_for_every_tenant(scene: Scene) -> None:
-    context = scene.context(**LAB)
-    assert sign_in.STEP.missing(context) == ("sign_in.client_id",)
+    run = scene.opened(**LAB)
+    assert sign_in.STEP.missing(run) == ("sign_in.client_id",)
     scene.prompter.typed = [_CLIENT]
-    assert sign_in.client_id(context, SETUP_PERMISSIONS) == _CLIENT
+    assert sign_in.client_id(run, SETUP_PERMISSIONS) == _CLIENT
     assert scene.prompter.asked == ["Client id, or graph-command-line-tools"]
 
 
 @pytest.mark.parametrize("cloud", ["public", "gcc-high", "dod"])
 def test_in_the_clouds_of_the_vendor_no_client_id_is_asked_for(scene: Scene, cloud: str) -> None:
     """The consent page shows a name that the administrator has not seen before, so it is announced."""
-    context = scene.context(tenant__cloud=cloud)
-    assert sign_in.client_id(context, SETUP_PERMISSIONS) == "graph-command-line-tools"
+    run = scene.opened(tenant__cloud=cloud)
+    assert sign_in.client_id(run, SETUP_PERMISSIONS) == "graph-command-line-tools"
     assert scene.prompter.asked == []
     (said,) = scene.prompter.said
     assert "Microsoft Graph Command Line Tools" in said
@@ -216,22 +219,22 @@ def test_in_the_clouds_of_the_vendor_no_client_id_is_asked_for(scene: Scene, clo
 
 
 def test_an_own_registration_needs_no_announcement(scene: Scene) -> None:
-    context = scene.context(sign_in__client_id=_CLIENT)
-    assert sign_in.client_id(context, SETUP_PERMISSIONS) == _CLIENT
+    run = scene.opened(sign_in__client_id=_CLIENT)
+    assert sign_in.client_id(run, SETUP_PERMISSIONS) == _CLIENT
     assert scene.prompter.said == []
 
 
 def test_a_client_id_that_was_typed_is_remembered(scene: Scene, tenant: _Tenant) -> None:
-    assert sign_in.STEP.gather(scene.context(sign_in__client_id=_CLIENT)) == _CLIENT
+    assert sign_in.STEP.gather(scene.opened(sign_in__client_id=_CLIENT)) == _CLIENT
 
 
 def test_a_token_file_is_enough(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     http = FakeHttp([response(200, {"value": []})])
-    monkeypatch.setattr(sign_in, "http_session", lambda _context: http)
+    monkeypatch.setattr(sign_in, "http_session", lambda _run: http)
     token = str(scene.write("/root/token", "opaque\n"))
-    context = scene.context(sign_in__method="token-file", sign_in__token_file=token)
-    assert sign_in.STEP.gather(context) == ""
-    assert isinstance(context.host.graph, Graph)
+    run = scene.opened(sign_in__method="token-file", sign_in__token_file=token)
+    assert sign_in.STEP.gather(run) == ""
+    assert isinstance(run.host.graph, Graph)
 
 
 def test_a_person_without_a_role_is_refused_before_the_first_change(
@@ -239,11 +242,11 @@ def test_a_person_without_a_role_is_refused_before_the_first_change(
 ) -> None:
     """Graph decides, by the first request: the sites are read before anything is changed."""
     http = FakeHttp([response(403, {"error": {"code": "Forbidden", "message": "No."}})])
-    monkeypatch.setattr(sign_in, "http_session", lambda _context: http)
+    monkeypatch.setattr(sign_in, "http_session", lambda _run: http)
     says = jwt(scp="DeviceManagementConfiguration.ReadWrite.All", wids=[], upn="reader@contoso.example")
     token = str(scene.write("/root/token", says))
     with refused(SignInError, "role-missing", match=r"reader@contoso\.example: GET"):
-        sign_in.STEP.gather(scene.context(sign_in__method="token-file", sign_in__token_file=token))
+        sign_in.STEP.gather(scene.opened(sign_in__method="token-file", sign_in__token_file=token))
     assert [call.method for call in http.calls] == ["GET"]
 
 
@@ -252,14 +255,14 @@ def test_the_proxy_of_env_sh_is_used_unless_the_shell_names_one(
 ) -> None:
     scene.write(paths.ENVIRONMENT, "https_proxy=http://file:1\nno_proxy=file\nOTHER=1\n")
     monkeypatch.setenv("no_proxy", "shell")
-    sign_in.http_session(scene.context()).close()
+    sign_in.http_session(scene.opened()).close()
     assert (os.environ["https_proxy"], os.environ["no_proxy"]) == ("http://file:1", "shell")
     assert "OTHER" not in os.environ
 
 
 def test_a_further_root_that_is_missing(scene: Scene) -> None:
     with pytest.raises(NetworkError):
-        sign_in.http_session(scene.context(tenant__ca_file="/nowhere/ca.pem"))
+        sign_in.http_session(scene.opened(tenant__ca_file="/nowhere/ca.pem"))
 
 
 def _sign_in(root: Path, **given: str) -> TokenSource:

@@ -7,7 +7,7 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, TenantError, UsageError
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
 from tests.refusals import refused
@@ -15,20 +15,20 @@ from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, OSAKA, FakePrompter, Scene
 
 
-def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Context:
+def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Run:
     """What the step `certificate` found in the same run."""
     identity = scene.identity(*(names or ["vpn.example.org"]))
-    context = scene.context(**answers)
-    context.cache.identity = identity
-    return context
+    run = scene.opened(**answers)
+    run.identity = identity
+    return run
 
 
-def _refused(context: Context) -> TenantError:
+def _refused(run: Run) -> TenantError:
     """The error of an unattended run."""
-    assert isinstance(context.prompter, FakePrompter)
-    context.prompter.interactive = False
+    assert isinstance(run.console, FakePrompter)
+    run.console.interactive = False
     with pytest.raises(TenantError) as caught:
-        site.STEP.gather(context)
+        site.STEP.gather(run)
     assert caught.value.exit_code is ExitCode.TENANT
     return caught.value
 
@@ -47,68 +47,68 @@ def test_a_site_by_guid_or_name(scene: Scene, wanted: str, listings: int) -> Non
 def test_the_sites_are_shown_by_name_with_address_and_number_of_servers(scene: Scene) -> None:
     scene.graph.listed = [TunnelServer(id="1", display_name="gw1")]
     scene.prompter.typed = [OSAKA.id]
-    scene.run(site.STEP, scene.context())
+    scene.run(site.STEP, scene.opened())
     assert scene.prompter.rows == [
         (BERLIN.id, "Berlin", "vpn.example.org", "1"),
         (OSAKA.id, "Osaka", "", "1"),
     ]
     # The choice is among the answers of later runs.
-    assert remembered(scene.context().receipt, "answers") == {"site": OSAKA.id}
+    assert remembered(scene.opened().receipt, "answers") == {"site": OSAKA.id}
 
 
 def test_the_servers_of_many_sites_are_not_counted(scene: Scene) -> None:
     """Each costs a request."""
     scene.graph.all_sites = [OSAKA] + [BERLIN.model_copy(update={"id": f"{n}"}) for n in range(10)]
     scene.prompter.typed = [OSAKA.id]
-    site.STEP.gather(scene.context())
+    site.STEP.gather(scene.opened())
     assert {row[-1] for row in scene.prompter.rows} == {""}
 
 
 def test_hostile_names_are_shown_without_control_characters(scene: Scene) -> None:
     scene.graph.all_sites = [TunnelSite(id="7", display_name="A\x1b[31m\nB")]
     scene.prompter.typed = ["7"]
-    assert site.STEP.gather(scene.context()).name.isprintable()
+    assert site.STEP.gather(scene.opened()).name.isprintable()
     assert all(cell.isprintable() for row in scene.prompter.rows for cell in row)
 
 
 def test_an_unknown_site_names_those_there_are(scene: Scene) -> None:
     scene.prompter.typed = [OSAKA.id]
-    assert site.STEP.gather(scene.context(site="Paris")).id == OSAKA.id
+    assert site.STEP.gather(scene.opened(site="Paris")).id == OSAKA.id
     assert "Paris" in scene.prompter.said[0]
-    error = _refused(scene.context(site="Paris"))
+    error = _refused(scene.opened(site="Paris"))
     assert (error.code, error.hint) == ("site-unknown", "Give one of: Berlin, Osaka.")
     scene.graph.all_sites = []
-    assert _refused(scene.context(site="Berlin")).code == "site-none"
+    assert _refused(scene.opened(site="Berlin")).code == "site-none"
 
 
 def test_a_name_of_two_sites_needs_the_guid(scene: Scene) -> None:
     twin = TunnelSite(id="33333333-0000-0000-0000-000000000003", display_name="OSAKA")
     scene.graph.all_sites.append(twin)
-    error = _refused(scene.context(site="Osaka"))
+    error = _refused(scene.opened(site="Osaka"))
     assert error.code == "site-ambiguous"
     assert OSAKA.id in error.hint
     assert twin.id in error.hint
-    assert site.STEP.gather(scene.context(site=twin.id)).id == twin.id
+    assert site.STEP.gather(scene.opened(site=twin.id)).id == twin.id
 
 
 def test_a_site_whose_name_is_the_guid_of_another_does_not_hide_it(scene: Scene) -> None:
     scene.graph.all_sites.append(TunnelSite(id="4", display_name=OSAKA.id))
-    assert site.STEP.gather(scene.context(site=OSAKA.id)).id == OSAKA.id
+    assert site.STEP.gather(scene.opened(site=OSAKA.id)).id == OSAKA.id
 
 
 @pytest.mark.parametrize("name", ["Osaka", "Kobe"])
 def test_the_site_joined_earlier_is_taken_without_a_question(scene: Scene, name: str) -> None:
     """Also when it was renamed."""
-    assert site.STEP.missing(scene.context()) == ("site",)
+    assert site.STEP.missing(scene.opened()) == ("site",)
     scene.remember("joined-site", {"id": OSAKA.id, "name": name, "public_address": ""})
-    assert site.STEP.gather(scene.context()).name == "Osaka"
-    assert site.STEP.missing(scene.context()) == ()
+    assert site.STEP.gather(scene.opened()).name == "Osaka"
+    assert site.STEP.missing(scene.opened()) == ()
 
 
 def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
     gone = "77777777-0000-0000-0000-000000000000"
     scene.remember("joined-site", {"id": gone, "name": "Lima", "public_address": ""})
-    error = _refused(scene.context())
+    error = _refused(scene.opened())
     assert (error.code, error.message) == (
         "site-deleted",
         f"the site Lima ({gone}) is no longer in the tenant",
@@ -119,23 +119,23 @@ def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
 @pytest.mark.parametrize("answer", [BERLIN.id, "Kobe"], ids=["the site left since", "its old name"])
 def test_the_joined_site_counts_before_the_answer_of_an_earlier_run(scene: Scene, answer: str) -> None:
     scene.join(OSAKA)
-    context = scene.context().answering(merge({}, {}, earlier={"site": answer}))
-    assert site.STEP.gather(context).id == OSAKA.id
+    run = scene.opened().answering(merge({}, {}, earlier={"site": answer}))
+    assert site.STEP.gather(run).id == OSAKA.id
 
 
 def test_another_site_than_before_is_refused(scene: Scene) -> None:
     scene.join(OSAKA)
-    error = _refused(scene.context(site="Berlin"))
+    error = _refused(scene.opened(site="Berlin"))
     assert error.code == "site-changed"
     assert "Osaka" in error.message
     assert "uninstall" in error.hint
 
 
 def test_a_certificate_for_another_address_is_refused(scene: Scene) -> None:
-    context = _with_certificate(scene, ["vpn.example.com"], site="Berlin")
+    run = _with_certificate(scene, ["vpn.example.com"], site="Berlin")
     scene.prompter.interactive = False
     with pytest.raises(CertificateError) as caught:
-        site.STEP.gather(context)
+        site.STEP.gather(run)
     assert caught.value.exit_code is ExitCode.CERTIFICATE
     assert "vpn.example.org" in caught.value.message
 
@@ -149,9 +149,9 @@ MADRID = TunnelSite(
 def test_a_person_chooses_another_site_for_the_certificate(scene: Scene, named: dict[str, str]) -> None:
     scene.graph.all_sites.append(MADRID)
     scene.prompter.typed = [*(() if named else (BERLIN.id,)), "site", MADRID.id]
-    context = _with_certificate(scene, ["vpn.example.com"], **named)
-    found = site.STEP.gather(context)
-    assert (found.id, found.certificate, context.answers.site) == (MADRID.id, None, MADRID.id)
+    run = _with_certificate(scene, ["vpn.example.com"], **named)
+    found = site.STEP.gather(run)
+    assert (found.id, found.certificate, run.answers.site) == (MADRID.id, None, MADRID.id)
     assert "vpn.example.org" in scene.prompter.said[0]
 
 
@@ -161,15 +161,15 @@ def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
         scene.files.make_directories(directory)
     wrong, right = Pki({"leaf": {"names": ["vpn.example.com"]}}), Pki({"leaf": {"days": 60}})
     scene.trusted = (wrong.certificate("root"), right.certificate("root"))
-    context = scene.context(site="Berlin", **scene.certificate(wrong, "/root/wrong"))
-    scene.run(certificate.STEP, context)
+    run = scene.opened(site="Berlin", **scene.certificate(wrong, "/root/wrong"))
+    scene.run(certificate.STEP, run)
     chain, key = scene.certificate(right, "/root/right").values()
     scene.prompter.typed = ["certificate", "/root/typo.pem", chain, key]
-    scene.run(site.STEP, context)
-    leaf = generations.leaf_in_use(context.host.files)
+    scene.run(site.STEP, run)
+    leaf = generations.leaf_in_use(run.host.files)
     assert leaf == right.certificate("leaf")
     assert scene.files.read(paths.SITE_CERTIFICATE) == right.pem("leaf") + right.pem("inter")
-    assert scene.context().answers.certificate.chain == (chain,)
+    assert scene.opened().answers.certificate.chain == (chain,)
 
 
 @pytest.mark.parametrize("joined", [False, True])
@@ -194,13 +194,13 @@ def test_without_a_person_at_the_input_it_ends_as_unattended(scene: Scene, typed
 
 
 def test_a_site_without_public_address_needs_no_name_in_the_certificate(scene: Scene) -> None:
-    context = _with_certificate(scene, ["anything.example.com"], site="Osaka")
-    assert site.STEP.gather(context).public_address == ""
+    run = _with_certificate(scene, ["anything.example.com"], site="Osaka")
+    assert site.STEP.gather(run).public_address == ""
 
 
 def test_later_steps_learn_the_site_before_it_is_remembered(scene: Scene) -> None:
-    context = scene.context(site="Osaka")
+    run = scene.opened(site="Osaka")
     with refused(TenantError, "site-missing"):
-        site.chosen_id(context)
-    site.STEP.gather(context)
-    assert site.chosen_id(context) == OSAKA.id
+        site.chosen_id(run)
+    site.STEP.gather(run)
+    assert site.chosen_id(run) == OSAKA.id

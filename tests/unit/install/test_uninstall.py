@@ -84,7 +84,7 @@ def adopted(scene: Scene) -> Scene:
     agreed = switch.Adoption(
         digest="", aside=(paths.CONFIGURATION,), copies=tuple(copies), answers={"site": "Berlin"}
     )
-    scene.run(switch.in_order(agreed, [], [])[0], scene.context())
+    scene.run(switch.in_order(agreed, [], [])[0], scene.opened())
     scene.journal.append("step", step="verify")
     return scene
 
@@ -121,10 +121,10 @@ def test_a_certificate_that_was_chosen_for_the_site_stays_with_the_data(scene: S
     scene.trusted = (wrong.certificate("root"), right.certificate("root"))
     pem = right.pem("leaf") + right.pem("inter")
     pfx = scene.write("/root/right.pfx", as_pfx(pem, key_bytes(right.key_name("leaf")), b"right"))
-    context = scene.context(site="Berlin", **scene.certificate(wrong))
-    scene.run(certificate.STEP, context)
+    run = scene.opened(site="Berlin", **scene.certificate(wrong))
+    scene.run(certificate.STEP, run)
     scene.prompter.typed = ["certificate", str(pfx), "right"]
-    scene.run(site.STEP, context)
+    scene.run(site.STEP, run)
 
     uninstall(operator_of(scene.root), {}, offline=False, keep_data=True, yes=True)
 
@@ -179,14 +179,14 @@ def registered(installed: Path) -> Scene:
     )
     scene.registered(BERLIN, _SERVER)
     launched = [WriteFile(path="/etc/later", text="gateway")]
-    scene.run(Step("launch", "Launch", lambda _context: None, lambda _facts: launched), scene.context())
+    scene.run(Step("launch", "Launch", lambda _run: None, lambda _facts: launched), scene.opened())
     return scene
 
 
 def removed(scene: Scene) -> list[str]:
     """What an uninstallation by someone who is signed in removes from the tenant."""
     run = scene.opened()
-    run.context.cache.administrator = True
+    run.administrator = True
     remove_installation(run)
     assert isinstance(scene.graph, Tenant)
     return scene.graph.removed

@@ -87,7 +87,7 @@ def test_the_inventory_is_for_hosts_of_the_vendor(scene: Scene) -> None:
 
 
 def assessed(scene: Scene, **given: Any) -> Any:
-    return assess(take_inventory(scene.context().host), given)
+    return assess(take_inventory(scene.opened().host), given)
 
 
 @pytest.fixture
@@ -192,12 +192,12 @@ def test_a_link_into_the_folder_of_an_acme_client_is_followed(vendor_host: Scene
     (vendor_host.root / CERTIFICATE).rename(place)
     (vendor_host.root / CERTIFICATE).symlink_to("/root/.acme.sh/site.crt")
 
-    found = take_inventory(vendor_host.context().host).certificate
+    found = take_inventory(vendor_host.opened().host).certificate
     assert (found.chain, found.problems) == ("/root/.acme.sh/site.crt", ())
 
 
 def test_what_an_earlier_adoption_left_blocks(vendor_host: Scene) -> None:
-    found = assess(take_inventory(vendor_host.context().host), {}, ("/etc/mstunnel.vendor",))
+    found = assess(take_inventory(vendor_host.opened().host), {}, ("/etc/mstunnel.vendor",))
 
     assert codes(found) == ["vendor-aside-occupied"]
 
@@ -214,24 +214,24 @@ def test_what_an_earlier_adoption_left_blocks(vendor_host: Scene) -> None:
 def test_the_digest_of_a_plan_changes_with_what_it_rests_on(
     vendor_host: Scene, path: str, content: bytes | None
 ) -> None:
-    before = take_inventory(vendor_host.context().host).digest
+    before = take_inventory(vendor_host.opened().host).digest
     if content is None:
         (vendor_host.root / "usr/sbin/mst-cli").unlink()
     else:
         (vendor_host.root / path).parent.mkdir(exist_ok=True)
         (vendor_host.root / path).write_bytes(content)
 
-    assert take_inventory(vendor_host.context().host).digest != before
+    assert take_inventory(vendor_host.opened().host).digest != before
 
 
 def test_the_digest_stays_while_the_agent_of_the_vendor_works(vendor_host: Scene) -> None:
-    before = take_inventory(vendor_host.context().host).digest
+    before = take_inventory(vendor_host.opened().host).digest
     (vendor_host.root / "etc/mstunnel/messages/in").mkdir(parents=True)
     (vendor_host.root / "etc/mstunnel/messages/in/1.json").write_text("{}")
     healthy = {**AGENT_SETTINGS, "CurrentServerHealthStatus": 1}
     (vendor_host.root / "etc/mstunnel/AgentSettings.json").write_text(json.dumps(healthy))
 
-    assert take_inventory(vendor_host.context().host).digest == before
+    assert take_inventory(vendor_host.opened().host).digest == before
 
 
 def test_a_plan_that_is_blocked_ends_with_3_and_says_why(run: Run) -> None:

@@ -39,12 +39,12 @@ def _serving(directory: Path, pki: Pki, header: bytes = b"") -> AbstractContextM
     """A TLS server with the leaf of `pki` on a separate port; a connection has to begin with `header`."""
     bundle = directory / "served.pem"
     bundle.write_bytes(pki.pem("leaf") + key_bytes(pki.key_name("leaf")))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(bundle)
+    run = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    run.load_cert_chain(bundle)
 
     def serve(connection: socket.socket) -> None:
         if connection.recv(len(header)) == header:
-            context.wrap_socket(connection, server_side=True).close()
+            run.wrap_socket(connection, server_side=True).close()
 
     return serving(serve)
 
@@ -57,7 +57,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf") + _PKI.pem("inter"))
     scene.write(paths.SITE_KEY, key_bytes(_PKI.key_name("leaf")))
     scene.trusted = (_PKI.certificate("root"),)
-    scene.run(certificate.STEP, scene.context())
+    scene.run(certificate.STEP, scene.opened())
     scene.join(OSAKA)
     scene.registered(OSAKA, "3")
     scene.graph.listed = [CHECKED_IN]
@@ -70,7 +70,7 @@ def _verify(scene: Scene, folder: Path, pki: Pki = _PKI, header: bytes = b"", *,
     """Verify a gateway that serves the leaf of `pki`; it takes so many seconds."""
     with _serving(folder, pki, header) as port:
         scene.graph.configuration = configuration(port)
-        assert scene.run(verify.STEP, scene.context()) == ()
+        assert scene.run(verify.STEP, scene.opened()) == ()
     assert scene.clock.elapsed == within
 
 
@@ -110,7 +110,7 @@ def test_a_certificate_that_is_not_there_any_more(scene: Scene) -> None:
     scene.files.remove(paths.ACTIVE)
     scene.graph.configuration = configuration(443)
     with pytest.raises(CertificateError) as caught:
-        scene.run(verify.STEP, scene.context())
+        scene.run(verify.STEP, scene.opened())
     assert (caught.value.code, caught.value.hint) == ("generation-incomplete", "Run `mst-cli cert repair`.")
 
 
@@ -118,7 +118,7 @@ def test_no_listener_on_the_port(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         scene.graph.configuration = configuration(free.getsockname()[1])
     with refused(NetworkError, "handshake-failed"):
-        scene.run(verify.STEP, scene.context())
+        scene.run(verify.STEP, scene.opened())
 
 
 @pytest.mark.parametrize("name", ["mstunnel-server", "mstunnel-agent"])
@@ -278,11 +278,11 @@ def test_a_gateway_that_cannot_open_its_tunnel_device_is_restarted_once(scene: S
     _opens_after(scene, 1)
     with _serving(tmp_path, _PKI) as port:
         scene.graph.configuration = configuration(port)
-        (done,) = scene.run(verify.STEP, scene.context())
+        (done,) = scene.run(verify.STEP, scene.opened())
     _verify(scene, tmp_path)
     assert scene.engine.restarts == [paths.SERVER]
     assert "restart mstunnel-server" in done.describe()
-    why = scene.context().receipt.entries[done.key].before
+    why = scene.opened().receipt.entries[done.key].before
     assert why == {"reason": "sh: 1: cannot open /dev/net/tun: Operation not permitted"}
 
 
@@ -308,7 +308,7 @@ def test_a_restart_that_helped_before_the_run_was_killed_is_not_made_again(
     scene.journal.append("begin", step="verify", key="tunnel-device", action=action, before=before)
     with _serving(tmp_path, _PKI) as port:
         scene.graph.configuration = configuration(port)
-        assert len(scene.run(verify.STEP, scene.context())) == 1
+        assert len(scene.run(verify.STEP, scene.opened())) == 1
     _verify(scene, tmp_path)
     assert scene.engine.restarts == []
     assert len(scene.journal.receipt.entries["tunnel-device"].versions) == 1

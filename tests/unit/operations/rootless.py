@@ -37,9 +37,9 @@ def end_step(root: Path, state: str, name: str, account: str = "") -> None:
     """Put a step that has ended into the journal below `state`, with the account of a rootless gateway."""
     scene = Scene(root)
     journal = Journal(scene.files, scene.clock, state)
-    runner = Runner(scene.context().host, journal, CODEC, scene.clock, lambda _event: None)
+    runner = Runner(scene.opened().host, journal, CODEC, scene.clock, lambda _event: None)
     stored = StoreAnswer(name="account", value=account)
-    runner.run([Step(name, name, lambda _context: None, lambda _facts: [stored])], None)
+    runner.run([Step(name, name, lambda _run: None, lambda _facts: [stored])], None)
 
 
 def root_beside_account(root: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:

@@ -23,8 +23,9 @@ from mstunnel_setup.base.errors import CertificateError, CheckError, StepError, 
 from mstunnel_setup.certificates.load import load_identity
 from mstunnel_setup.exchange.upgrade_history import render_history
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.run_answers import answers as answers_of
-from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import ROOTLESS
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.io.accounts import own_name
@@ -84,19 +85,16 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
     steps = Steps()
 
     @contextmanager
-    def opened(
-        operator: Operator, settings: dict[str, Any], *, scope: Scope, backup: dict[str, Any]
-    ) -> Iterator[Run]:
+    def opened(operator: Operator, request: InstallRequest, *, scope: Scope) -> Iterator[Run]:
         scene, runner = Scene(tmp_path), cast("Runner", steps)
-        steps.answers = answers_of(operator, settings, Receipt(), backup)
-        context = scene.context(mode=steps.answers.mode)
-        context = replace(context, host=replace(context.host, scope=scope))
-        yield replace(scene.opened(), runner=runner, context=context)
+        steps.answers = answers_of(operator, request.settings, Receipt(), request.backup)
+        run = scene.opened(mode=steps.answers.mode)
+        yield replace(run, runner=runner, host=replace(run.host, scope=scope))
 
     monkeypatch.setattr(work, "open_run", opened)
-    for name in ("require_answers", "refuse_vendor", "refuse_unready", "apply_actions"):
+    for name in ("refuse_other", "refuse", "apply_actions"):
         monkeypatch.setattr(work, name, nothing)
-    monkeypatch.setattr(sign_in, "as_registrar", lambda _context: steps.done.append("removal"))
+    monkeypatch.setattr(sign_in, "as_registrar", lambda _run: steps.done.append("removal"))
     return steps
 
 

@@ -126,11 +126,9 @@ def test_what_is_pulled_is_judged_anew_by_the_monitor(
         scene.files.make_directories(directory)
     scene.write(paths.GATEWAY_SETTINGS, "{}")
     scene.join(OSAKA)
-    context = scene.context(**IMAGES)
-    context.cache.administrator = True
-    monkeypatch.setattr(
-        settings, "installed_run", lambda *_run, **_options: nullcontext(scene.opened(context))
-    )
+    run = scene.opened(**IMAGES)
+    run.administrator = True
+    monkeypatch.setattr(settings, "installed_run", lambda *_run, **_options: nullcontext(run))
     judged = []
     for _ in range(2):
         scene.write(paths.SERVED_CONFIGURATION, "the gateway refused it")

@@ -6,7 +6,7 @@ import pytest
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.rendering import render
-from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.containers.container_spec import MANAGED_LABEL
 from mstunnel_setup.containers.vendor import inspect, vendor_containers
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed

@@ -18,7 +18,7 @@ from tests.unit.transaction.ports import Ports
 
 PLACE, THEIRS = "/etc/ours", "/etc/theirs"
 ACTION = WriteFile(path=PLACE, text="ours\n")
-STEP = Step[None, None]("one", "Do it", lambda _context: None, lambda _facts: [ACTION])
+STEP = Step[None, None]("one", "Do it", lambda _run: None, lambda _facts: [ACTION])
 CODEC = Codec([WriteFile])
 CONTENT = b"theirs\n"
 

@@ -59,7 +59,7 @@ def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **o
 
 
 def _step(actions: Sequence[Action] = _ACTIONS, name: str = "one", *prove: Any) -> Step[None, None]:
-    return Step(name, "Do it", lambda _context: None, lambda _facts: actions, *prove)
+    return Step(name, "Do it", lambda _run: None, lambda _facts: actions, *prove)
 
 
 def _die(*_arguments: object) -> None:
@@ -451,3 +451,34 @@ def test_superseded_records_are_gone_after_each_run(root: Path) -> None:
         _runner(root).run([_step([WriteFile(path="/etc/tunnel-a", text=text)])], None)
         assert path.stat().st_size <= LARGE
     assert (root / "etc/tunnel-a").read_text() == texts[-1]
+
+
+def test_obsolete_objects_are_undone_once_their_step_is_done(root: Path) -> None:
+    kept, given_up = (WriteFile(path=f"/etc/{name}", text="") for name in ("kept", "given-up"))
+    _runner(root).run([_step((kept, given_up))], None)
+    seen: list[bool] = []
+
+    def gather(_run: None) -> None:
+        seen.append((root / "etc/given-up").exists())
+
+    changed = Step(
+        "one", "Do it", gather, lambda _facts: (kept,), obsolete=lambda _run: (given_up.key, "file:/x")
+    )
+    _runner(root).run([changed, Step("two", "Look", gather, lambda _facts: ())], None)
+    assert seen == [True, False]
+    assert set(_journal(root).receipt.entries) == {kept.key}
+
+
+def test_step_that_fails_keeps_its_obsolete_objects(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    failing = Step(
+        "one",
+        "Do it",
+        lambda _run: None,
+        lambda _facts: _ACTIONS,
+        _refuse,
+        obsolete=lambda _run: [_ACTIONS[1].key],
+    )
+    with refused(StepError, "not-good"):
+        _runner(root).run([failing], None)
+    assert (root / "etc/tunnel/a").exists()

@@ -9,9 +9,10 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates import generations
+from mstunnel_setup.containers.container_spec import Volume
 from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.spec import Volume
-from mstunnel_setup.install.session import Run, apply_actions
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import apply_actions
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed
@@ -66,7 +67,7 @@ def placed(scene: Scene) -> tuple[Run, str]:
     scene.write(paths.SITE_CERTIFICATE, PKI.pem("leaf") + PKI.pem("inter"))
     scene.write(paths.SITE_KEY, key_bytes(PKI.key_name("leaf"))).chmod(0o600)
     run = scene.opened()
-    found = certificate.find(run.context)
+    found = certificate.find(run)
     apply_actions(run, "Place the certificate", certificate.placing(found))
     return run, found.fingerprint
 
@@ -78,7 +79,7 @@ def test_the_image_loads_a_certificate_before_it_is_linked(scene: Scene, engine:
     assert f"server-cert = {generations.directory(name)}/chain.pem" in text
     assert f"server-key = {generations.directory(name)}/key.pem" in text
     assert linked is None
-    assert generations.linked(run.context.host.files) == name
+    assert generations.linked(run.host.files) == name
 
 
 def test_what_the_image_cannot_load_replaces_nothing(scene: Scene, engine: Gateway) -> None:
@@ -87,7 +88,7 @@ def test_what_the_image_cannot_load_replaces_nothing(scene: Scene, engine: Gatew
     with pytest.raises(CertificateError, match="The curve is unsupported") as caught:
         activate(run, name)
     assert caught.value.code == "import-refused"
-    assert generations.linked(run.context.host.files) is None
+    assert generations.linked(run.host.files) is None
     assert scene.files.names(paths.GENERATIONS) == []
 
 
@@ -96,7 +97,7 @@ def test_without_the_image_on_this_host_the_switch_is_made(scene: Scene, engine:
     run, name = placed(scene)
     activate(run, name)
     assert engine.seen == []
-    assert generations.linked(run.context.host.files) == name
+    assert generations.linked(run.host.files) == name
 
 
 def test_a_later_run_replaces_the_certificate_only_by_one_that_the_image_loads(
@@ -106,7 +107,7 @@ def test_a_later_run_replaces_the_certificate_only_by_one_that_the_image_loads(
         chain = scene.write("/root/chain.pem", PKI.pem(name) + PKI.pem("inter"))
         key = scene.write("/root/key.pem", key_bytes(PKI.key_name(name)))
         given = {"certificate__chain": [str(chain)], "certificate__key": str(key)}
-        scene.run(certificate.STEP, scene.context(**given))
+        scene.run(certificate.STEP, scene.opened(**given))
 
     install("leaf")
     assert engine.seen == []  # nothing is replaced

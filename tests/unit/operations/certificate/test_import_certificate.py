@@ -20,7 +20,9 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.mst_cli import ImportOptions
-from mstunnel_setup.install.session import Run, apply_actions, installed_run, open_run
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run import Run
+from mstunnel_setup.install.session import apply_actions, installed_run, open_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.operations.certificate.delayed_import import (
@@ -219,15 +221,15 @@ def test_refused(options: dict[str, Any], problem: str) -> None:
 
 def giving_next(server: Server) -> AbstractContextManager[Run]:
     """A run to which the certificate `next` is given while `good` is in use."""
-    return installed_run(operator_of(server.root), answers_for(server, "next"))
+    return installed_run(operator_of(server.root), InstallRequest(answers_for(server, "next")))
 
 
 def handed_in(run: Run) -> ScheduleImport:
     """The certificate is placed, and due now."""
-    found = certificate.find(run.context)
+    found = certificate.find(run)
     pending = ScheduleImport(
         name="next",
-        at=run.context.host.clock.now().isoformat(),
+        at=run.host.clock.now().isoformat(),
         fingerprint=found.fingerprint,
         program="/bin/true",
         copied=True,
@@ -252,7 +254,7 @@ def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(installed
         assert generations.linked(run.files) == pending.fingerprint
         assert run.files.state(paths.SITE_PFX) is None
         assert run.files.state(paths.SITE_CERTIFICATE) is not None
-        assert pending_imports(run.context.receipt) == ()
+        assert pending_imports(run.receipt) == ()
 
 
 @pytest.fixture
@@ -264,11 +266,11 @@ def older(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("older")
 def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(installed: Server) -> None:
     with giving_next(installed) as run:
-        due = run.context.host.clock.now() + timedelta(hours=1)
+        due = run.host.clock.now() + timedelta(hours=1)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mstunnel_setup.io.files.Files.live", True)
-            schedule(run, certificate.find(run.context), due)
-        pending = pending_imports(run.context.receipt)[0]
+            schedule(run, certificate.find(run), due)
+        pending = pending_imports(run.receipt)[0]
         assert pending.instead_of == installed.in_use
 
         take_pending(run, pending.name)
@@ -290,7 +292,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     """Two imports are overdue, and nothing is left of their certificates."""
     for name in ("etc", "run", "var/lib", "var/log"):
         (tmp_path / name).mkdir(parents=True)
-    with open_run(operator_of(tmp_path), {}) as run:
+    with open_run(operator_of(tmp_path)) as run:
         at = (Clock().now() - timedelta(hours=1)).isoformat()
         waiting = [
             ScheduleImport(name=name, at=at, fingerprint=name, program="/bin/true", timer=False)
@@ -301,14 +303,14 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def tried(run: Run) -> set[str]:
-    found = remembered(run.context.receipt, "imports-tried")
+    found = remembered(run.receipt, "imports-tried")
     assert isinstance(found, dict)
     return set(found)
 
 
 def attempt(run: Run) -> None:
     """Try every pending import; each is refused."""
-    for pending in pending_imports(run.context.receipt):
+    for pending in pending_imports(run.receipt):
         with pytest.raises(CertificateError):
             take(run, pending)
 
@@ -324,7 +326,7 @@ def attempt(run: Run) -> None:
 )
 def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run, minutes: int, due: list[str]) -> None:
     attempt(run)
-    found = overdue(run.context.receipt, Clock().now() + timedelta(minutes=minutes), timers=False)
+    found = overdue(run.receipt, Clock().now() + timedelta(minutes=minutes), timers=False)
     assert [pending.name for pending in found] == due
 
 

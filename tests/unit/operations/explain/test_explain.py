@@ -118,7 +118,7 @@ def test_who_may_read_the_key_is_no_matter_of_devices(host: Scene) -> None:
     host.write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
     host.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o644)
     host.trusted = (pki.certificate("root"),)
-    host.run(certificate.STEP, host.context())
+    host.run(certificate.STEP, host.opened())
     assert "mode" not in seen(explain(host, PHONE), "certificate")
 
 

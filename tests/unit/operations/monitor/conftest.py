@@ -14,7 +14,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install import session
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import monitor_context
 from mstunnel_setup.operations.monitor.loop import GatewayMonitor

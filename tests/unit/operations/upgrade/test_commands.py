@@ -23,7 +23,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
 from mstunnel_setup.exchange.upgrade_history import HISTORY, Upgrade, UpgradeOutcome, write_history
 from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.exchange.window import Window
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
 from tests.refusals import refused

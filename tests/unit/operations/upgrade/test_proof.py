@@ -13,7 +13,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.gateway_report import REPORT
-from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -26,9 +26,10 @@ from mstunnel_setup.operations.upgrade.proof import (
     refused_addresses,
     reopen,
 )
+from mstunnel_setup.transaction.journal import Journal
 from tests.unit.clocks import START, FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
-from tests.unit.install.scenes import FakePrompter, context_of
+from tests.unit.install.scenes import FakePrompter, run_on
 
 PHONE, LAPTOP, STRANGER = "192.0.2.7", "2001:db8::7", "198.51.100.9"
 
@@ -63,9 +64,9 @@ class Gateway(FakeEngine):
         return self.prompter.said
 
     @property
-    def context(self) -> Context:
+    def run(self) -> Run:
         ports = ports_of(Path("/nowhere"), engine=self, clock=self.clock, processes=Log(self.log))
-        return context_of(ports, self.prompter)
+        return run_on(ports, Journal(ports.files, self.clock, paths.STATE), self.prompter)
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         if self.gone:
@@ -90,7 +91,7 @@ def refusal(address: str) -> str:
 @pytest.mark.parametrize(("seen", "back", "naps"), [([[PHONE, STRANGER]], 2, 0), ([[], [], [PHONE]], 1, 2)])
 def test_the_wait_ends_with_the_first_device(seen: list[list[str]], back: int, naps: int) -> None:
     gateway = Gateway(connected=seen, log=refusal(PHONE))
-    assert await_devices(gateway.context, (PHONE,)) == back
+    assert await_devices(gateway.run, (PHONE,)) == back
     assert len(gateway.clock.naps) == naps
     assert gateway.said == (["Waiting for a device to come back, at most 60 s."] if naps else [])
 
@@ -98,7 +99,7 @@ def test_the_wait_ends_with_the_first_device(seen: list[list[str]], back: int, n
 @pytest.mark.parametrize("log", ["", "mstunnel-gateway: started\n", refusal(STRANGER)])
 def test_devices_that_sleep_cost_a_minute_and_nothing_else(log: str) -> None:
     gateway = Gateway(connected=[[]], log=log)
-    assert await_devices(gateway.context, (PHONE,)) == 0
+    assert await_devices(gateway.run, (PHONE,)) == 0
     assert gateway.clock.elapsed == pytest.approx(60)
 
 
@@ -107,18 +108,18 @@ def test_a_release_that_turns_away_whom_the_earlier_one_let_in_is_found_out() ->
     with pytest.raises(
         NetworkError, match="devices that were connected before are refused now, and none is accepted"
     ):
-        await_devices(gateway.context, (PHONE,))
+        await_devices(gateway.run, (PHONE,))
 
 
 def test_a_gateway_that_cannot_be_queried_has_no_sessions_yet() -> None:
     gateway = Gateway(connected=[[PHONE]], code=1)
-    assert await_devices(gateway.context, (PHONE,)) == 0
+    assert await_devices(gateway.run, (PHONE,)) == 0
 
 
 def test_who_is_connected_is_known_by_address() -> None:
-    assert connected(Gateway(connected=[[PHONE, STRANGER]]).context.host) == (PHONE, STRANGER)
+    assert connected(Gateway(connected=[[PHONE, STRANGER]]).run.host) == (PHONE, STRANGER)
     with pytest.raises(EngineError):
-        connected(Gateway(gone=True).context.host)
+        connected(Gateway(gone=True).run.host)
 
 
 @pytest.mark.parametrize(
@@ -140,15 +141,15 @@ def test_who_is_connected_is_known_by_address() -> None:
     ids=["until the last session", "until its end", "not at all", "no gateway", "new ones are not refused"],
 )
 def test_how_long_a_drain_lasts(gateway: Gateway, minutes: int, naps: int, said: list[str]) -> None:
-    drain(gateway.context, 443, minutes=minutes)
+    drain(gateway.run, 443, minutes=minutes)
     assert (gateway.clock.naps, gateway.said) == ([5.0] * naps, said)
 
 
 def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_check_is_not() -> None:
     gateway = Gateway(connected=[[]])
-    drain(gateway.context, 8443, minutes=1)
+    drain(gateway.run, 8443, minutes=1)
     assert gateway.rules[-1].endswith("input iifname != lo tcp dport 8443 ct state new reject with tcp reset")
-    reopen(gateway.context.host)
+    reopen(gateway.run.host)
     assert gateway.rules[-1] == "delete table inet mstunnel_drain"
 
 
@@ -186,7 +187,8 @@ class Scene:
         self.clock = FakeClock()
         state = ContainerState("running", "healthy", started_at=START + timedelta(milliseconds=700))
         engine = FakeEngine({paths.SERVER: state})
-        self.context = context_of(ports_of(root, engine=engine, clock=self.clock))
+        host = ports_of(root, engine=engine, clock=self.clock)
+        self.run = run_on(host, Journal(self.files, self.clock, paths.STATE))
 
     def report(self, account: dict[str, Any], after: float = 0, url: str = URL) -> None:
         """The gateway has tried, so many seconds after its start."""
@@ -237,18 +239,18 @@ def test_what_is_no_report_prevents_no_upgrade(scene: Scene) -> None:
 def test_what_the_earlier_release_reached_proves_nothing(scene: Scene) -> None:
     scene.report(WELL, after=-1)
     scene.clock.during = [lambda: None, lambda: scene.report(WELL, after=6)]
-    reaches_inside(scene.context, URL)
+    reaches_inside(scene.run, URL)
     assert len(scene.clock.naps) == 2
 
 
 def test_an_unreachable_address_is_reported_with_the_message_of_curl(scene: Scene) -> None:
     scene.report(REFUSED)
     with pytest.raises(NetworkError, match=r"can no longer reach .*: Failed to connect \(curl 7\)"):
-        reaches_inside(scene.context, URL)
+        reaches_inside(scene.run, URL)
     assert scene.clock.elapsed > 60
 
 
 def test_another_address_of_the_site_is_not_waited_for(scene: Scene) -> None:
     scene.report(REFUSED, url="http://moved.example/")
-    reaches_inside(scene.context, URL)
+    reaches_inside(scene.run, URL)
     assert scene.clock.naps == []

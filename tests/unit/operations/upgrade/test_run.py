@@ -15,7 +15,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     UpgradePhase,
     write_history,
 )
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -52,10 +52,10 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
 ) -> None:
     """The container that comes next lets devices in again: where it stays, none would."""
     seen: list[int] = []
-    nothing_to_pull: AnyStep = Step("images", "Images", lambda _context: None, lambda _facts: [])
+    nothing_to_pull: AnyStep = Step("images", "Images", lambda _run: None, lambda _facts: [])
     monkeypatch.setattr(images_step, "fetch", lambda _references: nothing_to_pull)
     monkeypatch.setattr(proof, "connected", lambda _ports: ())
-    monkeypatch.setattr(proof, "drain", lambda _context, _port, minutes: seen.append(minutes))
+    monkeypatch.setattr(proof, "drain", lambda _run, _port, minutes: seen.append(minutes))
     target = ImagePair(server=images(server).server, agent=images("b").agent)
     begun = upgrade("a", "b", None, phase=UpgradePhase.FETCH, drain_minutes=30)
     write_history(run.files, history(begun.model_copy(update={"target": target})))
@@ -107,8 +107,8 @@ def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_aga
             raise NetworkError("connection-refused", "the connection was refused", "")
 
     monkeypatch.setattr(upgrade_run, "_take", prove)
-    assert isinstance(run.context.host.engine, FakeEngine)
-    run.context.host.engine.answer = execute
+    assert isinstance(run.host.engine, FakeEngine)
+    run.host.engine.answer = execute
     write_history(run.files, history(upgrade("a", "b", None, phase=UpgradePhase.BACK, drain_minutes=30)))
 
     ended = upgrade_run.finish(run)

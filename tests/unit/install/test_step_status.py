@@ -4,7 +4,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.install.status import summary
+from mstunnel_setup.install.step_status import summary
 from mstunnel_setup.io.process import Completed
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, OSAKA, Scene
@@ -17,7 +17,7 @@ def test_it_names_address_port_site_certificate_and_the_next_steps(
     scene.write(paths.OCSERV_CONF, "tcp-port = 8443\n")
     monkeypatch.setattr(generations, "leaf_in_use", lambda _files: Pki().certificate("leaf"))
     scene.engine.answer = lambda _arguments: Completed(0, '{"Active sessions": 0}', "")
-    assert summary(scene.context()) == [
+    assert summary(scene.opened()) == [
         "The gateway is installed.",
         "  Address:     vpn.example.org, port 8443 (TCP and UDP)",
         "  Site:        Berlin",
@@ -33,13 +33,13 @@ def test_what_is_not_known_is_left_out(scene: Scene) -> None:
     scene.prompter.interactive = False
     scene.join(OSAKA)
     scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")
-    first, site, following, *_ = summary(scene.context())
+    first, site, following, *_ = summary(scene.opened())
     assert (first, site) == ("The gateway is installed.", "  Site:        Osaka")
     assert following.startswith("Allow TCP and UDP port 443 ")
 
 
 def test_without_a_configured_gateway_it_leads_to_the_next_step(scene: Scene) -> None:
-    assert summary(scene.context()) == ["Done. See the next step with `mstunnel-setup status`."]
+    assert summary(scene.opened()) == ["Done. See the next step with `mstunnel-setup status`."]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_the_sessions_are_those_that_the_gateway_counts(
 ) -> None:
     scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")
     scene.engine.answer = lambda _arguments: answer
-    shown = [line for line in summary(scene.context()) if "Sessions" in line]
+    shown = [line for line in summary(scene.opened()) if "Sessions" in line]
     assert shown == ([told] if told else [])
     scene.prompter.interactive = False
-    assert not any("Sessions" in line for line in summary(scene.context()))
+    assert not any("Sessions" in line for line in summary(scene.opened()))

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.run_arguments import mount_words
-from mstunnel_setup.containers.spec import HealthCheck, Port, Tmpfs, Volume, split_reference
+from mstunnel_setup.containers.container_spec import HealthCheck, Port, Tmpfs, Volume, split_reference
+from mstunnel_setup.containers.engine_options import mount_words
 from tests.cases import every
 from tests.refusals import refused
 from tests.unit.containers.systemd_words import IMAGE, specification

@@ -5,11 +5,11 @@ from ipaddress import IPv6Network
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers import ipv6
-from mstunnel_setup.containers.run_arguments import create_arguments
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.containers.engine_options import create_arguments
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
-from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.container_specs import ContainerHost
+from mstunnel_setup.install import our_containers
+from mstunnel_setup.install.our_containers import ContainerHost
 
 IMAGE = f"registry.example/gateway@sha256:{'1' * 64}"
 ACCOUNTING = "net.netfilter.nf_conntrack_acct"
@@ -30,7 +30,7 @@ def server(
         ipv6_network=ipv6_network,
         resolver=resolver,
     )
-    return container_specs.server(IMAGE, setting, 443)
+    return our_containers.server(IMAGE, setting, 443)
 
 
 def seen(specification: ContainerSpec) -> set[str]:

@@ -1,36 +1,50 @@
-"""What every step gets to see."""
+"""One run: the host, the answers, the journal and the console of a command, and what it has found out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.codec import CODEC
+from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import sentence
-from mstunnel_setup.base.values import as_object
+from mstunnel_setup.base.values import JsonValue, as_object, json_bytes
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.readiness.facts.host import HostReader, ipv6_obstacle
 from mstunnel_setup.readiness.facts.section import EngineName, Settings
 from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Runner
 
 
 @dataclass
-class RunCache:
-    """What was found out or answered in one run, each field by one step.
+class Run:
+    """Everything one command works with, from lock to result; every step gets it.
 
-    Later steps need it before it is on the disk, so that a plan is the same as the run; and no question is
-    asked twice.
+    `protect` gets every secret that is read, so that no output shows it. The fields from `person_answered` on
+    are what this run has found out or was answered, each set by one step: later steps need it before it is on
+    the disk, so that a plan is the same as the run, and no question is asked twice.
     """
 
+    host: Host
+    journal: Journal
+    runner: Runner
+    console: Prompter
     answers: Answers
+    request: InstallRequest
+    protect: Callable[[str], None]
+    host_name: str
     person_answered: bool = False
     environment: bytes | None = None
     passphrase: str | None = None
@@ -39,39 +53,33 @@ class RunCache:
     administrator: bool = False
     """Whether `graph` is signed in as an administrator, not as this server."""
     site: TunnelSite | None = None
+    examined: tuple[str, ...] = ()
+    """The names of the steps for which the host is checked; none where it is not."""
     facts: ReadinessFacts | None = None
-    """What the checks before the first change have found."""
+    """Facts that the checks before the first change have read."""
     noted: set[str] = field(default_factory=set)
     removable: set[str] = field(default_factory=set)
     """The ids of objects in the tenant that a person agreed to remove."""
 
+    @property
+    def files(self) -> Files:
+        """The files of the host."""
+        return self.host.files
 
-@dataclass(frozen=True)
-class Context:
-    """Host, answers, the administrator, and the journal folded as it stands now.
-
-    `protect` gets every secret that is read, so that no output shows it. `port` is what the gateway will
-    listen on, where that matters before the tenant was asked.
-    """
-
-    host: Host
-    cache: RunCache
-    prompter: Prompter
-    read_receipt: Callable[[], Receipt]
-    protect: Callable[[str], None]
-    host_name: str
-    ignored_checks: frozenset[str] = frozenset()
-    port: int = 443
+    @property
+    def scope(self) -> Scope:
+        """The part that this run does."""
+        return self.host.scope
 
     @property
     def receipt(self) -> Receipt:
-        """What stands on the host because of us."""
-        return self.read_receipt()
+        """The objects that this installation has on the host now."""
+        return self.journal.receipt
 
     @property
-    def answers(self) -> Answers:
-        """The answers, those that a person gave during this run among them."""
-        return self.cache.answers
+    def port(self) -> int:
+        """The port that the gateway will listen on, as far as is known before the tenant was asked."""
+        return self.request.port or next(iter(uplink.prepared(self.files)), 443)
 
     @property
     def server_name(self) -> str:
@@ -100,7 +108,7 @@ class Context:
     @property
     def host_reader(self) -> HostReader:
         """What reads facts of this host that depend on no setting."""
-        return HostReader(self.host.files, self.host.clock, Settings(), {})
+        return HostReader(self.files, self.host.clock, Settings(), {})
 
     def readiness_settings(self, port: int = 443) -> Settings:
         """The planned gateway as the readiness checks see it, as the answers describe it."""
@@ -120,17 +128,17 @@ class Context:
 
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""
-        self.cache.answers = answered(self.answers, values)
-        self.cache.person_answered = True
+        self.answers = answered(self.answers, values)
+        self.person_answered = True
 
     def answer(self, path: str, question: str) -> str:
         """The value of the setting with `path`; a person is asked for what is missing, until it fits."""
         while self.answers.value(path) is None:
-            typed = self.prompter.ask(question)
+            typed = self.console.ask(question)
             try:
                 self.take({path: typed})
             except UsageError as error:
-                self.prompter.say(error.message.removeprefix("option: "))
+                self.console.say(error.message.removeprefix("option: "))
         return str(self.answers.value(path))
 
     def is_new(self, *settings: str) -> bool:
@@ -138,23 +146,40 @@ class Context:
         before, values = as_object(remembered(self.receipt, "answers")), self.answers.record()
         return any(values.get(path) != before.get(path) for path in settings)
 
-    def answering(self, answers: Answers) -> "Context":
+    def answering(self, answers: Answers) -> "Run":
         """The same run with other answers."""
-        return replace(self, cache=replace(self.cache, answers=answers))
+        return replace(self, answers=answers)
 
     def note(self, template: str, /, **values: object) -> None:
         """Announce something that several steps may find; it is shown once in a run."""
         said = sentence(template, values)
-        if said not in self.cache.noted:
-            self.cache.noted.add(said)
-            self.prompter.say(said)
+        if said not in self.noted:
+            self.noted.add(said)
+            self.console.say(said)
+
+    def ignores(self, check: str) -> bool:
+        """Whether the administrator chose to go on without this check."""
+        return check in self.request.ignored_checks
 
     def fail(self, error: SetupError) -> None:
         """Raise the failed check, unless the administrator chose to ignore it by its code."""
-        if error.code not in self.ignored_checks:
+        if not self.ignores(error.code):
             raise error
         self.note("Ignored (--ignore-check): {problem}", problem=error.message)
 
     def secret(self, reference: SecretReference | None, *, may_be_empty: bool = False) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""
-        return reveal(reference, self.host.files, self.protect, may_be_empty=may_be_empty)
+        return reveal(reference, self.files, self.protect, may_be_empty=may_be_empty)
+
+    def write_receipt(self) -> None:
+        """Put the receipt, as people may read it, and the copy beside the journal, if they changed."""
+        entries = self.receipt.entries.values()
+        objects: list[JsonValue] = []
+        for entry in entries:
+            what = CODEC.load(entry.versions[-1]).describe()
+            objects.append({"key": entry.key, "step": entry.step, "what": what, "finished": entry.finished})
+        content = json_bytes({"version": 1, "installation": self.journal.installation_id, "objects": objects})
+        path = self.journal.receipt_path
+        self.journal.save_copy()
+        if entries and content != self.files.read(path):
+            self.files.write(path, content, 0o600)

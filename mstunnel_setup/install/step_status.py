@@ -15,7 +15,6 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.chain_findings import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import (
     account_never_began,
     become,
@@ -23,6 +22,7 @@ from mstunnel_setup.install.installed import (
     journal_of,
     rootless_account,
 )
+from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.operator import Operator
@@ -150,12 +150,12 @@ def _lines(
         yield text("Run mstunnel-setup again to continue.")
 
 
-def summary(context: Context) -> list[str]:
+def summary(run: Run) -> list[str]:
     """The lines about the gateway that this run has left here.
 
     First that it is done, then what is known (not all is when a step was skipped), then the next steps.
     """
-    host, joined = context.host, context.joined_site
+    host, joined = run.host, run.joined_site
     port = served_port(host.files.read(paths.OCSERV_CONF) or b"")
     if port is None:
         return [text("Done. See the next step with `mstunnel-setup status`.")]
@@ -169,7 +169,7 @@ def summary(context: Context) -> list[str]:
         ),
         (text("Site"), joined.name if joined else ""),
         (text("Certificate"), days),
-        (text("Sessions"), _sessions(context)),
+        (text("Sessions"), _sessions(run)),
     )
     next_steps = [
         text("Allow TCP and UDP port {port} to this server in every firewall in front of it.", port=port),
@@ -187,13 +187,13 @@ def summary(context: Context) -> list[str]:
     ]
 
 
-def _sessions(context: Context) -> str:
+def _sessions(run: Run) -> str:
     """How many sessions there are, for a person; empty when the gateway does not answer."""
-    if context.prompter.interactive:
+    if run.console.interactive:
         with suppress(SetupError):
             status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
             command = occtl_arguments(status, as_json=True)
-            answer = read_answer(status, context.host.engine.execute(paths.SERVER, command, _SECONDS).output)
+            answer = read_answer(status, run.host.engine.execute(paths.SERVER, command, _SECONDS).output)
             found = answer.get("Active sessions") if isinstance(answer, dict) else None
             if isinstance(found, int):
                 return text("{sessions} so far", sessions=found)

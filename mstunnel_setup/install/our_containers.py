@@ -8,7 +8,7 @@ from typing import Final
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.tunnel_device import DEVICE
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers.spec import (
+from mstunnel_setup.containers.container_spec import (
     CONFIGURATION_LABEL,
     HARDWARE_ADDRESSES,
     ContainerSpec,
@@ -38,7 +38,7 @@ _OURS = "z"
 # A file has the level of the process that made it. Those of the gateway are read by the agent, and after the
 # next start by another container: they get no categories, with which the engine keeps containers apart.
 _SHARED_LEVEL = "s0"
-# Nothing in the directories of the host is a program or a device; run_arguments has what Docker makes of it.
+# Nothing in the directories of the host is a program or a device; engine_options has what Docker makes of it.
 _DATA_ONLY = ("noexec", "nosuid", "nodev")
 # The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
 _COUNTING = {

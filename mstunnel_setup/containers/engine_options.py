@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from mstunnel_setup.base import rendering
-from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Tmpfs, Volume
+from mstunnel_setup.containers.container_spec import DIGEST_LABEL, ContainerSpec, Tmpfs, Volume
 
 EngineName: TypeAlias = Literal["podman", "docker"]
 
