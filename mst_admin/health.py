@@ -21,7 +21,7 @@ from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import ago, fold, folded, plain, text
 from mstunnel_setup.exchange.health_rows import LAST_CHECK_IN, HealthRow
-from mstunnel_setup.exchange.releases import published
+from mstunnel_setup.exchange.release_catalogue import published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, TunnelServer
 

@@ -22,7 +22,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import WIDTH, Verbatim, ago, joined, plain, text, width
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
+from mstunnel_setup.exchange.release_catalogue import Digests, ReleaseCatalogue, published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph

@@ -33,8 +33,8 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from mstunnel_setup.exchange.release_catalogue import parse
 from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, TARGET
-from mstunnel_setup.exchange.releases import parse
 from scripts.debian import ARCHITECTURES, Architecture
 
 _DAYS_OF_ROOT = 365 * 2

@@ -43,7 +43,7 @@ from mstunnel_setup.operations.certificate import ca_trust, import_certificate
 from mstunnel_setup.operations.certificate import check as certificate
 from mstunnel_setup.operations.readiness_report import ReadinessReport
 from mstunnel_setup.operations.upgrade import commands as upgrade
-from mstunnel_setup.operations.upgrade import feed
+from mstunnel_setup.operations.upgrade import fetch_releases
 from scripts.command_tree import PROGRAMS, program
 
 Source: TypeAlias = Callable[..., Result] | type[Report] | UnionType
@@ -132,8 +132,8 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli upgrade apply": upgrade.apply,
     "mst-cli upgrade check": upgrade.check,
     "mst-cli upgrade history": upgrade.history,
-    "mst-cli upgrade import": feed.fetch_now,
-    "mst-cli upgrade refresh": feed.fetch_now,
+    "mst-cli upgrade import": fetch_releases.fetch_now,
+    "mst-cli upgrade refresh": fetch_releases.fetch_now,
     "mst-cli upgrade rollback": upgrade.rollback,
     "mst-cli version": version.version,
     "mst-admin": ProgramVersion,

@@ -1,7 +1,6 @@
 """The kinds of actions in journals."""
 
 from mstunnel_setup.actions import (
-    accounts,
     agent_sign_in,
     certificates,
     containers,
@@ -9,6 +8,7 @@ from mstunnel_setup.actions import (
     firewall,
     gateway_configuration,
     kernel,
+    service_account,
     store_answer,
     tenant_objects,
     tunnel_device,
@@ -20,8 +20,17 @@ from mstunnel_setup.containers import choice
 from mstunnel_setup.transaction.action import Action, Codec
 
 _MODULES = (
-    *(accounts, agent_sign_in, certificates, choice, containers, files, firewall, gateway_configuration),
-    *(kernel, store_answer, tenant_objects, tunnel_device, units, uplink, vendor_gateway),
+    *(
+        service_account,
+        agent_sign_in,
+        certificates,
+        choice,
+        containers,
+        files,
+        firewall,
+        gateway_configuration,
+    ),
+    *(kernel, service_account, store_answer, tenant_objects, tunnel_device, units, uplink, vendor_gateway),
 )
 
 CODEC = Codec(

@@ -11,9 +11,9 @@ from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
+from mstunnel_setup.agent.health_watch import HealthWatch, ask_registry
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment, Renewal, enrol
-from mstunnel_setup.agent.watch import HealthWatch, ask_registry
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
 from mstunnel_setup.base.log_line import LogLine, Priority, Tell, as_json, error_line
@@ -24,7 +24,7 @@ from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies, 
 from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, SyncFailure, write_status
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
-from mstunnel_setup.exchange.releases import running_images
+from mstunnel_setup.exchange.release_catalogue import running_images
 from mstunnel_setup.exchange.upgrade_decision import (
     HIDDEN_BY_GRAPH,
     UpgradeDecision,

@@ -10,7 +10,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.log_lines import UPGRADE_REQUESTED
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
-from mstunnel_setup.exchange.releases import Release, running_images
+from mstunnel_setup.exchange.release_catalogue import Release, running_images
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, UpgradePolicy, decide
 from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io import messages

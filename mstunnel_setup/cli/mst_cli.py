@@ -342,7 +342,7 @@ simple_command(
     upgrade_app,
     "refresh",
     "Fetch the list of releases from the release feed.",
-    "operations.upgrade.feed:fetch_now",
+    "operations.upgrade.fetch_releases:fetch_now",
 )
 
 
@@ -351,9 +351,9 @@ def import_releases(
     archive: Annotated[Path, typer.Argument(help="Archive of the release feed.", metavar="FILE")],
 ) -> Work:
     """Import the list of releases from a file, on a server that cannot reach the feed."""
-    from mstunnel_setup.operations.upgrade import feed
+    from mstunnel_setup.operations.upgrade import fetch_releases
 
-    return lambda operator: feed.fetch_now(operator, archive.absolute())
+    return lambda operator: fetch_releases.fetch_now(operator, archive.absolute())
 
 
 simple_command(

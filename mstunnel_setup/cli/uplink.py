@@ -30,17 +30,17 @@ def _run(side: str, given: str) -> int:
     from mstunnel_setup.io.clock import Clock
     from mstunnel_setup.io.own_process import refuse_code_of_others
     from mstunnel_setup.io.process import Processes
-    from mstunnel_setup.operations import uplink
+    from mstunnel_setup.operations import uplink_connection
 
     try:
         refuse_undecodable([given], {})
         if side == "serve":
             refuse_code_of_others()
-            uplink.serve(given, Processes(), Clock())
+            uplink_connection.serve(given, Processes(), Clock())
         else:
             # Podman writes the state of the container here and waits until it is read.
             sys.stdin.read()
-            uplink.attach(whole_number(given) or 0, Processes())
+            uplink_connection.attach(whole_number(given) or 0, Processes())
     except SetupError as error:
         sys.stderr.write(f"mstunnel_uplink: {error.message!s}\n")
         return error.exit_code

@@ -17,7 +17,7 @@ from pydantic import field_serializer as serializer
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, TenantError
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.release_catalogue import Digests
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.parsing import toml_table
-from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse, reason_of
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE, ReleaseCatalogue, parse, reason_of
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.release_catalogue import Digests, Release
 from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files

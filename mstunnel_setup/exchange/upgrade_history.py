@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, StepError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.release_catalogue import Digests
 from mstunnel_setup.io.files import Files
 
 HISTORY: Final = f"{paths.STATE}/upgrades.json"

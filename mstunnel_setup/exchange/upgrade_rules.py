@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import toml_table
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.releases import Release, TimeZone, reason_of
+from mstunnel_setup.exchange.release_catalogue import Release, TimeZone, reason_of
 from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io.files import Files
 

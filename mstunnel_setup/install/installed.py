@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
-from mstunnel_setup.actions.accounts import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.actions.host import Host, Scope, build_host
+from mstunnel_setup.actions.service_account import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths

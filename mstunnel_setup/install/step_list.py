@@ -10,12 +10,12 @@ from dataclasses import replace
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.install import preflight
 from mstunnel_setup.install.steps import (
-    account,
     bridge,
     certificate,
     configure,
     environment,
     eula,
+    host_part,
     images,
     kernel,
     launch,
@@ -54,12 +54,12 @@ ORDER: tuple[AnyStep, ...] = (
 ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
     Scope.HOST: (
         eula.BY_ROOT,
-        account.ACCOUNT,
+        host_part.ACCOUNT,
         program.PROGRAM,
         kernel.STEP,
-        account.UPLINK,
+        host_part.UPLINK,
         proxy.SYSTEM,
-        account.BOOT,
+        host_part.BOOT,
         program.AUDIT,
         program.LOGS,
     ),

@@ -26,8 +26,8 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object, json_bytes
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.exchange.release_feed import portable_settings
-from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import (
     HISTORY,
     History,

@@ -44,9 +44,9 @@ from mstunnel_setup.readiness.data import (
 )
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
-from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.facts.tenant_account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import (
     CheckFinding,

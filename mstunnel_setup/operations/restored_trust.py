@@ -20,7 +20,7 @@ from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.io.operator import Prompter

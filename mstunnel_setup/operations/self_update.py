@@ -31,7 +31,7 @@ from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.http import LARGEST, HttpSession
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.feed import refreshed
+from mstunnel_setup.operations.upgrade.fetch_releases import refreshed
 
 _NEW, _PREVIOUS = f"{PROGRAM_UPDATES}/new", f"{PROGRAM_UPDATES}/previous"
 _MODE = 0o755

@@ -20,8 +20,8 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.containers.release_images import release_images
+from mstunnel_setup.exchange.release_catalogue import Digests, ReleaseCatalogue, published
 from mstunnel_setup.exchange.release_feed import offered
-from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files

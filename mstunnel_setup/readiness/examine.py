@@ -18,13 +18,13 @@ from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
-from mstunnel_setup.readiness.facts.account import AccountFacts
 from mstunnel_setup.readiness.facts.certificate import CertificateReader
 from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts
 from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts, RootlessFacts, TunnelFacts
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import ProgramReader, obstacle
 from mstunnel_setup.readiness.facts.section import Section, Settings
+from mstunnel_setup.readiness.facts.tenant_account import AccountFacts
 from mstunnel_setup.readiness.facts.vendor import vendor
 from mstunnel_setup.readiness.model import CheckFinding, Group, ReadinessFacts, Unread
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mstunnel_setup.actions import accounts
+from mstunnel_setup.actions import service_account
 from mstunnel_setup.actions.firewall import OpenedPort, put_on_record
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
@@ -95,20 +95,23 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterator
     if rootless is None:
         return
     name = rootless.account
-    free: Mapping[accounts.IdKind, int] = {"subuid": rootless.free_subuid, "subgid": rootless.free_subgid}
+    free: Mapping[service_account.IdKind, int] = {
+        "subuid": rootless.free_subuid,
+        "subgid": rootless.free_subgid,
+    }
     if "rootless-account" in broken:
         fixed = ("rootless-account", *(f"rootless-{kind}" for kind in free))
         undo = f"userdel --remove {name}"
-        yield Fix(fixed, f"create the account {name}", undo, commands=(accounts.creation(name),))
+        yield Fix(fixed, f"create the account {name}", undo, commands=(service_account.creation(name),))
     else:
         for kind, first in free.items():
-            undo = " ".join(accounts.id_range(name, kind, first, "del"))
-            says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
+            undo = " ".join(service_account.id_range(name, kind, first, "del"))
+            says, command = f"give {name} ids in /etc/{kind}", service_account.id_range(name, kind, first)
             yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
     says = text("let the services of {name} run without a login", name=name)
     # disable-linger returns before the account's programs have ended, and `userdel` refuses until then.
     undo = f"loginctl disable-linger {name} && systemctl stop user-$(id -u {name}).slice"
-    yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
+    yield Fix(("rootless-linger",), says, undo, commands=(service_account.lingering(name),))
 
 
 def _security_fixes(facts: ReadinessFacts) -> Iterator[Fix]:

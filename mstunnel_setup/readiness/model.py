@@ -10,7 +10,6 @@ from pydantic import Field
 
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import sentence, text
-from mstunnel_setup.readiness.facts.account import AccountFacts
 from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.facts.cloud import NetworkFacts
 from mstunnel_setup.readiness.facts.host import (
@@ -25,6 +24,7 @@ from mstunnel_setup.readiness.facts.host import (
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import EngineFacts, SecurityFacts
 from mstunnel_setup.readiness.facts.section import Section, Settings
+from mstunnel_setup.readiness.facts.tenant_account import AccountFacts
 from mstunnel_setup.readiness.facts.vendor import VendorFacts
 
 DOCUMENTATION = "docs/reference/readiness.md"

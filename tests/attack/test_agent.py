@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.exchange.upgrade_rules import RULES
 from tests.attack.monitor import LOOK, Monitor
 from tests.attack.record import record

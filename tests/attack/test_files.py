@@ -27,12 +27,12 @@ from mstunnel_setup.base.errors import CheckError, SetupError
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup import MANIFEST, SCHEMA, pack, unpack
-from mstunnel_setup.operations.upgrade.feed import fetch_now
+from mstunnel_setup.operations.upgrade.fetch_releases import fetch_now
 from tests import programs
 from tests.archives import digest_of, write_archive
 from tests.attack.record import record

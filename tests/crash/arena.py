@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from ruamel.yaml import YAML
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.transaction.receipt import fold
 from tests.crash.engine import Daemon
 from tests.crash.tenant import CERTIFICATE_DAYS, CLIENT, PREPARED, Tenant, environment

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import HISTORY, read_history
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.backup import unpack

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import LARGE, Journal

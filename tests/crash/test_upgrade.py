@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.release_catalogue import Digests
 from mstunnel_setup.exchange.upgrade_history import HISTORY
 from mstunnel_setup.io.files import Files
 from tests.crash import plugin

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from tests.testbed import registry
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.outage import Outage

@@ -9,7 +9,7 @@ from datetime import date
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import HISTORY
 from mstunnel_setup.install.step_list import ORDER
 from tests.machines.installation import PROGRAM, MachineInstallation

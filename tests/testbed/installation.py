@@ -15,7 +15,7 @@ from typing import IO, Any, Self, Unpack
 
 from ruamel.yaml import YAML
 
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
 from tests.testbed.kinds import PODMAN, Kind

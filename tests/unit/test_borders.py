@@ -202,8 +202,8 @@ CONNECTS = {
     "mstunnel_setup/install/steps/sign_in.py",
     "mstunnel_setup/install/lab_tenant.py",  # a lab tenant
     "mstunnel_setup/readiness/examine.py",  # the names that `mst-readiness network` tests
-    "mstunnel_setup/agent/watch.py",  # the registry, OCSP and CRL
-    "mstunnel_setup/operations/upgrade/feed.py",  # the release feed
+    "mstunnel_setup/agent/health_watch.py",  # the registry, OCSP and CRL
+    "mstunnel_setup/operations/upgrade/fetch_releases.py",  # the release feed
     "mstunnel_setup/operations/self_update.py",
 }
 
@@ -317,7 +317,7 @@ UPWARD = (
     ("mstunnel_setup/certificates/chain_findings.py", "mstunnel_setup.tenant.graph"),
     ("mstunnel_setup/gateway/oidc.py", "mstunnel_setup.containers.container_spec"),
     ("mstunnel_setup/agent/loop.py", "mstunnel_setup.install.run"),
-    ("mstunnel_setup/operations/monitor/loop.py", "mstunnel_setup.agent.watch"),
+    ("mstunnel_setup/operations/monitor/loop.py", "mstunnel_setup.agent.health_watch"),
     ("mstunnel_setup/operations/metrics.py", "mstunnel_setup.agent.metrics"),
     ("mst_admin/apply.py", "mstunnel_setup.agent.upgrade"),
     ("mstunnel_setup/base/errors.py", "mstunnel_setup.io.files"),

@@ -11,7 +11,7 @@ from mstunnel_setup.actions.certificates import ScheduleImport
 from mstunnel_setup.actions.units import ConfigureUnit, InstallService
 from mstunnel_setup.containers import engine_options
 from mstunnel_setup.containers.engine_options import EngineName
-from mstunnel_setup.install.steps import account, program
+from mstunnel_setup.install.steps import host_part, program
 from tests.cases import every
 from tests.unit.install.test_host_plans import SPECIFICATIONS
 
@@ -51,8 +51,8 @@ def _delayed_import(engine: EngineName) -> str:
 
 
 def _uplink(name: str) -> str:
-    wanted = account.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
-    units = (item for item in account.UPLINK.decide(wanted) if isinstance(item, ConfigureUnit))
+    wanted = host_part.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
+    units = (item for item in host_part.UPLINK.decide(wanted) if isinstance(item, ConfigureUnit))
     return next(item.text for item in units if item.unit == name)
 
 
@@ -82,7 +82,7 @@ def root(tmp_path: Path) -> Path:
     units = tmp_path / "etc/systemd/system"
     units.mkdir(parents=True)
     (tmp_path / "bin").symlink_to("usr/bin")
-    (units / "mstunnel-account.socket").write_text("[Socket]\nListenStream=/run/x\nService=ours.service\n")
+    (units / "mstunnel-host_part.socket").write_text("[Socket]\nListenStream=/run/x\nService=ours.service\n")
     return tmp_path
 
 

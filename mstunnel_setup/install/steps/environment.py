@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from mstunnel_setup.actions.accounts import GiveToAgent
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.actions.service_account import GiveToAgent
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import (
     PROXIES,

@@ -16,7 +16,7 @@ from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.install.steps.account import uplink_obstacle
+from mstunnel_setup.install.steps.host_part import uplink_obstacle
 from mstunnel_setup.readiness.facts.host import KernelFacts
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.actions.accounts import OpenMailbox
 from mstunnel_setup.actions.containers import (
     MakeStateDirectory,
     PullImage,
@@ -16,6 +15,7 @@ from mstunnel_setup.actions.containers import (
 )
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.service_account import OpenMailbox
 from mstunnel_setup.actions.tunnel_device import DEVICE
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths

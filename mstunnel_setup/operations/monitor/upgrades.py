@@ -13,8 +13,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, log_lines, mailbox
 from mstunnel_setup.exchange.agent_settings import read_agent_settings
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, Summary
+from mstunnel_setup.exchange.release_catalogue import Release, ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.release_feed import offered, read_feed
-from mstunnel_setup.exchange.releases import Release, ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.exchange.upgrade_rules import read_rules
 from mstunnel_setup.io.files import Files
@@ -43,14 +43,14 @@ class AgentUpgrades:
 
     def refresh_feed(self) -> None:
         """Refresh the release feed."""
-        from mstunnel_setup.operations.upgrade import feed  # noqa: PLC0415 (imported when there is work)
+        from mstunnel_setup.operations.upgrade import fetch_releases  # noqa: PLC0415 (imported when there is work)
 
         context = self._context
         if (settings := read_feed(context.files)) is None:
             return
         # A command that refreshes it uses the same files; others need not wait for a server that is slow.
         with exclusive(context.files, context.clock, paths.FEED_LOCK):
-            feed.fetch(context.operator, settings)
+            fetch_releases.fetch(context.operator, settings)
 
     def show_offer(self) -> None:
         """Offer the agent the release that it may request."""

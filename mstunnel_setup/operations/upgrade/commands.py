@@ -10,8 +10,8 @@ from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import plain, sentence, text
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.exchange.release_feed import FeedRecord, offered, read_feed_record
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.upgrade_history import (
     ImagePair,

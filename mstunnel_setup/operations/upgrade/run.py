@@ -13,7 +13,7 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
 from mstunnel_setup.exchange.mailbox import Reply, ReplyState, write_reply
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.release_catalogue import Digests
 from mstunnel_setup.exchange.upgrade_history import (
     ImagePair,
     Upgrade,

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.checks import (
-    account,
     addresses,
     certificate,
     host,
     network,
     proxies,
     rootless,
+    tenant_account,
     utils,
 )
 from mstunnel_setup.readiness.model import (
@@ -37,7 +37,7 @@ CHECKS: tuple[Check, ...] = (
     *proxies.CHECKS,
     *certificate.CHECKS,
     *rootless.CHECKS,
-    *account.CHECKS,
+    *tenant_account.CHECKS,
     *network.INBOUND_CHECKS,
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from packaging.version import Version
 
-from mstunnel_setup.actions import accounts
+from mstunnel_setup.actions import service_account
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.checks.host import gigabytes
@@ -84,15 +84,17 @@ def _account(rootless: RootlessFacts) -> Verdict:
         hint="Create it: `{command}`, or run with --fix.",
         fixed_by="account",
         account=rootless.account,
-        command=" ".join(accounts.creation(rootless.account)),
+        command=" ".join(service_account.creation(rootless.account)),
     )
 
 
-def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFacts], tuple[int, int]]) -> None:
+def _subordinate(
+    name: service_account.IdKind, kind: str, known: Callable[[RootlessFacts], tuple[int, int]]
+) -> None:
     @CHECKS.add(
         f"rootless-{name}",
         f"Subordinate ids, {name}",
-        ids=accounts.IDS,
+        ids=service_account.IDS,
         kind=kind,
         name=name,
         who=f"{kind.capitalize()}s",
@@ -105,17 +107,17 @@ def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFact
         Run `mst-readiness rootless --fix` as root, or `usermod --add-{name}s 100000-165535 mstunnel`.
         """
         found, free = known(rootless)
-        if found >= accounts.IDS:
+        if found >= service_account.IDS:
             return passed("{found} in /etc/{name}", found=found, name=name)
         return problem(
             "{found} of {wanted} for {account} in /etc/{name}",
             hint="Run `{command}`, or run with --fix.",
             fixed_by="account",
             found=found,
-            wanted=accounts.IDS,
+            wanted=service_account.IDS,
             account=rootless.account,
             name=name,
-            command=" ".join(accounts.id_range(rootless.account, name, free)),
+            command=" ".join(service_account.id_range(rootless.account, name, free)),
         )
 
 
@@ -137,7 +139,7 @@ def _linger(rootless: RootlessFacts) -> Verdict:
         "containers end at logout and do not start at boot",
         hint="Run `{command}`, or run with --fix.",
         fixed_by="account",
-        command=" ".join(accounts.lingering(rootless.account)),
+        command=" ".join(service_account.lingering(rootless.account)),
     )
 
 

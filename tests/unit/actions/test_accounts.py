@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.accounts import (
+from mstunnel_setup.actions.service_account import (
     LINGERING,
     CreateAccount,
     EnableLinger,

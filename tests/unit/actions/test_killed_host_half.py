@@ -11,7 +11,7 @@ import pytest
 
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.units import ReachTarget, WriteAuditRules
-from mstunnel_setup.install.steps import account, program
+from mstunnel_setup.install.steps import host_part, program
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.facts.host import HostReader
@@ -98,22 +98,22 @@ def runner(host: Mortal, journal: Journal) -> Runner:
 
 
 def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
-    def look(_context: object) -> account.ServiceAccount:
+    def look(_context: object) -> host_part.ServiceAccount:
         facts = HostReader(host.files, host.clock, Settings(mode="rootless"), {}).rootless()
         # An account that was there before has no ids; a new one gets them from useradd.
         known = facts if there else facts.model_copy(update={"subuids": 65536, "subgids": 65536})
         receipt = Journal(host.files, host.clock, host.state_directory).receipt
-        incomplete = account.is_incomplete(host.files, receipt, NAME)
-        return account.ServiceAccount(known, accounts.is_member(NAME, "systemd-journal"), incomplete)
+        incomplete = host_part.is_incomplete(host.files, receipt, NAME)
+        return host_part.ServiceAccount(known, accounts.is_member(NAME, "systemd-journal"), incomplete)
 
     return [
-        Step("account", "", look, account.ACCOUNT.decide),
-        Step("boot", "", lambda _run: True, account.BOOT.decide),
+        Step("account", "", look, host_part.ACCOUNT.decide),
+        Step("boot", "", lambda _run: True, host_part.BOOT.decide),
         Step(
             "uplink",
             "",
-            lambda _run: account.Uplink(NAME, 443, "/usr/sbin/program"),
-            account.UPLINK.decide,
+            lambda _run: host_part.Uplink(NAME, 443, "/usr/sbin/program"),
+            host_part.UPLINK.decide,
         ),
         Step(
             "audit",

@@ -8,7 +8,7 @@ from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.install.steps import account as step
+from mstunnel_setup.install.steps import host_part as step
 from mstunnel_setup.transaction.action import Undo
 from tests.crash import kernel
 from tests.refusals import refused

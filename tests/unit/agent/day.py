@@ -14,16 +14,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.agent.health_watch import HealthWatch, ask_registry
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Renewal, enrol
-from mstunnel_setup.agent.watch import HealthWatch, ask_registry
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import write_status
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
-from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.release_catalogue import Digests, Release
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE, host_side

@@ -7,10 +7,10 @@ from typing import Any
 
 from typing_extensions import override
 
+from mstunnel_setup.agent.health_watch import HealthWatch
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment, Renewal
-from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError
 from mstunnel_setup.base.values import JsonObject

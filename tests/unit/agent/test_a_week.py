@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.agent.health_watch import HealthWatch
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, agent_condition, read_health

@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from mstunnel_lab import remote
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity
+from mstunnel_setup.agent.health_watch import HealthWatch
 from mstunnel_setup.agent.loop import Agent, requests_in_log
 from mstunnel_setup.agent.tenant import enrol
-from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.io.clock import Clock

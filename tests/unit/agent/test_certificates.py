@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.watch import CertificateWatch
+from mstunnel_setup.agent.health_watch import CertificateWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import revocation
 from mstunnel_setup.certificates.revocation_answers import RevocationState

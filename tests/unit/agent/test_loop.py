@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from mstunnel_setup.agent.health_watch import HealthWatch
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
 from mstunnel_setup.exchange.health_observation import SyncState

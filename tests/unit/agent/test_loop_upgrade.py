@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from mstunnel_setup.agent.health_watch import HealthWatch
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
-from mstunnel_setup.exchange.releases import Release
+from mstunnel_setup.exchange.release_catalogue import Release
 from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import AWAY, SITE, Scene

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.watch import Measure
+from mstunnel_setup.agent.health_watch import Measure
 from mstunnel_setup.base import paths
 from mstunnel_setup.io.files import Files
 from tests.unit.clocks import FakeClock

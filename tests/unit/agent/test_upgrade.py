@@ -12,7 +12,7 @@ from mstunnel_setup.agent import upgrade
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, ReplyState
-from mstunnel_setup.exchange.releases import Digests, Release, running_images
+from mstunnel_setup.exchange.release_catalogue import Digests, Release, running_images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
 

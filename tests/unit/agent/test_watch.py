@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.agent.health_watch import HealthWatch, RegistryWatch, ask_registry
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import HealthWatch, RegistryWatch, ask_registry
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN

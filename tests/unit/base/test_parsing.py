@@ -21,7 +21,7 @@ from mstunnel_setup.base import parsing as foreign
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.engine import engine_time
-from mstunnel_setup.exchange import releases as release
+from mstunnel_setup.exchange import release_catalogue as release
 from mstunnel_setup.gateway.ocserv_conf import debug_level, served_level, served_port
 from mstunnel_setup.io.http import _retry_after
 from mstunnel_setup.readiness.facts import firewall, parse

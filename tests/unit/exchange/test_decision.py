@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.release_catalogue import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import (
     STANDING,
     UpgradeDecision,

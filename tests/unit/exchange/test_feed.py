@@ -12,12 +12,12 @@ from typing_extensions import override
 
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.operations.upgrade.feed import Archive, Remote, refresh
+from mstunnel_setup.operations.upgrade.fetch_releases import Archive, Remote, refresh
 from tests.refusals import refused
 from tests.unit.exchange.publisher import Publisher, release, served
 from tests.unit.present import present

@@ -25,7 +25,7 @@ from mstunnel_setup.exchange.mailbox import (
     send,
     write_reply,
 )
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.release_catalogue import Digests
 from mstunnel_setup.io.files import Files
 from tests.refusals import refused
 from tests.unit.present import present

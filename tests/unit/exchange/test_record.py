@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.release_catalogue import Digests
 from mstunnel_setup.exchange.upgrade_history import (
     HISTORY,
     History,

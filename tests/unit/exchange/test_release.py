@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.exchange.releases import Digests, Release, parse, published
+from mstunnel_setup.exchange.release_catalogue import Digests, Release, parse, published
 from tests.cases import every
 from tests.refusals import refused
 from tests.unit.present import present

@@ -25,11 +25,11 @@ from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install import our_containers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import (
-    account,
     bridge,
     configure,
     environment,
     eula,
+    host_part,
     images,
     kernel,
     launch,
@@ -177,7 +177,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         systemd=st.booleans(),
     ),
     "account": st.builds(
-        account.ServiceAccount,
+        host_part.ServiceAccount,
         st.builds(
             RootlessFacts,
             account=st.just("mstunnel"),
@@ -192,7 +192,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "boot": st.booleans(),
     "audit": st.builds(program.Audit, st.booleans(), WATCHED, st.booleans()),
     "uplink": st.builds(
-        account.Uplink,
+        host_part.Uplink,
         st.sampled_from(["mstunnel", "gate.way"]),
         PORTS,
         st.just("/usr/sbin/mstunnel_uplink"),

@@ -17,7 +17,7 @@ from mstunnel_setup.containers import choice, quadlet
 from mstunnel_setup.install import our_containers
 from mstunnel_setup.install.preflight import remaining
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from mstunnel_setup.install.steps import account, bridge, kernel, launch, proxy
+from mstunnel_setup.install.steps import bridge, host_part, kernel, launch, proxy
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts.host import KernelFacts
@@ -97,10 +97,10 @@ def failures(facts: ReadinessFacts, steps: list[str]) -> list[str]:
     return [item.id for item in remaining(facts, steps) if item.result is Outcome.FAIL]
 
 
-def _uplink(facts: ReadinessFacts) -> account.Uplink:
+def _uplink(facts: ReadinessFacts) -> host_part.Uplink:
     assert facts.rootless is not None
     program = "/usr/sbin/mstunnel_uplink"
-    return account.Uplink("mstunnel", facts.settings.port, program, facts.rootless.uplink_obstacle)
+    return host_part.Uplink("mstunnel", facts.settings.port, program, facts.rootless.uplink_obstacle)
 
 
 def _limited(facts: KernelFacts) -> tuple[Family, ...]:
@@ -115,7 +115,7 @@ def _of_root(facts: ReadinessFacts) -> list[Action]:
         return [*kernel.STEP.decide(kernel.Kernel(facts.kernel, limited=_limited(facts.kernel)))]
     assert facts.rootless is not None
     return [
-        *account.ACCOUNT.decide(account.ServiceAccount(facts.rootless, reads_journal=False)),
+        *host_part.ACCOUNT.decide(host_part.ServiceAccount(facts.rootless, reads_journal=False)),
         *kernel.STEP.decide(
             kernel.Kernel(
                 facts.kernel,
@@ -124,8 +124,8 @@ def _of_root(facts: ReadinessFacts) -> list[Action]:
                 limited=_limited(facts.kernel),
             )
         ),
-        *account.UPLINK.decide(_uplink(facts)),
-        *account.BOOT.decide(True),  # noqa: FBT003,
+        *host_part.UPLINK.decide(_uplink(facts)),
+        *host_part.BOOT.decide(True),  # noqa: FBT003,
     ]
 
 

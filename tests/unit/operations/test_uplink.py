@@ -17,7 +17,7 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.namespaces import Offer
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations import uplink
+from mstunnel_setup.operations import uplink_connection
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.io.test_namespaces import ACCOUNT, OTHER, is_root_inside, network_of, unshare
@@ -39,7 +39,7 @@ class Host:
         monkeypatch.setattr(names, "SOCKETS", str(place))
         monkeypatch.setattr(names, "RULES", f"{place}/rules.nft")
         Path(names.RULES).write_text(names.rules(PORT))
-        monkeypatch.setattr(uplink, "_PAUSE", 0.0)
+        monkeypatch.setattr(uplink_connection, "_PAUSE", 0.0)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(names.socket_of(PORT))
         os.chown(names.socket_of(PORT), ACCOUNT, ACCOUNT)
@@ -50,7 +50,7 @@ class Host:
     def _serve(self) -> None:
         unshare(_NETWORK)
         os.dup2(self.listener.fileno(), 3)
-        uplink.serve("nobody", Processes(), Clock())
+        uplink_connection.serve("nobody", Processes(), Clock())
 
     def run(self, *command: str) -> str:
         """What a command prints in the host's network."""
@@ -91,7 +91,7 @@ def as_container(uid: int, then: Callable[[], None] = lambda: None, command: Seq
         is_root_inside(uid)
         try:
             then()
-            uplink.attach(PORT, Processes())
+            uplink_connection.attach(PORT, Processes())
             said = subprocess.run(command, capture_output=True, text=True, check=False)
             os.write(writing, said.stdout.encode())
         except SetupError as error:
@@ -149,13 +149,13 @@ def test_what_fails_in_the_container_leaves_root_serving(host: Host) -> None:
 )
 def test_an_offer_is_refused(user: int, descriptor: int | None, reason: str) -> None:
     with socket.socket() as connection:
-        assert uplink.refusal(Offer(connection, user, descriptor), ACCOUNT) == f"refused: {reason}"
+        assert uplink_connection.refusal(Offer(connection, user, descriptor), ACCOUNT) == f"refused: {reason}"
 
 
 def test_a_namespace_of_the_host_is_refused() -> None:
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     with socket.socket() as connection:
-        refused = uplink.refusal(Offer(connection, ACCOUNT, own), ACCOUNT)
+        refused = uplink_connection.refusal(Offer(connection, ACCOUNT, own), ACCOUNT)
     os.close(own)
     assert refused == f"refused: the descriptor is not a network namespace of user {ACCOUNT}"
 
@@ -163,7 +163,7 @@ def test_a_namespace_of_the_host_is_refused() -> None:
 def test_without_a_socket_the_container_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "SOCKETS", "/run/there-is-none")
     with refused(SetupError, "uplink-refused") as caught:
-        uplink.attach(PORT, Processes())
+        uplink_connection.attach(PORT, Processes())
     assert "mstunnel-setup host" in caught.value.hint
 
 
@@ -179,7 +179,7 @@ def test_an_account_gets_one_answer_a_second(monkeypatch: pytest.MonkeyPatch) ->
     clock = FakeClock()
     began = clock.monotonic()
     ours, theirs = socket.socketpair()
-    monkeypatch.setattr(uplink, "offers", lambda _idle: [Offer(theirs, OTHER, None)] * 5)
+    monkeypatch.setattr(uplink_connection, "offers", lambda _idle: [Offer(theirs, OTHER, None)] * 5)
     with ours, theirs:
-        uplink.serve("nobody", Processes(), clock)
+        uplink_connection.serve("nobody", Processes(), clock)
     assert clock.monotonic() - began == 5

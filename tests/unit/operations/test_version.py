@@ -18,7 +18,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import version

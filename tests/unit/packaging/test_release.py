@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.exchange.releases import parse
+from mstunnel_setup.exchange.release_catalogue import parse
 from scripts import ROOT, dist, feed, licenses, release, sbom
 from scripts.publisher import READMES
 from tests.unit.exchange.publisher import Publisher

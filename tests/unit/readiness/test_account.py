@@ -14,8 +14,8 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
-from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.host import TunnelFacts
+from mstunnel_setup.readiness.facts.tenant_account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.model import Group, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.roles import INTUNE_ADMINISTRATOR

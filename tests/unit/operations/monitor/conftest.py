@@ -11,7 +11,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install import session
 from mstunnel_setup.install.run import Run

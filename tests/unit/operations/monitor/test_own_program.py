@@ -15,7 +15,7 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.cli import monitor as command
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.mailbox import AgentRequest
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.release_catalogue import Digests
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.clock import Clock

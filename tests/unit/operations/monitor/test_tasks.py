@@ -17,7 +17,7 @@ from mstunnel_setup.containers.engine import Health
 from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, UpgradePhase, write_history
 from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.install import session

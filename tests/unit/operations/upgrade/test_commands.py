@@ -12,7 +12,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_decision import (
     HIDDEN_BY_GRAPH,
     LastDecision,

@@ -13,8 +13,8 @@ from mstunnel_setup.exchange import mailbox, release_feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor.loop import GatewayMonitor
-from mstunnel_setup.operations.upgrade import feed
-from mstunnel_setup.operations.upgrade.feed import fetch_now
+from mstunnel_setup.operations.upgrade import fetch_releases
+from mstunnel_setup.operations.upgrade.fetch_releases import fetch_now
 from mstunnel_setup.transaction.lock import exclusive
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
@@ -102,7 +102,7 @@ def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
         with exclusive(operator.files, operator.clock, paths.LOCK):
             ran.append("import_cert")
 
-    monkeypatch.setattr(feed, "fetch", fetch)
+    monkeypatch.setattr(fetch_releases, "fetch", fetch)
     GatewayMonitor(operator, list[str]().append).upgrades.refresh_feed()
     assert ran == ["import_cert"]
 
@@ -129,7 +129,7 @@ def test_a_feed_that_is_refused_is_reported_once_and_asked_again_after_an_hour_o
         asked.append(host.clock.elapsed)
         raise StepError("feed-refused", "it is not signed by the keys that the trusted root names")
 
-    monkeypatch.setattr(feed, "fetch", refuse)
+    monkeypatch.setattr(fetch_releases, "fetch", refuse)
     host.rounds(0, 8, 3599, 3600, 3608)
     assert asked == [0, 3600]
     assert host.codes.count("feed-refused") == 1

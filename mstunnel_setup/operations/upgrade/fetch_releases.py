@@ -33,6 +33,7 @@ from mstunnel_setup.base.parsing import aware, json_value, problem_of
 from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.exchange.release_catalogue import ReleaseCatalogue, parse
 from mstunnel_setup.exchange.release_feed import (
     FEED_ARCHIVE_INVALID,
     FEED_RECORD,
@@ -46,7 +47,6 @@ from mstunnel_setup.exchange.release_feed import (
     read_feed,
     read_feed_record,
 )
-from mstunnel_setup.exchange.releases import ReleaseCatalogue, parse
 from mstunnel_setup.install.installed import own_scope, run_lock
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files

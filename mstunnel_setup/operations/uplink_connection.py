@@ -4,7 +4,7 @@ import sys
 from typing import Final
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.actions.accounts import GATEWAY_ACCOUNT_MISSING
+from mstunnel_setup.actions.service_account import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io import accounts

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup.actions import accounts, uplink
+from mstunnel_setup.actions import service_account, uplink
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.store_answer import StoreAnswer
@@ -55,14 +55,17 @@ def _gather_account(run: Run) -> ServiceAccount:
         )
     settings = Settings(mode="rootless", account=name)
     facts = HostReader(files, run.host.clock, settings, {}).rootless()
-    member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)
-    reads_journal = member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None
+    member = known_accounts.is_member(name, service_account.JOURNAL_GROUP)
+    reads_journal = member if known_accounts.has_group(service_account.JOURNAL_GROUP) else None
     return ServiceAccount(facts, reads_journal, is_incomplete(files, run.receipt, name))
 
 
 def is_incomplete(files: Files, receipt: Receipt, name: str) -> bool:
     """Whether our creation of the account has not been finished, and it has no home."""
-    entry, found = receipt.entries.get(accounts.CreateAccount(name=name).key), known_accounts.find(name)
+    entry, found = (
+        receipt.entries.get(service_account.CreateAccount(name=name).key),
+        known_accounts.find(name),
+    )
     interrupted = entry is not None and not entry.finished
     return interrupted and found is not None and files.state(found.home) is None
 
@@ -75,18 +78,18 @@ def _decide_account(account: ServiceAccount) -> Sequence[Action]:
     ]
     if facts.uid is None or account.incomplete:
         # A new account gets its subordinate ids with its creation (useradd(8)).
-        actions.append(accounts.CreateAccount(name=name))
+        actions.append(service_account.CreateAccount(name=name))
     else:
-        if facts.subuids < accounts.IDS:
-            actions.append(accounts.GiveIds(name=name, ids="subuid", first=facts.free_subuid))
-        if facts.subgids < accounts.IDS:
-            actions.append(accounts.GiveIds(name=name, ids="subgid", first=facts.free_subgid))
+        if facts.subuids < service_account.IDS:
+            actions.append(service_account.GiveIds(name=name, ids="subuid", first=facts.free_subuid))
+        if facts.subgids < service_account.IDS:
+            actions.append(service_account.GiveIds(name=name, ids="subgid", first=facts.free_subgid))
     if account.reads_journal is False:
-        actions.append(accounts.JoinGroup(name=name, group=accounts.JOURNAL_GROUP))
+        actions.append(service_account.JoinGroup(name=name, group=service_account.JOURNAL_GROUP))
     if not facts.linger:
-        actions.append(accounts.EnableLinger(name=name))
+        actions.append(service_account.EnableLinger(name=name))
     if facts.uid is None or facts.directory_owner != facts.uid:
-        actions.append(accounts.GiveDirectory(path=paths.CONFIGURATION, account=name))
+        actions.append(service_account.GiveDirectory(path=paths.CONFIGURATION, account=name))
     return actions
 
 

@@ -1,7 +1,7 @@
 """Group `account`: may this account register a server? Role and licence, never the token."""
 
 from mstunnel_setup.base.text import text
-from mstunnel_setup.readiness.facts.account import AccountFacts
+from mstunnel_setup.readiness.facts.tenant_account import AccountFacts
 from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown
 from mstunnel_setup.tenant.roles import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTRATOR
 
