@@ -38,7 +38,6 @@ CHECKS: tuple[Check, ...] = (
     *certificate.CHECKS,
     *rootless.CHECKS,
     *account.CHECKS,
-    *network.INBOUND_CHECKS,
 )
 
 
