@@ -164,6 +164,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-lab": ProgramVersion,
     "mstunnel-lab approve": lab.DeviceSignIn,
     "mstunnel-lab fault": lab.PendingFaults,
+    "mstunnel-lab report": lab.ServerHealth,
     "mstunnel-lab rotate-keys": lab.ValidKeys,
     "mstunnel-lab serve": lab.LabEnd,
     "mstunnel-lab token": lab.TokenFile,

@@ -76,7 +76,7 @@ def test_it_reads_back_what_it_wrote(seen: dict[str, Any]) -> None:
         "servers": ["gw-renamed"],
         "server gone": 404,
         "metrics": [["cpuUsage", 42]],
-        "series": 0,
+        "series": 1,
         "logs": [True, "MicrosoftTunnelLogCollectionStatus.Pending", 12, 1],
         "download before the end": 409,
         "log gone": 404,
