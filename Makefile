@@ -22,11 +22,12 @@ test: setup
 
 # The tests of the packages that a change is in, in a minute: `make test-quick FILES="…"`, or what differs from HEAD.
 test-quick: setup
-	@$(BIN)/python -m scripts.check --quick $(FILES)
+	@$(BIN)/python -m scripts.check --quick $(if $(SINCE),--since $(SINCE)) $(FILES)
 
-# What a change touches, in a few minutes: `make check FILES="…"`, or without FILES what differs from HEAD.
+# What a change touches, in a few minutes: `make check FILES="…"`, or without FILES what differs from HEAD; with
+# SINCE=main also what the commits of this branch changed.
 check: setup
-	@$(BIN)/python -m scripts.check $(FILES)
+	@$(BIN)/python -m scripts.check $(if $(SINCE),--since $(SINCE)) $(FILES)
 
 # Files on a testbed run in the order of tests/e2e/conftest.py.
 e2e-short: setup

@@ -1,10 +1,12 @@
 """`make check`: format, lint, types and tests of what has changed.
 
-`python -m scripts.check [--quick] [FILE…]` checks these files; without any, those that differ from HEAD or
-are new. It stops at the first tool that finds something, with exit code 1. The whole of it is `make lint
-test`. With `--quick` (`make test-quick`) it runs no tools, and of a module the tests of its package alone.
+`python -m scripts.check [--quick] [--since COMMIT] [FILE…]` checks these files; without any, those that
+differ from HEAD or are new, and with `--since main` also what the commits of this branch changed. It stops at
+the first tool that finds something, with exit code 1. The whole of it is `make lint test`. With `--quick`
+(`make test-quick`) it runs no tools, and of a module the tests of its package alone.
 """
 
+import argparse
 import ast
 import subprocess
 import sys
@@ -20,16 +22,27 @@ _FOLDERS = tuple(f"{package}/" for package in PACKAGES)
 NO_TESTS = 5
 # More test files than these take longer than a minute.
 MOST = 40
+# Any module of the packages can change what these test, though they do not import it: they run the programs.
+EVERY_TIME = (
+    "tests/unit/cli/test_screens.py",
+    "tests/unit/test_docs.py",
+    "tests/unit/test_shown_output.py",
+)
 # What each test imports or names, by its path: enough to tell which tests a change touches.
 Sources = Mapping[str, str]
 
 
 def main(arguments: list[str]) -> int:
     """Check the files named, or what has changed. The exit code."""
-    quick = arguments[:1] == ["--quick"]
-    files = [_relative(name) for name in arguments[quick:]] or changed()
+    options = argparse.ArgumentParser(prog="check")
+    options.add_argument("--quick", action="store_true")
+    options.add_argument("--since", default="HEAD")
+    options.add_argument("files", nargs="*")
+    given = options.parse_args(arguments)
+    quick = given.quick
+    files = [_relative(name) for name in given.files] or changed(given.since)
     if not files:
-        print("check: nothing differs from HEAD; name files with FILES=…")
+        print(f"check: nothing differs from {given.since}; name files with FILES=…, or a commit with SINCE=…")
         return 0
     tests = tests_for(files, sources(), most=0 if quick else MOST)
     begun = time.monotonic()
@@ -43,10 +56,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def changed() -> list[str]:
-    """Files that differ from HEAD or are new to Git; those that are gone are not among them."""
+def changed(since: str = "HEAD") -> list[str]:
+    """Return the files that differ from where this branch left `since`, or are new to Git, and are there."""
     listed = [
-        *_git("diff", "--name-only", "--diff-filter=d", "-z", "HEAD"),
+        *_git("diff", "--name-only", "--diff-filter=d", "-z", "--merge-base", since),
         *_git("ls-files", "--others", "--exclude-standard", "-z"),
     ]
     return sorted(set(listed))
@@ -84,14 +97,16 @@ def tests_for(
     """The test files that these files touch, sorted.
 
     A module: the unit tests of its package, and each unit test that imports it, if only through a helper;
-    when these are more than `most`, they are left to `make test`. A test or helper: itself and what imports
-    it. Any other file: the tests of the repository, and each unit test that names the file.
+    when these are more than `most`, they are left to `make test`; and always EVERY_TIME. A test or helper:
+    itself and what imports it. Any other file: the tests of the repository, and each unit test that names it.
     """
     found: set[str] = set()
     imports = {test: imported(text) for test, text in tests.items()}
     for name in files:
         path = PurePosixPath(name)
         if path.suffix == ".py" and path.parts[0] in (*PACKAGES, "tests"):
+            if path.parts[0] in PACKAGES:
+                found |= set(EVERY_TIME) & set(tests)
             importers = {test for test in _importers(_module(path), imports) if _is_unit_test(test)}
             found |= _of_package(path, tests) | ({name} & set(tests))
             found |= importers if len(importers) <= (MOST if path.parts[0] == "tests" else most) else set()
@@ -164,8 +179,10 @@ def _relative(name: str) -> str:
 
 
 def _git(*arguments: str) -> list[str]:
-    listed = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [path for path in listed.split("\0") if path]
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"check: {done.stderr.strip()}")
+    return [path for path in done.stdout.split("\0") if path]
 
 
 def _succeeds(command: list[str]) -> bool:
