@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.locked_environment import locked_environment
+from scripts.develop.locked_environment import locked_environment
 from tests.unit.mstunnel_lab.conftest import LabClient, trusting_session
 from tests.unit.running_lab import running_lab
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import ROOT, check
+from scripts import ROOT
+from scripts.develop import check
 
 TESTS = {
     "tests/unit/io/test_files.py": "from mstunnel_setup.io.files import Files\n",
@@ -90,12 +91,12 @@ def tools(files: Sequence[str], tests: Sequence[str] = ()) -> dict[str, list[str
 
 
 def test_each_tool_sees_the_files_that_are_its_own() -> None:
-    files = ["README.md", "scripts/check.py", "scripts/setup.sh", "tests/conftest.py"]
+    files = ["README.md", "scripts/develop/check.py", "scripts/setup.sh", "tests/conftest.py"]
     found = tools(files, ["tests/unit/test_docs.py"])
     assert list(found) == ["ruff", "shellcheck", "mypy", "basedpyright", "pytest"]
-    assert found["ruff"] == ["check", "--quiet", "scripts/check.py", "tests/conftest.py"]
+    assert found["ruff"] == ["check", "--quiet", "scripts/develop/check.py", "tests/conftest.py"]
     assert found["shellcheck"] == ["--external-sources", "scripts/setup.sh"]
-    assert found["mypy"][-2:] == found["basedpyright"] == ["scripts/check.py", "tests/conftest.py"]
+    assert found["mypy"][-2:] == found["basedpyright"] == ["scripts/develop/check.py", "tests/conftest.py"]
     assert found["pytest"][-1] == "tests/unit/test_docs.py"
     assert "lint-imports" in tools(["mstunnel_setup/base/paths.py"])
     assert tools(["README.md"]) == {}

@@ -6,6 +6,7 @@ import pytest
 
 from mstunnel_setup.operations.readiness_report import explain
 from mstunnel_setup.readiness.checks import CHECKS
+from tests.unit.results import lines_of
 from tests.unit.test_docs import ROOT
 
 SCREENS = ROOT / "tests/unit/cli/screens"
@@ -35,7 +36,7 @@ def test_every_check_says_how_to_fix_what_it_finds() -> None:
     """By its third paragraph, or by a hint whose values are not the whole of it."""
     silent = []
     for check in CHECKS:
-        lines = [str(line) for line in explain(check.id).text]
+        lines = lines_of(explain(check.id))
         fixes = lines[lines.index("How to fix it") + 1 :]
         if not any(line.strip(" .:…") for line in fixes):
             silent.append(check.id)

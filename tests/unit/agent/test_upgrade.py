@@ -167,5 +167,5 @@ def test_other_servers_can_have_precedence(files: Files, status: str, expected: 
 def test_unreadable_files_count_as_no_upgrade(files: Files, content: str) -> None:
     files.write(UPGRADE.reply, b"{")
     files.write(paths.IMAGES_CONFIGURED, content.encode())
-    assert upgrade.reported(files) is None
+    assert mailbox.last_reply(files, UPGRADE) is None
     assert running_images(files) is None
