@@ -191,7 +191,7 @@ def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
 
 
 def _holders(place: Path) -> Iterator[int]:
-    """Yield the holders of the lock on a version (scripts/bundle/start/start.py), even with a hidden program."""
+    """Yield the holders of the lock on a version (scripts/bundle/start), even with a hidden program."""
     versions = {entry.inode() for entry in os.scandir(place)}
     try:
         locks = Path("/proc/locks").read_text()
