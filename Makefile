@@ -22,11 +22,12 @@ test: setup
 
 # The tests of the packages that a change is in, in a minute: `make test-quick FILES="…"`, or what differs from HEAD.
 test-quick: setup
-	@$(BIN)/python -m scripts.check --quick $(FILES)
+	@$(BIN)/python -m scripts.develop.check --quick $(if $(SINCE),--since $(SINCE)) $(FILES)
 
-# What a change touches, in a few minutes: `make check FILES="…"`, or without FILES what differs from HEAD.
+# What a change touches, in a few minutes: `make check FILES="…"`, or without FILES what differs from HEAD; with
+# SINCE=main also what the commits of this branch changed.
 check: setup
-	@$(BIN)/python -m scripts.check $(FILES)
+	@$(BIN)/python -m scripts.develop.check $(if $(SINCE),--since $(SINCE)) $(FILES)
 
 # Files on a testbed run in the order of tests/e2e/conftest.py.
 e2e-short: setup
@@ -39,7 +40,7 @@ e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/attack
 	@$(BIN)/pytest -m "e2e or long or attack" -n 4 --dist loadfile --no-loadscope-reorder
-	@$(BIN)/python -m scripts.attack_table
+	@$(BIN)/python -m scripts.docs.attack_table
 
 crash: setup
 	@mkdir -p build/crash
@@ -76,7 +77,7 @@ lint: setup-lint
 
 # The reference pages that follow from the code, the JSON schemas, then the site of all pages in build/site.
 docs: setup-docs
-	@$(BIN)/python -m scripts.site
+	@$(BIN)/python -m scripts.docs.site
 
 # The recording in README: a person's installation at a real terminal.
 recording: setup
@@ -89,7 +90,7 @@ screenshots: setup
 	@$(BIN)/pytest --screenshots docs/images tests/browser tests/e2e/test_admin_center.py
 
 dist: setup-base
-	@$(BIN)/python -m scripts.dist
+	@$(BIN)/python -m scripts.bundle.dist
 
 # The Ansible collection.
 collection: setup-lint
@@ -97,30 +98,30 @@ collection: setup-lint
 
 # The same program as packages of Debian and RPM.
 packages: dist
-	@$(BIN)/python -m scripts.packages
+	@$(BIN)/python -m scripts.bundle.packages
 
 # The source of what copyleft licences in `dist` ask for: after `make images` and `make packages`.
 sources: setup-base
-	@$(BIN)/python -m scripts.sources
+	@$(BIN)/python -m scripts.release.sources
 
 # A signature over the checksums of all that is in dist/, with a key of minisign that is kept elsewhere: the one of
 # packaging/publisher.toml.
 sign:
 	@test -n "$(SIGN_KEY)" || { echo 'sign: give SIGN_KEY=FILE, the secret key of minisign' >&2; exit 2; }
 	@cd dist && sha256sum --check --quiet --strict SHA256SUMS
-	@python3 -m scripts.publisher
+	@python3 -m scripts.release.publisher
 	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS
-	@python3 -m scripts.publisher dist/SHA256SUMS
+	@python3 -m scripts.release.publisher dist/SHA256SUMS
 
 # The release feed in FEED_DIR, signed with the keys in KEYS: the releases.toml beside it, and what is in dist/.
 # RENEW_ROOT=yes adds the next root, with both keys.
 feed: setup-base
 	@test -n "$(FEED_DIR)" -a -n "$(KEYS)" || { echo 'feed: give FEED_DIR=DIR and KEYS=DIR' >&2; exit 2; }
-	@$(BIN)/python -m scripts.feed $(FEED_DIR) --catalogue $(dir $(FEED_DIR:/=))releases.toml --keys $(KEYS) --add $(or $(DIST),dist) $(if $(RENEW_ROOT),--renew-root)
+	@$(BIN)/python -m scripts.release.feed $(FEED_DIR) --catalogue $(dir $(FEED_DIR:/=))releases.toml --keys $(KEYS) --add $(or $(DIST),dist) $(if $(RENEW_ROOT),--renew-root)
 
 # The images of both containers, to be copied to a server beside the program.
 images: setup-demo
-	@$(BIN)/python -m scripts.images
+	@$(BIN)/python -m scripts.bundle.images
 
 clean:
 	@rm -rf build dist .venv .venv-ansible

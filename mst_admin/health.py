@@ -19,11 +19,11 @@ from mst_admin.session import READING, open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import ago, fold, folded, plain, text
+from mstunnel_setup.base.text import ago, fold, folded, text
 from mstunnel_setup.exchange.health_rows import LAST_CHECK_IN, HealthRow
 from mstunnel_setup.exchange.release_catalogue import published
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, TunnelServer
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, TunnelServer
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
@@ -65,17 +65,12 @@ def judge_server(
         age = abs(now - seen)
         recent = HealthStatus.HEALTHY if age <= timedelta(minutes=5) else HealthStatus.UNHEALTHY
         yield ShownRow(row.id, row.title, recent, f"{ago(age)} ago", int(age.total_seconds()))
-    reported = server.lab_health.checks if server.lab_health else ()
-    said = {item.id: item for item in reported}
     for metric in METRICS:
-        value, own = figures.get(metric.id), said.get(metric.id)
-        bounds = _bounds(metric, thresholds)
+        value, bounds = figures.get(metric.id), _bounds(metric, thresholds)
         status = HealthStatus.UNKNOWN
-        if own and own.status and not bounds:
-            status = own.status
-        elif metric.kind is not None and value is not None:
+        if metric.kind is not None and value is not None:
             status = HealthStatus(metric.kind.verdict(value, *(bounds or metric.limits)))
-        yield ShownRow(metric.id, metric.title, status, _text(metric, value, own), value)
+        yield ShownRow(metric.id, metric.title, status, _text(metric, value), value)
 
 
 def _bounds(metric: HealthRow, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
@@ -89,10 +84,8 @@ def _bounds(metric: HealthRow, thresholds: Sequence[HealthThreshold]) -> tuple[i
     return None
 
 
-def _text(metric: HealthRow, value: int | None, own: LabCheck | None) -> str:
-    """The figure in its unit; without a unit the server's own words say more."""
-    if own is not None and not (metric.unit and value is not None):
-        return plain(own.text)
+def _text(metric: HealthRow, value: int | None) -> str:
+    """The figure in its unit, or with a word for what it counts."""
     if value is None:
         return text("not known to the tenant")
     if metric.unit:

@@ -75,7 +75,7 @@ def with_limit(app: ASGIApp) -> ASGIApp:
     """
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
-        limit = _LOGS_BYTES if scope.get("path", "").endswith("/labContent") else _BYTES
+        limit = _LOGS_BYTES if scope.get("path", "").startswith("/lab/control/logs/") else _BYTES
         size = 0
 
         async def bounded() -> Message:

@@ -64,6 +64,13 @@ class UserReport(Report):
     licensed: bool
 
 
+class ServerHealth(Report):
+    """The health that the lab shows of a server."""
+
+    server: str
+    health: str
+
+
 class ValidKeys(Report):
     """The ids of all valid keys, including the one that signs."""
 
@@ -255,6 +262,22 @@ def user(
     report = UserReport.model_validate(remote.control(directory, "PATCH", f"users/{upn}", changes))
     text = [f"{name}: {value}" for name, value in report]
     return Result("changed" if changes else "unchanged", report, text=text)
+
+
+@_for_running_lab()
+def report(
+    server: Annotated[str, typer.Argument(metavar="SERVER", help="Name or id of the server.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Output of `mst-cli health --output json` on the server.")
+    ],
+    directory: Directory = _DEFAULT_DIRECTORY,
+) -> Result[ServerHealth]:
+    """Show the health of a server in the running lab: Graph has no way for a server to report it."""
+    from mstunnel_lab import remote
+
+    health = remote.report_health(directory, server, file)
+    found = ServerHealth(server=server, health=health.status.value)
+    return Result("changed", found, text=[f"The lab shows {server} as {health.status.value}."])
 
 
 @_for_running_lab("rotate-keys")

@@ -14,9 +14,12 @@ from starlette.routing import Route
 
 from mstunnel_lab.errors import NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError, bad_request
 from mstunnel_lab.faults import Fault, WriteLimit
-from mstunnel_lab.records import ROLE_TEMPLATES, CustomRoleRecord, SiteRecord, UserRecord
+from mstunnel_lab.graph.servers import keep_logs, report_health
+from mstunnel_lab.health import ReportedHealth
+from mstunnel_lab.records import ROLE_TEMPLATES, CustomRoleRecord, ServerRecord, SiteRecord, UserRecord
 from mstunnel_lab.state import Labs, labs_of
 from mstunnel_setup.base.parsing import json_value, problem_of
+from mstunnel_setup.tenant.wire import LogCollection
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -125,6 +128,29 @@ async def site(request: Request) -> Response:
     raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such site.")
 
 
+async def server(request: Request) -> Response:
+    """Take what a server, given by id or name, reports about itself."""
+    labs, wanted = _opened(request), request.path_params["id"]
+    health = await _read(request, ReportedHealth)
+    for lab in labs.tenants:
+        for found in lab.store.each(ServerRecord):
+            if wanted in {found.id, found.display_name}:
+                return JSONResponse(report_health(lab, found, health).public())
+    raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such server.")
+
+
+async def logs(request: Request) -> Response:
+    """Take the logs of a server for a collection that was requested."""
+    labs = _opened(request)
+    content = await request.body()
+    for lab in labs.tenants:
+        found = lab.store.get(LogCollection, request.path_params["id"])
+        if found is not None:
+            keep_logs(lab, found, content)
+            return JSONResponse({"id": found.id, "size": len(content)})
+    raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such collection of logs.")
+
+
 async def root(request: Request) -> Response:
     """Return the root certificate."""
     return FileResponse(labs_of(request).authority.certificate_path, media_type="application/x-pem-file")
@@ -146,4 +172,6 @@ ROUTES = [
     Route("/lab/control/keys", keys, methods=_ALL),
     Route("/lab/control/users/{upn}", user, methods=["PATCH"]),
     Route("/lab/control/sites/{id}", site, methods=["PATCH"]),
+    Route("/lab/control/servers/{id}", server, methods=["PATCH"]),
+    Route("/lab/control/logs/{id}", logs, methods=["PUT"]),
 ]

@@ -7,8 +7,16 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mstunnel_lab.health import ReportedHealth
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import Application, TunnelConfiguration, TunnelServer, TunnelSite, WireModel
+from mstunnel_setup.tenant.wire import (
+    Application,
+    Moment,
+    TunnelConfiguration,
+    TunnelServer,
+    TunnelSite,
+    WireModel,
+)
 
 ROLE_TEMPLATES: Final = {
     "Intune Administrator": "3a2c62db-5318-420d-8d74-23affee5d9d5",
@@ -46,10 +54,7 @@ class LabRecord(BaseModel):
 
 
 class TenantRecord(LabRecord):
-    """The tenant, of which there is one; its id is the tenant id; times are in seconds.
-
-    Without `extensions` it offers only what Microsoft Graph offers.
-    """
+    """The tenant; times in seconds. There is one, its id is the tenant id."""
 
     name: str
     domain: str
@@ -62,7 +67,6 @@ class TenantRecord(LabRecord):
     offline_after: int
     page_size: int
     trend_block: int = 10800
-    extensions: bool = True
     trusted_issuer: str = ""
     trusted_key_set: str = ""
 
@@ -174,15 +178,20 @@ class ApplicationRecord(Application, _HidingRecord):
 
 
 class SiteRecord(TunnelSite, _HidingRecord):
-    """A site and the id of its server configuration, which is shown if a query expands it."""
+    """A site, when its upgrade was requested, and its configuration, shown where a query expands it."""
 
     configuration_id: str = ""
+    upgrade_requested: Moment | None = None
     microsoft_tunnel_configuration: TunnelConfiguration | None = None
 
 
 class ServerRecord(TunnelServer, _HidingRecord):
-    """A server, its site, and the applications that check in for it and registered it ("" without one)."""
+    """A server, its site, the applications that check in for it and registered it, and its last report.
+
+    An application is "" where there is none.
+    """
 
     site_id: str = ""
     agent_app_id: str = ""
     registrar_app_id: str = ""
+    health: ReportedHealth | None = None

@@ -3,14 +3,16 @@
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import requests
 from pydantic import BaseModel, ValidationError
 
 from mstunnel_lab.errors import LAB_TOKEN_FILE
+from mstunnel_lab.health import HealthOutput, ReportedHealth
 from mstunnel_lab.pki import write_private
 from mstunnel_setup.base.errors import NetworkError, SignInError, TenantError, UsageError
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_value, problem_of
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
@@ -191,6 +193,22 @@ def control(directory: Path, method: str, path: str, document: object = None) ->
             reason=error.get("message") if isinstance(error, dict) else error,
         )
     return found
+
+
+def report_health(directory: Path, server: str, path: Path) -> ReportedHealth:
+    """Give the lab what `mst-cli health --output json` printed on a server; raises `SetupError`."""
+    try:
+        health = HealthOutput.model_validate_json(path.read_bytes()).reported()
+    except (OSError, ValidationError) as error:
+        raise UsageError(
+            "lab-report-invalid",
+            "{path} is not the output of `mst-cli health --output json`: {reason}",
+            hint="Run `mst-cli health --output json` on the server, and give the file with its output.",
+            path=path,
+            reason=error.strerror if isinstance(error, OSError) else problem_of(error.errors()[0]),
+        ) from error
+    control(directory, "PATCH", f"servers/{quote(server, safe='')}", health.model_dump(mode="json"))
+    return health
 
 
 def write_token(directory: Path, upn: str, out: Path) -> None:

@@ -160,7 +160,6 @@ class Seed(_Part):
     offline_after: Seconds = 300
     trend_block: Seconds = 10800
     trusted_issuer: SeedTrustedIssuer | None = None
-    extensions: bool = True
     page_size: Annotated[int, Field(ge=1, le=999)] = 100
     internal_url: str
     custom_roles: tuple[SeedCustomRole, ...] = ()
@@ -274,7 +273,7 @@ def open_tenant(store: Store, text: str, name: str, *, seed_given: bool) -> Tena
 def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
     trusted = seed.trusted_issuer
     kept = {
-        *("internal_url", "gateway_token_version", "offline_after", "page_size", "trend_block", "extensions"),
+        *("internal_url", "gateway_token_version", "offline_after", "page_size", "trend_block"),
     }
     tenant = TenantRecord(
         id=str(seed.tenant.id or uuid.uuid4()),

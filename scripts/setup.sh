@@ -176,5 +176,5 @@ esac
 system_packages
 virtual_environment
 case "$needed_for" in lint | test) ansible_environment ;; esac
-case "$needed_for" in docs | test) node_modules scripts/site ;; esac
+case "$needed_for" in docs | test) node_modules scripts/docs/site ;; esac
 [ "$needed_for" != test ] || { node_modules tests/browser; node_modules tests/helm; }

@@ -17,7 +17,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, Text, Verbatim
 from mstunnel_setup.io import own_process
-from scripts import package_data, texts
+from scripts.bundle import package_data
+from scripts.develop import texts
 from tests.places import HOME
 
 # The collected tests stay to the end: looking for garbage among them doubles the time to collect them.

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from scripts import docs
+from scripts.docs import reference
 
 ROOT = Path(__file__).parents[1]
-_GENERATED = docs.pages()
+_GENERATED = reference.pages()
 _FOUND = (
     *ROOT.glob("*.md"),
     *(ROOT / "docs").rglob("*.md"),

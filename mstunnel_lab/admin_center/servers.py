@@ -23,6 +23,7 @@ from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.errors import GraphError, not_found
 from mstunnel_lab.graph.servers import SERVERS, metric_in_graph, request_logs, signed_address
 from mstunnel_lab.graph.tunnel import THRESHOLDS, status_of
+from mstunnel_lab.health import ReportedHealth
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, labs_of
 from mstunnel_lab.store import Point
@@ -31,7 +32,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.health_rows import HealthRow
-from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth, LogCollection
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LogCollection
 
 _SERVERS: Final = "/admin/servers"
 _HEALTH: Final = "/admin/health"
@@ -207,7 +208,7 @@ class HealthLine(NamedTuple):
 
 
 def health_checks(
-    health: LabHealth | None,
+    health: ReportedHealth | None,
     last_checkin: datetime | None,
     thresholds: Mapping[str, HealthThreshold],
     now: datetime,
@@ -216,11 +217,11 @@ def health_checks(
     fresh = last_checkin is not None and now - last_checkin <= timedelta(minutes=5)
     seen = last_checkin.strftime("%Y-%m-%d %H:%M:%S UTC") if last_checkin else "never"
     rows = [HealthLine("Last check-in", seen, HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY)]
-    reported = health or LabHealth()
-    said = {item.id: item for item in reported.checks}
+    said = {item.id: item for item in health.checks} if health else {}
+    figures = health.metrics if health else {}
     for metric in METRICS:
-        own, figure = said.get(metric.id), reported.metrics.get(metric.id)
-        status = (own.status if own else None) or HealthStatus.UNKNOWN
+        own, figure = said.get(metric.id), figures.get(metric.id)
+        status = own.status if own else HealthStatus.UNKNOWN
         shown = own.text if own else "not reported"
         if figure is not None:
             value = figure / metric.scale
@@ -255,7 +256,7 @@ async def check(request: Request, lab: Lab) -> Response:
     """Show one server's report with states."""
     found = SERVERS.find(lab, request.path_params["id"])
     present = {item.id: item for item in lab.store.each(HealthThreshold)}
-    lines = health_checks(found.lab_health, found.last_checkin_date_time, present, datetime.now(UTC))
+    lines = health_checks(found.health, found.last_checkin_date_time, present, datetime.now(UTC))
     return _server_page(request, lab, found, "health_check.html", checks=lines, view="check")
 
 

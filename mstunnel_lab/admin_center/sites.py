@@ -87,7 +87,7 @@ class _SiteForm(ObjectForm[SiteRecord]):
         self.details = {
             "configuration": CONFIGURATIONS.find(lab, found.configuration_id),
             "servers": lab.store.each(ServerRecord, parent=found.id),
-            "asked": found.document().get("labUpgradeRequestedDateTime"),
+            "asked": found.upgrade_requested,
         }
 
     def declared(self, values: Values) -> tuple[SiteObject, tuple[Finding, ...]]:

@@ -1,17 +1,12 @@
-"""Graph below /deviceManagement: the servers of a site, their health and the collection of their logs.
-
-Servers upload their logs with PUT on the record's `labContent`, which is an extension of the lab: the method
-of real servers is not public.
-"""
+"""Graph below /deviceManagement: the servers of a site, their health and the collection of their logs."""
 
 import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StrictInt, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,10 +14,11 @@ from starlette.routing import Route
 from mst_admin.metrics import METRICS
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
-from mstunnel_lab.errors import NOT_FOUND, GraphError, bad_request, conflict, not_found
+from mstunnel_lab.errors import NOT_FOUND, GraphError, bad_request, conflict
 from mstunnel_lab.graph import http
-from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
-from mstunnel_lab.graph.tunnel import SITES, MetricName, TunnelEntities, server_document
+from mstunnel_lab.graph.bodies import Body, Guid, Name, judge
+from mstunnel_lab.graph.tunnel import SITES, TunnelEntities, server_document
+from mstunnel_lab.health import MetricName, ReportedHealth, known_member
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord
 from mstunnel_lab.state import Lab, lab_of, labs_of
@@ -33,13 +29,6 @@ from mstunnel_setup.tenant import wire
 
 _NAME: Final = "microsoftTunnelServer"
 _ADDRESS_LIFE: Final = 600
-
-
-def _known_member(value: StrEnum) -> StrEnum:
-    """Refuse the member to which unknown values are mapped on reading: it cannot be written."""
-    if value == "unknownFutureValue":
-        raise ValueError("is not a member of the enumeration")
-    return value
 
 
 def _graph_metric(value: str) -> str:
@@ -56,32 +45,13 @@ def metric_in_graph(name: str) -> HealthRow | None:
 GraphMetric = Annotated[MetricName, AfterValidator(_graph_metric)]
 
 
-class CheckBody(BodyPart):
-    """One row of a server's own health table."""
-
-    id: MetricName
-    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
-    text: Annotated[StrictStr, Field(max_length=300)] = ""
-
-
-class HealthBody(BodyPart):
-    """A server's report about itself: the lab's extension `labHealth`."""
-
-    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
-    server_image_digest: Text | None = None
-    agent_image_digest: Text | None = None
-    metrics: Annotated[dict[MetricName, StrictInt], Field(max_length=100)] = Field(default_factory=dict)
-    checks: Annotated[tuple[CheckBody, ...], Field(max_length=100)] = ()
-
-
 class ServerBody(Body, entity=wire.TunnelServer, name=_NAME):
     """The body of a microsoftTunnelServer."""
 
     display_name: Name
-    deployment_mode: Annotated[wire.DeploymentMode, AfterValidator(_known_member)] = (
+    deployment_mode: Annotated[wire.DeploymentMode, AfterValidator(known_member)] = (
         wire.DeploymentMode.STANDALONE_ROOTFUL
     )
-    lab_health: HealthBody | None = None
 
 
 class MetricNamesBody(Body, entity=wire.TunnelServer, name=_NAME):
@@ -111,7 +81,7 @@ class TimeSeriesBody(LogRequestBody):
 
 class _LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelServerLogCollectionResponse"):
     server_id: Guid
-    status: Annotated[wire.LogCollectionStatus, AfterValidator(_known_member)] = (
+    status: Annotated[wire.LogCollectionStatus, AfterValidator(known_member)] = (
         wire.LogCollectionStatus.PENDING
     )
     request_date_time: AwareDatetime | None = None
@@ -133,21 +103,17 @@ class _Servers(TunnelEntities[ServerRecord]):
             permissions.may_change_server(caller, found)
 
     def create_as(self, caller: Caller, lab: Lab, document: object, parent: str) -> ServerRecord:
-        """Create a server; an application that reports health is recorded as that of its agent."""
-        body = _server_body(lab, document)
+        """Register a server, and note the application that did."""
         registrar = caller.app_id if caller.user is None else ""
-        reports = bool(registrar) and body.lab_health is not None
-        applications = {"registrarAppId": registrar, "agentAppId": registrar if reports else ""}
-        facts = {"id": str(uuid.uuid4()), "siteId": parent, **applications, **body.document()}
-        created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts})
-        if reports:
-            created = _checked_in(lab, created, reported=True)
+        facts = {"id": str(uuid.uuid4()), "siteId": parent, "registrarAppId": registrar}
+        body = judge(ServerBody, document).document()
+        created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts, **body})
         lab.store.add(created, parent=parent)
         return created
 
     def change_as(self, caller: Caller, lab: Lab, found: ServerRecord, document: object) -> ServerRecord:
-        """Change a server; a change by its own application is a check-in."""
-        body = _server_body(lab, document, found.public())
+        """An application that changes a server checks in: the first one to do so is that of its agent."""
+        body = judge(ServerBody, document, found.public())
         given = document if isinstance(document, dict) else {}
         if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
             message = "The property 'deploymentMode' is set at registration only."
@@ -157,8 +123,8 @@ class _Servers(TunnelEntities[ServerRecord]):
             lab.store.replace(changed)
             return changed
         with lab.store.passing():
-            changed = changed.model_copy(update={"agent_app_id": caller.app_id})
-            changed = _checked_in(lab, changed, reported="labHealth" in given)
+            update = {"agent_app_id": caller.app_id, "last_checkin_date_time": datetime.now(UTC)}
+            changed = changed.model_copy(update=update)
             lab.store.replace(changed)
         return changed
 
@@ -180,24 +146,18 @@ SERVERS: Final = _Servers(
 )
 
 
-def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -> ServerBody:
-    """Read the body of a server; without extensions it must not contain health."""
-    if not lab.tenant.extensions and isinstance(document, dict) and "labHealth" in document:
-        raise bad_request(unknown_property(ServerBody, "labHealth"))
-    return judge(ServerBody, document, stored)
-
-
-def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerRecord:
-    """Record a check-in by the server's own application, and its reported health."""
-    now, health = datetime.now(UTC), server.lab_health
-    update: dict[str, object] = {"last_checkin_date_time": now}
-    if health is not None:
-        update["tunnel_server_health_status"] = health.status
-        update["server_image_digest"] = health.server_image_digest
-        update["agent_image_digest"] = health.agent_image_digest
-        if reported:
-            lab.store.add_trend(server.id, health.metrics, now.timestamp(), lab.tenant.trend_block)
-    return server.model_copy(update=update)
+def report_health(lab: Lab, server: ServerRecord, health: ReportedHealth) -> ServerRecord:
+    """Store what a server reported about itself, as the service does with the reports of its own agent."""
+    update = {
+        "health": health,
+        "tunnel_server_health_status": health.status,
+        "server_image_digest": health.server_image_digest,
+        "agent_image_digest": health.agent_image_digest,
+    }
+    changed = server.model_copy(update=update)
+    lab.store.replace(changed)
+    lab.store.add_trend(server.id, health.metrics, time.time(), lab.tenant.trend_block)
+    return changed
 
 
 def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> wire.LogCollection:
@@ -238,7 +198,7 @@ async def health_metrics(request: Request) -> Response:
     """Return the last reported values of some metrics; unreported ones are left out."""
     http.admitted(request, permissions.may_read_tunnel)
     names = (await http.read_body(request, MetricNamesBody)).metric_names
-    health = SERVERS.named_in(request).lab_health
+    health = SERVERS.named_in(request).health
     known = health.metrics if health else {}
     found: list[JsonValue] = [
         {"name": name, "value": round(known[metric.id] / metric.scale)}
@@ -273,20 +233,12 @@ async def answer_log_request(request: Request) -> Response:
     return http.entity(request, made.document(), f"{_LOGS.context()}/$entity")
 
 
-async def upload(request: Request) -> Response:
-    """Store the uploaded logs of a server, a file of any kind; this completes the collection."""
-    lab, caller = http.admitted(request, permissions.may_update_tunnel)
-    found = _LOGS.named_in(request)
-    if not lab.tenant.extensions:
-        raise not_found(_LOGS.name, f"{found.id}/labContent")
-    if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
-        permissions.may_change_server(caller, server)
-    content = await request.body()
+def keep_logs(lab: Lab, found: wire.LogCollection, content: bytes) -> None:
+    """Keep the logs of a server, a file of any kind; this completes the collection."""
     lab.uploads.mkdir(mode=0o700, exist_ok=True)
     write_private(lab.uploads / found.id, content)
     update = {"status": wire.LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
     lab.store.replace(found.model_copy(update=update))
-    return Response(status_code=http.NO_CONTENT)
 
 
 async def download_address(request: Request) -> Response:
@@ -324,7 +276,6 @@ ROUTES = [
     SERVERS.below("createServerLogCollectionRequest", answer_log_request, "POST"),
     SERVERS.below("generateServerLogCollectionRequest", answer_log_request, "POST"),
     *_LOGS.routes,
-    _LOGS.below("labContent", upload, "PUT"),
     _LOGS.below("createDownloadUrl", download_address, "POST"),
     _LOGS.below("generateDownloadUrl", download_address, "POST"),
 ]

@@ -27,6 +27,7 @@ from mstunnel_lab.errors import bad_request, conflict
 from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text, Texts, judge
 from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of
+from mstunnel_lab.health import MetricName
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
@@ -78,7 +79,6 @@ def _without_host_bits(value: str) -> str:
 
 Value = Annotated[StrictStr, AfterValidator(_unpadded)]
 Network = Annotated[Value, AfterValidator(_without_host_bits)]
-MetricName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=100)]
 
 
 class SettingBody(BodyPart):
@@ -205,10 +205,7 @@ class ThresholdBody(Body, entity=HealthThreshold, name="microsoftTunnelHealthThr
 
 def server_document(lab: Lab, server: ServerRecord) -> JsonObject:
     """Return a server as Graph shows it: offline without a recent check-in."""
-    document = server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
-    if not lab.tenant.extensions:
-        del document["labHealth"]
-    return document
+    return server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
 
 
 def status_of(lab: Lab, server: ServerRecord) -> HealthStatus:
@@ -337,10 +334,8 @@ async def answer_upgrade(request: Request) -> Response:
 
 
 def request_upgrade(lab: Lab, found: SiteRecord) -> None:
-    """Request an upgrade; with extensions `labUpgradeRequestedDateTime` shows the time."""
-    if lab.tenant.extensions:
-        moment = datetime.now(UTC).isoformat()
-        lab.store.replace(found.model_copy(update={"labUpgradeRequestedDateTime": moment}))
+    """Note when the servers of a site were asked to upgrade; only the admin center shows it."""
+    lab.store.replace(found.model_copy(update={"upgrade_requested": datetime.now(UTC)}))
 
 
 ROUTES = [

@@ -275,8 +275,11 @@ def server_record_left(found: TunnelServer, site_id: str, name: str) -> TenantEr
 
 
 def is_silent(server: TunnelServer) -> bool:
-    """Return whether a server has not checked in recently, so that it may be gone."""
-    return server.last_checkin_date_time is None or server.tunnel_server_health_status in _SILENT
+    """Return whether a server has not checked in recently, so that it may be gone.
+
+    A server whose health is unknown may run: the agent cannot report its health to Graph.
+    """
+    return server.last_checkin_date_time is None or server.tunnel_server_health_status is HealthStatus.OFFLINE
 
 
 def record_left(server: TunnelServer) -> str:
@@ -298,9 +301,6 @@ def site_deleted(site: str) -> TenantError:
         hint="Create it again, or move this server to another site with `mst-cli site change ID_OR_NAME`.",
         site=site,
     )
-
-
-_SILENT: Final = frozenset({None, HealthStatus.UNKNOWN, HealthStatus.OFFLINE})
 
 
 def _knows(application: Application, key: KeyCredential | None) -> bool:

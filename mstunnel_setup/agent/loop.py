@@ -22,11 +22,9 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies, wants_json, wants_requests
 from mstunnel_setup.exchange.health_observation import SyncState
-from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, SyncFailure, write_status
+from mstunnel_setup.exchange.health_report import AgentStatus, SyncFailure, write_status
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
-from mstunnel_setup.exchange.release_catalogue import running_images
 from mstunnel_setup.exchange.upgrade_decision import (
-    HIDDEN_BY_GRAPH,
     UpgradeDecision,
     standing,
     write_standing,
@@ -39,9 +37,6 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.tenant.wire import (
-    HealthStatus,
-    LabCheck,
-    LabHealth,
     TunnelServer,
     TunnelSite,
 )
@@ -92,7 +87,6 @@ class Agent:
     _failures: int = field(default=0, init=False)
     _thresholds_at: float | None = field(default=None, init=False)
     _verdict: UpgradeDecision | None = field(default=None, init=False)
-    _extensions: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._started = self.clock.now()
@@ -188,11 +182,6 @@ class Agent:
                     "`mst-cli uninstall`.",
                 )
             changes = TunnelServer(display_name=record.display_name)
-            # Only a lab tenant has a place for the health, which its records show.
-            self._extensions = "lab_health" in record.model_fields_set
-            health = self._lab_health()
-            if self._extensions and health is not None:
-                changes = TunnelServer(display_name=record.display_name, lab_health=health)
             enrolment.tenant.update_server(enrolment.site_id, enrolment.server_id, changes)
         except SetupError:
             self._leave()
@@ -230,19 +219,13 @@ class Agent:
         now = self.clock.now()
         try:
             verdict = upgrade.ask(
-                enrolment.tenant,
-                site,
-                enrolment.server_id,
-                self.files,
-                now=now,
-                tell=self.tell,
-                approval_shown=self._extensions,
+                enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell
             )
         except SetupError as error:
             # Devices still get their configuration.
             verdict = UpgradeDecision("undecided", error.message)
         window = upgrade.window(site, self.files)
-        found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
+        found = standing(verdict, now, window)
         if found.waits and verdict != self._verdict:
             self.tell(log_lines.UPGRADE_WAITS(reason=found.reason, decision=found.code))
         self._verdict = verdict
@@ -274,28 +257,6 @@ class Agent:
             self._known = replace(self._known, thresholds=tuple(enrolment.tenant.thresholds()))
         except SetupError as error:
             self.tell(log_lines.THRESHOLDS_NOT_LEARNT(reason=error.message))
-
-    def _lab_health(self) -> LabHealth | None:
-        """What only a lab tenant accepts; Graph has no property for it."""
-        if self.watch is None or self.watch.state is HealthState.UNKNOWN:
-            return None
-        rows, images = self.watch.rows, running_images(self.files)
-        # The lab takes whole numbers, and a latency of whole seconds would say nothing.
-        figures = {
-            row.id: round(row.value * (1000 if row.id == "latency" else 1))
-            for row in rows
-            if row.value is not None
-        }
-        checks = tuple(
-            LabCheck(id=row.id, status=HealthStatus(row.state.value), text=row.text[:300]) for row in rows
-        )
-        return LabHealth(
-            status=upgrade.reported(self.files) or HealthStatus(self.watch.state.value),
-            server_image_digest=images.server if images else None,
-            agent_image_digest=images.agent if images else None,
-            metrics=figures,
-            checks=checks,
-        )
 
     def _failed(self, error: SetupError) -> None:
         """Store the error, and log it once, not every minute."""

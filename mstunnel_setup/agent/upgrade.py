@@ -16,7 +16,7 @@ from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.wire import HealthStatus, TunnelSite
+from mstunnel_setup.tenant.wire import TunnelSite
 
 
 def ask(
@@ -27,11 +27,8 @@ def ask(
     *,
     now: datetime,
     tell: Tell,
-    approval_shown: bool = True,
 ) -> UpgradeDecision:
     """Request the offered release when it is this server's turn; remove a request that is over.
-
-    `approval_shown` means that the tenant would show an approval of the site's upgrade.
 
     Raises SetupError as Graph does.
     """
@@ -46,14 +43,7 @@ def ask(
         settled = target is None or present == target.digests
         servers = [] if settled else tenant.servers(site.id)
         others = [server for server in servers if server.id != server_id]
-        # This is an extension of the lab tenant: Graph does not show approvals. A time that cannot be read or
-        # has no zone approves nothing.
-        approved = None
-        with suppress(ValueError):
-            moment = datetime.fromisoformat(str((site.model_extra or {}).get("labUpgradeRequestedDateTime")))
-            approved = moment if moment.tzinfo else None
-        automatic = bool(site.upgrade_automatically)
-        policy = UpgradePolicy(automatic, approved, window(site, files), approval_shown)
+        policy = UpgradePolicy(bool(site.upgrade_automatically), window(site, files))
         failed = {reply.images} if reply is not None and reply.state in ("failed", "refused") else ()
         summary = mailbox.read_summary(files)
         decision = decide(
@@ -71,13 +61,6 @@ def ask(
     elif pending:
         files.remove(UPGRADE.request)
     return decision
-
-
-def reported(files: Files) -> HealthStatus | None:
-    """Return the server's status due to an upgrade; None if no upgrade affects it."""
-    reply = mailbox.last_reply(files, UPGRADE)
-    states = {"applying": HealthStatus.UPGRADE_IN_PROGRESS, "failed": HealthStatus.UPGRADE_FAILED}
-    return states.get(reply.state) if reply is not None else None
 
 
 def behind(site: TunnelSite, files: Files) -> int | None:

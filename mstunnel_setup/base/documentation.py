@@ -13,7 +13,7 @@ def address(place: str) -> str:
 
 @cache
 def site() -> str:
-    """Return the site that `make dist` wrote into the program (scripts/dist.py); empty in a checkout."""
+    """Return the site that `make dist` wrote into the program (scripts/bundle); empty in a checkout."""
     written = files("mstunnel_setup") / "data" / "documentation.json"
     try:
         return str(json.loads(written.read_text())["site"])  # noqa: TID251 (a file of the package)

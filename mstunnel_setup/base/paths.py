@@ -102,8 +102,8 @@ USUAL_NAMES = {
 }
 
 PROGRAMS = "/usr/sbin"
-# The directories in which the single-file program may unpack itself (scripts/boot.sh): it takes the first
-# writable one.
+# The directories in which the single-file program may unpack itself (scripts/bundle/boot.sh): it takes the
+# first writable one.
 UNPACKED = (
     (_place("", "XDG_CACHE_HOME", f"{_HOME}/.cache", "mstunnel-setup"),)
     if ROOTLESS

@@ -27,9 +27,7 @@ _ABOUT = text("Check this host, its network and the tenant before an installatio
 app = App(cls=ArgumentOrCommand, **STYLE)
 
 
-CheckScope: TypeAlias = Literal[
-    "utils", "host", "network", "certificate", "rootless", "account", "inbound", "all"
-]
+CheckScope: TypeAlias = Literal["utils", "host", "network", "certificate", "rootless", "account", "all"]
 
 
 @dataclass(frozen=True)
@@ -68,18 +66,6 @@ class ReadinessOptions:
         str,
         option("--address", metavar="NAME", help="Public address that the certificate must name."),
     ] = ""
-    from_host: Annotated[
-        str,
-        option("--from", metavar="HOST", help="inbound: wait for probes from HOST."),
-    ] = ""
-    probe: Annotated[
-        str,
-        option("--probe", metavar="HOST:PORT", help="inbound: probe the gateway from this host."),
-    ] = ""
-    wait: Annotated[
-        float,
-        option("--wait", metavar="SECONDS", min=1, max=86400, help="inbound: how long to wait for probes."),
-    ] = 120.0
 
 
 @app.callback(invoke_without_command=True, help=_ABOUT)
@@ -116,9 +102,6 @@ def readiness(
         port=options.port,
         devices=options.devices,
         address=options.address,
-        from_host=options.from_host,
-        probe=options.probe,
-        wait=options.wait,
     )
     run_command(_PROGRAM, common, lambda operator: readiness.run(operator, request))
 

@@ -34,7 +34,7 @@ class ReleaseImages:
 
 
 def release_images() -> ReleaseImages | None:
-    """Return the images that `make dist` wrote into the program (scripts/dist.py); None in a checkout."""
+    """Return the images that `make dist` wrote into the program (scripts/bundle); None in a checkout."""
     written = files("mstunnel_setup") / "data" / "release-images.json"
     try:
         return ReleaseImages(**json.loads(written.read_text()))  # noqa: TID251 (a file of the package)

@@ -99,7 +99,7 @@ class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 
 def built_in_feed() -> Feed | None:
-    """Return the feed that `make dist` wrote into the program (scripts/dist.py); None in a checkout."""
+    """Return the feed that `make dist` wrote into the program (scripts/bundle); None in a checkout."""
     written = resources("mstunnel_setup") / "data" / "release-feed.json"
     try:
         return Feed(**json.loads(written.read_text()))  # noqa: TID251 (a file of the package)

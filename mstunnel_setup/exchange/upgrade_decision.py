@@ -6,8 +6,8 @@ before it. If Graph does not show the releases of the others, each server has fi
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Final, Literal, TypeAlias
+from datetime import datetime, time, timedelta
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
@@ -29,15 +29,10 @@ _ALWAYS: Final = Window(time(), time())
 
 @dataclass(frozen=True)
 class UpgradePolicy:
-    """Upgrade settings of the site. `approved` is the last approval by an administrator.
-
-    `approval_shown` is false if the tenant cannot show an approval.
-    """
+    """Upgrade settings of the site. Graph does not show that an administrator approved an upgrade."""
 
     automatic: bool
-    approved: datetime | None = None
     window: Window | None = None
-    approval_shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,18 +98,12 @@ def _permitted(
     site: UpgradePolicy, others: Sequence[TunnelServer], target: Release, now: datetime
 ) -> UpgradeDecision | None:
     """Return the decision to wait if the site's settings forbid the upgrade."""
-    published = datetime.combine(target.published, time(), UTC)
-    approved = site.approved is not None and site.approved >= published
-    if not site.automatic and not approved:
-        if site.approval_shown:
-            reason = text("release {name} waits for approval of the site's upgrade", name=target.name)
-        else:
-            by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
-            reason = text(
-                "release {name} is not installed automatically at this site; {by_hand}",
-                name=target.name,
-                by_hand=by_hand,
-            )
+    if not site.automatic:
+        reason = text(
+            "release {name} is not installed automatically at this site; run `mst-cli upgrade apply`, or "
+            "have the site upgrade its servers automatically",
+            name=target.name,
+        )
         return UpgradeDecision("approval-missing", reason)
     # An upgrade cycle that has begun continues after the end of the window.
     begun = any(
@@ -170,11 +159,6 @@ def _in_slot(
 
 STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
 _LARGEST: Final = 4096
-_Hidden: TypeAlias = Literal["approval", "releases", "state"]
-HIDDEN_BY_GRAPH: Final[tuple[_Hidden, ...]] = ("approval", "releases", "state")
-"""What Microsoft Graph has no place for: that an upgrade was approved, which release another server runs,
-and how its upgrade stands."""
-
 _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
@@ -182,7 +166,6 @@ class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The last decision, as of `at` (UTC). An agent of another version may add fields.
 
     `window` is the site's maintenance window as text, if any; `fixed` windows ignore daylight saving time.
-    `unseen` lists the upgrade data that the tenant does not show.
     """
 
     version: Literal[1] = 1
@@ -191,7 +174,6 @@ class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
     reason: str
     window: str = ""
     fixed: bool = False
-    unseen: tuple[_Hidden, ...] = ()
 
     @property
     def waits(self) -> bool:
@@ -199,11 +181,9 @@ class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
         return self.code not in _AT_REST
 
 
-def standing(
-    verdict: UpgradeDecision, now: datetime, window: Window | None, unseen: Sequence[_Hidden] = ()
-) -> LastDecision:
+def standing(verdict: UpgradeDecision, now: datetime, window: Window | None) -> LastDecision:
     """Return the record of a decision."""
-    found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))
+    found = LastDecision(at=now, code=verdict.code, reason=verdict.reason)
     return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
 
 

@@ -23,7 +23,7 @@ _UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential
 def agent_hints() -> Mapping[str, str]:
     """The hints of all errors that an agent can report, by code; empty where one needs values of the agent.
 
-    The file is generated from the source (scripts/docs.py).
+    The file is generated from the source (scripts/docs/reference.py).
     """
     file = package_files("mstunnel_setup") / "data/agent-hints.json"
     hints: Mapping[str, str] = json.loads(file.read_text("utf-8"))  # noqa: TID251 (a file of the package)

@@ -1,4 +1,4 @@
-"""The single-file program that is running, and the directory with its parts (scripts/tree.py).
+"""The single-file program that is running, and the directory with its parts (scripts/bundle/tree.py).
 
 A Debian or RPM package installs only the directory; a Python package has neither. The directory that a single
 file unpacked is removed when no process runs from it any more.
@@ -30,7 +30,7 @@ _PAUSE: Final = 0.2
 
 
 def one_file() -> str | None:
-    """Return the resolved path of the single file; its start sets it (scripts/start/start.py)."""
+    """Return the resolved path of the single file; its start sets it (scripts/bundle/start/start.py)."""
     return os.environ.get("MSTUNNEL_ONE_FILE")
 
 
@@ -103,7 +103,7 @@ def _damaged(unpacked: Path) -> list[str]:
         if not (unpacked / path).is_file():
             found.append(text("{path}: missing", path=path))
         elif not os.access(unpacked / path, os.R_OK):
-            # Only its owner can read the loader (scripts/tree.py).
+            # Only its owner can read the loader (scripts/bundle/tree.py).
             continue
         elif hashlib.sha256((unpacked / path).read_bytes()).hexdigest() != digest:
             found.append(text("{path}: changed", path=path))
@@ -191,7 +191,7 @@ def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
 
 
 def _holders(place: Path) -> Iterator[int]:
-    """Yield the holders of the lock on a version (scripts/start/start.py), even with a hidden program."""
+    """Yield the holders of the lock on a version (scripts/bundle/start), even with a hidden program."""
     versions = {entry.inode() for entry in os.scandir(place)}
     try:
         locks = Path("/proc/locks").read_text()

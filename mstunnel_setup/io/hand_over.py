@@ -33,7 +33,7 @@ _LAST_STANDARD: Final = 2
 def closed_loader(program: str) -> tuple[str, int | None]:
     """Return a dynamic loader for `program` that only root can read, and the descriptor to close afterwards.
 
-    Our own directory contains such a loader (scripts/tree.py). For another interpreter it is a copy in
+    Our own directory contains such a loader (scripts/bundle/tree.py). For another interpreter it is a copy in
     memory. Raises OSError, or ValueError for a program without a dynamic loader.
     """
     loader = Path("/proc/self/exe").readlink()

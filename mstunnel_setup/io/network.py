@@ -281,14 +281,14 @@ def _pem() -> bytes:
     return private + certificate.public_bytes(Encoding.PEM)
 
 
-def served_leaf(address: str, port: int, *, timeout: float = 5, proxy_protocol: bool = False) -> bytes:
+def served_leaf(address: str, port: int, *, proxy_protocol: bool = False) -> bytes:
     """Return the leaf certificate (DER) that a TLS server presents; nothing is verified.
 
     Set `proxy_protocol` if the server expects the PROXY header first. Raises NetworkError if the handshake
-    does not succeed within `timeout` seconds.
+    does not succeed within 5 seconds.
     """
     try:
-        with socket.create_connection((address, port), timeout) as connection:
+        with socket.create_connection((address, port), 5) as connection:
             connection.sendall(_LOCAL if proxy_protocol else b"")
             with unverified_context().wrap_socket(connection) as wrapped:
                 leaf = wrapped.getpeercert(binary_form=True)

@@ -319,11 +319,9 @@ def inbound(facts: ConnectionFacts) -> Row:
         "no device is connected; whether port {port} is open from outside cannot be determined here",
         port=port,
     )
-    if facts.sessions is None:
-        hint = text("Run `mst-readiness inbound --from HOST` with a second host.")
-    else:
-        # The gateway has the port: nothing else can wait for probes there.
-        hint = text("From another network, run `mst-readiness inbound --probe ADDRESS:{port}`.", port=port)
+    hint = text("From another network, run `curl --insecure https://ADDRESS:{port}/`.", port=port)
+    # A gateway that cannot be asked for its sessions may not listen at all.
+    hint = _ASK_GATEWAY if facts.sessions is None else hint
     return Row("inbound", "unknown", seen, hint)
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
-from mstunnel_setup.base.parsing import json_object, whole_number
+from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
@@ -43,8 +42,6 @@ from mstunnel_setup.readiness.data import (
     with_registries,
 )
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import inbound
-from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.facts.tenant_account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
@@ -60,17 +57,17 @@ from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.transaction.receipt import Receipt
 
-_PORT, _LAST_PORT = 443, 65535
+_PORT = 443
 # Of the time for everything, so that a tenant that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class ReadinessRequest:
-    """What to examine and how: `scope` is `all` or the name of a group, `timeout` and `wait` are in seconds.
+    """What to examine and how: `scope` is `all` or the name of a group, `timeout` is in seconds.
 
     `settings` are answers by setting path, `port` 0 is the configured one, `devices` the number of devices to
-    size for, `from_host` and `probe` the two sides of an inbound probe, `wait` how long to wait for probes.
+    size for.
     """
 
     scope: str = ALL_GROUPS
@@ -81,9 +78,6 @@ class ReadinessRequest:
     port: int = 0
     devices: int = 1000
     address: str = ""
-    from_host: str = ""
-    probe: str = ""
-    wait: float = 120.0
 
     @property
     def groups(self) -> frozenset[Group]:
@@ -94,20 +88,6 @@ class ReadinessRequest:
 def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport]:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
     checks.refuse_unknown(request.ignored_checks)
-    probing = bool(request.from_host or request.probe)
-    if probing and Group.INBOUND not in request.groups:
-        raise UsageError(
-            "probe-misplaced",
-            "--from and --probe belong to the group inbound, not to {scope}",
-            hint="Run `mst-readiness inbound` with them.",
-            scope=request.scope,
-        )
-    if not probing and request.scope == Group.INBOUND:
-        raise UsageError(
-            "probe-missing",
-            "the group inbound needs a probe from a second host",
-            hint="Run `mst-readiness inbound --from HOST` here, then the command that it prints on HOST.",
-        )
     own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
     file = None if operator.answers is None else load(operator.answers)
     answers = with_release_images(merge({**request.settings, **own}, os.environ, file))
@@ -254,7 +234,6 @@ def _wanted(
         ca_pem=ca_pem,
         account=read_account() if before and read_account else AccountFacts(tried=False),
         read_account=None if before else read_account,
-        inbound=_inbound(operator, request, settings),
     )
 
 
@@ -304,55 +283,3 @@ def _account(
             http.close()
 
     return read
-
-
-def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) -> InboundFacts:
-    if Group.INBOUND not in request.groups:
-        return InboundFacts()
-    if request.probe:
-        host, port = target(request.probe)
-        return inbound.probe(host, port, operator.clock, request.timeout)
-    if not request.from_host:
-        return InboundFacts()
-    if not _is_place(request.from_host):
-        raise UsageError(
-            "probe-from-invalid",
-            "--from {host!r} is neither a host name nor an IP address",
-            hint="Give the host from which the probes come, such as probe.example.com.",
-            host=request.from_host,
-        )
-
-    def ready(port: int) -> None:
-        operator.console.say(
-            "Waiting {wait:.0f} s for probes. On {from_host} run: mst-readiness inbound --probe "
-            "ADDRESS:{port}",
-            wait=request.wait,
-            from_host=request.from_host,
-            port=port,
-        )
-
-    return inbound.listen(settings.port, request.from_host, operator.clock, request.wait, ready)
-
-
-def target(text: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    number = whole_number(port) or 0
-    if not _is_place(host) or not 0 < number <= _LAST_PORT:
-        raise UsageError(
-            "probe-invalid",
-            "{text} is not of the form HOST:PORT",
-            hint="Write it as gw.example.com:443.",
-            text=text,
-        )
-    return host, number
-
-
-def _is_place(text: str) -> bool:
-    """Whether it is an address, which may name its zone, or a host name, also one in another script."""
-    try:
-        name = text.encode("idna").decode()
-    except UnicodeError:
-        return False
-    return is_host(name.partition("%")[0].removesuffix("."))

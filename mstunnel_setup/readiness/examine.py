@@ -21,7 +21,6 @@ from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts.certificate import CertificateReader
 from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts
 from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts, RootlessFacts, TunnelFacts
-from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import ProgramReader, obstacle
 from mstunnel_setup.readiness.facts.section import Section, Settings
 from mstunnel_setup.readiness.facts.tenant_account import AccountFacts
@@ -40,8 +39,8 @@ _QUESTIONS = 4
 class Wanted:
     """The scope of an examination: groups, planned gateway, certificate, and the cloud's endpoints.
 
-    `deadline` (seconds) is for everything together. `account` and `inbound` are read in advance, because they
-    wait for people; `read_account` reads an account without waiting for one.
+    `deadline` (seconds) is for everything together. `account` is read in advance, because that waits for a
+    person; `read_account` reads an account without waiting for one.
     """
 
     settings: Settings
@@ -55,7 +54,6 @@ class Wanted:
     ca_pem: str = ""
     account: AccountFacts = field(default_factory=lambda: AccountFacts(tried=False))
     read_account: Callable[[], AccountFacts] | None = None
-    inbound: InboundFacts = field(default_factory=InboundFacts)
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Examiner:
         facts = gather(readers, wanted.settings, self.clock, wanted.deadline)
         account = wanted.account if wanted.read_account is None else facts.account
         tunnel = known_tunnel(facts.tunnel, account or wanted.account, wanted.site)
-        return facts.model_copy(update={"account": account, "inbound": wanted.inbound, "tunnel": tunnel})
+        return facts.model_copy(update={"account": account, "tunnel": tunnel})
 
     def host_reader(self, settings: Settings) -> HostReader:
         """Return the reader of the host's files."""

@@ -21,7 +21,6 @@ from mstunnel_setup.readiness.facts.host import (
     SystemFacts,
     TunnelFacts,
 )
-from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import EngineFacts, SecurityFacts
 from mstunnel_setup.readiness.facts.section import Section, Settings
 from mstunnel_setup.readiness.facts.tenant_account import AccountFacts
@@ -58,7 +57,6 @@ class ReadinessFacts(Section):
     revocation: RevocationFacts | None = None
     network: NetworkFacts | None = None
     account: AccountFacts | None = None
-    inbound: InboundFacts | None = None
     unread: dict[str, Unread] = Field(default_factory=dict)
 
 
@@ -71,7 +69,6 @@ class Group(StrEnum):
     CERTIFICATE = "certificate"
     ROOTLESS = "rootless"
     ACCOUNT = "account"
-    INBOUND = "inbound"
 
 
 class CheckSeverity(StrEnum):

@@ -172,27 +172,6 @@ class TunnelSite(WireModel):
     microsoft_tunnel_configuration: TunnelConfiguration | None = None
 
 
-class LabCheck(WireModel):
-    """One row of a server's own health table: its verdict, and the words that go with it."""
-
-    id: str = ""
-    status: HealthStatus | None = None
-    text: str = ""
-
-
-class LabHealth(WireModel):
-    """What a server tells the lab tenant about itself. A lab extension: Graph has no way to write it.
-
-    `metrics` maps a metric name to an integer in that metric's unit.
-    """
-
-    status: HealthStatus | None = None
-    server_image_digest: str | None = None
-    agent_image_digest: str | None = None
-    metrics: dict[str, int] = Field(default_factory=dict)
-    checks: Annotated[tuple[LabCheck, ...], BeforeValidator(_none_as_empty)] = ()
-
-
 class TunnelServer(WireModel):
     """microsoftTunnelServer: one registered gateway."""
 
@@ -203,7 +182,6 @@ class TunnelServer(WireModel):
     agent_image_digest: str | None = None
     server_image_digest: str | None = None
     deployment_mode: DeploymentMode | None = None
-    lab_health: LabHealth | None = None
 
 
 class MetricValue(WireModel):

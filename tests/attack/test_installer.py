@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import debian, dist, release
+from scripts.bundle import debian, dist
+from scripts.release import sums
 from tests.attack.record import record
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
@@ -27,7 +28,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / dist.release_file(debian.here()).name).write_text(PROGRAM)
     (folder / f"mstunnel-setup-{__version__}-{debian.here().debian}.cdx.json").write_text("{}")
-    release.finish(folder, "1767225600")
+    sums.finish(folder, "1767225600")
     monkeypatch.setenv("HOMEPAGE", f"file://{tmp_path}/project")
     monkeypatch.delenv("PUBLIC_KEY", raising=False)
     (tmp_path / "install.sh").write_text(dist.installer())

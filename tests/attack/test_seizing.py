@@ -10,7 +10,7 @@ from typing import IO, Self
 
 import pytest
 
-from scripts import dist
+from scripts.bundle import dist
 from tests import programs
 from tests.attack.record import record
 from tests.places import for_other_users

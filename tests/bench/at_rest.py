@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from scripts.error_codes import table as markdown
+from scripts.docs.error_codes import table as markdown
 from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bars
 from tests.bench.commands import on_server

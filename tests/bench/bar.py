@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.error_codes import with_tables
+from scripts.docs.error_codes import with_tables
 from tests.bench.rounds import percentile
 
 PAGE = Path("docs/evidence/benchmarks.md")

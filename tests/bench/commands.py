@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from scripts.error_codes import table as markdown
+from scripts.docs.error_codes import table as markdown
 from tests.bench.bar import bar_of, bars
 from tests.bench.gateway import put
 from tests.bench.rounds import ratios, spread

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from scripts.error_codes import table as markdown
+from scripts.docs.error_codes import table as markdown
 from tests.bench import plain_ocserv
 from tests.bench.bar import bar_of, bars
 from tests.bench.gateway import AUTHORITY, TOKEN, Gateway

@@ -6,7 +6,7 @@ All are up at once and take turns, so that a machine that is busy for a while is
 from collections.abc import Iterator
 from typing import Any, Final
 
-from scripts.error_codes import table as markdown
+from scripts.docs.error_codes import table as markdown
 from tests.bench import plain_ocserv
 from tests.bench.bar import bar_of, bars
 from tests.bench.gateway import URL, Gateway

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import product
 from typing import Any, Final
 
-from scripts.error_codes import table as markdown
+from scripts.docs.error_codes import table as markdown
 from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bar_of, bars
 from tests.bench.gateway import INTRANET, Gateway, put

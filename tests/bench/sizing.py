@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mstunnel_setup.readiness.data import Size
-from scripts.error_codes import table as markdown
-from scripts.error_codes import with_tables
+from scripts.docs.error_codes import table as markdown
+from scripts.docs.error_codes import with_tables
 
 PAGE: Final = Path("docs/explanation/sizing.md")
 _HEADS: Final = (

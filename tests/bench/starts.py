@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from scripts import command_tree, completion, debian, dist, packages
+from scripts.bundle import debian, dist, packages
+from scripts.docs import command_tree, completion
 from tests.bench import on_server
 from tests.bench.bar import Bar, bars
 from tests.bench.rounds import spread

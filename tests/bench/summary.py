@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.error_codes import table as markdown
-from scripts.error_codes import with_tables
+from scripts.docs.error_codes import table as markdown
+from scripts.docs.error_codes import with_tables
 from tests.bench.plain_ocserv import TITLES
 
 PAGE: Final = Path("docs/explanation/performance.md")

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mstunnel_lab.health import ReportedHealth
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.store import Store
-from mstunnel_setup.tenant.wire import HealthStatus, LabHealth
+from mstunnel_setup.tenant.wire import HealthStatus
 from tests.browser.chromium import WIDE, Browser, chromium, lab_certificate
 from tests.unit.running_lab import running_lab
 
@@ -53,14 +54,14 @@ def add_server(directory: Path) -> str:
         site = store.each(SiteRecord)[0]
         checks = [{"id": name, "status": state, "text": text} for name, (state, text) in VERDICTS.items()]
         report = {"status": "warning", "metrics": FIGURES, "checks": checks}
-        health = LabHealth.model_validate(report)
+        health = ReportedHealth.model_validate(report)
         identifier = "00000000-0000-4000-8000-0000000000a1"
         status, seen = HealthStatus.WARNING, datetime.now(UTC)
         server = ServerRecord(
             id=identifier,
             display_name=SERVER,
             site_id=site.id,
-            lab_health=health,
+            health=health,
             tunnel_server_health_status=status,
             last_checkin_date_time=seen,
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import error_codes
+from scripts.docs import error_codes
 from tests import pages
 from tests.browser.chromium import PHONE, WIDE, Browser, chromium
 
@@ -33,7 +33,7 @@ DIAGRAMS = {page: count for page in PAGES if (count := pages.content(ROOT / page
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as `make docs` does: a warning of Sphinx or a dead link ends it with 1."""
     directory = tmp_path_factory.mktemp("built") / "site"
-    command = [sys.executable, "-m", "scripts.site", str(directory)]
+    command = [sys.executable, "-m", "scripts.docs.site", str(directory)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=290, check=False)
     assert (built.returncode, built.stderr) == (0, "")
     return directory

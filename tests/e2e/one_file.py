@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 import pexpect
 
-from scripts import ROOT, debian, wheels
+from scripts import ROOT
+from scripts.bundle import debian, wheels
 from tests.testbed import cache
 from tests.testbed.paths import CACHE
 

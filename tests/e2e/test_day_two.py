@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scripts import dist
+from scripts.bundle import dist
 from tests.parameters import sample
 from tests.testbed import cache, vpn
 from tests.testbed.canary import LOGGED, forms, leaks

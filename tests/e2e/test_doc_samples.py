@@ -25,13 +25,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 TESTS: Final = Path(__file__).parents[1]
 # What runs where it belongs: the file, and what stands there.
 ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
-    "mst-readiness inbound --from": ("e2e/test_host.py", '"mst-readiness", "inbound", "--from"'),
-    "mst-readiness inbound --probe": ("e2e/test_host.py", '"inbound", "--probe"'),
     "mst-cli restore": ("e2e/test_day_two.py", '"mst-cli", "restore", BACKUP'),
     "mstunnel-setup self update": ("e2e/test_self_update.py", '"mstunnel-setup", "self", "update"'),
     "mstunnel-setup adopt": ("e2e/test_adopt.py", '"adopt"'),
     "mstunnel-setup --lab": ("e2e/test_walk.py", "mstunnel-setup --lab {lab}"),
     "mstunnel-lab serve": ("testbed/installation.py", "mstunnel-lab serve"),
+    "mstunnel-lab report": ("unit/mstunnel_lab/test_command.py", 'run("report", "gw 7"'),
     "mstunnel-lab approve": ("testbed/installation.py", '"mstunnel-lab", "approve"'),
 }
 # On a host without root, in this order; then what removes it.

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.attack.tokens import Forger
-from tests.testbed.installation import Installation
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
@@ -17,6 +18,8 @@ CLIENT_OUTSIDE = "10.90.0.20"
 INTRANET, SERVER_INSIDE = "10.99.0.80", "10.99.0.10"
 OUTSIDE_THE_ROUTES = "198.51.100.9"
 TOKEN_FILE = "/root/device.token"
+ROOT = "/root/testbed-ca.pem"
+CURL_TIMED_OUT = 28
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,6 +71,26 @@ def test_destination_is_judged_by_the_rules_in_force(gateway: Installation) -> N
     rows = explain(gateway, SERVER_INSIDE)
     assert results(rows, "routes", "firewall") == ["ok", "problem"], rows
     assert "host" in rows["firewall"]["seen"]
+
+
+def test_a_client_outside_sees_whether_the_port_is_open(gateway: Installation) -> None:
+    """With the commands of the page about networks."""
+    gateway.testbed.client.write(ROOT, gateway.authority.pem)
+    curl = f"curl --insecure --max-time 10 https://{PUBLIC_ADDRESS}/"
+    sign_in = f"openconnect --protocol=anyconnect --authenticate --non-inter --cafile={ROOT} {PUBLIC_ADDRESS}"
+
+    def outside(command: str) -> Completed:
+        return gateway.testbed.client.shell(f"timeout 20 {command} 2>&1", check=False)
+
+    assert outside(curl).code == 0
+    assert "HTTP/1.1 401 Unauthorized" in outside(sign_in).stdout
+    rule = "add table inet shut; add chain inet shut outside { type filter hook prerouting priority -300; };"
+    gateway.server.run(["nft", f"{rule} add rule inet shut outside tcp dport 443 drop"])
+    try:
+        assert outside(curl).code == CURL_TIMED_OUT
+        assert "401" not in outside(sign_in).stdout
+    finally:
+        gateway.server.run(["nft", "delete", "table", "inet", "shut"])
 
 
 def test_the_report_adds_up_what_the_gateway_logged_of_a_session(gateway: Installation) -> None:

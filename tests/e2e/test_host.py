@@ -1,8 +1,6 @@
 """The host around the gateway on real parts: proxy, kernel, bridge, and what is refused in advance."""
 
-import json
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -242,36 +240,3 @@ def test_problems_are_fixed_and_each_change_shows_how_to_undo_it(host: Installat
     broken = findings(host.program("mst-readiness", "rootless", "--output", "json", check=False).envelope)
     assert broken["rootless-account"] != "pass"
     assert host.server.run(["test", "-e", "/etc/sysctl.d/90-mstunnel.conf"], check=False).code == 1
-
-
-PROGRAM = "/opt/mstunnel-setup/bin/mst-readiness"
-LISTEN = ("mst-readiness", "inbound", "--from", "10.90.0.30", "--output", "json")
-PROBE = (PROGRAM, "inbound", "--probe", f"server.{DOMAIN}:443", "--timeout", "8", "--output", "json")
-
-
-def probed(host: Installation, wait: int) -> tuple[dict[str, str], dict[str, str]]:
-    """What both ends say: the server that waits, and the machine in front of it that probes."""
-    with subprocess.Popen(
-        host.server.argv([*LISTEN, "--wait", str(wait)]),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as listener:
-        assert listener.stderr is not None
-        next(line for line in listener.stderr if "mst-readiness inbound --probe" in line)
-        answered = host.testbed.lab.run(PROBE, check=False)
-        waited, _ = listener.communicate(timeout=wait + 10)
-    return findings(json.loads(waited)), findings(answered.envelope)
-
-
-def test_traffic_arrives_or_the_lost_protocol_is_named(host: Installation) -> None:
-    both = {"inbound-tcp": "pass", "inbound-udp": "pass"}
-    assert probed(host, wait=20) == (both, both)
-    rule = "add table inet shut; add chain inet shut input { type filter hook input priority 0; };"
-    host.server.run(["nft", f"{rule} add rule inet shut input udp dport 443 drop"])
-    try:
-        only_tcp = {"inbound-tcp": "pass", "inbound-udp": "fail"}
-        assert probed(host, wait=9) == (only_tcp, only_tcp)
-    finally:
-        host.server.run(["nft", "delete", "table", "inet", "shut"])

@@ -10,8 +10,8 @@ import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.containers.archive import archived_images, loadable, packed
-from scripts import debian, dist, image_index
-from scripts import images as release
+from scripts.bundle import debian, dist, image_index
+from scripts.bundle import images as release
 from tests.bench import image_sizes
 from tests.testbed import cache, images
 from tests.testbed.images import RELEASED, ImageSet, builder

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from mstunnel_setup import __version__
-from scripts import debian, dist, pack, packages, tree, wheels
+from scripts.bundle import debian, dist, pack, packages, tree, wheels
 from tests.e2e.one_file import (
     ENVIRONMENT,
     OneFile,
@@ -68,7 +68,7 @@ def test_build_is_reproducible_for_any_umask_folder_and_day(
     checkout = second_checkout(tmp_path / f"checkout {umask:o}", umask)
     (faketime,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
     later = {"LD_PRELOAD": str(faketime), "FAKETIME": f"+{days}d"} if days else {}
-    shell(f"exec '{sys.executable}' -m scripts.dist", checkout, umask, later)
+    shell(f"exec '{sys.executable}' -m scripts.bundle.dist", checkout, umask, later)
     (wheel,) = (checkout / "dist").glob("*.whl")
     (ours,) = wheels.program().glob("*.whl")
     assert wheel.read_bytes() == ours.read_bytes()

@@ -13,7 +13,7 @@ import pytest
 from mstunnel_setup import __version__
 from mstunnel_setup.install.installed import FILE, LINKS
 from mstunnel_setup.install.steps.program import SUPPORT_DIRECTORIES
-from scripts import debian, dist, packages, sbom, wheels
+from scripts.bundle import debian, dist, packages, sbom, wheels
 from tests.e2e.one_file import chrooted, run, unpack_root
 from tests.testbed import cache
 from tests.unit.packaging.small import small_file

@@ -38,9 +38,9 @@ SESSIONS = ("podman", "exec", "mstunnel-server", "occtl", "--json", "show", "use
 def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A newer build of this checkout."""
     checkout = second_checkout(tmp_path_factory.mktemp("newer") / "checkout")
-    shell(f"{shlex.quote(sys.executable)} -m scripts.version {NEWER}", checkout)
+    shell(f"{shlex.quote(sys.executable)} -m scripts.release.version {NEWER}", checkout)
     built = checkout / "build/mstunnel-setup"
-    code = f"from pathlib import Path; from scripts import dist; dist.build(Path({str(built)!r}))"
+    code = f"from pathlib import Path; from scripts.bundle import dist; dist.build(Path({str(built)!r}))"
     shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}", checkout)
     return built
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import dist
+from scripts.bundle import dist
 from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, mounted, run, unpack_root
 from tests.testbed import cache
 

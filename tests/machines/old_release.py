@@ -21,8 +21,8 @@ _PROGRAM = "mstunnel-setup"
 _BUILD = """\
 from tests.testbed import images
 images.NAMES, images.VARIANTS = ("program", "gateway", "agent"), {}
-from scripts import dist
-from scripts import images as archives
+from scripts.bundle import dist
+from scripts.bundle import images as archives
 archives.main()
 dist.main()
 """

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts import wheels
+from scripts.bundle import wheels
 from tests.testbed import cache
 from tests.testbed.paths import CACHE
 

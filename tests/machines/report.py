@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from scripts.error_codes import with_tables
+from scripts.docs.error_codes import with_tables
 from tests.machines.record import CUT, Outcome, recorded
 from tests.machines.suites import FILE_SYSTEMS
 

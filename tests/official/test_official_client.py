@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.locked_environment import locked_environment
+from scripts.develop.locked_environment import locked_environment
 from tests.unit.mstunnel_lab.conftest import LabClient, trusting_session
 from tests.unit.running_lab import running_lab
 
@@ -76,7 +76,7 @@ def test_it_reads_back_what_it_wrote(seen: dict[str, Any]) -> None:
         "servers": ["gw-renamed"],
         "server gone": 404,
         "metrics": [["cpuUsage", 42]],
-        "series": 0,
+        "series": 1,
         "logs": [True, "MicrosoftTunnelLogCollectionStatus.Pending", 12, 1],
         "download before the end": 409,
         "log gone": 404,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts import dist
+from scripts.bundle import dist
 from tests.testbed import kinds
 from tests.testbed.installation import Installation
 from tests.testbed.machine import Machine

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from mstunnel_setup import __version__
-from scripts import agent_root, debian, dist, wheels
-from scripts.debian import Architecture
+from scripts.bundle import agent_root, debian, dist, wheels
+from scripts.bundle.debian import Architecture
 from tests.testbed import cache
 from tests.testbed.namespace import Namespace
 from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
@@ -156,7 +156,7 @@ def _base(target: Architecture) -> str:
         return reference
     progress("base image: no registry answers, bootstrapping")
     tarball = CACHE / "base.tar"
-    # Whether programs of the architecture run here is known by now (scripts/images.py).
+    # Whether programs of the architecture run here is known by now (scripts/bundle/images.py).
     options = [
         "--quiet",
         "--variant=minbase",
@@ -221,7 +221,9 @@ def _recipe(
     if name in RELEASED:
         arguments |= {"SOURCE_DATE_EPOCH": wheels.EPOCH, "VERSION": __version__}
     if name == "agent":
-        arguments["ROOT"] = wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])
+        arguments["ROOT"] = wheels.digest(
+            [*dist.inputs(), *wheels.files_below("scripts/bundle/agent_root.py")]
+        )
     target = target or debian.here()
     digest = wheels.digest(wheels.files_below(f"images/{directory}"), *arguments.values())
     return _Recipe(directory, arguments, f"{_store(target)}/{name}:{digest}", target)

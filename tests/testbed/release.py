@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from scripts import debian, dist, packages, wheels
-from scripts import images as archives
+from scripts.bundle import debian, dist, packages, wheels
+from scripts.bundle import images as archives
 from tests.testbed import cache
 from tests.testbed.images import RELEASED, ImageSet
 from tests.testbed.paths import CACHE

@@ -132,9 +132,6 @@ ALLOWED = (
     "mstunnel_setup/cli/dispatch.py: os.write() is effect of the operating system",
     # An archive into a file that the port has opened.
     "mstunnel_setup/actions/vendor_gateway.py: open() with mode w|",
-    # Probes from outside are about sockets alone.
-    "mstunnel_setup/readiness/facts/inbound.py: socket.socket() is network",
-    "mstunnel_setup/readiness/facts/inbound.py: socket.create_connection() is network",
 )
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from scripts.coverage import Behaviour, page, problems, sections
+from scripts.docs.coverage import Behaviour, page, problems, sections
 from tests.cases import every
 
 SECTIONS = sections()
@@ -31,7 +31,7 @@ def test_what_a_row_names_exists(behaviour: Behaviour) -> None:
         ({"test": "tests/unit/test_docs.py::test_a"}, ["no test tests/unit/test_docs.py::test_a"]),
         ({"test": "tests/unit/mst_admin/rules.yaml::udp-off"}, []),
         ({"test": "tests/unit/mst_admin/rules.yaml::udp"}, ["no test tests/unit/mst_admin/rules.yaml::udp"]),
-        ({"test": "tests/unit/exchange/decisions/approved.json"}, []),
+        ({"test": "tests/unit/exchange/decisions/manual-site.json"}, []),
         (
             {"test": "tests/unit/exchange/decisions/gone.json"},
             ["no test tests/unit/exchange/decisions/gone.json"],

@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework.help import SPELLINGS
-from scripts.command_tree import PROGRAMS, called, flat
+from scripts.docs.command_tree import PROGRAMS, called, flat
 from tests import pages
 from tests.cases import every
 

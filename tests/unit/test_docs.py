@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import command_tree, docs, error_codes
-from scripts.schemas import schemas
+from scripts.docs import command_tree, error_codes, reference
+from scripts.docs.schemas import schemas
 from tests import pages
 from tests.cases import every
 
@@ -37,7 +37,10 @@ def test_generated_pages_are_not_in_git() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "docs"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert set(tracked.stdout.splitlines()) & {str(path.relative_to(ROOT)) for path in docs.pages()} == set()
+    assert (
+        set(tracked.stdout.splitlines()) & {str(path.relative_to(ROOT)) for path in reference.pages()}
+        == set()
+    )
 
 
 def test_every_test_that_a_page_names_is_there() -> None:

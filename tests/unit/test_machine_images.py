@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from mstunnel_setup import __version__
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.containers.release_images import ReleaseImages
-from scripts import image_index
+from scripts.bundle import image_index
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 CLOUD_INIT = CONTRIB / "cloud-init/gateway.yaml"

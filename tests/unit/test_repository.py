@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from scripts.debian import ARCHITECTURES
+from scripts.bundle.debian import ARCHITECTURES
 
 ROOT = Path(__file__).parents[2]
 # What has no place here yet but one in the layout of ARCHITECTURE.md may come.

@@ -63,7 +63,7 @@ class Clone:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    folders = ("scripts/site", "tests/browser", "tests/helm")
+    folders = ("scripts/docs/site", "tests/browser", "tests/helm")
     for directory in ("bin", "lists", *ENVIRONMENTS, "scripts", "requirements", *folders):
         (tmp_path / directory).mkdir(parents=True)
     inputs = [name for names in ENVIRONMENTS.values() for name in names.split()]
@@ -136,7 +136,7 @@ def test_the_tests_get_everything(clone: Clone) -> None:
     assert clone.setup().returncode == 0
     # A command npm is there already; it also comes with other builds of Node.
     assert clone.installed() == set(packages()) - {"npm"}
-    folders = ["scripts/site", "tests/browser", "tests/helm"]
+    folders = ["scripts/docs/site", "tests/browser", "tests/helm"]
     assert [call.split()[:3] for call in clone.calls("npm")] == [["ci", "--prefix", name] for name in folders]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.site.links import links
+from scripts.docs.site.links import links
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ SUPPORT_DIRECTORIES = {
     "man5": ("/usr/share/man/man5",),
     "man8": ("/usr/share/man/man8",),
 }
-"""By a directory of ours (scripts/support.py), those of the host: Debian's, then others'."""
+"""By a directory of ours (scripts/docs/support.py), those of the host: Debian's, then others'."""
 
 
 @dataclass(frozen=True)

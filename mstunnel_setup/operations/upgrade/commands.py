@@ -34,16 +34,14 @@ NO_RELEASES = declare(
 )
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
-_INSTEAD = {
-    "approval": text(
+_NOT_IN_GRAPH = (
+    text(
         "does not show an approval; approve with `mst-cli upgrade apply` on each server, or have the "
         "site upgrade its servers automatically"
     ),
-    "releases": text("does not show the releases of other servers; they take turns, half an hour each"),
-    "state": text(
-        "does not show an upgrade under way or failed; `mst-cli upgrade history` does, on each server"
-    ),
-}
+    text("does not show the releases of other servers; they take turns, half an hour each"),
+    text("does not show an upgrade under way or failed; `mst-cli upgrade history` does, on each server"),
+)
 
 
 class DecisionReport(Report):
@@ -60,7 +58,8 @@ class DecisionReport(Report):
         description="The window does not follow the clocks of the site when they are changed."
     )
     unseen: tuple[Literal["approval", "releases", "state"], ...] = Field(
-        description="What the tenant does not show of an upgrade: Microsoft Graph has no place for it."
+        default=("approval", "releases", "state"),
+        description="What the tenant does not show of an upgrade: Microsoft Graph has no place for it.",
     )
 
 
@@ -187,9 +186,9 @@ def _decision_lines(found: LastDecision, *, upgrades: bool) -> Iterator[str]:
         )
         more = follows if found.fixed else ""
         yield text("Window:  {window}{more}", window=plain(found.window), more=more)
-    for number, unseen in enumerate(found.unseen):
+    for number, unseen in enumerate(_NOT_IN_GRAPH):
         line = "         {unseen}" if number else "Graph:   {unseen}"
-        yield sentence(line, {"unseen": _INSTEAD[unseen]})
+        yield sentence(line, {"unseen": unseen})
     if upgrades and found.waits:
         yield text(
             "Waits:   {reason} ({code}, as of {at:%Y-%m-%d %H:%M} UTC)",

@@ -38,7 +38,6 @@ CHECKS: tuple[Check, ...] = (
     *certificate.CHECKS,
     *rootless.CHECKS,
     *tenant_account.CHECKS,
-    *network.INBOUND_CHECKS,
 )
 
 

@@ -1,7 +1,4 @@
-"""Group `network`: every name the cloud needs, the issuer of its certificate, and the clock.
-
-Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?
-"""
+"""Group `network`: every name the cloud needs, the issuer of its certificate, and the clock."""
 
 from collections.abc import Sequence
 
@@ -10,17 +7,13 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.io.network import REFUSED
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
 from mstunnel_setup.readiness.facts.cloud import EndpointAttempt, EndpointFacts, NetworkFacts
-from mstunnel_setup.readiness.facts.inbound import InboundFacts
-from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown, warning
 
 CHECKS = Checks(Group.NETWORK)
-INBOUND_CHECKS = Checks(Group.INBOUND)
 
 # Hints of several findings.
 _ALLOW = "Allow TCP {port} to it in firewall and proxy; test with `curl -v https://{host}`."
 _ENDPOINTS = "Fix the failed checks `endpoint-…` first."
-_LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
 _EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."
 
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
@@ -355,50 +348,3 @@ def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:
         return skipped("this cloud has no wildcard names")
     return passed("allow all of {patterns}", patterns=", ".join(network.patterns))
-
-
-def _arrives(protocol: str, why: str) -> None:
-    upper = protocol.upper()
-
-    @INBOUND_CHECKS.add(f"inbound-{protocol}", f"{upper} arrives", upper=upper, why=why)
-    def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
-        """A {upper} probe from a second machine arrived (with `--probe`: was answered).
-
-        {why}
-        """
-        if inbound.role == "none":
-            return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
-        if inbound.error:
-            return unknown(
-                "{error}",
-                hint="Probe it from another host: `mst-readiness inbound --probe HOST:PORT`.",
-                error=text(inbound.error),
-            )
-        sources: tuple[str, ...] = getattr(inbound, protocol)
-        if inbound.role == "listen" and sources:
-            other = ""
-            if inbound.expected and inbound.expected not in sources:
-                other = text(", not {expected} (NAT?)", expected=inbound.expected)
-            return passed("a probe came from {sources}{other}", sources=", ".join(sources), other=other)
-        if inbound.role == "listen":
-            return problem(
-                "no probe arrived at {protocol} {port}", hint=_LET_IN, protocol=upper, port=settings.port
-            )
-        if sources:
-            kind = text("a TLS server") if inbound.gateway and protocol == "tcp" else text("the listener")
-            return passed("{kind} at {sources} answered", kind=kind, sources=", ".join(sources))
-        if inbound.gateway:
-            return unknown(
-                "a running gateway does not answer UDP probes",
-                hint="Stop the gateway, run `mst-readiness inbound --from HOST` there, then probe again.",
-            )
-        return problem(
-            "{expected} did not answer over {protocol}",
-            hint=_LET_IN,
-            expected=inbound.expected,
-            protocol=upper,
-        )
-
-
-_arrives("tcp", "A firewall, router or load balancer in front of this host blocks devices.")
-_arrives("udp", "Without UDP the data channel falls back to TCP, which is slower.")

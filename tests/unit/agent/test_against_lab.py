@@ -37,6 +37,7 @@ class Installed(Any):
 
     files: Files
     graph: AdminGraph
+    lab: Path
     site_id: str
     server_id: str
     object_id: str = ""
@@ -64,7 +65,7 @@ def install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
     write_pfx(files.locate(paths.AGENT_CREDENTIAL))
     site = graph.sites()[0]
     server = graph.create_server(site.id, "gw1", DeploymentMode.STANDALONE_ROOTFUL)
-    installed = Installed(files, graph, site.id, server.id)
+    installed = Installed(files, graph, directory, site.id, server.id)
     application = CreateAppIdentity(display_name="agent of gw1", credential_path=paths.AGENT_CREDENTIAL)
     made = application.apply(installed, {})
     installed.object_id = str(made["application_object_id"])

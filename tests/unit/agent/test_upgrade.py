@@ -148,17 +148,6 @@ def test_unknown_time_zone_is_ignored(files: Files, name: str) -> None:
     assert str(window) == "21:30-22:30 UTC+01:00"
 
 
-def test_an_approval_that_the_lab_shows_counts(files: Files) -> None:
-    approved: dict[str, Any] = {"labUpgradeRequestedDateTime": "2026-11-02T08:00:00+00:00"}
-    assert ask(files, upgrade_automatically=False, **approved) == "begin"
-
-
-@pytest.mark.parametrize("approved", ["soon", "", "2026-11-02T08:00:00", None, 7])
-def test_an_approval_that_cannot_be_read_is_none(files: Files, approved: object) -> None:
-    settings = {"labUpgradeRequestedDateTime": approved}
-    assert ask(files, upgrade_automatically=False, **settings) == "approval-missing"
-
-
 @pytest.mark.parametrize(
     ("status", "expected"), [("healthy", "turn"), ("upgradeInProgress", "other-upgrading")]
 )
@@ -174,18 +163,9 @@ def test_other_servers_can_have_precedence(files: Files, status: str, expected: 
     assert ask(files, other) == expected
 
 
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [("applying", "upgradeInProgress"), ("failed", "upgradeFailed"), ("accepted", None), ("refused", None)],
-)
-def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: ReplyState, expected: str | None) -> None:
-    answer(files, state)
-    assert upgrade.reported(files) == expected
-
-
 @pytest.mark.parametrize("content", ["[" * 4_000, "[]", json.dumps({"serverImageDigest": "x"})])
 def test_unreadable_files_count_as_no_upgrade(files: Files, content: str) -> None:
     files.write(UPGRADE.reply, b"{")
     files.write(paths.IMAGES_CONFIGURED, content.encode())
-    assert upgrade.reported(files) is None
+    assert mailbox.last_reply(files, UPGRADE) is None
     assert running_images(files) is None

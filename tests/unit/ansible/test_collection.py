@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from scripts.version import semantic
+from scripts.release.version import semantic
 from tests import programs
 
 pytestmark = pytest.mark.e2e

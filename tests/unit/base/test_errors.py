@@ -12,7 +12,7 @@ from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import DOCUMENTATION
 from scripts import ROOT
-from scripts.error_codes import PACKAGES, calls, declarations, written_errors
+from scripts.docs.error_codes import PACKAGES, calls, declarations, written_errors
 from tests import pages
 
 # A page's codes that stand for a check, which may have several findings.

@@ -9,7 +9,7 @@ from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.errors import PAGE
-from scripts.error_codes import declarations
+from scripts.docs.error_codes import declarations
 from tests.cases import every
 from tests.refusals import refused
 from tests.unit.certificates.recipes import run

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.cli.framework import help as help_pages
-from scripts.command_tree import PROGRAMS, called, program
+from scripts.docs.command_tree import PROGRAMS, called, program
 from tests.cases import every
 from tests.unit.cli.conftest import Ran
 

@@ -16,7 +16,7 @@ from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.cli import dispatch
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.install.installed import FILE, LINKS
-from scripts.command_tree import PROGRAMS
+from scripts.docs.command_tree import PROGRAMS
 from tests.cases import every
 from tests.unit.cli.conftest import MAIN
 

@@ -15,7 +15,7 @@ import pytest
 
 from mstunnel_setup.base.text import Text, text
 from mstunnel_setup.cli.framework.translation import translated, use
-from scripts import texts as catalogues
+from scripts.develop import texts as catalogues
 from tests.cases import every
 from tests.unit.cli.test_screens import Stage, failed, installed, judged, readiness_shows
 from tests.unit.readiness.known import BROKEN

@@ -29,8 +29,8 @@ from mstunnel_setup.cli.framework.translation import (
     use,
 )
 from mstunnel_setup.install.step_list import ORDER
-from scripts import texts as catalogues
-from scripts.command_tree import PROGRAMS, program
+from scripts.develop import texts as catalogues
+from scripts.docs.command_tree import PROGRAMS, program
 from tests.cases import every
 from tests.unit.cli.conftest import MAIN
 

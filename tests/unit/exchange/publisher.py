@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
 
-from scripts.feed import publish
+from scripts.release.feed import publish
 from tests.serving import serving
 
 

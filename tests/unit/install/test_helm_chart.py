@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
-from scripts import helm_chart
-from scripts.version import semantic
+from scripts.bundle import helm_chart
+from scripts.release.version import semantic
 from tests.unit.install.scenes import Scene
 from tests.unit.install.test_render import answered, check_object, host, rendered, text_of
 

@@ -99,7 +99,7 @@ def test_parent_directory_is_removed_if_the_program_made_it(
 ) -> None:
     above = version.parents[1]
     if made:
-        # scripts/boot.sh writes this mark.
+        # scripts/bundle/boot.sh writes this mark.
         (version.parent / ".made-above").touch()
     if other:
         (above / other).touch()

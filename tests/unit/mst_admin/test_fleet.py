@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,10 +23,7 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
-    HealthStatus,
     HealthThreshold,
-    LabCheck,
-    LabHealth,
     TunnelServer,
 )
 from tests.cases import every
@@ -47,18 +44,18 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
     seed.write_text((HERE / "seed.yaml").read_text(encoding="utf-8") + "page_size: 2\n", encoding="utf-8")
     with running(directory / "lab", seed) as tenant:
         site = {item.display_name: item.id for item in tenant.graph().objects(SITES)}
-        report(tenant, site["Berlin"], "gw1", LabHealth(status=HealthStatus.HEALTHY, metrics=FIGURES))
-        sick = LabHealth(status=HealthStatus.UNHEALTHY, metrics={"cpu-usage": 100})
-        report(tenant, site["Berlin"], "gw2", sick)
+        report(tenant, site["Berlin"], "gw1", "healthy", FIGURES)
+        report(tenant, site["Berlin"], "gw2", "unhealthy", {"cpu-usage": 100})
         tenant.graph().create_server(site["Berlin"], "=gw3()", DeploymentMode.STANDALONE_ROOTFUL)
-        report(tenant, site["東京"], LONG, LabHealth(status=HealthStatus.UPGRADE_FAILED, metrics=FIGURES))
+        report(tenant, site["東京"], LONG, "upgradeFailed", FIGURES)
         yield tenant
 
 
-def report(tenant: Tenant, site: str, name: str, health: LabHealth) -> None:
-    """Register a server and let it check in."""
+def report(tenant: Tenant, site: str, name: str, status: str, metrics: Mapping[str, int]) -> None:
+    """Register a server, let it check in, and let the lab show its health."""
     made = tenant.graph().create_server(site, name, DeploymentMode.STANDALONE_ROOTFUL)
-    tenant.graph().update_server(site, made.id, TunnelServer(display_name=name, lab_health=health))
+    tenant.graph().update_server(site, made.id, TunnelServer(display_name=name))
+    remote.control(tenant.directory, "PATCH", f"servers/{made.id}", {"status": status, "metrics": metrics})
 
 
 @pytest.fixture
@@ -327,16 +324,6 @@ def test_limits_without_thresholds(metric: str, value: int, status: str) -> None
     rows = {row.id: row for row in judge_server(TunnelServer(), {metric: value}, [], NOW)}
     assert rows.pop(metric).status == status
     assert {row.status.value for row in rows.values()} == {"unknown"}
-
-
-def test_what_a_server_reports_about_itself_counts_where_the_tenant_has_no_thresholds() -> None:
-    said = LabCheck(id="tls-revocation", status=HealthStatus.WARNING, text="cannot be determined")
-    server = TunnelServer(lab_health=LabHealth(checks=(said,)))
-    # A threshold of an unknown metric says nothing about rows without figures.
-    other = HealthThreshold(id="sessions", healthy_threshold=1, unhealthy_threshold=2)
-    rows = {row.id: row for row in judge_server(server, {}, [other], NOW)}
-    found = rows["tls-revocation"]
-    assert (found.status, found.text) == ("warning", "cannot be determined")
 
 
 def test_a_sparkline_has_a_bar_for_each_part_of_the_time() -> None:

@@ -23,7 +23,7 @@ from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import UsageError
-from scripts.error_codes import declarations
+from scripts.docs.error_codes import declarations
 from tests.cases import every
 from tests.unit.mst_admin.rule_cases import table
 

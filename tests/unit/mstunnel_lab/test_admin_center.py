@@ -230,7 +230,8 @@ def server(lab: Any) -> Iterator[str]:
     metrics = {"cpu-usage": 97, "disk-space": 2 * 1024**3, "latency": 3, "throughput": 120_000_000}
     verdict = {"id": "internal-network", "status": "unhealthy", "text": "<b>no</b> answer"}
     health = {"status": "warning", "metrics": metrics, "checks": [verdict]}
-    created = lab.create(servers, {"displayName": "gw-health", "labHealth": health}, "app:agent")
+    created = lab.create(servers, {"displayName": "gw-health"}, "app:agent")
+    lab.control("PATCH", f"servers/{created['id']}", health)
     yield created["id"]
     lab.graph("admin", "DELETE", f"{servers}/{created['id']}")
 
@@ -262,12 +263,10 @@ def test_logs_are_requested_and_downloaded(administrator: Pages, server: str, la
     assert "mst-cli diagnose" in administrator.open(f"/admin/health/{server}/logs").text
     assert "pending" in administrator.send().text
     identifier = next(item["id"] for item in lab.read(LOGS)["value"] if item["serverId"] == server)
-    address = f"{lab.description['graph']}/beta{LOGS}/{identifier}/labContent"
-    headers = {"Authorization": f"Bearer {lab.token_as('app:agent')}"}
-    assert lab.session.put(address, data=b"logs", headers=headers, timeout=20).status_code == 204
+    assert lab.control("PUT", f"logs/{identifier}", "logs").json() == {"id": identifier, "size": 6}
     assert "completed" in administrator.open(f"/admin/health/{server}/logs").text
     url = lab.graph("admin", "POST", f"{LOGS}/{identifier}/createDownloadUrl").json()["value"]
-    assert lab.session.get(url, timeout=20).content == b"logs"
+    assert lab.session.get(url, timeout=20).content == b'"logs"'
     assert lab.session.get(url.replace("signature=", "signature=0"), timeout=20).status_code == 404
     administrator.fill(f"/admin/servers/{server}/delete")
     assert lab.session.get(url, timeout=20).status_code == 404

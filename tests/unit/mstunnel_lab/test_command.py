@@ -22,7 +22,7 @@ from mstunnel_lab.remote import write_token
 from mstunnel_lab.serve import ServeSettings, serve
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.cli.framework.render import run_app
-from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, agent_form, trusting_session
+from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, SITES, agent_form, trusting_session
 from tests.unit.schemas import validate
 
 FAULT = {"method": None, "retry_after": None, "delay": 0.0, "body": "json", "aadsts": None, "times": 1}
@@ -98,6 +98,28 @@ def test_commands_print_their_result_in_an_envelope(start_lab: Callable[..., Any
     before = envelope_of(run("rotate-keys", *where(process)))["data"]["keys"]
     after = envelope_of(run("rotate-keys", "--retire", *where(process)))["data"]["keys"]
     assert (len(after), set(before).isdisjoint(after)) == (1, True)
+
+
+def test_the_health_of_a_server_is_shown(process: Any, lab: Any, tmp_path: Path) -> None:
+    servers = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
+    made = lab.create(servers, {"displayName": "gw 7"}, "app:agent")
+    printed = tmp_path / "health.json"
+    row = {"id": "memory-usage", "title": "Memory usage", "state": "warning", "text": "80 %", "value": 80.2}
+    printed.write_text(json.dumps({"data": {"rows": [row]}}))
+    where = ("--dir", str(process.directory))
+    try:
+        done = run("report", "gw 7", str(printed), *where)
+        assert (done.returncode, done.stdout) == (0, "The lab shows gw 7 as warning.\n")
+        metrics = {"metricNames": ["memoryUsage"]}
+        shown = lab.graph("admin", "POST", f"{servers}/{made['id']}/getHealthMetrics", metrics).json()
+        assert shown["value"] == [{"name": "memoryUsage", "value": 80}]
+        assert run("report", "gw8", str(printed), *where).returncode == 6
+        for wrong in ("{}", "no JSON"):
+            printed.write_text(wrong)
+            refused = run("report", "gw 7", str(printed), *where)
+            assert (refused.returncode, "error[lab-report-invalid]" in refused.stderr) == (2, True)
+    finally:
+        lab.graph("admin", "DELETE", f"{servers}/{made['id']}")
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from mst_admin.metrics import METRICS
 from mstunnel_lab.admin_center.servers import HEIGHT, WIDTH, chart, health_checks, threshold_status
+from mstunnel_lab.health import HealthOutput, ReportedHealth
 from mstunnel_lab.store import Point, Store
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import Threshold, Thresholds
 from mstunnel_setup.exchange.health_rows import judge_rows
-from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth
+from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.agent.seen import NO_FIGURES, observation
 from tests.unit.mstunnel_lab.conftest import SITES
 
@@ -92,9 +93,25 @@ BUSY = {"metrics": {"cpu-usage": 60}, "checks": [{"id": "cpu-usage", "status": "
 )
 def test_reported_figures_have_their_status(report: Any, title: str, value: str, status: str) -> None:
     own = {"cpuUsage": HealthThreshold(id="cpuUsage", healthy_threshold=50, unhealthy_threshold=75)}
-    lines = health_checks(LabHealth.from_wire(report), NOW, own, NOW)
+    lines = health_checks(ReportedHealth.model_validate({"status": "healthy", **report}), NOW, own, NOW)
     (found,) = (line for line in lines if line.title == title)
     assert (found.value, found.status) == (value, status)
+
+
+ROWS = [
+    {"id": "last-check-in", "title": "Last check-in", "state": "healthy", "text": "now", "value": None},
+    {"id": "cpu-usage", "title": "CPU usage", "state": "warning", "text": "60 %", "value": 60.4},
+    {"id": "latency", "title": "Latency", "state": "healthy", "text": "4 ms", "value": 0.0042},
+    {"id": "server-logs", "title": "Server logs", "state": "unknown", "text": "none", "value": None},
+    {"id": "file-system", "title": "/etc/mstunnel", "state": "unhealthy", "text": "full", "value": None},
+]
+
+
+def test_output_of_mst_cli_health_is_shown() -> None:
+    printed = {"schema": "mstunnel/1", "data": {"healthy": True, "rows": ROWS}}
+    health = HealthOutput.model_validate(printed).reported()
+    assert (health.status, health.metrics) == ("warning", {"cpu-usage": 60, "latency": 4})
+    assert [check.id for check in health.checks] == ["cpu-usage", "latency", "server-logs"]
 
 
 @pytest.mark.parametrize(
@@ -158,9 +175,10 @@ def server(lab: Any) -> Iterator[str]:
     path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
     figures = {"cpu-usage": 40, "latency": 3, "throughput": 31_400_000, "disk-space": 7 * 1024**3}
     report = {"status": "healthy", "metrics": figures}
-    created = lab.create(path, {"displayName": "gw", "labHealth": report}, "app:agent")
+    created = lab.create(path, {"displayName": "gw"}, "app:agent")
     one = f"{path}/{created['id']}"
-    lab.graph("app:agent", "PATCH", one, {"labHealth": {**report, "metrics": {"cpu-usage": 60}}})
+    lab.control("PATCH", f"servers/{created['id']}", report)
+    lab.control("PATCH", "servers/gw", {**report, "metrics": {"cpu-usage": 60}})
     yield one
     lab.graph("admin", "DELETE", one)
 
@@ -189,5 +207,5 @@ def test_metrics_of_a_server_are_read_through_graph(lab: Any, server: str) -> No
     lab.graph("app:agent", "PATCH", server, {"displayName": "gw"})
     assert over_time(lab, server, "latency") == [3]
     health = {"status": "healthy", "metrics": {"throughput": 10**7}}
-    lab.graph("app:agent", "PATCH", server, {"labHealth": health})
+    lab.control("PATCH", "servers/gw", health)
     assert last(lab, server, "throughput", "diskSpace") == {"throughput": 10}

@@ -4,8 +4,8 @@ import io
 import tarfile
 from pathlib import Path
 
-from scripts import support
-from scripts.dist import EPOCH
+from scripts.bundle.dist import EPOCH
+from scripts.docs import support
 
 
 def small_file(directory: Path, **more: str) -> Path:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from scripts.agent_root import LEFT_OUT
+from scripts.bundle.agent_root import LEFT_OUT
 
 # Fails for each module that the image does not have.
 BLOCKED = """

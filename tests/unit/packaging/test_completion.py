@@ -10,8 +10,8 @@ import pexpect
 import pytest
 
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
-from scripts import completion
-from scripts.command_tree import program
+from scripts.docs import completion
+from scripts.docs.command_tree import program
 
 FILE = "FILE"
 # What is typed, and the words that are offered; FILE stands for the names of files.

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import ROOT, feed
+from scripts import ROOT
+from scripts.release import feed
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.exchange.test_feed import NOW, Server, check_refused, publisher, server, url
 from tests.unit.packaging.test_release import run
@@ -14,7 +15,7 @@ __all__ = ["publisher", "server", "url"]
 
 
 def signed(monkeypatch: pytest.MonkeyPatch, publisher: Publisher, keys: Path, *options: str) -> None:
-    """`python -m scripts.feed` for what a publisher has."""
+    """`python -m scripts.release.feed` for what a publisher has."""
     catalogue = publisher.directory.with_name("catalogue.toml")
     words = [str(publisher.directory), f"--catalogue={catalogue}", f"--keys={keys}", *options]
     monkeypatch.setattr("sys.argv", ["feed", *words])

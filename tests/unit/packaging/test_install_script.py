@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import debian, dist, release
+from scripts.bundle import debian, dist
+from scripts.release import sums
 
 PROGRAM = "#!/bin/sh\ntouch ran\n"
 IMAGES = f"mstunnel-images-{__version__}-{debian.here().debian}.tar"
@@ -34,7 +35,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def publish(folder: Path, key: Path) -> None:
     """Checksums of what is there, and a signature over them."""
-    release.finish(folder, "1767225600")
+    sums.finish(folder, "1767225600")
     command = ["minisign", "-S", "-s", str(key), "-m", "SHA256SUMS"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
 

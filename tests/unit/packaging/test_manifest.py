@@ -4,7 +4,7 @@ import runpy
 from contextlib import suppress
 from pathlib import Path
 
-CHECK = Path(__file__).parents[3] / "scripts/start/check.py"
+CHECK = Path(__file__).parents[3] / "scripts/bundle/start/check.py"
 FILES = {"bin/python": 12, "lib/a name with spaces.so": 3}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.cli.framework.help import examples
-from scripts import command_tree, manual
+from scripts.docs import command_tree, manual
 
 PAGES = manual.pages(1_767_225_600)
 

@@ -17,8 +17,9 @@ from mstunnel_setup.base.result import Event
 from mstunnel_setup.cli.framework.progress import SetupLog
 from mstunnel_setup.install.installed import FILE, LINKS
 from mstunnel_setup.io.files import Files
-from scripts import ROOT, debian, packages
-from scripts.version import semantic
+from scripts import ROOT
+from scripts.bundle import debian, packages
+from scripts.release.version import semantic
 from tests.unit.clocks import FakeClock
 from tests.unit.packaging.small import small_file
 
@@ -164,7 +165,7 @@ def test_completions_and_manual_pages_are_packed_once(
 
 def test_the_manifest_lists_what_is_in_the_package(built: dict[str, Path], tmp_path: Path) -> None:
     home = extracted(built["deb"], tmp_path) / packages.HOME[1:]
-    assert runpy.run_path(str(ROOT / "scripts/start/check.py"))["state"](str(home)) == "whole"
+    assert runpy.run_path(str(ROOT / "scripts/bundle/start/check.py"))["state"](str(home)) == "whole"
 
 
 def test_an_edited_rotation_of_logs_is_kept(built: dict[str, Path]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import pack
+from scripts.bundle import pack
 
 SOURCES = {
     "alone.py": "VALUE = 'alone'",

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import ROOT, dist, publisher, release
+from scripts import ROOT
+from scripts.bundle import dist
+from scripts.release import publisher, sums
 
 GIVEN = {"HOMEPAGE": "https://git.example.net/gateway", "MAINTAINER": "Releases <releases@example.net>"}
 
@@ -38,11 +40,11 @@ def signed(directory: Path, key: Path) -> Path:
     made = directory / "dist"
     made.mkdir()
     (made / "install.sh").write_text(dist.installer())
-    release.finish(made, "1767225600")
-    sums = made / "SHA256SUMS"
-    command = ["minisign", "-S", "-s", str(key), "-m", str(sums)]
+    sums.finish(made, "1767225600")
+    listed = made / "SHA256SUMS"
+    command = ["minisign", "-S", "-s", str(key), "-m", str(listed)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return sums
+    return listed
 
 
 def test_the_repository_invents_no_publisher() -> None:

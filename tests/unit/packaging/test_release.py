@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.exchange.release_catalogue import parse
-from scripts import ROOT, dist, feed, licenses, release, sbom
-from scripts.publisher import READMES
+from scripts import ROOT
+from scripts.bundle import dist, licenses, sbom
+from scripts.release import feed, sums
+from scripts.release.publisher import READMES
 from tests.unit.exchange.publisher import Publisher
 from tests.unit.exchange.publisher import release as published
 
@@ -28,7 +30,7 @@ def made(tmp_path: Path) -> Path:
     directory.mkdir()
     (directory / "mstunnel-setup").write_text("program")
     (directory / "wheel.whl").write_text("wheel")
-    release.finish(directory, EPOCH)
+    sums.finish(directory, EPOCH)
     return directory
 
 
@@ -59,7 +61,7 @@ def test_the_provenance_names_results_sources_and_tools(made: Path) -> None:
 def test_finishing_twice_changes_nothing(made: Path) -> None:
     before = {path.name: path.read_bytes() for path in made.iterdir()}
     (made / "SHA256SUMS.minisig").write_text("signature")
-    release.finish(made, EPOCH)
+    sums.finish(made, EPOCH)
     assert {path.name: path.read_bytes() for path in made.iterdir()} == {
         **before,
         "SHA256SUMS.minisig": b"signature",
@@ -69,7 +71,7 @@ def test_finishing_twice_changes_nothing(made: Path) -> None:
 def test_a_signature_of_other_files_is_removed(made: Path) -> None:
     (made / "SHA256SUMS.minisig").write_text("signature")
     (made / "another").touch()
-    release.finish(made, EPOCH)
+    sums.finish(made, EPOCH)
     assert not (made / "SHA256SUMS.minisig").exists()
 
 
@@ -100,7 +102,7 @@ def signed(made: Path, key: str) -> subprocess.CompletedProcess[str]:
             f"curl -fLO {given['HOMEPAGE']}/releases/latest/download/install.sh\n"
         )
     (made / "install.sh").write_text(f"key='{given['PUBLIC_KEY']}'\n")
-    release.finish(made, EPOCH)
+    sums.finish(made, EPOCH)
     return run("make", "sign", f"SIGN_KEY={key}", directory=made.parent, environment=environment)
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import ROOT, dist, sbom, sources
+from scripts import ROOT
+from scripts.bundle import dist, sbom
+from scripts.release import sources
 
 CONTROL = "Package: libone1\nVersion: 1.0-2+b1\nArchitecture: amd64\nSource: one (1.0-2)\n"
 MIT = "Format: x\nLicense: MIT\n"

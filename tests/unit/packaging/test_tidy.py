@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-START = Path(__file__).parents[3] / "scripts/start"
+START = Path(__file__).parents[3] / "scripts/bundle/start"
 OWN, OLDER, NEWER = "1.2.0-0123456789ab", "1.1.9-0123456789ab", "1.10.0-0123456789ab"
 FOREIGN = ("lost+found", "note.txt", "1.0-notes", "1.0", "-0123456789ab", "x-0123456789ab", ".hidden")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from scripts import ROOT, version
+from scripts import ROOT
+from scripts.release import version
 
 PLACES = ("mstunnel_setup/__init__.py", "ansible/galaxy.yml", "contrib/helm/mstunnel/Chart.yaml")
 

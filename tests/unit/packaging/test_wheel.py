@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts import ROOT, wheels
-from scripts.metadata_hook import readme
-from scripts.wheels import PACKAGES
+from scripts import ROOT
+from scripts.bundle import wheels
+from scripts.bundle.metadata_hook import readme
+from scripts.bundle.wheels import PACKAGES
 
 PAGE = "https://github.com/jo/gateway"
 

@@ -16,7 +16,6 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations import readiness
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.facts.cloud import CloudReader
 from mstunnel_setup.readiness.model import Group
@@ -161,23 +160,7 @@ def test_late_section_leaves_its_checks_unknown(run: Any, monkeypatch: pytest.Mo
 WRONG_USAGE: dict[tuple[str, ...], str] = {
     ("utils", "--ignore-check", "ip-foward"): "there is no check called ip-foward; did you mean ip-forward?",
     ("everything",): "invalid value for 'SCOPE': 'everything' is not one of 'utils',",
-    **{("utils", option, f"1{'0' * 300}"): "or less" for option in ("--timeout", "--wait", "--devices")},
-    **{
-        ("network", option, "192.0.2.1:443"): "belong to the group inbound, not to network"
-        for option in ("--from", "--probe")
-    },
-    ("inbound",): "`mst-readiness inbound --from HOST`",
-    **{
-        ("inbound", "--probe", target): "is not of the form HOST:PORT"
-        for target in (
-            *("gw.example.com", "gw:0", "gw:99999", ":443", "gw:x", "gw1..example.com:443"),
-            f"{'a' * 64}.example.com:443",
-        )
-    },
-    **{
-        ("inbound", "--from", host): "is neither a host name nor an IP address"
-        for host in ("a..b", "gw.example.com:443", "two words")
-    },
+    **{("utils", option, f"1{'0' * 300}"): "or less" for option in ("--timeout", "--devices")},
 }
 
 
@@ -185,11 +168,6 @@ WRONG_USAGE: dict[tuple[str, ...], str] = {
 def test_wrong_usage_is_reported(run: Any, arguments: tuple[str, ...], words: str) -> None:
     code, _, err = run(*arguments)
     assert (code, words in " ".join(err.split())) == (2, True)
-
-
-@pytest.mark.parametrize("host", ["[::1]", "[fe80::1%lo]", "gw.example.com.", "bücher.example"])
-def test_a_probe_takes_every_way_to_write_a_host(host: str) -> None:
-    assert readiness.target(f"{host}:443") == (host.strip("[]"), 443)
 
 
 def test_missing_root_directory_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -297,7 +275,6 @@ def test_command_ends_within_the_deadline(run: Any, tmp_path: Path) -> None:
     assert set(rows) == {item.id for item in CHECKS}
     assert rows["endpoint-graph"]["seen"] == f"127.0.0.1:{graph}: no answer in time"
     assert rows["account-sign-in"]["seen"] == f"127.0.0.1:{graph} did not answer in time"
-    assert rows["inbound-tcp"]["result"] == "skipped"
 
 
 def test_proxy_of_the_answer_file_is_used(run: Any, tmp_path: Path) -> None:
@@ -383,7 +360,6 @@ def test_unread_section_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> N
         ("account --token-file {}/token", "account-sign-in", "fail: there is no token file"),
         ("account --token-file {}/token", "account-role", "skipped: not signed in"),
         ("certificate --cert {0} --key {0}", "certificate-readable", "fail: cannot read {}: it is a dir"),
-        ("inbound --probe 127.0.0.1:1 --timeout 2", "inbound-tcp", "fail: 127.0.0.1:1 did not answer"),
     ],
 )
 def test_command_reports_the_finding(

@@ -28,7 +28,7 @@ from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.graph import Graph, has_intune
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import TokenSource
-from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer
+from mstunnel_setup.tenant.wire import DeploymentMode, TunnelServer
 from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
 from tests.refusals import refused
 from tests.unit.running_lab import running_lab
@@ -224,10 +224,11 @@ def _agent(lab: Lab, ports: Ports, made: JsonObject) -> Graph:
 
 
 def _check_in(agent: Graph, site_id: str, server_id: str) -> None:
-    agent.update_server(site_id, server_id, TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY)))
+    known = agent.server(site_id, server_id)
+    assert known is not None
+    agent.update_server(site_id, server_id, TunnelServer(display_name=known.display_name))
     seen = agent.server(site_id, server_id)
     assert seen is not None
-    assert seen.tunnel_server_health_status is HealthStatus.HEALTHY
     assert seen.last_checkin_date_time is not None
 
 

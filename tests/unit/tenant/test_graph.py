@@ -8,7 +8,6 @@ from mstunnel_setup.tenant.graph import Graph, has_intune
 from mstunnel_setup.tenant.wire import (
     INTUNE_PLAN_1,
     DeploymentMode,
-    LabHealth,
     LicenseDetails,
     ServicePlan,
     TunnelServer,
@@ -57,11 +56,11 @@ def test_registration_sends_only_name_and_mode() -> None:
 def test_check_in_sends_only_properties_that_are_set() -> None:
     http, _, graph = over(response(200, {"id": SERVER}))
 
-    graph.update_server(SITE, SERVER, TunnelServer(lab_health=LabHealth(metrics={"cpu": 5})))
+    graph.update_server(SITE, SERVER, TunnelServer(display_name="gw1"))
 
     assert (http.calls[0].method, http.calls[0].options["json"]) == (
         "PATCH",
-        {"labHealth": {"metrics": {"cpu": 5}}},
+        {"displayName": "gw1"},
     )
 
 

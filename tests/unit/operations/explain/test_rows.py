@@ -134,9 +134,9 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
         (AWAY, "token", "unknown", "", "--"),
         (AWAY, "claims", "unknown", "", "--"),
         (AWAY, "inbound", "unknown", "", "--"),
-        # A gateway that runs is probed on its port, and one that does not waits for probes.
-        (facts(INTRANET, sessions=()), "inbound", "unknown", "", "--probe"),
-        (facts(INTRANET, health="unhealthy", sessions=None), "inbound", "unknown", "", "--from HOST"),
+        # A gateway that runs is tested from outside, and one that does not has to run first.
+        (facts(INTRANET, sessions=()), "inbound", "unknown", "", "curl --insecure"),
+        (facts(INTRANET, health="unhealthy", sessions=None), "inbound", "unknown", "", "server status"),
         # A pool without a free address.
         (
             facts("someone", served=replace(SERVED, pools=(ip_network("10.8.0.0/30"),))),
@@ -181,7 +181,7 @@ def test_commands_and_the_last_session_are_shown_in_full() -> None:
     banned = found(facts(PHONE, sessions=(), banned=(PHONE,)))["session"]
     assert (banned.result, banned.hint) == ("problem", f"Run `mst-cli server unban ip {PHONE}`.")
     probed = found(facts(INTRANET, sessions=()))["inbound"]
-    assert probed.hint == "From another network, run `mst-readiness inbound --probe ADDRESS:443`."
+    assert probed.hint == "From another network, run `curl --insecure https://ADDRESS:443/`."
     away = found(facts(USER, sessions=(), log=LogFindings(last=LAST)))["session"]
     assert away.seen == f"not connected; the last session, from {PHONE}, ended after 61 s"
 

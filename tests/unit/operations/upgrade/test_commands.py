@@ -14,7 +14,6 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_decision import (
-    HIDDEN_BY_GRAPH,
     LastDecision,
     UpgradeDecision,
     standing,
@@ -241,15 +240,18 @@ TURN = decided("turn", "gw1 comes first")
 @pytest.mark.parametrize(
     ("decision", "runs", "line", "absent"),
     [
-        (TURN, "b", f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)", "Graph"),
+        (TURN, "b", f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)", "Window"),
         # A server that is up to date waits for nothing.
         (TURN, "c", "", "Waits"),
         (None, "b", "", "Waits"),
         # A window that does not follow the clocks says so.
-        (decided("window-closed", "", ZoneInfo("Europe/Berlin")), "b", f"{WINDOW} Europe/Berlin", "Graph"),
+        (
+            decided("window-closed", "", ZoneInfo("Europe/Berlin")),
+            *("b", f"{WINDOW} Europe/Berlin", "regardless"),
+        ),
         (
             decided("window-closed", "", timezone(timedelta(hours=2))),
-            *("b", f"{WINDOW} UTC+02:00, regardless of daylight saving time; {ANOTHER}", "Graph"),
+            *("b", f"{WINDOW} UTC+02:00, regardless of daylight saving time; {ANOTHER}", "no release"),
         ),
     ],
 )
@@ -284,7 +286,7 @@ def test_it_names_the_rule_of_the_host_that_stops_the_agent(files: Files, check:
 
 def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(files: Files, check: Check) -> None:
     verdict = UpgradeDecision("up-to-date", "release 3.0 is running")
-    write_standing(files, standing(verdict, START, None, HIDDEN_BY_GRAPH))
+    write_standing(files, standing(verdict, START, None))
     result = check()
     assert object_of(result, "decision")["unseen"] == ["approval", "releases", "state"]
     (first, second, third) = [line for line in lines_of(result) if "does not show" in line]

@@ -1,0 +1,1 @@
+"""Tools for whoever changes the code: `make check`, mutation tests, figures and translations."""

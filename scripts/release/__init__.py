@@ -1,0 +1,1 @@
+"""What only who publishes a release needs: version, sources, provenance, checksums and feed."""
