@@ -12,15 +12,13 @@ from mstunnel_lab.faults import Fault
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program
-from mstunnel_setup.cli.framework.options import new_app
+from mstunnel_setup.cli.framework.command import App, Program, Work, run_program
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-lab"
 _MAX_PORT: Final = 65535
 
-app = new_app("A lab tenant: sign-in and the part of Microsoft Graph that Microsoft Tunnel uses.")
-add_root(app, _PROGRAM)
+app = App("A lab tenant: sign-in and the part of Microsoft Graph that Microsoft Tunnel uses.", Program)
 
 Directory = Annotated[
     Path, typer.Option("--dir", envvar="MSTUNNEL_LAB_DIR", help="Directory of the lab's files.")
@@ -94,7 +92,7 @@ def _extra() -> Iterator[None]:
         ) from error
 
 
-@command(app)
+@app.command()
 def serve(
     *,
     directory: Directory = _DEFAULT_DIRECTORY,
@@ -175,9 +173,7 @@ def _for_running_lab(name: str | None = None) -> Callable[[Callable[..., Result]
 
             return work
 
-        # The command line accepts a dataclass in an annotation as a group of options.
-        deferred.__annotations__ = {**function.__annotations__, "return": Work}
-        command(app, name)(deferred)
+        app.command(name)(deferred)
 
     return declare
 

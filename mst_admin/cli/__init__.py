@@ -10,8 +10,8 @@ import typer
 from mst_admin.cli.objects import file_group
 from mst_admin.cli.tunnel import OneSite, config_app, server_app, site_app, threshold_app
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program
-from mstunnel_setup.cli.framework.options import SignInOptions, Yes, new_app, new_group
+from mstunnel_setup.cli.framework.command import App, Program, Work, run_program, taking
+from mstunnel_setup.cli.framework.options import SignInOptions, Yes, options_of, settings_of
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mst-admin"
@@ -35,11 +35,12 @@ profile_app = file_group(
         "A file, or a profile of the tenant by name or id.",
     ),
 )
-exclusions_app = new_group()
-access_app = new_group()
+exclusions_app = App()
+access_app = App()
 
-app = new_app("Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.")
-add_root(app, _PROGRAM)
+app = App(
+    "Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.", Program
+)
 for _group, _name, _about in (
     (config_app, "config", "Server configurations: the settings that the servers of a site share."),
     (site_app, "site", "Sites: servers with one public address and one server configuration."),
@@ -110,41 +111,41 @@ class ApplyOptions:
         return frozenset(kind.replace("-", "_") for kind in self.prune or ())
 
 
-@command(app)
-def apply(sign_in: SignInOptions, how: ApplyOptions, directory: Directory, yes: Yes = False) -> Work:
+@app.command(cls=taking(SignInOptions, ApplyOptions))
+def apply(context: typer.Context, directory: Directory, yes: Yes = False) -> Work:
     """Show the plan, ask, and change the tenant to match the declarations."""
     from mst_admin import apply as work
 
+    how = options_of(context, ApplyOptions)
     return lambda operator: work.apply(
-        operator, sign_in.settings(), directory, prune=how.pruned, resolve=how.resolve, yes=yes
+        operator, settings_of(context), directory, prune=how.pruned, resolve=how.resolve, yes=yes
     )
 
 
-@command(app)
-def diff(
-    sign_in: SignInOptions, how: ApplyOptions, directory: Directory, exit_code: ExitCodeOption = False
-) -> Work:
+@app.command(cls=taking(SignInOptions, ApplyOptions))
+def diff(context: typer.Context, directory: Directory, exit_code: ExitCodeOption = False) -> Work:
     """Show what `apply` would change."""
     from mst_admin import apply as work
 
+    how = options_of(context, ApplyOptions)
     return lambda operator: work.diff(
-        operator, sign_in.settings(), directory, prune=how.pruned, resolve=how.resolve, exit_code=exit_code
+        operator, settings_of(context), directory, prune=how.pruned, resolve=how.resolve, exit_code=exit_code
     )
 
 
-@command(app)
+@app.command(cls=taking(SignInOptions))
 def export(
-    sign_in: SignInOptions,
+    context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> Work:
     """Write the tenant as files, with a JSON Schema for editors."""
     from mst_admin import apply as work
 
-    return lambda operator: work.export(operator, sign_in.settings(), directory, force=force)
+    return lambda operator: work.export(operator, settings_of(context), directory, force=force)
 
 
-@command(app)
+@app.command()
 def schema() -> Work:
     """Print the JSON Schema of declarations, for editors."""
     from mst_admin import object_commands as work
@@ -153,7 +154,7 @@ def schema() -> Work:
     return lambda _operator: work.schema(Declarations)
 
 
-@command(app)
+@app.command()
 def sign_out() -> Work:
     """Forget the sign-in that earlier commands keep until it expires."""
     from mst_admin import session as work
@@ -161,9 +162,9 @@ def sign_out() -> Work:
     return work.forget_sign_ins
 
 
-@command(app)
+@app.command(cls=taking(SignInOptions))
 def servers(
-    sign_in: SignInOptions,
+    context: typer.Context,
     site: OneSite = None,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
     interval: Annotated[
@@ -176,15 +177,15 @@ def servers(
 
     def run(operator: Operator) -> Result:
         if watch:
-            return work.watch(operator, sign_in.settings(), site, interval, as_csv=csv)
-        return work.servers(operator, sign_in.settings(), site, as_csv=csv)
+            return work.watch(operator, settings_of(context), site, interval, as_csv=csv)
+        return work.servers(operator, settings_of(context), site, as_csv=csv)
 
     return run
 
 
-@command(app)
+@app.command(cls=taking(SignInOptions))
 def health(
-    sign_in: SignInOptions,
+    context: typer.Context,
     server: Annotated[str, typer.Argument(metavar="SERVER", help="Name or id of the server.")],
     site: OneSite = None,
     days: Annotated[
@@ -194,13 +195,13 @@ def health(
     """Show one server row by row, and its trends; exit code 3 when it is unhealthy or offline."""
     from mst_admin import health as work
 
-    return lambda operator: work.health(operator, sign_in.settings(), site, server, days)
+    return lambda operator: work.health(operator, settings_of(context), site, server, days)
 
 
 Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="The profile in the tenant.")]
 
 
-@command(exclusions_app)
+@exclusions_app.command()
 def check(
     entries: Annotated[
         list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or single entries.")
@@ -212,21 +213,21 @@ def check(
     return lambda operator: work.check(operator, entries)
 
 
-@command(exclusions_app, "import")
+@exclusions_app.command("import", cls=taking(SignInOptions))
 def import_exclusions(
-    sign_in: SignInOptions,
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The list, in CSV.")],
     profile: Profile,
 ) -> Work:
     """Replace the list of a profile with that of a CSV file."""
     from mst_admin import proxy_exclusions as work
 
-    return lambda operator: work.import_list(operator, sign_in.settings(), file, profile)
+    return lambda operator: work.import_list(operator, settings_of(context), file, profile)
 
 
-@command(exclusions_app, "export")
+@exclusions_app.command("export", cls=taking(SignInOptions))
 def export_exclusions(
-    sign_in: SignInOptions,
+    context: typer.Context,
     profile: Profile,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="CSV file to write; without it, standard output.")
@@ -235,23 +236,23 @@ def export_exclusions(
     """Write the list of a profile as CSV."""
     from mst_admin import proxy_exclusions as work
 
-    return lambda operator: work.export_list(operator, sign_in.settings(), profile, file)
+    return lambda operator: work.export_list(operator, settings_of(context), profile, file)
 
 
-@command(access_app)
-def status(sign_in: SignInOptions) -> Work:
+@access_app.command(cls=taking(SignInOptions))
+def status(context: typer.Context) -> Work:
     """Show whether the tenant has the cloud app, so that policies can name it."""
     from mst_admin import cloud_app as work
 
-    return lambda operator: work.status(operator, sign_in.settings())
+    return lambda operator: work.status(operator, settings_of(context))
 
 
-@command(access_app)
-def provision(sign_in: SignInOptions) -> Work:
+@access_app.command(cls=taking(SignInOptions))
+def provision(context: typer.Context) -> Work:
     """Add the cloud app to the tenant if it is missing."""
     from mst_admin import cloud_app as work
 
-    return lambda operator: work.provision(operator, sign_in.settings())
+    return lambda operator: work.provision(operator, settings_of(context))
 
 
 def main() -> int:

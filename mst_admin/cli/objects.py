@@ -1,43 +1,52 @@
 """The commands that the kinds of objects share, from `list` and `create` to `lint` and `schema`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from mst_admin.object_options import ObjectOptions
-from mstunnel_setup.cli.framework.command import Command, Work, command
-from mstunnel_setup.cli.framework.options import App, SignInOptions, Yes, new_group
+from mstunnel_setup.cli.framework.command import App, Work, taking
+from mstunnel_setup.cli.framework.options import SignInOptions, Yes, options_of, settings_of
+
+_Command: TypeAlias = Callable[..., Work]
 
 
-def object_group(kind: str, about: Mapping[str, str], named: Any, create: Command, update: Command) -> App:
+def object_group(
+    kind: str,
+    about: Mapping[str, str],
+    named: Any,
+    create: _Command,
+    update: _Command,
+    *options: type[ObjectOptions],
+) -> App:
     """Return the commands about objects of the kind with the word `kind`; `about` is the help of each.
 
-    `named` is the argument that names an object of the tenant.
+    `named` is the argument that names an object of the tenant, `options` those of `create` and `update`.
     """
-    group = new_group()
+    group = App()
 
-    @command(group, "list", about["list"])
-    def list_(sign_in: SignInOptions) -> Work:
+    @group.command("list", help=about["list"], cls=taking(SignInOptions))
+    def list_(context: typer.Context) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.list_objects(kind, operator, sign_in.settings())
+        return lambda operator: work.list_objects(kind, operator, settings_of(context))
 
-    @command(group, "show", about["show"])
-    def show(sign_in: SignInOptions, wanted: str = named) -> Work:
+    @group.command("show", help=about["show"], cls=taking(SignInOptions))
+    def show(context: typer.Context, wanted: str = named) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.show(kind, operator, sign_in.settings(), wanted)
+        return lambda operator: work.show(kind, operator, settings_of(context), wanted)
 
-    command(group, "create", about["create"])(create)
-    command(group, "update", about["update"])(update)
+    for name, function in (("create", create), ("update", update)):
+        group.command(name, help=about[name], cls=taking(SignInOptions, *options))(function)
 
-    @command(group, "delete", about["delete"])
-    def delete(sign_in: SignInOptions, wanted: str = named, yes: Yes = False) -> Work:
+    @group.command("delete", help=about["delete"], cls=taking(SignInOptions))
+    def delete(context: typer.Context, wanted: str = named, yes: Yes = False) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.delete(kind, operator, sign_in.settings(), wanted, yes=yes)
+        return lambda operator: work.delete(kind, operator, settings_of(context), wanted, yes=yes)
 
     return group
 
@@ -54,26 +63,25 @@ def option_group(kind: str, options: type[ObjectOptions], many: str, one: str, c
     named = typer.Argument(metavar="NAME_OR_ID", help=f"The {one}.")
     new_name = typer.Argument(metavar="NAME", help=f"Name of the new {one}.")
 
-    def create(sign_in: SignInOptions, options: Any, name: str = new_name) -> Work:
+    def create(context: typer.Context, name: str = new_name) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.create_from_options(kind, operator, sign_in.settings(), options, name)
+        return lambda operator: work.create_from_options(
+            kind, operator, settings_of(context), options_of(context, options), name
+        )
 
     def update(
-        sign_in: SignInOptions,
-        options: Any,
+        context: typer.Context,
         wanted: str = named,
         name: Annotated[str | None, typer.Option("--name", help="New name.")] = None,
     ) -> Work:
         from mst_admin import object_commands as work
 
         return lambda operator: work.update_from_options(
-            kind, operator, sign_in.settings(), options, (wanted, name)
+            kind, operator, settings_of(context), options_of(context, options), (wanted, name)
         )
 
-    for function in (create, update):
-        function.__annotations__["options"] = options
-    return object_group(kind, about, named, create, update)
+    return object_group(kind, about, named, create, update, options)
 
 
 def file_group(
@@ -105,25 +113,25 @@ def file_group(
     one_file = typer.Argument(metavar="FILE", help=written)
     file_or_name = typer.Argument(metavar="FILE_OR_NAME", help=either)
 
-    def create(sign_in: SignInOptions, file: Path = one_file) -> Work:
+    def create(context: typer.Context, file: Path = one_file) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=True)
+        return lambda operator: work.write_from_file(kind, operator, settings_of(context), file, new=True)
 
-    def update(sign_in: SignInOptions, file: Path = one_file) -> Work:
+    def update(context: typer.Context, file: Path = one_file) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=False)
+        return lambda operator: work.write_from_file(kind, operator, settings_of(context), file, new=False)
 
     group = object_group(kind, about, typer.Argument(metavar="NAME_OR_ID", help=named), create, update)
 
-    @command(group, about=about["lint"])
-    def lint(sign_in: SignInOptions, wanted: str = file_or_name) -> Work:
+    @group.command(help=about["lint"], cls=taking(SignInOptions))
+    def lint(context: typer.Context, wanted: str = file_or_name) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.lint(kind, operator, sign_in.settings(), wanted)
+        return lambda operator: work.lint(kind, operator, settings_of(context), wanted)
 
-    @command(group, about=about["schema"])
+    @group.command(help=about["schema"])
     def schema() -> Work:
         from mst_admin import object_commands as work
         from mst_admin.kinds import FILE_KINDS

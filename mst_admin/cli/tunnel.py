@@ -12,8 +12,8 @@ from mst_admin.object_options import ObjectOptions
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.options import SignInOptions, Yes, new_group
+from mstunnel_setup.cli.framework.command import App, Work, taking
+from mstunnel_setup.cli.framework.options import SignInOptions, Yes, settings_of
 
 _One: TypeAlias = str | None
 _Many: TypeAlias = list[str] | None
@@ -162,16 +162,16 @@ config_app = option_group(
 site_app = option_group("site", SiteOptions, "sites", "site", "that has no servers")
 
 
-@command(site_app)
+@site_app.command(cls=taking(SignInOptions))
 def request_upgrade(
-    sign_in: SignInOptions,
+    context: typer.Context,
     wanted: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")],
     yes: Yes = False,
 ) -> Work:
     """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.request_upgrade(operator, sign_in.settings(), wanted, yes=yes)
+    return lambda operator: tunnel.request_upgrade(operator, settings_of(context), wanted, yes=yes)
 
 
 _METRIC = typer.Argument(metavar="METRIC", help="Name of the metric, as `list` shows it.")
@@ -179,7 +179,7 @@ Metric = Annotated[str, _METRIC]
 
 
 def _create_thresholds(
-    sign_in: SignInOptions,
+    context: typer.Context,
     metric: Metric,
     healthy: Annotated[int, typer.Option("--healthy", help="Healthy up to this value.")],
     unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
@@ -187,11 +187,11 @@ def _create_thresholds(
     from mst_admin.kinds import tunnel
 
     values = healthy, unhealthy
-    return lambda operator: tunnel.set_threshold(operator, sign_in.settings(), metric, values, new=True)
+    return lambda operator: tunnel.set_threshold(operator, settings_of(context), metric, values, new=True)
 
 
 def _update_thresholds(
-    sign_in: SignInOptions,
+    context: typer.Context,
     metric: Metric,
     healthy: Annotated[int | None, typer.Option("--healthy", help="Healthy up to this value.")] = None,
     unhealthy: Annotated[int | None, typer.Option("--unhealthy", help="Unhealthy from this value.")] = None,
@@ -201,7 +201,7 @@ def _update_thresholds(
 
     values = healthy, unhealthy
     return lambda operator: tunnel.set_threshold(
-        operator, sign_in.settings(), metric, values, default=default
+        operator, settings_of(context), metric, values, default=default
     )
 
 
@@ -219,7 +219,7 @@ threshold_app = object_group(
     _update_thresholds,
 )
 
-server_app = new_group()
+server_app = App()
 Site = Annotated[str, typer.Option("--site", metavar="NAME_OR_ID", help="The site of the server.")]
 OneSite = Annotated[
     str | None, typer.Option("--site", metavar="NAME_OR_ID", help="Only the servers of this site.")
@@ -227,23 +227,23 @@ OneSite = Annotated[
 Server = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")]
 
 
-@command(server_app, "list")
-def list_servers(sign_in: SignInOptions, site: OneSite = None) -> Work:
+@server_app.command("list", cls=taking(SignInOptions))
+def list_servers(context: typer.Context, site: OneSite = None) -> Work:
     """List the servers of a site, or of all sites."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.list_servers(operator, sign_in.settings(), site)
+    return lambda operator: tunnel.list_servers(operator, settings_of(context), site)
 
 
-@command(server_app, "show")
-def show_server(sign_in: SignInOptions, site: Site, wanted: Server) -> Work:
+@server_app.command("show", cls=taking(SignInOptions))
+def show_server(context: typer.Context, site: Site, wanted: Server) -> Work:
     """Show one server."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.show_server(operator, sign_in.settings(), site, wanted)
+    return lambda operator: tunnel.show_server(operator, settings_of(context), site, wanted)
 
 
-@command(server_app, "create")
+@server_app.command("create")
 def create_server() -> Work:
     """Explain how servers are registered."""
     from mst_admin.kinds import tunnel
@@ -251,9 +251,9 @@ def create_server() -> Work:
     return lambda _operator: tunnel.create_server()
 
 
-@command(server_app, "update")
+@server_app.command("update", cls=taking(SignInOptions))
 def update_server(
-    sign_in: SignInOptions,
+    context: typer.Context,
     site: Site,
     wanted: Server,
     name: Annotated[str, typer.Option("--name", help="New name.")],
@@ -261,12 +261,12 @@ def update_server(
     """Rename a server in the tenant."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.rename_server(operator, sign_in.settings(), site, wanted, name)
+    return lambda operator: tunnel.rename_server(operator, settings_of(context), site, wanted, name)
 
 
-@command(server_app, "delete")
-def delete_server(sign_in: SignInOptions, site: Site, wanted: Server, yes: Yes = False) -> Work:
+@server_app.command("delete", cls=taking(SignInOptions))
+def delete_server(context: typer.Context, site: Site, wanted: Server, yes: Yes = False) -> Work:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.delete_server(operator, sign_in.settings(), site, wanted, yes=yes)
+    return lambda operator: tunnel.delete_server(operator, settings_of(context), site, wanted, yes=yes)

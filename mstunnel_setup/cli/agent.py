@@ -10,14 +10,15 @@ import typer
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, ExitCode, SetupError
-from mstunnel_setup.cli.framework.options import new_app, option
+from mstunnel_setup.cli.framework.help import STYLE, PlainCommand, PlainGroup
+from mstunnel_setup.cli.framework.options import option
 from mstunnel_setup.cli.framework.streams import refuse_undecodable
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.own_process import keep_private
 from mstunnel_setup.io.process import Processes
 
-app = new_app("Keep a gateway in sync with its tenant and check in.")
+app = typer.Typer(cls=PlainGroup, help="Keep a gateway in sync with its tenant and check in.", **STYLE)
 
 Root = Annotated[
     Path,
@@ -26,7 +27,7 @@ Root = Annotated[
 _HOST: Final = Path("/")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def run(root: Root = _HOST) -> None:
     """Check in and keep the configuration in sync, until SIGTERM."""
     # The directory is there from the first step of an installation on.
@@ -36,7 +37,7 @@ def run(root: Root = _HOST) -> None:
     Processes().replace([sys.executable, "-m", "mstunnel_setup.agent", str(root)])
 
 
-@app.command("check-in")
+@app.command("check-in", cls=PlainCommand)
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
     from mstunnel_setup.agent.loop import build_agent, requests_in_log
@@ -47,7 +48,7 @@ def check_in(root: Root = _HOST) -> None:
         raise typer.Exit(error.exit_code)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
     from mstunnel_setup.exchange.health_report import agent_condition, read_status
@@ -58,7 +59,7 @@ def health(root: Root = _HOST) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

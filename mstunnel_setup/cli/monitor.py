@@ -11,8 +11,7 @@ import typer
 
 from mstunnel_setup.base import log_line
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.command import Work, command, run_program
-from mstunnel_setup.cli.framework.options import new_app
+from mstunnel_setup.cli.framework.command import App, Work, run_program
 from mstunnel_setup.exchange import agent_settings, log_lines
 from mstunnel_setup.io import changes, http_port, systemd
 from mstunnel_setup.io.operator import Operator
@@ -20,10 +19,10 @@ from mstunnel_setup.operations.monitor import loop
 
 _PROGRAM = "mstunnel_monitor"
 
-app = new_app("Monitor the gateway: restart containers that are down, carry out upgrades.")
+app = App("Monitor the gateway: restart containers that are down, carry out upgrades.")
 
 
-@command(app)
+@app.command()
 def program(
     once: Annotated[
         bool,

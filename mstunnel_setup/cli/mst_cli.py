@@ -12,15 +12,15 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
-from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program, simple_command
+from mstunnel_setup.cli.framework.command import App, Program, Work, run_program, simple_command, taking
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
-    App,
     CertificateOptions,
     SignInOptions,
     Yes,
     full,
-    new_app,
+    options_of,
+    settings_of,
 )
 from mstunnel_setup.exchange import MOST_DRAIN_MINUTES
 from mstunnel_setup.io.operator import Operator
@@ -36,9 +36,7 @@ _CERTIFICATES = text("Certificates")
 _UPGRADE = text("Upgrade and recovery")
 _ENROLMENT = text("Enrolment and removal")
 
-app = new_app("Run, watch and remove the Microsoft Tunnel gateway on this server.")
-add_root(app, _PROGRAM)
-
+app = App("Run, watch and remove the Microsoft Tunnel gateway on this server.", Program)
 
 cert_app = app.group("cert", "The TLS certificate in use.", _CERTIFICATES)
 ca_trust_app = app.group(
@@ -59,7 +57,7 @@ journal_app = app.group("journal", "The record of what was changed on this serve
 simple_command(app, "status", "Show site, certificate and containers.", "operations.status:overview", _STATUS)
 
 
-@command(app, "help", section=_STATUS)
+@app.command("help", rich_help_panel=_STATUS)
 def show_help(
     topic: Annotated[str | None, typer.Argument(help="The topic; without it all are listed.")] = None,
 ) -> Work:
@@ -78,7 +76,7 @@ simple_command(
 )
 
 
-@command(app, section=_STATUS)
+@app.command(rich_help_panel=_STATUS)
 def metrics(
     listen: Annotated[
         str | None,
@@ -95,7 +93,7 @@ def metrics(
     return lambda operator: metrics.serve(operator, listen) if listen else metrics.show(operator)
 
 
-@command(app, section=_STATUS)
+@app.command(rich_help_panel=_STATUS)
 def explain(
     who: Annotated[
         str,
@@ -123,12 +121,12 @@ def explain(
 simple_command(app, "eula", "Show the licence and terms of use.", "install.steps.eula:show", _STATUS)
 
 
-@command(app, section=_OPERATION)
-def install(options: InstallOptions) -> Work:
+@app.command(rich_help_panel=_OPERATION, cls=taking(InstallOptions))
+def install(context: typer.Context) -> Work:
     """Re-create the containers whose settings changed, for example after a proxy change in env.sh."""
     from mstunnel_setup.install import install
 
-    return lambda operator: install.install(operator, options.request())
+    return lambda operator: install.install(operator, options_of(context, InstallOptions).request())
 
 
 @dataclass(frozen=True)
@@ -185,17 +183,19 @@ class ImportOptions:
         return ImportRequest(**{**same, "delay": delay})
 
 
-@command(app, "import_cert", section=_CERTIFICATES)
-def import_cert(options: CertificateOptions, how: ImportOptions) -> Work:
+@app.command("import_cert", rich_help_panel=_CERTIFICATES, cls=taking(CertificateOptions, ImportOptions))
+def import_cert(context: typer.Context) -> Work:
     """Install a new TLS certificate without ending sessions."""
     from mstunnel_setup.operations.certificate import import_certificate
 
-    return lambda operator: import_certificate.import_certificate(operator, options.settings(), how.request())
+    return lambda operator: import_certificate.import_certificate(
+        operator, settings_of(context, CertificateOptions), options_of(context, ImportOptions).request()
+    )
 
 
-@command(app, section=_ENROLMENT)
+@app.command(rich_help_panel=_ENROLMENT, cls=taking(SignInOptions))
 def uninstall(
-    options: SignInOptions,
+    context: typer.Context,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not change the tenant; list what remains there.")
     ] = False,
@@ -208,19 +208,19 @@ def uninstall(
     from mstunnel_setup.install import uninstall
 
     return lambda operator: uninstall.uninstall(
-        operator, options.settings(), offline=offline, keep_data=keep_data, yes=yes
+        operator, settings_of(context), offline=offline, keep_data=keep_data, yes=yes
     )
 
 
-@command(app, section=_ENROLMENT)
-def reenroll(options: SignInOptions, yes: Yes = False) -> Work:
+@app.command(rich_help_panel=_ENROLMENT, cls=taking(SignInOptions))
+def reenroll(context: typer.Context, yes: Yes = False) -> Work:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
     from mstunnel_setup.operations import registration
 
-    return lambda operator: registration.reenroll(operator, options.settings(), yes=yes)
+    return lambda operator: registration.reenroll(operator, settings_of(context), yes=yes)
 
 
-@command(app, section=_STATUS)
+@app.command(rich_help_panel=_STATUS)
 def version() -> Work:
     """Show the versions of this program and the engine, release and images; --verbose lists all parts."""
     from mstunnel_setup.operations import version
@@ -228,7 +228,7 @@ def version() -> Work:
     return lambda operator: version.version(operator, verbose=operator.verbose)
 
 
-@command(app, section=_STATUS)
+@app.command(rich_help_panel=_STATUS)
 def diagnose(
     file: Annotated[
         Path | None, typer.Argument(help="The new archive (.tar.gz); without it only the preview is shown.")
@@ -240,7 +240,7 @@ def diagnose(
     return lambda operator: diagnose.diagnose(operator, file and file.absolute())
 
 
-@command(app, section=_UPGRADE)
+@app.command(rich_help_panel=_UPGRADE)
 def backup(file: Annotated[Path, typer.Argument(help="The new archive.")]) -> Work:
     """Back up what another host needs to replace this one; contains the private key."""
     from mstunnel_setup.operations import backup
@@ -248,9 +248,9 @@ def backup(file: Annotated[Path, typer.Argument(help="The new archive.")]) -> Wo
     return lambda operator: backup.backup(operator, file.absolute())
 
 
-@command(app, section=_UPGRADE)
+@app.command(rich_help_panel=_UPGRADE, cls=taking(SignInOptions))
 def restore(
-    options: SignInOptions,
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Archive that `mst-cli backup` wrote.")],
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove the record and identity of the original host.")
@@ -263,7 +263,7 @@ def restore(
     from mstunnel_setup.operations import backup
 
     return lambda operator: backup.restore(
-        operator, options.settings(), file.absolute(), replace=replace, trusted=trust_backup
+        operator, settings_of(context), file.absolute(), replace=replace, trusted=trust_backup
     )
 
 
@@ -276,7 +276,7 @@ simple_command(
 )
 
 
-@command(cert_app, "repair")
+@cert_app.command("repair")
 def repair_certificate(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Use another certificate if the one in use is lost.")
@@ -288,7 +288,7 @@ def repair_certificate(
     return lambda operator: check.repair(operator, agreed=yes)
 
 
-@command(ca_trust_app, "add")
+@ca_trust_app.command("add")
 def trust_root(
     file: Annotated[Path, typer.Argument(help="Certificates of authorities (PEM or DER).")],
 ) -> Work:
@@ -298,7 +298,7 @@ def trust_root(
     return lambda operator: ca_trust.add(operator, file.absolute())
 
 
-@command(ca_trust_app, "remove")
+@ca_trust_app.command("remove")
 def distrust_root(name: Annotated[str, typer.Argument(help="As `ca-trust list` shows it.")]) -> Work:
     """Stop trusting an authority."""
     from mstunnel_setup.operations.certificate import ca_trust
@@ -317,7 +317,7 @@ simple_command(
 )
 
 
-@command(upgrade_app, "apply")
+@upgrade_app.command("apply")
 def upgrade(
     release: Annotated[str | None, typer.Argument(help="Name of a release; without it the newest.")] = None,
     drain: Annotated[
@@ -346,7 +346,7 @@ simple_command(
 )
 
 
-@command(upgrade_app, "import")
+@upgrade_app.command("import")
 def import_releases(
     archive: Annotated[Path, typer.Argument(help="Archive of the release feed.", metavar="FILE")],
 ) -> Work:
@@ -371,7 +371,7 @@ def _component(group: App, name: str, container: str) -> None:
     """The commands that agent and server have in common."""
 
     def switch(verb: Literal["state", "start", "stop", "restart"], about: str) -> None:
-        @command(group, "status" if verb == "state" else verb, about)
+        @group.command("status" if verb == "state" else verb, help=about)
         def switched() -> Work:
             from mstunnel_setup.operations import component
 
@@ -383,7 +383,7 @@ def _component(group: App, name: str, container: str) -> None:
     switch("stop", f"Stop the {name}; it stays down until you start it or the host boots.")
     switch("restart", f"Restart the {name}.")
 
-    @command(group)
+    @group.command()
     def logs(
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
         since: Annotated[
@@ -408,7 +408,7 @@ disconnect_app = server_app.group("disconnect", "End sessions of devices.")
 unban_app = server_app.group("unban", "Unban addresses.")
 
 
-@command(server_app)
+@server_app.command()
 def show(
     what: Annotated[
         list[str] | None,
@@ -424,7 +424,7 @@ def show(
     return lambda operator: sessions.show(operator, what or [])
 
 
-@command(server_app)
+@server_app.command()
 def report(
     since: Annotated[
         str,
@@ -437,7 +437,7 @@ def report(
     return lambda operator: gateway_log.report(operator, since)
 
 
-@command(disconnect_app, "user")
+@disconnect_app.command("user")
 def disconnect_user(
     name: Annotated[str, typer.Argument(help="The user, as `server show users` names it (object id).")],
 ) -> Work:
@@ -447,7 +447,7 @@ def disconnect_user(
     return lambda operator: sessions.disconnect(operator, "user", name)
 
 
-@command(disconnect_app, "id")
+@disconnect_app.command("id")
 def disconnect_id(
     connection: Annotated[
         int, typer.Argument(min=1, help="The connection, as `server show users` numbers it.")
@@ -459,7 +459,7 @@ def disconnect_id(
     return lambda operator: sessions.disconnect(operator, "id", str(connection))
 
 
-@command(unban_app, "ip")
+@unban_app.command("ip")
 def unban_address(
     address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
 ) -> Work:
@@ -469,7 +469,7 @@ def unban_address(
     return lambda operator: sessions.unban(operator, address)
 
 
-@command(server_app)
+@server_app.command()
 def capture(
     what: Annotated[str, typer.Argument(help="A network interface, or the tunnel address of a client.")],
     file: Annotated[str, typer.Argument(help="The new file (pcap).")],
@@ -486,7 +486,7 @@ def capture(
 SettingName = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]
 
 
-@command(env_app, "get")
+@env_app.command("get")
 def get_setting(
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
 ) -> Work:
@@ -496,7 +496,7 @@ def get_setting(
     return lambda operator: settings.get(operator, name)
 
 
-@command(env_app, "set")
+@env_app.command("set")
 def set_setting(name: SettingName, value: Annotated[str, typer.Argument(help="One line of text.")]) -> Work:
     """Set a setting; later runs of mstunnel-setup keep it."""
     from mstunnel_setup.operations import settings
@@ -504,7 +504,7 @@ def set_setting(name: SettingName, value: Annotated[str, typer.Argument(help="On
     return lambda operator: settings.put(operator, name, value)
 
 
-@command(env_app, "unset")
+@env_app.command("unset")
 def unset_setting(name: SettingName) -> Work:
     """Remove a setting."""
     from mstunnel_setup.operations import settings
@@ -521,9 +521,9 @@ simple_command(
 simple_command(config_app, "show", "Show the server configuration in use.", "operations.settings:show")
 
 
-@command(config_app, "diff")
+@config_app.command("diff", cls=taking(SignInOptions))
 def diff_configuration(
-    sign_in: SignInOptions,
+    context: typer.Context,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with code 20 when anything differs.")
     ] = False,
@@ -531,18 +531,18 @@ def diff_configuration(
     """Compare the server configuration in use with that of the tenant."""
     from mstunnel_setup.operations import settings
 
-    return lambda operator: settings.diff(operator, sign_in.settings(), exit_code=exit_code)
+    return lambda operator: settings.diff(operator, settings_of(context), exit_code=exit_code)
 
 
-@command(config_app, "pull")
-def pull_configuration(sign_in: SignInOptions) -> Work:
+@config_app.command("pull", cls=taking(SignInOptions))
+def pull_configuration(context: typer.Context) -> Work:
     """Apply the tenant's server configuration now instead of within minutes."""
     from mstunnel_setup.operations import settings
 
-    return lambda operator: settings.pull(operator, sign_in.settings())
+    return lambda operator: settings.pull(operator, settings_of(context))
 
 
-@command(log_app, "level")
+@log_app.command("level")
 def log_level(
     level: Annotated[
         str | None,
@@ -558,18 +558,18 @@ def log_level(
 simple_command(site_app, "show", "Show the site this server belongs to.", "operations.registration:show")
 
 
-@command(site_app, "change")
+@site_app.command("change", cls=taking(SignInOptions))
 def change_site(
-    sign_in: SignInOptions,
+    context: typer.Context,
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
 ) -> Work:
     """Leave the site for another one; certificate and identity stay."""
     from mstunnel_setup.operations import registration
 
-    return lambda operator: registration.change(operator, sign_in.settings(), site)
+    return lambda operator: registration.change(operator, settings_of(context), site)
 
 
-@command(journal_app, "repair")
+@journal_app.command("repair")
 def repair_journal(yes: Yes = False) -> Work:
     """Restore a damaged journal from its copy, after showing what the copy has."""
     from mstunnel_setup.install import journal_repair

@@ -1,31 +1,31 @@
 """The command line of `mst-readiness`: options and names; the work is in `operations.readiness`."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import typer
+from typer.core import TyperArgument
 
 from mstunnel_setup.base.text import text
-from mstunnel_setup.cli.framework.command import VersionOption, Work, command, run_program, show_version
-from mstunnel_setup.cli.framework.help import ArgumentOrCommand
-from mstunnel_setup.cli.framework.options import (
-    STYLE,
+from mstunnel_setup.cli.framework.command import (
     App,
+    Program,
+    VersionOption,
+    Work,
+    refuse_before_command,
+    run_program,
+    taking,
+)
+from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
     CommonOptions,
     SignInOptions,
     option,
-    refuse_before_command,
-    with_options,
+    options_of,
+    settings_of,
 )
-from mstunnel_setup.cli.framework.render import run_command
 
 _PROGRAM = "mst-readiness"
-
-_ABOUT = text("Check this host, its network and the tenant before an installation.")
-
-app = App(cls=ArgumentOrCommand, **STYLE)
-
 
 CheckScope: TypeAlias = Literal["utils", "host", "network", "certificate", "rootless", "account", "all"]
 
@@ -68,32 +68,55 @@ class ReadinessOptions:
     ] = ""
 
 
-@app.callback(invoke_without_command=True, help=_ABOUT)
-@with_options
-def readiness(
-    context: typer.Context,
-    *,
-    common: CommonOptions,
-    options: ReadinessOptions,
-    certificate: CertificateOptions,
-    sign_in: SignInOptions,
-    scope: Annotated[CheckScope, typer.Argument(help="What to check.")] = "all",
-    version: VersionOption = False,
-) -> None:
-    """Check what the scope names, unless a command follows."""
+_OPTIONS = (ReadinessOptions, CertificateOptions, SignInOptions)
+_scope = App()
+
+
+@_scope.command("check", hidden=True, cls=taking(*_OPTIONS))
+def check(
+    context: typer.Context, scope: Annotated[CheckScope, typer.Argument(help="What to check.")] = "all"
+) -> Work:
+    """Check what the scope names."""
+    return _checks(context, scope)
+
+
+class _Readiness(Program):
+    """Checks without a command; the first word is a command, or else the scope of the checks."""
+
+    options: ClassVar = (CommonOptions, *_OPTIONS, VersionOption)
+    check = typer.main.get_command(_scope)
+    arguments = tuple(each for each in check.params if isinstance(each, TyperArgument))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that the first word names; a scope is an argument of the checks."""
+        if args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        return self.check.name, self.check, args
+
+
+app = App(text("Check this host, its network and the tenant before an installation."), _Readiness)
+
+
+@app.callback(subcommand_metavar="[SCOPE] COMMAND [ARGS]...")
+def readiness(context: typer.Context) -> Work | None:
+    """Check everything, unless a command follows."""
+    if context.invoked_subcommand is None:
+        return _checks(context, "all")
+    if context.invoked_subcommand != _Readiness.check.name:
+        refuse_before_command(context, *_OPTIONS)
+    return None
+
+
+def _checks(context: typer.Context, scope: CheckScope) -> Work:
     from mstunnel_setup.operations import readiness
 
-    if version:
-        show_version(_PROGRAM, common)
-    if context.invoked_subcommand is not None:
-        refuse_before_command(context, ReadinessOptions, CertificateOptions, SignInOptions)
-        return
+    options = options_of(context, ReadinessOptions)
     own = {"mode": options.rootless and "rootless", "engine": options.engine, "site": options.site}
     request = readiness.ReadinessRequest(
         scope=scope,
         settings={
-            **certificate.settings(),
-            **sign_in.settings(),
+            **settings_of(context, CertificateOptions),
+            **settings_of(context),
             **{path: value for path, value in own.items() if value},
         },
         ignored_checks=tuple(options.ignore_check or ()),
@@ -103,10 +126,10 @@ def readiness(
         devices=options.devices,
         address=options.address,
     )
-    run_command(_PROGRAM, common, lambda operator: readiness.run(operator, request))
+    return lambda operator: readiness.run(operator, request)
 
 
-@command(app)
+@app.command()
 def explain(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The check, as the report names it.")],
 ) -> Work:

@@ -3,38 +3,46 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import typer
 
 from mstunnel_setup.cli.framework.command import (
+    App,
+    Program,
     VersionOption,
     Work,
-    command,
+    refuse_before_command,
     run_program,
-    show_version,
     simple_command,
+    taking,
 )
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
     SignInOptions,
     full,
-    new_app,
     option,
-    refuse_before_command,
-    with_options,
+    options_of,
+    settings_of,
 )
-from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-setup"
 # Bytes, as of an answer file.
 _LARGEST_ANSWERS = 1024 * 1024
 
-app = new_app(
+
+class _Installer(Program):
+    """Installs without a command."""
+
+    options: ClassVar = (CommonOptions, InstallOptions, VersionOption)
+
+
+app = App(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
-    "last run stopped."
+    "last run stopped.",
+    _Installer,
 )
 answers_app = app.group("answers", "Write, check and show answer files.")
 adopt_app = app.group("adopt", "Take over a server on which Microsoft's own gateway is installed.")
@@ -42,25 +50,20 @@ self_app = app.group("self", "Manage this program itself.")
 render_app = app.group("render", "Render the containers as files, without starting them.")
 
 
-@app.callback(invoke_without_command=True)
-@with_options
-def install(
-    context: typer.Context, common: CommonOptions, options: InstallOptions, version: VersionOption = False
-) -> None:
+@app.callback()
+def install(context: typer.Context) -> Work | None:
     """Install, or continue where the last run stopped."""
-    if version:
-        show_version(_PROGRAM, common)
     if context.invoked_subcommand is not None:
         refuse_before_command(context, InstallOptions)
-        return
+        return None
     from mstunnel_setup.install.install import install as run
 
-    run_command(_PROGRAM, common, lambda operator: run(operator, options.request()))
+    return lambda operator: run(operator, options_of(context, InstallOptions).request())
 
 
-@command(app)
+@app.command(cls=taking(InstallOptions))
 def plan(
-    options: InstallOptions,
+    context: typer.Context,
     exit_code: Annotated[
         bool,
         option("--exit-code", help="Exit with code 20 when anything would change."),
@@ -69,26 +72,26 @@ def plan(
     """Show what would change, as a diff."""
     from mstunnel_setup.install.install import plan as run
 
-    return lambda operator: run(operator, options.request(), exit_code=exit_code)
+    return lambda operator: run(operator, options_of(context, InstallOptions).request(), exit_code=exit_code)
 
 
-@command(app)
+@app.command(cls=taking(InstallOptions))
 def step(
-    options: InstallOptions,
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="The step, as `mstunnel-setup steps` lists it.")],
 ) -> Work:
     """Run one step."""
     from mstunnel_setup.install.install import one_step
 
-    return lambda operator: one_step(operator, options.request(), name)
+    return lambda operator: one_step(operator, options_of(context, InstallOptions).request(), name)
 
 
 simple_command(app, "steps", "List the steps, in order.", "install.step_status:steps")
 
 
-@command(app)
+@app.command(cls=taking(InstallOptions))
 def host(
-    options: InstallOptions,
+    context: typer.Context,
     port: Annotated[
         int | None,
         option(
@@ -107,7 +110,7 @@ def host(
     from mstunnel_setup.install.install import host as run
 
     given = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
-    request = replace(options.request(), port=port)
+    request = replace(options_of(context, InstallOptions).request(), port=port)
     return lambda operator: run(operator, request, remove=remove, given=given)
 
 
@@ -129,7 +132,7 @@ def _reading(operator: Operator, file: Path | None) -> Operator:
     return operator if file is None else replace(operator, answers=file)
 
 
-@command(answers_app, "new")
+@answers_app.command("new")
 def new_answers(file: NewFile = None) -> Work:
     """Write a commented answer file."""
     from mstunnel_setup.install import answer_file
@@ -137,7 +140,7 @@ def new_answers(file: NewFile = None) -> Work:
     return lambda operator: answer_file.new(operator, file)
 
 
-@command(answers_app, "check")
+@answers_app.command("check")
 def check_answers(file: AnswerFile = None) -> Work:
     """Check an answer file."""
     from mstunnel_setup.install import answer_file
@@ -145,7 +148,7 @@ def check_answers(file: AnswerFile = None) -> Work:
     return lambda operator: answer_file.check(_reading(operator, file))
 
 
-@command(answers_app, "schema")
+@answers_app.command("schema")
 def answers_schema(file: NewFile = None) -> Work:
     """Write the JSON Schema of answer files, for editors."""
     from mstunnel_setup.install import answer_file
@@ -153,15 +156,15 @@ def answers_schema(file: NewFile = None) -> Work:
     return lambda operator: answer_file.schema(operator, file)
 
 
-@command(answers_app, "show")
-def show_answers(options: InstallOptions, file: AnswerFile = None) -> Work:
+@answers_app.command("show", cls=taking(InstallOptions))
+def show_answers(context: typer.Context, file: AnswerFile = None) -> Work:
     """Show the merged answers and where each value came from."""
     from mstunnel_setup.install import answer_file
 
-    return lambda operator: answer_file.show(_reading(operator, file), options.settings())
+    return lambda operator: answer_file.show(_reading(operator, file), settings_of(context, InstallOptions))
 
 
-@command(answers_app, "save")
+@answers_app.command("save")
 def save_answers(
     file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
 ) -> Work:
@@ -172,9 +175,9 @@ def save_answers(
 
 
 def _format(name: Literal["quadlet", "kubernetes", "helm"], about: str) -> None:
-    @command(render_app, name, about)
+    @render_app.command(name, help=about, cls=taking(InstallOptions))
     def rendered(
-        options: InstallOptions,
+        context: typer.Context,
         out: Annotated[
             Path | None,
             option(
@@ -198,7 +201,7 @@ def _format(name: Literal["quadlet", "kubernetes", "helm"], about: str) -> None:
         from mstunnel_setup.install import render
 
         return lambda operator: render.render(
-            operator, options.settings(), render.RenderRequest(name, out, port)
+            operator, settings_of(context, InstallOptions), render.RenderRequest(name, out, port)
         )
 
 
@@ -215,17 +218,17 @@ simple_command(
 )
 
 
-@command(adopt_app, "plan")
-def adopt_plan(options: InstallOptions) -> Work:
+@adopt_app.command("plan", cls=taking(InstallOptions))
+def adopt_plan(context: typer.Context) -> Work:
     """Show what would be carried over, changed and lost, and what prevents it."""
     from mstunnel_setup.adopt import plan
 
-    return lambda operator: plan.plan(operator, options.request())
+    return lambda operator: plan.plan(operator, options_of(context, InstallOptions).request())
 
 
-@command(adopt_app)
+@adopt_app.command(cls=taking(InstallOptions))
 def switch(
-    options: InstallOptions,
+    context: typer.Context,
     plan: Annotated[
         str,
         option("--plan", metavar="DIGEST", help="Digest of the plan (its last line); required to begin."),
@@ -234,12 +237,12 @@ def switch(
     """Install this gateway in place of Microsoft's; if that fails, Microsoft's is restored."""
     from mstunnel_setup.adopt import switch
 
-    return lambda operator: switch.switch(operator, options.request(), plan)
+    return lambda operator: switch.switch(operator, options_of(context, InstallOptions).request(), plan)
 
 
-@command(adopt_app, "rollback")
+@adopt_app.command("rollback", cls=taking(SignInOptions))
 def adopt_rollback(
-    options: SignInOptions,
+    context: typer.Context,
     offline: Annotated[
         bool,
         typer.Option(
@@ -252,7 +255,7 @@ def adopt_rollback(
     """Remove this gateway, and restore Microsoft's as it was."""
     from mstunnel_setup.adopt import switch
 
-    return lambda operator: switch.rollback(operator, options.settings(), offline=offline)
+    return lambda operator: switch.rollback(operator, settings_of(context), offline=offline)
 
 
 simple_command(
@@ -263,7 +266,7 @@ simple_command(
 )
 
 
-@command(self_app, "verify")
+@self_app.command("verify")
 def self_verify(
     public_key: Annotated[
         Path | None,
@@ -290,7 +293,7 @@ def self_verify(
     return lambda operator: version.self_verify(operator.files, public_key, sums)
 
 
-@command(self_app, "update")
+@self_app.command("update")
 def self_update(
     check: Annotated[bool, option("--check", help="Only show whether there is a newer one.")] = False,
     rollback: Annotated[bool, option("--rollback", help="Return to the previous version.")] = False,
@@ -301,7 +304,7 @@ def self_update(
     return lambda operator: self_update(operator, check=check, rollback=rollback)
 
 
-@command(self_app, "install")
+@self_app.command("install")
 def self_install(
     older: Annotated[bool, option("--older", help="Also replace a newer version.")] = False,
 ) -> Work:
@@ -311,7 +314,7 @@ def self_install(
     return lambda operator: install_program(operator, older=older)
 
 
-@command(self_app, "licences")
+@self_app.command("licences")
 def self_licenses() -> Work:
     """Show the licences of everything bundled with this program."""
     from mstunnel_setup.operations import version

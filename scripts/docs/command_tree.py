@@ -81,10 +81,11 @@ def called(line: str) -> str:
 
 def _command(path: str, declared: Any) -> Command:
     below = getattr(declared, "commands", {})
+    parameters = (*getattr(declared, "arguments", ()), *declared.params)
     return Command(
         path,
         " ".join((declared.help or "").split()),
-        (*(_parameter(each) for each in declared.params if not getattr(each, "hidden", False)), _HELP),
+        (*(_parameter(each) for each in parameters if not getattr(each, "hidden", False)), _HELP),
         tuple(_command(f"{path} {name}", each) for name, each in below.items() if not each.hidden),
     )
 

@@ -1,24 +1,49 @@
-"""How a program starts, and how its commands are declared: name, options, and what does the work."""
+"""The commands of a program: Typer's, with our help, the options of every command, and results.
+
+A command is a function of the values on its line that returns what does the work:
+
+    @app.command()
+    def backup(file: Annotated[Path, typer.Argument(help="The new archive.")]) -> Work:
+        \"\"\"Back up what another host needs to replace this one.\"\"\"
+        from mstunnel_setup.operations import backup
+
+        return lambda operator: backup.backup(operator, file)
+
+It imports the work when it is called: the help of a program imports none.
+"""
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Any, NoReturn, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.models import CommandFunctionType
 
 from mstunnel_setup import __version__
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.cli.framework.options import App, CommonOptions, show_help, with_options
+from mstunnel_setup.cli.framework.help import COMMON, STYLE, AnyContext, PlainCommand, PlainGroup
+from mstunnel_setup.cli.framework.options import (
+    CommonOptions,
+    Kinds,
+    OutputFormat,
+    is_given,
+    option_names,
+    options_of,
+    parameters,
+    take,
+)
 from mstunnel_setup.cli.framework.render import run_app, run_command
 from mstunnel_setup.cli.framework.streams import keep_open
 from mstunnel_setup.cli.framework.translation import select
+from mstunnel_setup.cli.framework.usage import command_name
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.own_process import keep_private
 
 Work: TypeAlias = Callable[[Operator], Result]
-Command: TypeAlias = Callable[..., Work]
-VersionOption = Annotated[bool, typer.Option("--version", "-V", help="Show the version.")]
 
 
 class ProgramVersion(Report):
@@ -27,64 +52,100 @@ class ProgramVersion(Report):
     version: str
 
 
-def run_program(app: typer.Typer, program: str) -> int:
-    """Run the command line of `program`; returns the exit code."""
-    select(program, os.environ)
-    keep_open()
-    keep_private()
-    return run_app(app, program)
+@dataclass(frozen=True)
+class VersionOption:
+    """The option of every program."""
+
+    SECTION: ClassVar[str] = COMMON
+
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.")] = False
 
 
-def show_version(program: str, common: CommonOptions) -> NoReturn:
-    """Show the version of `program`, and nothing else."""
-    text = [f"{program} {__version__}"]
-    result = Result(report=ProgramVersion(version=__version__), text=text)
-    run_command(program, common, lambda _operator: result)
+class Command(PlainCommand):
+    """A command with the options of every command, whose function returns the work."""
+
+    options: ClassVar[Kinds] = (CommonOptions,)
+    """The dataclasses whose options it takes."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self.params = [*parameters(self.options), *self.params]
+
+    def invoke(self, ctx: AnyContext) -> None:
+        """Do the work, show its result, and end the program."""
+        take(ctx, self.options)
+        work: Work = super().invoke(ctx)
+        run_command(command_name(ctx), options_of(ctx, CommonOptions), work)
 
 
-def add_root(app: typer.Typer, program: str) -> None:
-    """Give `app` the options that go before a command of `program`, and `--version`."""
+class CommandGroup(PlainGroup):
+    """A group that takes the options of every command, too.
 
-    @app.callback(invoke_without_command=True, help=app.info.help)
-    @with_options
-    def root(context: typer.Context, common: CommonOptions, version: VersionOption = False) -> None:
-        if version:
-            show_version(program, common)
-        show_help(context, common)
-
-
-def command(
-    group: App, name: str | None = None, about: str | None = None, section: str | None = None
-) -> Callable[[Command], Command]:
-    """Declare a command of `group`: a function that takes its options and returns what does the work.
-
-    The function is called when the command is, so that it imports the work itself:
-
-        @command(app)
-        def status() -> Work:
-            \"\"\"Show site, certificate and containers.\"\"\"
-            from mstunnel_setup.operations import status
-
-            return status.overview
-
-    Its name is the command's unless there is a `name`, its docstring the help unless there is `about`. The
-    help of `group` lists it in `section`. The options of every command are added.
+    Alone it does the work that its function returns; without a function it prints its help.
     """
 
-    def declare(function: Command) -> Command:
-        def run(*, context: typer.Context, common: CommonOptions, **given: Any) -> None:
-            # The command as the documentation spells it, whichever spelling was typed.
-            names: list[str] = []
-            outer: Any = context
-            while outer.parent is not None:
-                names.insert(0, outer.command.name)
-                outer = outer.parent
-            run_command(" ".join([outer.info_name, *names]), common, function(**given))
+    options: ClassVar[Kinds] = (CommonOptions,)
 
-        group.command(name, help=about, rich_help_panel=section)(with_options(run, function))
-        return function
+    def __init__(self, *, name: str | None = None, **settings: Any) -> None:
+        super().__init__(name=name, **settings)
+        self.params = [*parameters(self.options), *self.params]
 
-    return declare
+    def invoke(self, ctx: AnyContext) -> None:
+        """Run the command that was named, else the work of the group itself."""
+        take(ctx, self.options)
+        work: Work | None = super().invoke(ctx)
+        common = options_of(ctx, CommonOptions)
+        if ctx.invoked_subcommand is not None:
+            return
+        if work is not None:
+            run_command(command_name(ctx), common, work)
+        if common.output is OutputFormat.JSON:
+            raise UsageError(
+                "command-missing",
+                "no command is given",
+                hint="See `{program} --help`.",
+                program=ctx.command_path,
+            )
+        typer.echo(ctx.get_help())
+
+
+class Program(CommandGroup):
+    """A program, which has a version."""
+
+    options: ClassVar[Kinds] = (CommonOptions, VersionOption)
+
+    def invoke(self, ctx: AnyContext) -> None:
+        """Show the version, if that is asked for, and nothing else."""
+        if ctx.params["version"]:
+            take(ctx, self.options)
+            shown = [f"{ctx.info_name} {__version__}"]
+            result = Result(report=ProgramVersion(version=__version__), text=shown)
+            run_command(str(ctx.info_name), options_of(ctx, CommonOptions), lambda _operator: result)
+        super().invoke(ctx)
+
+
+def taking(*options: type) -> type[Command]:
+    """The class of a command that also takes the options of these dataclasses."""
+    return type("Command", (Command,), {"options": (*Command.options, *options)})
+
+
+class App(typer.Typer):
+    """A program, or the commands below one word."""
+
+    def __init__(self, about: str | None = None, cls: type[TyperGroup] = CommandGroup) -> None:
+        super().__init__(help=about, cls=cls, invoke_without_command=True, **STYLE)
+
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = Command, **settings: Any
+    ) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        """Declare a command, as Typer does."""
+        return super().command(name, cls=cls, **settings)
+
+    def group(self, name: str, about: str, section: str | None = None) -> "App":
+        """The commands below the word `name`, which the help lists in `section`."""
+        group = App()
+        self.add_typer(group, name=name, help=about, rich_help_panel=section)
+        return group
 
 
 def simple_command(group: App, name: str, about: str, work: str, section: str | None = None) -> None:
@@ -93,8 +154,34 @@ def simple_command(group: App, name: str, about: str, work: str, section: str | 
     The module is imported when the command is called.
     """
 
-    @command(group, name, about, section)
+    @group.command(name, help=about, rich_help_panel=section)
     def run() -> Work:
         module, _, function = work.partition(":")
         found: Work = getattr(import_module(f"mstunnel_setup.{module}"), function)
         return found
+
+
+def refuse_before_command(context: AnyContext, *kinds: type) -> None:
+    """Raise UsageError `option-misplaced` for options that were given before the name of a command.
+
+    Commands have their own.
+    """
+    names = {name: option for kind in kinds for name, option in option_names(kind).items()}
+    given = [option for name, option in names.items() if is_given(name, context)]
+    if given:
+        raise UsageError(
+            "option-misplaced",
+            "{options}: given before the name of the command `{command}`",
+            hint="Write options after the name; `{program} {command} --help` lists those of the command.",
+            options=", ".join(given),
+            command=context.invoked_subcommand,
+            program=context.command_path,
+        )
+
+
+def run_program(app: typer.Typer, program: str) -> int:
+    """Run the command line of `program`; returns the exit code."""
+    select(program, os.environ)
+    keep_open()
+    keep_private()
+    return run_app(app, program)

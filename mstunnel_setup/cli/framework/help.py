@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from difflib import get_close_matches
 from importlib.resources import files
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
@@ -27,6 +27,14 @@ _INDENT = "  "
 _WIDEST_NAME = 30
 # `answers.merge` reads their variables.
 _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
+STYLE: Final[dict[str, Any]] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    # The vendor's reference documents both.
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+"""What every program and group is made with."""
 # Another spelling of the name of a command.
 SPELLINGS: Final = {"licenses": "licences"}
 # What typer adds itself, and what ends the command at once.
@@ -36,22 +44,30 @@ _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 AnyContext: TypeAlias = Any
 AnyCommand: TypeAlias = Any
 Parameter: TypeAlias = TyperArgument | TyperOption
-_Resolved: TypeAlias = tuple[str | None, AnyCommand | None, list[str]]
 _Rows: TypeAlias = Sequence[tuple[str, str]]
 
 
-class Command(TyperCommand):
-    """A command with our help page."""
+class PlainCommand(TyperCommand):
+    """A command with our help page; it shows arguments in upper case."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        for parameter in self.params:
+            if isinstance(parameter, TyperArgument):
+                parameter.metavar = parameter.metavar or parameter.name.upper()
 
     def get_help(self, ctx: AnyContext) -> str:
-        """The page."""
-        return _page(self, ctx, {})
+        """The page; a hidden command, which stands for an argument of its group, has that of the group."""
+        return str(ctx.parent.get_help()) if self.hidden and ctx.parent else _page(self, ctx)
 
 
-class CommandGroup(TyperGroup):
-    """Finds commands in either spelling; its help lists them."""
+class PlainGroup(TyperGroup):
+    """Commands below one word, with our help page; finds them in either spelling."""
 
-    def resolve_command(self, ctx: AnyContext, args: list[str]) -> _Resolved:
+    arguments: ClassVar[tuple[TyperArgument, ...]] = ()
+    """What may stand in the place of a command."""
+
+    def resolve_command(self, ctx: AnyContext, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
         first, *others = args
         first = SPELLINGS.get(first, first)
@@ -64,10 +80,9 @@ class CommandGroup(TyperGroup):
         return super().resolve_command(ctx, [name, *others])
 
     def get_help(self, ctx: AnyContext) -> str:
-        """The page."""
+        """The page, with the first sentence of the help of each command."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
-            # The first sentence of its help.
             about = " ".join((self.commands[name].help or "").split())
             sentence, more, _ = about.partition(". ")
             said = translated(about)
@@ -77,40 +92,17 @@ class CommandGroup(TyperGroup):
                 sentence += "."
             section = getattr(self.commands[name], "rich_help_panel", None) or _COMMANDS
             sections.setdefault(section, []).append((name, sentence))
-        return _page(self, ctx, sections)
+        return _page(self, ctx, self.arguments, sections)
 
 
-class ArgumentOrCommand(CommandGroup):
-    """Takes its own argument, or a command in its place; options may follow the argument."""
-
-    allow_interspersed_args = True
-
-    def get_params(self, ctx: AnyContext) -> list[Any]:
-        """Options and argument; a command stands in the place of the argument, so its line has none."""
-        found: list[Any] = super().get_params(ctx)
-        return found if ctx.command is self else [each for each in found if each.param_type_name == "option"]
-
-    def parse_args(self, ctx: AnyContext, args: list[str]) -> list[str]:
-        """Parse the options, then the argument or the name of the command."""
-        (argument,) = (each for each in self.get_params(ctx) if each.param_type_name == "argument")
-        parser = self.make_parser(ctx)
-        # An option that only the command has is for the command to refuse or take.
-        parser.ignore_unknown_options = True
-        given = parser.parse_args(list(args))[0].get(str(argument.name))
-        if given in self.commands:
-            at = args.index(str(given))
-            args = [*args[:at], str(argument.get_default(ctx)), *args[at:]]
-            ctx.allow_interspersed_args = False
-        return super().parse_args(ctx, args)
-
-
-class Word(CommandGroup):
-    """A word that only leads to commands: alone it prints its help, and has no result."""
-
-
-def _page(command: AnyCommand, context: AnyContext, commands: Mapping[str, _Rows]) -> str:
+def _page(
+    command: AnyCommand,
+    context: AnyContext,
+    arguments: Sequence[TyperArgument] = (),
+    commands: Mapping[str, _Rows] | None = None,
+) -> str:
     translate_typer()
-    parameters = command.get_params(context)
+    parameters = [*arguments, *command.get_params(context)]
     head = f"{translated('Usage:')} {context.command_path} "
     lines = fold(head + " ".join(command.collect_usage_pieces(context)), width(head))
     for paragraph in (command.help or "").split("\n\n"):
@@ -120,7 +112,7 @@ def _page(command: AnyCommand, context: AnyContext, commands: Mapping[str, _Rows
     for parameter in parameters:
         if (shown := row(parameter, context)) is not None:
             sections[_section(parameter)].append(shown)
-    for title, rows in {**sections, **commands}.items():
+    for title, rows in {**sections, **(commands or {})}.items():
         if rows:
             lines += ["", f"{translated(title)}:", *_definitions(rows)]
     if written := examples(context.command_path):

@@ -1,21 +1,26 @@
 """The options of commands that install or plan an installation."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
-from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.cli.framework.help import RECOVERY, SIGN_IN
-from mstunnel_setup.cli.framework.options import SettingOptions, option
+from mstunnel_setup.cli.framework.options import CertificateOptions, SignInOptions, option, setting_option
 from mstunnel_setup.install.request import InstallRequest
 
 
 @dataclass(frozen=True)
-class InstallOptions(SettingOptions):
+class InstallOptions(SignInOptions, CertificateOptions):
     """The options of commands that install or plan; `answers.merge` reads the variables of settings."""
 
     SECTION: ClassVar[str] = RECOVERY
-    SETTINGS = tuple(each for each in SETTINGS if each.option)
 
+    accept_eula: Annotated[bool, setting_option("--accept-eula")] = False
+    rootless: Annotated[bool, setting_option("--rootless")] = False
+    account: Annotated[str | None, setting_option("--account")] = None
+    engine: Annotated[Literal["auto", "podman", "docker"] | None, setting_option("--engine")] = None
+    site: Annotated[str | None, setting_option("--site")] = None
+    offline: Annotated[list[Path] | None, setting_option("--offline")] = None
     lab: Annotated[
         str,
         option(

@@ -1,46 +1,35 @@
-"""Options that commands share, declared once, and the way commands take them.
+"""Options that several commands take: dataclasses, which Typer reads as the signature of a function.
 
-A command names a dataclass of options as a parameter and is wrapped by `with_options`:
+A command takes them by its class (`cls=taking(InstallOptions)`) and reads them from its context:
 
-    @app.command()
-    @with_options
-    def plan(context: typer.Context, common: CommonOptions, install: InstallOptions) -> None: ...
+    options = options_of(context, InstallOptions)
 """
 
-import functools
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
 import typer
-from typer.core import TyperCommand
-from typer.models import ArgumentInfo, CommandFunctionType, ParameterInfo
 
-from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
-from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.cli.framework.help import (
-    CERTIFICATE,
-    COMMON,
-    IMAGES,
-    SIGN_IN,
-    Command,
-    CommandGroup,
-    Word,
-)
+from mstunnel_setup.answers.settings import SETTINGS, Setting
+from mstunnel_setup.cli.framework.help import CERTIFICATE, COMMON, IMAGES, SIGN_IN, AnyCommand, AnyContext
 from mstunnel_setup.io.operator import Settings
 
-STYLE: Mapping[str, Any] = {
-    "add_completion": False,
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-    # The vendor's reference documents both.
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+OptionsT = TypeVar("OptionsT")
+Kinds: TypeAlias = tuple[type, ...]
+"""Dataclasses of options."""
+_BY_OPTION: Final[Mapping[str, Setting]] = {setting.option: setting for setting in SETTINGS if setting.option}
+_SECTIONS: Final = {
+    "certificate": CERTIFICATE,
+    "engine": IMAGES,
+    "images": IMAGES,
+    "sign_in": SIGN_IN,
+    "site": SIGN_IN,
+    "tenant": SIGN_IN,
 }
-"""What every program and group is made with."""
 
 
 class OutputFormat(StrEnum):
@@ -56,13 +45,16 @@ def option(*names: str, also: Sequence[str] = (), **more: Any) -> Any:
     return typer.Option(*names, envvar=[variable, *also], **more)
 
 
+def setting_option(name: str) -> Any:
+    """The option of an answer, with the help of its setting; `answers.merge` reads its variable."""
+    setting = _BY_OPTION[name]
+    section = _SECTIONS.get(setting.path.partition(".")[0], COMMON)
+    return typer.Option(name, metavar=setting.metavar, help=setting.help, rich_help_panel=section)
+
+
 def full(path: Path | None) -> Path | None:
     """The full path, of a run that may change its directory."""
     return None if path is None else path.absolute()
-
-
-def _all_full(paths: list[Path] | None) -> list[Path] | None:
-    return None if paths is None else [path.absolute() for path in paths]
 
 
 @dataclass(frozen=True)
@@ -117,212 +109,91 @@ Yes = Annotated[bool, option("--yes", "-y", help="Do not ask for confirmation.")
 
 @dataclass(frozen=True)
 class SettingOptions:
-    """Options that are answers: one for each of `SETTINGS`, made from its record.
-
-    `given` is what was given, by setting path, for `answers.merge.merge`.
-    """
-
-    SETTINGS: ClassVar[tuple[Setting, ...]] = ()
-    given: Settings = field(default_factory=dict)
+    """Options that are answers, each with the name of its field."""
 
     def settings(self) -> Settings:
-        """What was given."""
-        return self.given
+        """What was given, by setting path, for `answers.merge.merge`."""
+        given = {_BY_OPTION.get(f"--{name.replace('_', '-')}"): value for name, value in vars(self).items()}
+        return {
+            setting.path: _answer(setting, value)
+            for setting, value in given.items()
+            if setting is not None and value not in (None, False)
+        }
+
+
+def _answer(setting: Setting, value: Any) -> Any:
+    """The value in an answer file; paths are full, for a run that may change its directory."""
+    if isinstance(value, list):
+        return [str(path.absolute()) for path in value]
+    if isinstance(value, Path):
+        return f"file:{value.absolute()}" if setting.secret else str(value.absolute())
+    return setting.flag or value
 
 
 @dataclass(frozen=True)
 class CertificateOptions(SettingOptions):
     """Where the TLS certificate of the site is."""
 
-    SETTINGS = tuple(each for each in SETTINGS if each.option and each.path.startswith("certificate."))
+    cert: Annotated[list[Path] | None, setting_option("--cert")] = None
+    key: Annotated[Path | None, setting_option("--key")] = None
+    pfx: Annotated[Path | None, setting_option("--pfx")] = None
+    passphrase_file: Annotated[Path | None, setting_option("--passphrase-file")] = None
 
 
 @dataclass(frozen=True)
 class SignInOptions(SettingOptions):
     """How to reach the tenant and sign in."""
 
-    SETTINGS = (BY_PATH["tenant.ca_file"], BY_PATH["sign_in.token_file"])
+    ca_file: Annotated[Path | None, setting_option("--ca-file")] = None
+    token_file: Annotated[Path | None, setting_option("--token-file")] = None
 
 
-class App(typer.Typer):
-    """A program, or the commands below one word, with the help of `cli.framework.help`."""
-
-    def command(
-        self, name: str | None = None, *, cls: type[TyperCommand] | None = Command, **options: Any
-    ) -> Callable[[CommandFunctionType], CommandFunctionType]:
-        """Declare a command."""
-        return super().command(name, cls=cls, **options)
-
-    def group(self, name: str, about: str, section: str | None = None) -> "App":
-        """The commands below the word `name`, which the help lists in `section`."""
-        group = new_group()
-        self.add_typer(group, name=name, help=about, rich_help_panel=section)
-        return group
+@cache
+def _declared(options: type) -> AnyCommand:
+    """The command that Typer makes of a dataclass of options: its `params`, and `callback` makes one."""
+    app = typer.Typer(add_completion=False)
+    app.command()(options)
+    command: AnyCommand = typer.main.get_command(app)
+    for parameter in command.params:
+        parameter.rich_help_panel = parameter.rich_help_panel or getattr(options, "SECTION", None)
+    return command
 
 
-def new_group() -> App:
-    """Commands below one word; common options may stand before their names."""
-    group = App(cls=Word, **STYLE)
-
-    @group.callback(help="", invoke_without_command=True)
-    @with_options
-    def options(context: typer.Context, common: CommonOptions) -> None:
-        """Commands find the options in the context; without a command the help is shown."""
-        show_help(context, common)
-
-    return group
-
-
-def show_help(context: typer.Context, common: CommonOptions) -> None:
-    """Print the help of a word without a command. Raises UsageError where JSON is wanted: help is none."""
-    if context.invoked_subcommand is None:
-        if common.output is OutputFormat.JSON:
-            raise UsageError(
-                "command-missing",
-                "no command is given",
-                hint="See `{program} --help`.",
-                program=context.command_path,
-            )
-        typer.echo(context.get_help())
-
-
-def refuse_before_command(context: typer.Context, *groups: type) -> None:
-    """Raise UsageError `option-misplaced` for options of `groups` that were given: a command has its own."""
-    names = {field: option for group in groups for field, option in option_names(group).items()}
-    given = [option for field, option in names.items() if is_given(field, context)]
-    if given:
-        raise UsageError(
-            "option-misplaced",
-            "{options}: given before the name of the command `{command}`",
-            hint=("Write options after the name; `{program} {command} --help` lists those of the command."),
-            options=", ".join(given),
-            command=context.invoked_subcommand,
-            program=context.command_path,
-        )
-
-
-def new_app(about: str) -> App:
-    """A command line program in the house style: plain help, our own error messages."""
-    return App(help=about, cls=CommandGroup, **STYLE)
-
-
-def with_options(
-    command: Callable[..., None], declared: Callable[..., object] | None = None
-) -> Callable[..., None]:
-    """Let typer see the fields of every options dataclass that `command` takes, beside its `context`.
-
-    Where `command` takes the options of any command, those of this one, its name and its help are `declared`.
-    """
-    functions = [command] if declared is None else [command, declared]
-    hints: dict[str, Any] = {}
-    declarations: dict[str, inspect.Parameter] = {}
-    for function in functions:
-        hints |= get_type_hints(function, include_extras=True)
-        declarations |= inspect.signature(function).parameters
-    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-
-    @functools.wraps(functions[-1])
-    def expanded(**given: Any) -> None:
-        made = {name: _gather(group, given, given["context"]) for name, group in groups.items()}
-        command(**given, **made)
-
-    parameters: list[inspect.Parameter] = []
-    for name, parameter in declarations.items():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            continue
-        if name in groups:
-            parameters += _parameters(groups[name])
-            continue
-        for item in getattr(hints[name], "__metadata__", ()):
-            if isinstance(item, ArgumentInfo):
-                item.metavar = item.metavar or name.upper()
-        parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
-    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    expanded.__annotations__ = {item.name: item.annotation for item in parameters}
-    del expanded.__wrapped__
-    return expanded
-
-
-def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:
-    """The options of a dataclass, taken out of all that were given."""
-    values = {item.name: given.pop(item.name) for item in _parameters(group)}
-    if issubclass(group, SettingOptions):
-        values["given"] = {}
-        for setting in group.SETTINGS:
-            value = values.pop(_parameter_name(setting))
-            if value is None or value is False or value == []:
-                continue
-            if setting.file:
-                value = [str(path) for path in value] if isinstance(value, list) else str(value)
-            values["given"][setting.path] = setting.flag or (f"file:{value}" if setting.secret else value)
-    made = group(**values)
-    if isinstance(made, CommonOptions):
-        outer = context.parent.obj if context.parent else None
-        if isinstance(outer, CommonOptions):
-            # What stood before the name of this command has read the variables already, which count less
-            # than an option there: only what stands after it is another value.
-            after = [item.name for item in fields(made) if is_given(item.name, context)]
-            made = replace(outer, **{name: getattr(made, name) for name in after})
-        context.obj = made
-    return made
-
-
-def is_given(name: str, context: typer.Context) -> bool:
-    """Whether the option of the parameter `name` stands on the command line of this command."""
-    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-
-
-def _parameters(group: type) -> Iterator[inspect.Parameter]:
-    """The options of a dataclass: those of its settings, then its fields, each in its section of the help."""
-    if issubclass(group, SettingOptions):
-        yield from map(_setting_parameter, group.SETTINGS)
-    hints: Mapping[str, Any] = get_type_hints(group, include_extras=True)
-    for item in fields(group):
-        kind, marks = hints[item.name], getattr(hints[item.name], "__metadata__", ())
-        for info in (copy(mark) for mark in marks if isinstance(mark, ParameterInfo)):
-            info.rich_help_panel = info.rich_help_panel or getattr(group, "SECTION", None)
-            yield _parameter(item.name, Annotated[kind.__origin__, info], item.default)
-
-
-_SECTIONS = {
-    "certificate": CERTIFICATE,
-    "engine": IMAGES,
-    "images": IMAGES,
-    "sign_in": SIGN_IN,
-    "site": SIGN_IN,
-    "tenant": SIGN_IN,
-}
-
-
-def _setting_parameter(setting: Setting) -> inspect.Parameter:
-    """The option of a setting; `answers.merge` reads its variable."""
-    several = get_origin(setting.kind) is tuple
-    kind: Any = str | None
-    if setting.flag:
-        kind = bool
-    elif setting.file:
-        kind = list[Path] | None if several else Path | None
-    elif get_origin(setting.kind) is Literal:
-        kind = setting.kind | None
-    info = typer.Option(
-        setting.option,
-        metavar=setting.metavar,
-        callback=_all_full if several else full if setting.file else None,
-        help=setting.help,
-        rich_help_panel=_SECTIONS.get(setting.path.partition(".")[0], COMMON),
-    )
-    return _parameter(_parameter_name(setting), Annotated[kind, info], False if setting.flag else None)
-
-
-def _parameter_name(setting: Setting) -> str:
-    return setting.option.removeprefix("--").replace("-", "_")
-
-
-def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def parameters(kinds: Kinds) -> list[Any]:
+    """The parameters of Typer for the options of these dataclasses."""
+    return [parameter for kind in kinds for parameter in _declared(kind).params]
 
 
 def option_names(options: type) -> dict[str, str]:
-    """The options of a dataclass of typer options, by the names of its parameters."""
-    # Inside Annotated, what typer calls the default is the name of the option.
-    return {item.name: str(item.annotation.__metadata__[0].default) for item in _parameters(options)}
+    """The options of a dataclass, by the names of its fields."""
+    return {parameter.name: parameter.opts[0] for parameter in _declared(options).params}
+
+
+def take(context: AnyContext, kinds: Kinds) -> None:
+    """Take the options of these dataclasses out of what a command was given, for `options_of`.
+
+    An option behind the name of a command counts more than one before it, and that more than a variable.
+    """
+    for kind in kinds:
+        values = {name: context.params.pop(name) for name in option_names(kind)}
+        options = _declared(kind).callback(**values)
+        if (before := context.meta.get(kind.__name__)) is not None:
+            behind = {name: getattr(options, name) for name in values if is_given(name, context)}
+            options = replace(before, **behind)
+        context.meta[kind.__name__] = options
+
+
+def options_of(context: AnyContext, kind: type[OptionsT]) -> OptionsT:
+    """The options that the class of the command has taken."""
+    options: OptionsT = context.meta[kind.__name__]
+    return options
+
+
+def settings_of(context: AnyContext, kind: type[SettingOptions] = SignInOptions) -> Settings:
+    """The answers among these options."""
+    return options_of(context, kind).settings()
+
+
+def is_given(name: str, context: AnyContext) -> bool:
+    """Whether the option of the parameter `name` stands on the command line of this command."""
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"

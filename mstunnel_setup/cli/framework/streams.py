@@ -55,6 +55,14 @@ def keep_open() -> None:
     sys.stdout, sys.stderr = _tolerant(1, sys.stdout), _tolerant(2, sys.stderr)
 
 
+def write(stream: TextIO, text: str) -> bool:
+    """Write, whatever the encoding of the terminal; whether it went anywhere."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
+    stream.flush()
+    return write_error(stream) is None
+
+
 def write_error(stream: TextIO) -> OSError | None:
     """Why writing to a standard stream failed: the reader is gone, the disk is full; None if it did not."""
     return stream.write_error if isinstance(stream, _BrokenPipeTolerant) else None

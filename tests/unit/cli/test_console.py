@@ -194,13 +194,13 @@ def test_the_time_a_person_takes_is_known() -> None:
 
 # The program of a person: its one command runs `ask`, and shows what that returns.
 _PROGRAM = """
-from mstunnel_setup.cli.framework.options import CommonOptions, new_app
-from mstunnel_setup.cli.framework.render import run_app, run_command
+from mstunnel_setup.cli.framework.command import App
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.base.result import Result
 def ask(console):{}
 def act():
-    run_command("x", CommonOptions(), lambda session: Result(text=ask(session.console)))
-app = new_app("x"); app.command()(act)
+    return lambda operator: Result(text=ask(operator.console))
+app = App("x"); app.command()(act)
 raise SystemExit(run_app(app, "x", []))
 """
 SIGN_IN = _PROGRAM.format("""

@@ -12,12 +12,13 @@ import typer
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.cli.framework.command import App, Program, VersionOption, Work
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
     OutputFormat,
-    new_app,
-    with_options,
+    options_of,
 )
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
@@ -26,24 +27,27 @@ from tests.cases import every
 from tests.unit.cli.conftest import PROGRAMS, Ran
 
 
+class Installer(Program):
+    """Takes the options of an installation before a command."""
+
+    options = (CommonOptions, InstallOptions, VersionOption)
+
+
 def _run(arguments: Sequence[str]) -> tuple[int, list[Any]]:
     """Exit code, and what the commands were given."""
     seen: list[Any] = []
-    app = new_app("A program.")
+    app = App("A program.", Installer)
 
-    @app.callback(invoke_without_command=True)
-    @with_options
-    def main(context: typer.Context, common: CommonOptions, install: InstallOptions) -> None:
+    @app.callback()
+    def main(context: typer.Context) -> Work:
+        common, install = options_of(context, CommonOptions), options_of(context, InstallOptions)
         seen.append((context.invoked_subcommand, common, install))
+        return lambda _operator: Result()
 
     @app.command()
-    @with_options
-    def plan(
-        context: typer.Context,
-        common: CommonOptions,
-        exit_code: Annotated[bool, typer.Option("--exit-code")] = False,
-    ) -> None:
-        seen.append(("plan", common, exit_code))
+    def plan(context: typer.Context, exit_code: Annotated[bool, typer.Option("--exit-code")] = False) -> Work:
+        seen.append(("plan", options_of(context, CommonOptions), exit_code))
+        return lambda _operator: Result()
 
     return run_app(app, "program", arguments), seen
 

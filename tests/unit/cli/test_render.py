@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from mstunnel_setup.base import documentation, paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Event, Result
-from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
-from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
+from mstunnel_setup.cli.framework.command import App, Work
+from mstunnel_setup.cli.framework.options import OutputFormat
+from mstunnel_setup.cli.framework.render import Renderer, run_app
 from mstunnel_setup.io.operator import Operator
 from tests.parameters import sample
 from tests.unit.cli.conftest import Ran, Shown
@@ -33,16 +33,15 @@ def run(capsys: pytest.CaptureFixture[str]) -> Ran:
     """Run a program whose one command does this; what it shows."""
 
     def run(function: Callable[[Operator], Result], *arguments: str, code: int = 0) -> Shown:
-        app = new_app("A program.")
+        app = App("A program.")
 
         @app.callback()
         def main() -> None:
             """A program."""
 
         @app.command()
-        @with_options
-        def act(context: typer.Context, common: CommonOptions) -> None:
-            run_command("program act", common, function)
+        def act() -> Work:
+            return function
 
         assert run_app(app, "program", ["act", *arguments]) == code
         shown = capsys.readouterr()
@@ -189,8 +188,8 @@ def test_an_unwritable_log_is_a_warning(tmp_path: Path, run: Ran) -> None:
     ("arguments", "message", "hint"),
     [
         (["act", "--bad"], "no such option: --bad", "See `program act --help`."),
-        (["act", "extra"], "got unexpected extra argument(s) (extra)", "See `program act --help`."),
-        (["act", "--answers"], "option '--answers' requires an argument", "See `program --help`."),
+        (["act", "extra"], "Got unexpected extra argument(s) (extra)", "See `program act --help`."),
+        (["act", "--answers"], "Option '--answers' requires an argument.", "See `program --help`."),
         (["atc"], "no such command 'atc'. Did you mean 'act'?", "See `program --help`."),
     ],
 )
@@ -198,16 +197,14 @@ def test_an_unwritable_log_is_a_warning(tmp_path: Path, run: Ran) -> None:
 def test_wrong_usage_is_an_error_like_any_other(
     arguments: list[str], message: str, hint: str, output: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = new_app("A program.")
+    app = App("A program.")
 
     @app.callback()
-    @with_options
-    def main(context: typer.Context, common: CommonOptions) -> None:
+    def main() -> None:
         """A program."""
 
     @app.command()
-    @with_options
-    def act(context: typer.Context, common: CommonOptions) -> None:
+    def act() -> None:
         raise AssertionError
 
     assert run_app(app, "program", [*output, *arguments]) == 2
@@ -226,7 +223,7 @@ def test_json_asked_for_by_the_environment(monkeypatch: pytest.MonkeyPatch, run:
 
 def test_what_follows_two_dashes_is_no_option(run: Ran) -> None:
     shown = run(_give(Result()), "--", "--output", "json", code=2)
-    assert shown.err.startswith("error[usage-invalid]: got unexpected extra argument(s) (--output json)")
+    assert shown.err.startswith("error[usage-invalid]: Got unexpected extra argument(s) (--output json)")
 
 
 def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,13 +239,13 @@ ENDLESS = "lambda operator: operator.sinks.stream(iter('more'.lower, '')) or Res
 
 def _command(function: str) -> list[str]:
     program = (
-        "import sys, typer\n"
-        "from mstunnel_setup.cli.framework.options import *\n"
+        "import sys\n"
+        "from mstunnel_setup.base.result import Result\n"
+        "from mstunnel_setup.cli.framework.command import App\n"
         "from mstunnel_setup.cli.framework.render import *\n"
         "from mstunnel_setup.cli.framework.streams import keep_open; keep_open()\n"
-        "@with_options\n"
-        f"def act(context: typer.Context, common: CommonOptions): run_command('x', common, {function})\n"
-        "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x'))"
+        f"def act(): return {function}\n"
+        "app = App('x'); app.command()(act); sys.exit(run_app(app, 'x'))"
     )
     return [sys.executable, "-c", program]
 

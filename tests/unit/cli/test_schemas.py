@@ -13,7 +13,7 @@ import typer
 
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
-from mstunnel_setup.cli.framework.help import Word
+from mstunnel_setup.cli.framework.command import CommandGroup, Program
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import CheckSeverity
 from tests.cases import every
@@ -30,7 +30,7 @@ PROGRAMS = {name: app for name, app in PROGRAMS_OF_PEOPLE.items() if name != "ms
 def _names(program: str, command: Any) -> Iterator[tuple[str, bool]]:
     """Each command and group of a program, and whether it runs without a subcommand."""
     children = getattr(command, "commands", {})
-    yield program, not isinstance(command, Word)
+    yield program, isinstance(command, Program) or not isinstance(command, CommandGroup)
     for name, child in children.items():
         yield from _names(f"{program} {name}", child)
 

@@ -114,7 +114,7 @@ def test_every_number_is_refused_in_our_words(ran: Ran, program: str) -> None:
     [
         ("mst_no_prompt", "2", "the variable mst_no_prompt: it must be 1 or 0"),
         ("mst_log_verbose", "4", "the variable mst_log_verbose: it must be 1 or 0"),
-        ("MSTUNNEL_OUTPUT", "xml", "the variable MSTUNNEL_OUTPUT: 'xml' is not one of 'text', 'json'"),
+        ("MSTUNNEL_OUTPUT", "xml", "the variable MSTUNNEL_OUTPUT: 'xml' is not one of 'text', 'json'."),
     ],
 )
 def test_a_variable_of_the_wrong_kind_is_named_alone(
