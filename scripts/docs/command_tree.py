@@ -76,7 +76,8 @@ def called(line: str) -> str:
     while below := [*context._protected_args, *context.args]:  # noqa: SLF001 (it has no public name)
         name, command, rest = command.resolve_command(context, below)
         context = command.make_context(name, rest, parent=context)
-    return str(context.command_path)
+    # A hidden command stands for an argument of its group.
+    return str((context.parent if context.command.hidden else context).command_path)
 
 
 def _command(path: str, declared: Any) -> Command:

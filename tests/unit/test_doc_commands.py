@@ -115,7 +115,8 @@ def options(command: Any) -> set[str]:
 
 def choices(command: Any) -> list[str]:
     """What the arguments of a command may be, where that is listed."""
-    kinds = [item.type_descriptor.annotation for item in command.params if item.param_type_name == "argument"]
+    items = (*getattr(command, "arguments", ()), *command.params)
+    kinds = [item.type_descriptor.annotation for item in items if item.param_type_name == "argument"]
     return [choice for kind in kinds for choice in flat(kind) if isinstance(choice, str)]
 
 

@@ -17,13 +17,15 @@ from mstunnel_setup.base.text import Text, text
 from mstunnel_setup.cli.framework.translation import translated, use
 from scripts.develop import texts as catalogues
 from tests.cases import every
+from tests.unit.cli.help_pages import COMMANDS, help_of
 from tests.unit.cli.test_screens import Stage, failed, installed, judged, readiness_shows
 from tests.unit.readiness.known import BROKEN
 
 LETTERS = str.maketrans({chr(ord("a") + n): chr(0x430 + n) for n in range(26)})
 VALUE = re.compile(r"(\{[^{}]*\}|`[^`]*`)")
-# What stays English on purpose: commands, paths and names in the answers of other programs, quoted values.
-QUOTED = re.compile(r"`[^`]*`|“[^”]*”|\"[^\"]*\"|'[^']*'|\S*[/=@]\S*|--?\S+")
+# What stays English on purpose: commands, paths and names in the answers of other programs, quoted values,
+# and the kind of a value in the help.
+QUOTED = re.compile(r"<[^>]*>|`[^`]*`|“[^”]*”|\"[^\"]*\"|'[^']*'|\S*[/=@]\S*|--?\S+")
 ENGLISH = re.compile(r"\b[a-z]{2,}(?: [a-z]{2,})+\b")
 # What tests answer in place of other programs, in the language of the one who wrote it.
 OF_OTHERS = f"the engine of the tests, (the terms), {json.dumps(BROKEN)}"
@@ -82,6 +84,11 @@ def test_a_text_that_is_no_template_is_noticed(rewriting: None) -> None:
 
 def test_findings_of_readiness_are_templates(rewriting: None) -> None:
     assert english(judged("ja")) == []
+
+
+@every("command", COMMANDS)
+def test_help_is_made_of_templates(command: str, rewriting: None) -> None:
+    assert english("\n".join(help_of(command)).replace(command, "")) == []
 
 
 @every("check", ["ip-forward", "disk", "port-tcp"])

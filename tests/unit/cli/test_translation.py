@@ -1,6 +1,5 @@
 """Texts for people in Japanese: which language is shown, and what is translated."""
 
-import importlib
 import io
 import json
 import os
@@ -9,18 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from babel.messages.pofile import read_po
 from hatchling.builders.wheel import WheelBuilder
 
 from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.text import WIDTH, Line, fold, joined, text, verbatim, width
-from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework import translation
-from mstunnel_setup.cli.framework.help import examples
 from mstunnel_setup.cli.framework.translation import (
     LANGUAGES,
     language,
@@ -30,12 +25,11 @@ from mstunnel_setup.cli.framework.translation import (
 )
 from mstunnel_setup.install.step_list import ORDER
 from scripts.develop import texts as catalogues
-from scripts.docs.command_tree import PROGRAMS, program
 from tests.cases import every
 from tests.unit.cli.conftest import MAIN
+from tests.unit.cli.help_pages import COMMANDS, help_of
 
 JAPANESE = {"LANG": "ja_JP.UTF-8"}
-COMMANDS = [command.path for name in PROGRAMS for command in program(name).walk()]
 ROOT = Path(__file__).parents[3]
 PARAMETER = re.compile(r"(?<!\{)\{\w[^{}]*\}")
 # English, and what the vendor's Japanese documentation calls it.
@@ -214,22 +208,8 @@ def test_full_width_text_is_folded_at_eighty_columns() -> None:
 
 
 @every("command", COMMANDS)
-def test_the_help_is_in_japanese_and_fits_eighty_columns(command: str, japanese: None) -> None:
-    typed = {f"  {line}" for line in examples(command)}
-    lines = [line for line in help_of(command).splitlines() if line not in typed]
-    assert [line for line in lines if width(line) > WIDTH] == []
-    assert [line for line in lines if re.search(r"(?<![-\w])(the|of|and|to)\b", line)] == []
-
-
-def help_of(path: str) -> str:
-    """The help of a command by its path."""
-    name, *words = path.split()
-    command: Any = typer.main.get_command(importlib.import_module(MODULES[name]).app)
-    context = command.context_class(command, info_name=name)
-    for word in words:
-        command = command.get_command(context, word)
-        context = command.context_class(command, info_name=word, parent=context)
-    return str(command.get_help(context))
+def test_help_in_japanese_fits_eighty_columns(command: str, japanese: None) -> None:
+    assert [line for line in help_of(command) if width(line) > WIDTH] == []
 
 
 def test_the_help_of_steps_is_the_same_table(japanese: None) -> None:
