@@ -101,5 +101,5 @@ def _variable(option: TyperOption, context: AnyContext) -> str:
 def json_is_wanted(arguments: Sequence[str]) -> bool:
     """Whether a line that Typer cannot parse has `--output json`, or else the variable."""
     line = " ".join(arguments).partition(" -- ")[0]
-    given = re.findall(r"(?<!\S)--output[ =](\S+)", line) or [os.environ.get("MSTUNNEL_OUTPUT")]
-    return given[-1] == "json"
+    given: list[str] = re.findall(r"(?<!\S)--output[ =](\S+)", line)
+    return (given[-1] if given else os.environ.get("MSTUNNEL_OUTPUT")) == "json"
