@@ -18,7 +18,7 @@ from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
     SignInOptions,
     Yes,
-    full,
+    absolute,
     options_of,
     settings_of,
 )
@@ -107,7 +107,7 @@ def explain(
         typer.Option(
             "--token-file",
             metavar="PATH",
-            callback=full,
+            callback=absolute,
             help="An access token of the device, to decode its claims; it is never printed.",
         ),
     ] = None,

@@ -21,7 +21,7 @@ from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
     SignInOptions,
-    full,
+    absolute,
     option,
     options_of,
     settings_of,
@@ -122,9 +122,11 @@ simple_command(
 )
 simple_command(app, "rollback", "Undo an unfinished installation.", "install.uninstall:rollback")
 NewFile = Annotated[
-    Path | None, typer.Argument(callback=full, help="The new file; without it, standard output.")
+    Path | None, typer.Argument(callback=absolute, help="The new file; without it, standard output.")
 ]
-AnswerFile = Annotated[Path | None, typer.Argument(callback=full, help="The answer file, like --answers.")]
+AnswerFile = Annotated[
+    Path | None, typer.Argument(callback=absolute, help="The answer file, like --answers.")
+]
 
 
 def _reading(operator: Operator, file: Path | None) -> Operator:
@@ -166,7 +168,7 @@ def show_answers(context: typer.Context, file: AnswerFile = None) -> Work:
 
 @answers_app.command("save")
 def save_answers(
-    file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
+    file: Annotated[Path, typer.Argument(callback=absolute, help="The new answer file.")],
 ) -> Work:
     """Write the answers of this installation to FILE, for the next server."""
     from mstunnel_setup.install import answer_file
@@ -183,7 +185,7 @@ def _format(name: Literal["quadlet", "kubernetes", "helm"], about: str) -> None:
             option(
                 "--out",
                 metavar="DIR",
-                callback=full,
+                callback=absolute,
                 help="Write the files to this directory instead of standard output.",
             ),
         ] = None,
@@ -273,7 +275,7 @@ def self_verify(
         option(
             "--public-key",
             metavar="FILE",
-            callback=full,
+            callback=absolute,
             help="Also verify the release's signature, with this public key of minisign.",
         ),
     ] = None,
@@ -282,7 +284,7 @@ def self_verify(
         option(
             "--sums",
             metavar="FILE",
-            callback=full,
+            callback=absolute,
             help="The release's checksums, with the signature next to them; by default next to this program.",
         ),
     ] = None,

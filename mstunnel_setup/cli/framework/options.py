@@ -52,7 +52,7 @@ def setting_option(name: str) -> Any:
     return typer.Option(name, metavar=setting.metavar, help=setting.help, rich_help_panel=section)
 
 
-def full(path: Path | None) -> Path | None:
+def absolute(path: Path | None) -> Path | None:
     """The full path, of a run that may change its directory."""
     return None if path is None else path.absolute()
 
@@ -65,7 +65,7 @@ class CommonOptions:
 
     answers: Annotated[
         Path | None,
-        option("--answers", metavar="FILE", callback=full, help="The answer file."),
+        option("--answers", metavar="FILE", callback=absolute, help="The answer file."),
     ] = None
     unattended: Annotated[
         bool,
@@ -97,7 +97,7 @@ class CommonOptions:
             metavar="DIR",
             exists=True,
             file_okay=False,
-            callback=full,
+            callback=absolute,
             help="Use DIR as the root of the host's file system.",
         ),
     ] = Path("/")
