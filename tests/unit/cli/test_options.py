@@ -94,6 +94,29 @@ def test_a_variable_counts_as_its_option(
     assert said in " ".join(f"{shown.out}{shown.err}".split())
 
 
+@every(
+    "line",
+    [
+        "mst-readiness --devices 40000 host",
+        "mst-readiness host --devices 40000",
+        "mst-readiness --devices 5 host --devices 40000",
+    ],
+)
+def test_options_stand_before_or_behind_a_scope(ran: Ran, line: str) -> None:
+    ignored = [f"--ignore-check={item.id}" for item in checks.of(frozenset({Group.HOST}))]
+    shown = ran(line, *ignored)
+    assert "40000 devices need 8 servers" in " ".join(f"{shown.out}{shown.err}".split())
+
+
+def test_value_may_be_named_like_a_command(ran: Ran) -> None:
+    """It was taken for the command itself."""
+    assert ran("mst-readiness --answers explain explain clock").out.startswith("clock")
+
+
+def test_help_behind_a_scope_is_that_of_the_program(ran: Ran) -> None:
+    assert ran("mst-readiness network --help") == ran("mst-readiness --help")
+
+
 def test_defaults() -> None:
     assert _run([]) == (0, [(None, CommonOptions(), InstallOptions())])
     assert InstallOptions().settings() == {}
