@@ -1,6 +1,6 @@
-"""The tenant as code: its objects declared, judged, compared and applied, and shown by commands.
+"""The tenant as code: parse, validate, compare, apply and show the objects of a tenant.
 
-`objects` has what declarations say, its form in Graph and its rules. `kinds` has one class for each kind of
-object, over which `declarations`, `apply`, `carry_out` and the command line loop. `cloud_app` adds
-the application to which Conditional Access policies apply.
+`objects` has the models of declared objects, their form in Graph and their rules. `kinds` has one class for
+each kind of object; `apply`, `carry_out` and the command line loop over them. `cloud_app` adds the
+application to which Conditional Access policies apply.
 """

@@ -41,7 +41,7 @@ DECLARATIONS_INVALID = declare(
     "{problems}",
     "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
 )
-"""Declarations that cannot be used: one line `FILE:LINE:COLUMN: …` for each problem."""
+"""Error about invalid declarations, with one line `FILE:LINE:COLUMN: …` for each problem."""
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
@@ -59,7 +59,7 @@ class ExportReport(Report):
 
 
 class DeclaredItem(NamedTuple):
-    """A declared object, and where it stands."""
+    """A declared object with its position in a file."""
 
     kind: Kind[Any, Any]
     value: Any
@@ -68,9 +68,9 @@ class DeclaredItem(NamedTuple):
 
 @dataclass(frozen=True)
 class DeclarationSet:
-    """All objects of all files, also one by one in the order of kinds, and the warnings there are.
+    """The objects of all files, by section and as a list in the order of kinds, with the warnings.
 
-    The fields that are set of `objects` are the keys that the files have, even if empty.
+    `objects.model_fields_set` has the keys that occur in the files, including empty ones.
     """
 
     objects: Declarations
@@ -79,7 +79,7 @@ class DeclarationSet:
 
 
 def load_declarations(path: Path, resolve: Resolve | None = None) -> DeclarationSet:
-    """Read the YAML file at `path`, or those directly in the directory, in the order of their names.
+    """Read the YAML file at `path`, or all YAML files directly in that directory, ordered by name.
 
     Raises UsageError: `declarations-missing`, `declarations-invalid` with every problem of every file.
     """
@@ -111,7 +111,7 @@ def _missing(path: Path, reason: str) -> UsageError:
 def parse_declarations(
     contents: Sequence[tuple[str, bytes]], resolve: Resolve | None = None
 ) -> DeclarationSet:
-    """Judge the files given as names and contents, together. Raises UsageError `declarations-invalid`."""
+    """Validate files, given as names and contents, together. Raises UsageError `declarations-invalid`."""
     lines: list[str] = []
     parsed: list[tuple[Document, Declarations]] = []
     for name, content in contents:
@@ -120,7 +120,7 @@ def parse_declarations(
         except DocumentError as error:
             lines += error.problems
     networks = [network for _, file in parsed for network in file.corporate_networks]
-    # Networks that cannot be used are reported by themselves; those of a file with problems are not known.
+    # Invalid networks are reported separately; the networks in a file that cannot be parsed are unknown.
     usable = () if lines or any(judge_networks(networks)) else tuple(networks)
     items = [
         DeclaredItem(kind, value, ObjectPlace(document, (kind.section, str(number))))
@@ -155,7 +155,7 @@ def _by_section(items: Iterable[DeclaredItem]) -> dict[str, tuple[Any, ...]]:
 
 
 def _with_certificates(items: Iterable[DeclaredItem]) -> list[DeclaredItem]:
-    """The objects, certificates in place of paths. Raises UsageError with all that are unusable."""
+    """Replace paths of certificates by their content. Raises UsageError naming all unusable ones."""
     lines, completed = [], []
     for item in items:
         try:
@@ -168,7 +168,7 @@ def _with_certificates(items: Iterable[DeclaredItem]) -> list[DeclaredItem]:
 
 
 def _duplicates(items: Iterable[DeclaredItem]) -> Iterator[str]:
-    """Objects declared twice: names are compared as Graph does, without regard to case."""
+    """Return findings about objects declared twice; names are compared without case, as Graph does."""
     first: dict[tuple[str, str], ObjectPlace] = {}
     for kind, value, place in items:
         name = kind.key_of(value)
@@ -188,7 +188,7 @@ def diff(
     resolve: bool,
     exit_code: bool,
 ) -> Result[TenantChanges]:
-    """What `apply` would change."""
+    """Return the changes that `apply` would make."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     changes = _plan_for(open_tenant(operator, settings, READING), declared, operator.clock.now(), prune=prune)
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
@@ -205,9 +205,9 @@ def apply(
     resolve: bool,
     yes: bool,
 ) -> Result[TenantChanges]:
-    """Make the tenant as declared. What was made before a refusal or Ctrl-C stays, and is in the result.
+    """Change the tenant to match the declarations.
 
-    Applying again continues there.
+    Changes made before an error or Ctrl-C are kept and reported; applying again makes the remaining ones.
     """
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     graph = open_tenant(operator, settings)
@@ -266,7 +266,7 @@ def _lines(changes: Sequence[Change], what: str) -> list[str]:
 def _plan_for(
     graph: AdminGraph, declared: DeclarationSet, now: datetime, *, prune: Collection[str]
 ) -> list[Change]:
-    """The changes of a tenant; only what the declarations speak about is read, as some costs much."""
+    """Plan the changes, reading only the kinds of objects that are declared, as reading all is slow."""
     objects = declared.objects
     apps = {app.key for app in objects.apps}
     sections = {*objects.model_fields_set, *prune}
@@ -277,12 +277,12 @@ def _plan_for(
 def plan(
     declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prune: Collection[str]
 ) -> list[Change]:
-    """The changes that make the tenant as declared, in the order of doing them.
+    """Return the changes that make the tenant match the declarations, in the order of execution.
 
-    `prune` are the keys of the kinds of which also what is not declared is deleted. Objects are found again
-    by name. What is named must exist or be declared, and not be deleted. Raises TenantError `name-ambiguous`
-    when the tenant has two of a name, `app-missing`, `profile-unknown` and `trusted-root-unknown`, UsageError
-    for a server configuration or a site that is not there.
+    `prune` has the keys of the kinds whose undeclared objects are deleted. Objects are matched by name. An
+    object that is referred to must exist or be declared, and not be deleted. Raises TenantError
+    `name-ambiguous` when two objects of the tenant have one name, `app-missing`, `profile-unknown` and
+    `trusted-root-unknown`, UsageError for a missing server configuration or site.
     """
     planning = Planning(declared.objects, tenant, now)
     for kind in reversed(KINDS):
@@ -301,7 +301,7 @@ def plan(
 
 
 def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result[ExportReport]:
-    """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
+    """Write the tenant as declarations. Raises UsageError `export-exists` if a file exists already."""
     tenant = read_tenant(open_tenant(operator, settings, READING))
     schema = json.dumps(describe.schema(Declarations).data, indent=2) + "\n"
     contents = {**declarations_of(tenant), "schema.json": schema}
@@ -326,7 +326,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
 
 
 def declarations_of(tenant: TenantObjects) -> dict[str, str]:
-    """YAML files by name. Values are written as the tenant has them, also such as the rules would refuse."""
+    """Return YAML files by name. Values are written unchanged, including those that violate the rules."""
     yaml = YAML(typ="rt", pure=True)
     yaml.width = 100
     files = {}
@@ -341,7 +341,7 @@ def declarations_of(tenant: TenantObjects) -> dict[str, str]:
 
 
 def shared_names(tenant: TenantObjects) -> Iterator[Finding]:
-    """What no declaration can tell apart: objects of one kind that have one name."""
+    """Return warnings about objects of one kind with the same name, which declarations cannot distinguish."""
     for kind in KINDS:
         if kind.key != "name":
             continue

@@ -1,4 +1,4 @@
-"""Doing planned changes: several at once where their order does not matter."""
+"""Execution of planned changes, concurrently where their order does not matter."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,12 @@ from mstunnel_setup.tenant.graph_admin import AdminGraph
 _AT_ONCE: Final = 8
 _LOOK_SECONDS: Final = 0.5
 _LAST_LOOKS: Final = 10
-"""So often is looked for the end of changes that were under way at Ctrl-C."""
+"""Number of polls for changes that were in progress at Ctrl-C."""
 
 
 @dataclass
 class ApplyOutcome:
-    """What came of many changes: those made, in their order, those refused, and whether a person ended it."""
+    """Result of many changes: those made, in order, those refused, and whether Ctrl-C interrupted them."""
 
     made: list[Change] = field(default_factory=list)
     refused: list[tuple[Change, SetupError]] = field(default_factory=list)
@@ -30,7 +30,7 @@ class ApplyOutcome:
 
 
 def carry_out(changes: Sequence[Change], graph: AdminGraph) -> None:
-    """Do the changes one after the other; the first refusal ends it. Raises TenantError and its like."""
+    """Execute the changes one after the other. Raises the first error, such as TenantError."""
     references = References(graph)
     for change in changes:
         kind_of(change).write(change, references)
@@ -39,19 +39,19 @@ def carry_out(changes: Sequence[Change], graph: AdminGraph) -> None:
 def carry_out_many(
     changes: Sequence[Change], graph: AdminGraph, progress: Callable[[int, int], None]
 ) -> ApplyOutcome:
-    """Do the changes in their order; those of one kind and verb that follow each other go several at once.
+    """Execute the changes in order; adjacent ones of the same kind and verb run concurrently.
 
-    After the first refusal, and after Ctrl-C, no further change begins; those under way end. `progress` gets
-    the changes made and their number, 0 when the others will not be made. Planning again finds what was made,
-    so that nothing is made twice.
+    After the first error or Ctrl-C no further change starts; those in progress finish. `progress` receives
+    the number of changes made and the total, which is 0 when the rest is skipped. A new plan finds what was
+    made already, so nothing is made twice.
     """
     outcome = ApplyOutcome()
     progress(0, len(changes))
-    # The changes of one kind and verb do not refer to each other.
+    # Changes of one kind and verb do not depend on each other, so they can run concurrently.
     for _key, same in groupby(changes, lambda change: (change.kind, change.verb)):
         wave = list(same)
         references, ended = References(graph), threading.Event()
-        # Its threads are daemons: a request that hangs does not keep the program from ending.
+        # The worker threads are daemons, so that a request that hangs does not keep the program from exiting.
         with DaemonPool(min(_AT_ONCE, len(wave))) as pool:
             running = {pool.submit(_attempt, change, references, ended): change for change in wave}
             try:
@@ -70,7 +70,7 @@ def carry_out_many(
 
 
 def _attempt(change: Change, references: References, ended: threading.Event) -> bool | SetupError:
-    """Do one change unless others have `ended`: whether it was made, or why it was refused."""
+    """Execute one change unless `ended` is set; return whether it was made, or its error."""
     if ended.is_set():
         return False
     try:
@@ -84,10 +84,10 @@ def _attempt(change: Change, references: References, ended: threading.Event) -> 
 def _ended(
     running: dict["Future[bool | SetupError]", Change], outcome: ApplyOutcome, most_looks: int | None = None
 ) -> Iterator[Change]:
-    """The changes as they end, each taken out of `running` and put into `outcome`.
+    """Yield changes as they finish, moving each from `running` to `outcome`.
 
-    With `most_looks`, no more than comes while nothing is waited for longer.
-    Python sees a signal that comes just before a wait when that ends, so waits are short.
+    `most_looks` limits the number of polls that find nothing finished. Waits are short, because Python
+    handles a signal that arrives just before a wait only after it.
     """
     looks = 0
     while running and (most_looks is None or looks < most_looks):

@@ -1,4 +1,4 @@
-"""One change of a tenant, in words, and how it is found: objects compared property by property."""
+"""One change of a tenant, and the comparison of objects, property by property, that finds it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +22,14 @@ KindName: TypeAlias = Literal[
 ]
 Verb: TypeAlias = Literal["create", "update", "delete"]
 Body: TypeAlias = dict[str, Any]
-"""Properties of an object of the tenant, by their names in Graph."""
+"""Properties of an object of the tenant, by their Graph names."""
 Wire: TypeAlias = Mapping[str, Any]
-"""The same, only to read."""
+"""Read-only properties of an object of the tenant, by their Graph names."""
 ASSIGNMENTS: Final = "assignments"
-"""Name under which the assignments of an object stand among its properties."""
+"""Key of the assignments among the properties of an object."""
 TYPE: Final = "@odata.type"
 CONFIGURATION_KEY: Final = "configuration"
-"""Name under which a site's server configuration stands among its properties."""
+"""Key of the server configuration among the properties of a site."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Change:
     ] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
-        """The change for people."""
+        """Return the lines that describe the change on a terminal."""
         mark = {"create": "+", "update": "~", "delete": "-"}[self.verb]
         yield f"{mark} {self.kind} {plain(self.name)}"
         for name, value in self.after.items():
@@ -58,7 +58,7 @@ class Change:
             yield text("    {name}: {old}{value}", name=self._key(name), old=old, value=_words(value))
 
     def _key(self, name: str) -> str:
-        """The property as declarations and `show` call it; of other kinds they have no key for each."""
+        """Return the declaration key of a property; the Graph name for kinds without one key per property."""
         known = {"displayName": "name", "healthyThreshold": "healthy", "unhealthyThreshold": "unhealthy"}
         if name in known or self.kind not in {"configuration", "site", "threshold", "server"}:
             return known.get(name, name)
@@ -66,12 +66,12 @@ class Change:
 
     @property
     def type(self) -> str:
-        """The type of the object in Graph; empty where its collection has only one."""
+        """The `@odata.type` of the object; empty where its collection has only one type."""
         return str(self.before.get(TYPE) or self.after.get(TYPE) or "")
 
 
 def _words(value: object) -> str:
-    """A value for people: lists without brackets, settings as name=value."""
+    """Format a value for a terminal: lists without brackets, settings as name=value."""
     if value in (None, [], ""):
         return "(none)"
     if isinstance(value, list):
@@ -84,7 +84,7 @@ def _words(value: object) -> str:
 
 
 def canonical(value: Any) -> Any:
-    """A value for comparison: Graph writes out what is not set, and the types of parts."""
+    """Return a value normalised for comparison, without the nulls and nested types that Graph adds."""
     if isinstance(value, Mapping):
         kept = {name: canonical(item) for name, item in value.items() if not name.startswith("@")}
         return {name: item for name, item in kept.items() if item} or None
@@ -94,14 +94,14 @@ def canonical(value: Any) -> Any:
 
 
 def differences(before: Wire, body: Wire) -> Body:
-    """The properties of `body` that are not so in `before`; null, empty and false mean the same."""
+    """Return the properties of `body` that differ from `before`; null, empty and false are equal."""
     differs = {
         name: value
         for name, value in body.items()
         if name != ASSIGNMENTS and canonical(value) != canonical(before.get(name))
     }
     if ASSIGNMENTS in body:
-        # A filter only narrows a target.
+        # A filter only narrows a target, so it is not compared.
         there, wanted = ({identity(item) for item in each[ASSIGNMENTS]} for each in (before, body))
         differs |= {} if there == wanted else {ASSIGNMENTS: body[ASSIGNMENTS]}
     return differs
@@ -110,7 +110,10 @@ def differences(before: Wire, body: Wire) -> Body:
 def update(
     kind: KindName, name: str, identifier: str, before: Wire, differs: Wire, *, also: Sequence[str] = ()
 ) -> Iterator[Change]:
-    """The change, if any; `before` also tells the type, which a write has to name, and what is `also`."""
+    """Return the update from `before` to `body`, or None if nothing differs.
+
+    `before` also has the type, which every update must include; properties in `also` are written as well.
+    """
     if differs:
         names = (TYPE, *also, *differs) if TYPE in before else differs
         there = {key: before.get(key) for key in names}
@@ -118,5 +121,5 @@ def update(
 
 
 def identity(target: Wire) -> tuple[str, str]:
-    """Who a target means, whatever its filter: type, and group if there is one."""
+    """Return the type and group of a target, ignoring its filter."""
     return str(target[TYPE]), str(target.get("groupId") or "").casefold()

@@ -26,7 +26,7 @@ class CloudApp(CloudAppStatus):
 
 
 def status(operator: Operator, settings: Settings) -> Result[CloudAppStatus]:
-    """Whether the tenant has the cloud app."""
+    """Return whether the tenant has the cloud app."""
     found = open_tenant(operator, settings, (APPLICATION_READ_WRITE,)).service_principal(GATEWAY_APP_ID)
     if found is None:
         lines = [
@@ -39,7 +39,7 @@ def status(operator: Operator, settings: Settings) -> Result[CloudAppStatus]:
 
 
 def provision(operator: Operator, settings: Settings) -> Result[CloudApp]:
-    """Add the cloud app unless it is there."""
+    """Add the cloud app if it is missing."""
     graph = open_tenant(operator, settings, (APPLICATION_READ_WRITE,))
     found = graph.service_principal(GATEWAY_APP_ID)
     app = _cloud_app(found or graph.create_service_principal(GATEWAY_APP_ID))

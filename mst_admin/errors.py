@@ -1,4 +1,4 @@
-"""Errors of `mst_admin` that several places raise."""
+"""Errors that several modules of `mst_admin` raise."""
 
 from mstunnel_setup.base.errors import TenantError, declare
 

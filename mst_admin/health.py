@@ -1,6 +1,6 @@
-"""`mst-admin health`: one server, row by row as in the admin center, and how it was over time.
+"""`mst-admin health`: the health rows of one server, as in the admin center, and their trends.
 
-What the tenant does not have is unknown: nothing is judged by the absence of a figure.
+A metric without a value in the tenant has the state unknown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class TrendPoint(Report):
 
 
 def names_in_graph(thresholds: Sequence[HealthThreshold]) -> dict[str, str]:
-    """The names of the metrics in Graph, by row: the tenant's own where its thresholds tell them."""
+    """Return the Graph names of metrics by row, taken from the tenant's thresholds where it has any."""
     own = {kind: item.id for item in thresholds if (kind := kind_of(item.id))}
     return {item.id: (item.kind and own.get(item.kind)) or item.graph_name for item in METRICS}
 
@@ -57,7 +57,7 @@ def names_in_graph(thresholds: Sequence[HealthThreshold]) -> dict[str, str]:
 def judge_server(
     server: TunnelServer, figures: Mapping[str, int], thresholds: Sequence[HealthThreshold], now: datetime
 ) -> Iterator[ShownRow]:
-    """Judge every row of the table; `figures` are by row."""
+    """Return every row of the table with its state; `figures` are by row."""
     seen, row = server.last_checkin_date_time, LAST_CHECK_IN
     if seen is None:
         yield ShownRow(row.id, row.title, HealthStatus.UNKNOWN, "never")
@@ -74,7 +74,7 @@ def judge_server(
 
 
 def _bounds(metric: HealthRow, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
-    """Where the tenant says that a metric turns healthy and unhealthy."""
+    """Return the tenant's healthy and unhealthy thresholds of a metric."""
     if metric.kind is None:
         return None
     for item in thresholds:
@@ -85,7 +85,7 @@ def _bounds(metric: HealthRow, thresholds: Sequence[HealthThreshold]) -> tuple[i
 
 
 def _text(metric: HealthRow, value: int | None) -> str:
-    """The figure in its unit, or with a word for what it counts."""
+    """Format a figure with its unit, or with a word for what it counts."""
     if value is None:
         return text("not known to the tenant")
     if metric.unit:
@@ -94,7 +94,7 @@ def _text(metric: HealthRow, value: int | None) -> str:
 
 
 def sparkline(points: Sequence[TrendPoint], start: datetime, end: datetime, columns: int) -> str:
-    """The course of a metric, one bar for each of `columns` equal parts of the time; a blank: no figure."""
+    """Return a sparkline: one bar for each of `columns` equal intervals, a blank for one without figures."""
     parts: dict[int, list[int]] = {}
     for point in points:
         column = int((point.at - start) / (end - start) * columns)
@@ -122,7 +122,7 @@ class Trend(Report):
     )
 
     def line(self, start: datetime, end: datetime, columns: int) -> str:
-        """The trend for people."""
+        """Return the line of the trend on a terminal."""
         if not self.points:
             nothing = text("unknown") if self.points is None else text("nothing reported")
             return text("{title:20} {nothing}", title=self.title, nothing=nothing)
@@ -149,7 +149,7 @@ class ServerHealthReport(Report):
 def health(
     operator: Operator, settings: Settings, site: str | None, wanted: str, days: int
 ) -> Result[ServerHealthReport]:
-    """Every row of a server, and its trends over `days`; exit code 3 when it is unhealthy or offline."""
+    """Return the rows of a server and its trends over `days`; exit code 3 if it is unhealthy or offline."""
     graph = open_tenant(operator, settings, READING)
     place, thresholds = find_place(graph, site, wanted), graph.thresholds()
     names = names_in_graph(thresholds)

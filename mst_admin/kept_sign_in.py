@@ -1,7 +1,7 @@
-"""The kept sign-in: a person's access token, in memory of the host until it expires or the host stops.
+"""Storage of a person's access token, in the host's memory until it expires or the host reboots.
 
-A file of mode 0600 on a tmpfs: below XDG_RUNTIME_DIR, for root without one below /run. Where neither is a
-tmpfs of this user, nothing is kept. There is no refresh token in it.
+The token is in a file of mode 0600 on a tmpfs: below XDG_RUNTIME_DIR, or below /run for root without that
+variable. If neither is a tmpfs of this user, no token is stored. Refresh tokens are never stored.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from mstunnel_setup.tenant.token_sources import TokenSource, claims
 
 _NAME: Final = "mst-admin"
 _LARGEST: Final = 65536
-# Seconds: a token that expires sooner does not last for a command.
+# Minimum remaining lifetime in seconds: a command may run longer than a token that expires sooner.
 _LEAST_LIFE: Final = 300
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _MOUNTS: Final = "/proc/self/mountinfo"
@@ -28,7 +28,7 @@ _REFUSED: Final = frozenset({401, 403})
 
 
 def directory(files: Files) -> str | None:
-    """Return where sign-ins of this user are kept, or None where the host has no safe place for them."""
+    """Return the directory for tokens of this user, or None if the host has no safe one."""
     user = os.geteuid()
     for place in (os.environ.get("XDG_RUNTIME_DIR", ""), "" if user else "/run"):
         state = files.state(place) if place.startswith("/") else None
@@ -39,12 +39,12 @@ def directory(files: Files) -> str | None:
 
 
 def _in_memory(files: Files, path: str) -> bool:
-    """Whether the file system of `path` has no disk (proc(5), mountinfo)."""
+    """Return whether `path` is on a file system in memory (proc(5), mountinfo)."""
     deepest, kind = "", ""
     for line in (files.read(_MOUNTS) or b"").decode(errors="replace").splitlines():
         before, _, after = line.partition(" - ")
         mounted, found = before.split()[4], after.split()[0]
-        # Of two at one place, the later one covers the other.
+        # Of two mounts at one mount point, the later one is visible.
         if os.path.commonpath([mounted, path]) == mounted and len(mounted) >= len(deepest):
             deepest, kind = mounted, found
     return kind in _IN_MEMORY
@@ -52,7 +52,7 @@ def _in_memory(files: Files, path: str) -> bool:
 
 @dataclass(frozen=True)
 class KeptSignIn:
-    """The token at `path`, kept by one user for one application, tenant and cloud; "" keeps none."""
+    """The stored token of one user for one application, tenant and cloud; an empty `path` stores none."""
 
     files: Files
     clock: Clock
@@ -61,13 +61,13 @@ class KeptSignIn:
 
     @classmethod
     def of(cls, files: Files, clock: Clock, *identity: str) -> "KeptSignIn":
-        """Return the place for what `identity` names: authority, Graph, tenant and application."""
+        """Return the storage for `identity`: authority, Graph, tenant and application."""
         place = directory(files) if files.live else None
         name = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:32]
         return cls(files, clock, f"{place}/{name}.token" if place else "", Lock())
 
     def token(self, permissions: tuple[str, ...]) -> str:
-        """Return the token when it is valid for some minutes and includes the permissions, else ""."""
+        """Return the token if it is valid for some minutes and includes the permissions, else ""."""
         if not self.path:
             return ""
         try:
@@ -77,13 +77,13 @@ class KeptSignIn:
         token = (found or b"").decode("ascii", "replace")
         known = claims(token)
         granted, expiry = str(known.get("scp", "")).split(), known.get("exp")
-        # What may write may read.
+        # A token with a write permission can read, too.
         includes = all({name, name.replace(".Read.", ".ReadWrite.")} & {*granted} for name in permissions)
         lasts = isinstance(expiry, int) and expiry - _LEAST_LIFE > self.clock.now().timestamp()
         return token if includes and lasts else ""
 
     def keep(self, token: str) -> None:
-        """Keep a token, unless it has no expiry or there is no space for it."""
+        """Store a token, unless it has no expiry or the file system is full."""
         if not self.path or not isinstance(claims(token).get("exp"), int):
             return
         try:
@@ -103,9 +103,9 @@ class KeptSignIn:
         sign_in: Callable[[], TokenSource],
         say: Callable[[str], None],
     ) -> TokenSource:
-        """Return a source of the kept token, then of a new sign-in, which is kept.
+        """Return a token source that uses the stored token, then signs in and stores the new one.
 
-        `say` gets the name of the account whose kept token is used.
+        `say` is called with the account name of the stored token when that is used.
         """
         fresh: list[TokenSource] = []
         kept = self.token(permissions)
@@ -128,9 +128,9 @@ class KeptSignIn:
 
 @dataclass(frozen=True)
 class ForgettingHttp:
-    """An HTTP port that forgets the kept sign-in when Graph refuses it.
+    """An HTTP client that removes the stored token when Graph rejects it.
 
-    A role that was activated since is only in a new token.
+    A role activated after the sign-in is only in a new token.
     """
 
     http: HttpPort
@@ -145,7 +145,7 @@ class ForgettingHttp:
 
 
 def sign_out(files: Files) -> int:
-    """Remove all sign-ins that this user keeps; return how many there were."""
+    """Remove all stored tokens of this user and return their number."""
     place = directory(files) if files.live else None
     names = [name for name in files.names(place) if name.endswith(".token")] if place else []
     for name in names:

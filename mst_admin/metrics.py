@@ -1,7 +1,7 @@
 """The health metrics of a server in Graph, and their thresholds.
 
-Intune's names are not public: metrics are named after the rows of the agent's own table, and one with
-thresholds is known by the word that its name must contain, as in the agent.
+Intune does not publish the names: metrics are named after the rows of the agent's table, and one with
+thresholds is recognised by a word in its name, as in the agent.
 """
 
 from typing import Annotated, Final
@@ -16,14 +16,14 @@ from mstunnel_setup.exchange.health_rows import LAST_CHECK_IN, ROWS, MetricKind
 from mstunnel_setup.tenant.wire import HealthThreshold
 
 METRICS: Final = tuple(row for row in ROWS if row is not LAST_CHECK_IN)
-"""All rows but the last check-in, which the tenant knows best."""
+"""All rows except the last check-in, which the tenant itself records."""
 
 KINDS: Final = tuple(row.kind for row in METRICS if row.kind is not None and row.has_thresholds)
-"""Those for which a tenant may have thresholds."""
+"""The metrics for which a tenant can have thresholds."""
 
 
 def kind_of(metric: str) -> MetricKind | None:
-    """Return the kind of a metric by its name; None when it is not known."""
+    """Return the kind of a metric by its name, or None if the name is unknown."""
     return next((kind for kind in KINDS if kind.word in metric.casefold()), None)
 
 
@@ -42,18 +42,18 @@ class ThresholdObject(Part):
 
 
 def threshold_body(declared: ThresholdObject) -> Body:
-    """The body of thresholds, without the metric they belong to."""
+    """Return the Graph body of thresholds, without the name of the metric."""
     return {"healthyThreshold": declared.healthy, "unhealthyThreshold": declared.unhealthy}
 
 
 def threshold_object(found: HealthThreshold) -> ThresholdObject:
-    """Thresholds of the tenant as they would be declared."""
+    """Return thresholds of the tenant in declaration form."""
     healthy, unhealthy = found.healthy_threshold or 0, found.unhealthy_threshold or 0
     return ThresholdObject.model_construct(metric=found.id, healthy=healthy, unhealthy=unhealthy)
 
 
 def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
-    """All findings about the thresholds of a metric."""
+    """Return all findings about the thresholds of a metric."""
     kind = kind_of(declared.metric)
     if declared.healthy == declared.unhealthy:
         return (

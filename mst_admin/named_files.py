@@ -1,4 +1,4 @@
-"""Files that a person names: arguments that may be one, and directories that a command writes into."""
+"""Paths on the command line: arguments that may be a file, and output directories."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from mstunnel_setup.io.safe_paths import kind_at, visible_kind
 
 
 def names_file(text: str, suffixes: Collection[str]) -> bool:
-    """Whether an argument names a file, there or not: so that a typo in it is no other thing.
+    """Return whether an argument is a file name, whether or not the file exists.
 
-    What is written as a path does, or ends in one of the `suffixes`; else a file that is there. A name that
-    cannot be looked at, such as one that is too long for a file, is none.
+    True for a text with a slash or one of the `suffixes`, so that a misspelt path is not taken for another
+    value, and for the name of an existing file. False if stat() fails, for example with ENAMETOOLONG.
     """
     if text.startswith(("/", "./", "../", "~")) or Path(text).suffix.lower() in suffixes:
         return True
@@ -23,10 +23,10 @@ def names_file(text: str, suffixes: Collection[str]) -> bool:
 
 
 def write_named(directory: Path, contents: Mapping[str, str]) -> None:
-    """Write files into a directory that a person named, by its whole path; made when it is not there.
+    """Write files into a directory given on the command line, creating it if it is missing.
 
-    What lies above the nearest directory that exists is that person's choice: it may be a shared place.
-    Raises UsageError when something else is in its place, or that cannot be seen, and FileError.
+    Parents of the nearest existing directory are not checked: a user may choose a shared one. Raises
+    UsageError if the path is not a directory or cannot be examined, and FileError.
     """
     there = directory
     while (kind := kind_at(there)) is None:
@@ -45,7 +45,7 @@ def write_named(directory: Path, contents: Mapping[str, str]) -> None:
 
 @contextmanager
 def _whole_path_in_errors(there: Path, path: str) -> Iterator[None]:
-    """Let errors about `path`, which is below `there`, name it as it is on this machine."""
+    """Rewrite errors about `path`, which is relative to `there`, with the full path."""
     try:
         yield
     except FileError as error:

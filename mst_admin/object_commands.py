@@ -1,4 +1,4 @@
-"""The work of the commands about objects of the tenant, whatever their kind."""
+"""The implementation of the commands that all kinds of objects share."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ _NOTHING = Declarations.model_construct()
 
 
 def list_objects(command: str, operator: Operator, settings: Settings) -> Result[ObjectList]:
-    """All objects of a kind."""
+    """Return all objects of a kind."""
     kind = COMMAND_KINDS[command]
     found = kind.all(open_tenant(operator, settings, READING))
     report = ObjectList(objects=tuple(map(kind.wire, found)))
@@ -38,7 +38,7 @@ def list_objects(command: str, operator: Operator, settings: Settings) -> Result
 
 
 def show(command: str, operator: Operator, settings: Settings, wanted: str) -> Result:
-    """One object, as Graph has it and as it would be declared."""
+    """Return one object in Graph's form and in declaration form."""
     kind = COMMAND_KINDS[command]
     graph = open_tenant(operator, settings, READING)
     report, lines = kind.shown(graph, kind.find(graph, wanted))
@@ -46,7 +46,7 @@ def show(command: str, operator: Operator, settings: Settings, wanted: str) -> R
 
 
 def delete(command: str, operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
-    """Delete one object, after asking."""
+    """Delete one object after confirmation."""
     kind = COMMAND_KINDS[command]
     graph = open_tenant(operator, settings)
     present = kind.find(graph, wanted)
@@ -59,7 +59,7 @@ def delete(command: str, operator: Operator, settings: Settings, wanted: str, *,
 def create_from_options(
     command: str, operator: Operator, settings: Settings, options: ObjectOptions, name: str
 ) -> Result[ObjectCreation]:
-    """A new object. Raises ValuesError for its values, TenantError `name-taken`."""
+    """Create an object. Raises ValuesError for invalid values, TenantError `name-taken`."""
     kind = OPTION_KINDS[command]
     resolve = addresses_of if options.resolve else None
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name}, resolve)
@@ -79,14 +79,14 @@ def update_from_options(
     options: ObjectOptions,
     names: tuple[str, str | None],
 ) -> Result[ObjectUpdate]:
-    """Change what is given, which is judged together with what stays; errors as in `create_from_options`.
+    """Change the given properties, validated together with the unchanged ones.
 
-    `names` are the name or id of the object, and its new name if it gets one.
+    `names` has the name or id of the object, and its new name if any. Raises as `create_from_options` does.
     """
     kind = OPTION_KINDS[command]
     wanted, name = names
     new_name = {} if name is None else {"name": name}
-    # A mistake in what is given costs no sign-in.
+    # The given options are validated before signing in, so that a mistake needs no sign-in.
     stand_in = {"name": kind.what, **kind.stand_in}
     _declared(kind, options, {**stand_in, **options.given(stand_in), **new_name}, None)
     graph = open_tenant(operator, settings)
@@ -104,7 +104,7 @@ def update_from_options(
 def _declared(
     kind: OptionKind[Any, Any], options: ObjectOptions, values: Body, resolve: Resolve | None
 ) -> tuple[Any, tuple[Problem, ...]]:
-    """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
+    """Return the object described by the options and the warnings. Raises ValuesError naming options."""
     names = {**option_names(type(options)), **options.NAMES}
     try:
         declared = validated(kind.model, {**kind.required, **values})
@@ -122,9 +122,9 @@ def _declared(
 
 
 def write_from_file(command: str, operator: Operator, settings: Settings, file: Path, *, new: bool) -> Result:
-    """Create the object of a file, or make the tenant's as its file says.
+    """Create the object that a file declares, or update that of the tenant to match.
 
-    Raises ValuesError with everything that is wrong, TenantError `name-taken`, or that there is none yet.
+    Raises ValuesError with all findings, TenantError `name-taken`, or the `unknown` error of the kind.
     """
     kind = FILE_KINDS[command]
     place, declared = _load(kind, file)
@@ -144,7 +144,7 @@ def write_from_file(command: str, operator: Operator, settings: Settings, file: 
 
 
 def lint(command: str, operator: Operator, settings: Settings, wanted: str) -> Result[LintReport]:
-    """What is wrong with one object; the exit code is 2 when something is fatal, as when it is created."""
+    """Return the findings about one object; exit code 2 if one is an error, as for `create`."""
     kind = FILE_KINDS[command]
     if names_file(wanted, (".yaml", ".yml")):
         place, declared = _load(kind, Path(wanted))
@@ -162,7 +162,7 @@ def lint(command: str, operator: Operator, settings: Settings, wanted: str) -> R
 
 
 def schema(model: type[Any]) -> Result[describe.SchemaReport]:
-    """The JSON Schema of files."""
+    """Return the JSON Schema of the files of this kind."""
     report = describe.schema(model)
     return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 

@@ -1,4 +1,4 @@
-"""The options that describe one object of the tenant."""
+"""Base of the options that describe one object of the tenant."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -10,9 +10,9 @@ from mstunnel_setup.answers.finding import Finding
 
 @dataclass(frozen=True)
 class ObjectOptions:
-    """The properties of one object as typer options, by the keys of a declaration.
+    """The properties of one object as Typer options, by declaration key.
 
-    `NAMES` are options by keys that are not fields, `APART` the fields that are not keys.
+    `NAMES` has the options of keys that are not fields, `APART` the fields that are not keys.
     """
 
     NAMES: ClassVar[Mapping[str, str]] = {}
@@ -21,11 +21,11 @@ class ObjectOptions:
     """Whether to look up public addresses."""
 
     def networks(self) -> list[str]:
-        """Networks of the administrator, to check for overlap."""
+        """Return the administrator's networks for the overlap check."""
         return []
 
     def given(self, present: Wire) -> Body:  # noqa: ARG002 (of some objects, parts are given)
-        """What was given, by the keys of a declaration; `present` is what the object has now."""
+        """Return the values of the given options by declaration key; `present` is the current object."""
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in self.APART}
         return {
             name: tuple(filter(None, value)) if isinstance(value, list) else value
@@ -34,5 +34,5 @@ class ObjectOptions:
         }
 
     def malformed(self) -> Iterable[Finding]:
-        """What cannot be read at all."""
+        """Return findings about values that cannot be parsed."""
         return ()

@@ -1,4 +1,4 @@
-"""`mst-admin proxy-exclusions`: the work."""
+"""Implementation of `mst-admin proxy-exclusions`."""
 
 import csv
 import re
@@ -47,10 +47,10 @@ class ExclusionList(Report):
 
 
 def check(operator: Operator, entries: list[str]) -> Result[ExclusionCheck]:
-    """Judge entries, and those in files; the exit code is 2 when one is refused, as in a profile.
+    """Check entries and files of entries; exit code 2 if one is invalid.
 
-    A file has a slash or ends in `.csv` or `.txt`, but is no URL or network. Raises UsageError for a missing
-    file.
+    An argument with a slash, or ending in `.csv` or `.txt`, that is neither URL nor network is a file. Raises
+    UsageError for a missing file.
     """
     found: list[str] = []
     for given in entries:
@@ -72,7 +72,7 @@ def _judged(entries: Sequence[str]) -> Result[ExclusionCheck]:
 
 
 def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
-    """Replace the list of a profile; one that `check` refuses is refused alike."""
+    """Replace the list of a profile. Raises ValuesError for entries that `check` rejects."""
     entries = _read(operator, file)
     judged = _judged(entries)
     if judged.exit_code:

@@ -23,19 +23,19 @@ Time: TypeAlias = Annotated[
     PlainSerializer(lambda time: time.isoformat(timespec="seconds")),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A time; in JSON to the second, in ISO 8601 with its offset."""
+"""A time; in JSON in ISO 8601 with seconds and UTC offset."""
 
 
 def changed(
     report: AnyReport, changes: Sequence[Change], warnings: tuple[Problem, ...] = ()
 ) -> Result[AnyReport]:
-    """The result of a command that made these changes."""
+    """Return the result of a command that made these changes."""
     lines = [line for change in changes for line in change.lines()]
     return Result("changed" if changes else "unchanged", report, warnings, text=lines or [NOTHING])
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> list[str]:
-    """Rows in columns under a head; remote text loses its control characters."""
+    """Return rows in columns below a header; control characters are removed from remote text."""
     if not rows:
         return [nothing]
     cells = [list(head), *([plain(cell, 60) for cell in row] for row in rows)]
@@ -44,7 +44,7 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> l
 
 
 def details(document: Wire) -> list[str]:
-    """One line for every property that has a value."""
+    """Return one line for every property that has a value."""
     longest = max(map(len, document), default=0)
     return [
         Line(f"{name:<{longest}}  {line}", name, line)
@@ -63,7 +63,7 @@ def _words(value: object) -> str:
 
 
 def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
-    """The warnings. Raises ValuesError with everything that is fatal; `names` are options by key."""
+    """Return the warnings. Raises ValuesError with all errors; `names` has the options by key."""
     known = names or {}
     found = [
         replace(item, message=in_options(item.message, known), hint=in_options(item.hint, known))
@@ -76,9 +76,9 @@ def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) 
 
 
 def in_options(text: str, names: Mapping[str, str]) -> str:
-    """A text in which keys are options: a key of one plain word only at the start, or in backticks."""
+    """Replace keys in a text by options; a key that is a plain word only at the start or in backticks."""
     if isinstance(text, Text):
-        # Keys of declarations stand in these values of texts.
+        # These parameters of texts hold declaration keys.
         values = text.values and {
             name: in_options(str(value), names) if name in {"key", "problems"} else value
             for name, value in text.values.items()
@@ -93,13 +93,13 @@ def in_options(text: str, names: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class ObjectPlace:
-    """Where a declared object stands."""
+    """The file and position of a declared object."""
 
     document: Document = field(repr=False)
     path: tuple[str, ...] = ()
 
     def line(self, key: str, message: str) -> str:
-        """The message with the place of the object's key (or else of the object) in front."""
+        """Prefix the message with the position of the object's key, or of the object."""
         at = self.document.position(KeyProblem((*self.path, key), ""))
         return text(
             "{name}:{line}:{column}: {message}",
@@ -110,5 +110,5 @@ class ObjectPlace:
         )
 
     def placed(self, findings: Iterable[Finding]) -> list[Finding]:
-        """Findings about the object, each with the place of its key in front of its message."""
+        """Return the findings, each message prefixed with the position of its key."""
         return [replace(item, message=self.line(item.key, item.message)) for item in findings]

@@ -1,4 +1,4 @@
-"""`mst-admin servers`: the health of all servers, once or again and again, as a table, JSON or CSV."""
+"""`mst-admin servers`: the health of all servers, once or repeatedly, as a table, JSON or CSV."""
 
 import csv
 from collections import Counter
@@ -38,7 +38,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class ServerReading:
-    """A server with the last figures of its metrics, by row; `problem` is why the tenant gave none."""
+    """A server with its latest figures by row; `problem` is the error if the tenant returned none."""
 
     place: ServerPlace
     figures: Mapping[str, int] = field(default_factory=dict)
@@ -46,20 +46,20 @@ class ServerReading:
 
 
 def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
-    """`work` on each item, a few at a time: the tenant throttles more. Raises what one of them raises.
+    """Return the results of `work` for each item, a few at a time because the tenant throttles.
 
-    Ctrl-C does not wait for the requests that are under way.
+    Raises the first error of an item. Ctrl-C does not wait for requests in progress.
     """
     with DaemonPool(_AT_ONCE) as pool:
         running = [pool.submit(work, item) for item in items]
-        # Python sees a signal that comes just before a wait when that ends.
+        # Waits are short, because Python handles a signal that arrives just before a wait only after it.
         while wait(running, timeout=_LOOK_SECONDS).not_done:
             pass
         return [each.result() for each in running]
 
 
 def read_figures(graph: AdminGraph, place: ServerPlace, names: Mapping[str, str]) -> ServerReading:
-    """A server with its figures; `names` are those of the metrics in Graph, by row. Raises SignInError."""
+    """Read the figures of a server; `names` has the Graph names of metrics by row. Raises SignInError."""
     if place.server.last_checkin_date_time is None:
         return ServerReading(place)
     try:
@@ -70,7 +70,7 @@ def read_figures(graph: AdminGraph, place: ServerPlace, names: Mapping[str, str]
 
 
 def missing_figures(seen: Sequence[ServerReading]) -> tuple[Problem, ...]:
-    """The warning about servers whose figures the tenant did not give, if there are any."""
+    """Return the warning about servers without figures, if there are any."""
     without = [item for item in seen if item.problem is not None]
     if not without:
         return ()
@@ -89,7 +89,7 @@ def missing_figures(seen: Sequence[ServerReading]) -> tuple[Problem, ...]:
 
 
 def release_of(server: TunnelServer, known: ReleaseCatalogue) -> str | None:
-    """The name of the release that a server runs; None when its images are no known release."""
+    """Return the name of the release that a server runs, or None if its images are of no known release."""
     if server.server_image_digest is None or server.agent_image_digest is None:
         return None
     digests, own = Digests(server.server_image_digest, server.agent_image_digest), release_images()
@@ -105,13 +105,13 @@ _WORDS: Final = {
     HealthStatus.UPGRADE_FAILED: text("upgrade failed"),
     HealthStatus.UNKNOWN_FUTURE_VALUE: _UNKNOWN,
 }
-"""What the table says for a status whose name in Graph is long or no word."""
+"""Short names in the table for some statuses of Graph."""
 _FIGURES: Final = {
     "certificate_days": "tls-certificate",
     "sessions": "connections",
     "releases_behind": "server-version",
 }
-"""The metrics that are read of each server, by their names in the result."""
+"""The metrics to read for each server, by their names in the result."""
 _METRIC_NAMES: Final = {item.id: item.graph_name for item in METRICS if item.id in _FIGURES.values()}
 
 
@@ -132,7 +132,7 @@ class ServerRow(Report):
     releases_behind: int | None = Field(description="Newer releases.")
 
     def cells(self, now: datetime) -> tuple[str, ...]:
-        """The row for people."""
+        """Return the row of the table."""
         digest = (self.server_image_digest or "").removeprefix("sha256:")[:8]
         return (
             self.site,
@@ -155,7 +155,7 @@ class ServersReport(Report):
 def servers(
     operator: Operator, settings: Settings, site: str | None, *, as_csv: bool
 ) -> Result[ServersReport]:
-    """The health of the servers of a site, or of all. Raises UsageError `csv-alone`."""
+    """Return the health of the servers of a site or of all sites. Raises UsageError `csv-alone`."""
     if as_csv and operator.json:
         raise CSV_ALONE(option="--output json")
     return _read(operator, open_tenant(operator, settings, READING), site, as_csv=as_csv)
@@ -164,9 +164,9 @@ def servers(
 def watch(
     operator: Operator, settings: Settings, site: str | None, seconds: float, *, as_csv: bool
 ) -> Result[ServersReport]:
-    """Show the same repeatedly until Ctrl-C or until its output is closed. Raises UsageError `csv-alone`.
+    """Show the health of servers repeatedly until Ctrl-C or a closed output.
 
-    A tenant that does not answer in between is reported; what was read last stays.
+    A failed reading is reported and the last values stay on screen. Raises UsageError `csv-alone`.
     """
     if as_csv:
         raise CSV_ALONE(option="--watch")
@@ -209,7 +209,7 @@ def _read(
 
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     cells = [row.cells(now) for row in rows]
-    # The names of sites and servers are cut to what a terminal has left for them.
+    # The names of sites and servers are truncated to the width that the terminal leaves for them.
     widths = [max(map(width, column)) for column in zip(_HEAD, *cells, strict=True)]
     room = WIDTH - sum(widths[2:]) - 2 * (len(_HEAD) - 1)
     site = min(widths[0], max(room // 2, room - widths[1]))
@@ -225,7 +225,7 @@ def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
 
 
 def _cut(name: str, columns: int) -> str:
-    """A name in so many columns of a terminal, of which a full-width character takes two."""
+    """Truncate a name to `columns` of a terminal; a full-width character takes two."""
     shown = plain(name, columns)
     while width(shown) > columns:
         shown = plain(shown, len(shown) - 1)
@@ -233,11 +233,11 @@ def _cut(name: str, columns: int) -> str:
 
 
 def _csv(report: ServersReport) -> list[str]:
-    """One line for each server under a head; an empty cell is what the tenant does not know."""
+    """Return CSV with a header and one line for each server; an empty cell means unknown."""
 
     def cell(value: object) -> str:
         text = "" if value is None else plain(value)
-        # A cell that begins so is a formula to a spreadsheet, and a gateway chooses its own name.
+        # A spreadsheet runs a cell that begins with these as a formula, and a gateway chooses its own name.
         return f"'{text}" if isinstance(value, str) and text.startswith(("=", "+", "-", "@")) else text
 
     stream = StringIO()

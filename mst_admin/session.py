@@ -1,4 +1,4 @@
-"""An administrator's session with the tenant: signed in, and asked before anything is deleted."""
+"""An administrator's session with the tenant: sign-in, and confirmation of deletions."""
 
 import os
 from functools import partial
@@ -28,7 +28,7 @@ from mstunnel_setup.transaction.journal import Journal
 READING: Final = (CONFIGURATION_READ,)
 _CHANGING: Final = (CONFIGURATION_READ_WRITE,)
 _ALL_GRANTED: Final = (".default",)
-"""What an administrator has granted to an application: what is missing is named by Graph's refusal."""
+"""The scope for all permissions granted to an application; Graph's error names a missing one."""
 
 _TENANT: Final = ("tenant.cloud", "tenant.authority", "tenant.graph")
 
@@ -36,10 +36,10 @@ _TENANT: Final = ("tenant.cloud", "tenant.authority", "tenant.graph")
 def open_tenant(
     operator: Operator, settings: Settings, permissions: tuple[str, ...] = _CHANGING
 ) -> AdminGraph:
-    """The tenant of the answers (options, MSTUNNEL_ variables, answer file), signed in to.
+    """Sign in to the tenant that the answers name (options, MSTUNNEL_ variables, answer file).
 
-    Without any, the tenant of the installation on this host. `permissions` are what a device code asks for;
-    a person's sign-in is kept for the next commands. Raises UsageError for answers that are wrong or missing,
+    Without answers, use the tenant of the installation on this host. A device code requests `permissions`; a
+    person's token is stored for the next commands. Raises UsageError for invalid or missing answers,
     SignInError, NetworkError.
     """
     given = _answers(operator, settings)
@@ -52,7 +52,7 @@ def open_tenant(
     try:
         roots = roots_of(operator.files, given.tenant.ca_pem)
     except FileError:
-        # This account may not read those below ca-trust.
+        # This account may lack permission to read the certificates below ca-trust.
         roots = given.tenant.ca_pem or ""
     http, where = HttpSession(clock, ca_file, roots=roots), cloud_of(given)
     application = given.client_id
@@ -88,7 +88,7 @@ def _say_kept(operator: Operator, account: str) -> None:
 
 
 def _answers(operator: Operator, settings: Settings) -> Answers:
-    """The answers of the command; about the tenant those of the installation here, unless there are any."""
+    """Return the answers of the command, with those of the local installation if none names a tenant."""
     file = None if operator.answers is None else load(operator.answers)
     given = merge(settings, os.environ, file)
     if any(given.origins[path].kind != "default" for path in _TENANT):
@@ -106,7 +106,7 @@ def _answers(operator: Operator, settings: Settings) -> Answers:
 
 
 def _of_installation(operator: Operator) -> JsonObject:
-    """The answers about the tenant of the gateway here; empty where there is none, or none can be read."""
+    """Return the answers about the tenant of the local gateway; empty if they are missing or unreadable."""
     for state in dict.fromkeys((paths.STATE, paths.HOST_STATE)):
         try:
             receipt = Journal(operator.files, operator.clock, state).receipt
@@ -136,14 +136,14 @@ class SignOutReport(Report):
 
 
 def forget_sign_ins(operator: Operator) -> Result[SignOutReport]:
-    """Remove what `mst-admin` keeps of earlier sign-ins of this user."""
+    """Remove the tokens that `mst-admin` stored for this user."""
     count = sign_out(operator.files)
     words = text("Signed out.") if count else text("Nobody was signed in.")
     return Result("changed" if count else "unchanged", SignOutReport(removed=count), text=[words])
 
 
 def make_sure(operator: Operator, question: str, *, yes: bool) -> None:
-    """Raise UsageError `not-confirmed` unless the person says yes, or has said so by an option."""
+    """Raise UsageError `not-confirmed` unless the user confirms, at the prompt or by an option."""
     if yes:
         return
     if not operator.console.interactive or not operator.console.confirm(question):

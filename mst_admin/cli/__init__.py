@@ -80,7 +80,7 @@ ExitCodeOption = Annotated[
 
 
 class PruneKind(StrEnum):
-    """What `--prune` can delete, by the key of declarations."""
+    """A kind of objects that `--prune` can delete, by its declaration key."""
 
     CONFIGURATIONS = "configurations"
     SITES = "sites"
@@ -91,7 +91,7 @@ class PruneKind(StrEnum):
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """How declarations are compared with the tenant."""
+    """The options of `apply` and `diff`."""
 
     prune: Annotated[
         list[PruneKind] | None,
@@ -107,7 +107,7 @@ class ApplyOptions:
 
     @property
     def pruned(self) -> frozenset[str]:
-        """The keys of the kinds to delete of."""
+        """Return the declaration keys of the kinds to prune."""
         return frozenset(kind.replace("-", "_") for kind in self.prune or ())
 
 
@@ -256,5 +256,5 @@ def provision(context: typer.Context) -> Work:
 
 
 def main() -> int:
-    """Run `mst-admin`; returns the exit code."""
+    """Run `mst-admin` and return the exit code."""
     return run_program(app, _PROGRAM)

@@ -1,4 +1,4 @@
-"""The commands that the kinds of objects share, from `list` and `create` to `lint` and `schema`."""
+"""The commands shared by all kinds of objects, from `list` and `create` to `lint` and `schema`."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,9 +21,9 @@ def object_group(
     update: _Command,
     *options: type[ObjectOptions],
 ) -> App:
-    """Return the commands about objects of the kind with the word `kind`; `about` is the help of each.
+    """Return the command group `kind`; `about` has the help of each command.
 
-    `named` is the argument that names an object of the tenant, `options` those of `create` and `update`.
+    `named` is the argument for the name or id of an object, `options` those of `create` and `update`.
     """
     group = App()
 
@@ -52,7 +52,7 @@ def object_group(
 
 
 def option_group(kind: str, options: type[ObjectOptions], many: str, one: str, condition: str) -> App:
-    """The commands of a kind whose objects are created by `options`, a dataclass of typer options."""
+    """Return the command group of a kind described by `options`, a dataclass of Typer options."""
     about = {
         "list": f"List the {many} of the tenant.",
         "show": f"Show one {one}.",
@@ -95,10 +95,10 @@ def file_group(
         "A file, or an object of the tenant by name or id.",
     ),
 ) -> App:
-    """The commands of a kind whose objects have a file each.
+    """Return the command group of a kind whose objects are each described by a file.
 
-    `about` is the help of each where the usual one does not fit, `arguments` that of an argument that names
-    an object, a file, or one of both.
+    `about` overrides the default help of commands, `arguments` that of the arguments for an object, a file,
+    or either.
     """
     about = about or {
         "list": f"List the {many} of the tenant.",

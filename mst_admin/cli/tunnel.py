@@ -1,4 +1,4 @@
-"""`mst-admin config`, `site`, `server` and `threshold`: what the admin center has below Microsoft Tunnel."""
+"""`mst-admin config`, `site`, `server`, `threshold`: the objects that every tunnel needs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def _many(name: str, metavar: str, about: str) -> Any:
 
 @dataclass(frozen=True)
 class ConfigurationOptions(ObjectOptions):
-    """Properties of a server configuration; what is not given keeps its value or its default."""
+    """Options for the properties of a server configuration; omitted ones keep their value or default."""
 
     NAMES: ClassVar = {"advanced_settings.": "--advanced ", "corporate_networks": "--corporate-network"}
     APART: ClassVar = frozenset({"corporate_network"})
@@ -63,11 +63,11 @@ class ConfigurationOptions(ObjectOptions):
     ] = None
 
     def networks(self) -> list[str]:
-        """Networks of the administrator, to check for overlap."""
+        """Return the administrator's networks for the overlap check."""
         return [text.strip() for text in self.corporate_network or ()]
 
     def given(self, present: Wire) -> Body:
-        """What was given, by the keys of a declaration."""
+        """Return the values of the given options by declaration key."""
         found = super().given(present)
         if "advanced_settings" in found:
             pairs = (text.partition("=") for text in found["advanced_settings"])
@@ -77,7 +77,7 @@ class ConfigurationOptions(ObjectOptions):
         return found
 
     def malformed(self) -> Iterator[Finding]:
-        """Values that cannot be parsed."""
+        """Return findings about values that cannot be parsed."""
         for text in filter(None, self.advanced_settings or ()):
             if "=" not in text:
                 yield finding(
@@ -91,7 +91,7 @@ class ConfigurationOptions(ObjectOptions):
 
 @dataclass(frozen=True)
 class SiteOptions(ObjectOptions):
-    """Properties of a site; what is not given keeps its value or its default."""
+    """Options for the properties of a site; omitted ones keep their value or default."""
 
     NAMES: ClassVar = {
         "upgrade_window.time_zone": "--time-zone",
@@ -122,9 +122,9 @@ class SiteOptions(ObjectOptions):
     )
 
     def given(self, present: Wire) -> Body:
-        """What was given, by the keys of a declaration; `present` are those that the site has now.
+        """Return the values of the given options by declaration key; `present` has the site's current values.
 
-        Where only the times or only the zone of the maintenance window was given, the other stays. Raises
+        If only the times or only the zone of the maintenance window is given, the other is kept. Raises
         UsageError `window-missing`, `window-unclear`.
         """
         found = super().given(present)

@@ -1,4 +1,4 @@
-"""The kinds of objects that declarations speak about, one class for each, and the tenant that has them."""
+"""The kinds of objects that declarations can contain, one class each, and the reader of a tenant."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -25,13 +25,13 @@ KINDS: Final[tuple[Kind[Any, Any], ...]] = (
     APP_CONFIGURATION,
     MAM,
 )
-"""Each kind refers only to those before it: objects are created in this order and deleted in the reverse."""
+"""The kinds, each of which refers only to earlier ones: the order of creation, reversed for deletion."""
 
 
 OPTION_KINDS: Final[Mapping[str, OptionKind[Any, Any]]] = {
     kind.command: kind for kind in (CONFIGURATION, SITE)
 }
-"""Those whose objects are created by options, by the word after `mst-admin`."""
+"""The kinds whose objects are created from options, by the word after `mst-admin`."""
 FILE_KINDS: Final[Mapping[str, FileKind[Any, Any]]] = {
     kind.command: kind for kind in (PROFILE, APP, APP_CONFIGURATION, MAM)
 }
@@ -53,10 +53,10 @@ def read_tenant(
     apps: Collection[str] | None = None,
     mam: Collection[str] = (),
 ) -> TenantObjects:
-    """What these sections of declarations can hold, as the tenant has it now; sites and their like always.
+    """Read the objects of these declaration sections, and always sites, configurations and thresholds.
 
-    `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel. `mam` are
-    the names of Tunnel for MAM whose app protection is read also where the tenant has nothing else of it.
+    `apps` has the keys of the apps whose assignments are read; None means all that may use the tunnel. `mam`
+    has names of Tunnel for MAM objects whose app protection is read even if no other part of them exists.
     """
     wanted = frozenset(sections)
     with_profiles = {"profiles", "trusted_roots", "apps", "mam"} & wanted

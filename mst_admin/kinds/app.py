@@ -1,4 +1,4 @@
-"""Apps of the tenant: to whom they are assigned, and which VPN profile they use."""
+"""Apps of the tenant: their assignments, and the VPN profiles they use."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -27,7 +27,7 @@ _SETTINGS: Final = {
 
 
 class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
-    """Apps from the App Store and managed Google Play, which are found again by their id in the store."""
+    """Apps from the App Store and managed Google Play, identified by their id in the store."""
 
     name = "app"
     what = "app"
@@ -55,10 +55,9 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
         return present.name, platform, present.found.identifier, present.id
 
     def changes(self, declared: store.StoreAppObject, planning: Planning) -> Iterator[Change]:
-        """Settings of assignments that a file cannot say stay.
+        """Return the changes of an app; assignment settings that a file cannot express are kept.
 
-        Raises TenantError `profile-unknown` unless each VPN profile that is named will be there, and
-        `name-ambiguous`.
+        Raises TenantError `profile-unknown` if a named VPN profile will not exist, and `name-ambiguous`.
         """
         staying = [item for item in planning.tenant.profiles if item.id not in planning.deleted_ids]
         profiles = [item.name for item in staying if is_for_ios(item.found)]
@@ -82,11 +81,11 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
         yield from update(self.name, there.name, there.id, before, differs)
 
     def created(self, graph: AdminGraph, of: GraphCollection[Any], body: Body) -> str:
-        """A new app may come from managed Google Play."""
+        """Create an app, importing it from managed Google Play if needed."""
         return graph.add_play_app(body[_PACKAGE]) if _PACKAGE in body else super().created(graph, of, body)
 
     def assigned(self, change: Change, references: References) -> list[Body]:
-        """VPN profiles are looked up by their names, which may be a moment old."""
+        """Return the assignments to write, with VPN profiles looked up by name as they may be new."""
         assignments = []
         for item in change.after[ASSIGNMENTS]:
             settings = {TYPE: _SETTINGS[change.type or PLAY_APP], **item["settings"]}
@@ -102,7 +101,7 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
         return assignments
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[store.PresentApp]:
-        """All apps that declarations can speak about, or those with this name, id, or id in a store."""
+        """Return all apps that declarations can describe, or those with this name, id, or store id."""
         found = [
             app
             for app in graph.objects(MOBILE_APPS)
@@ -125,7 +124,7 @@ APP: Final = _AppKind()
 def read_apps(
     graph: AdminGraph, apps: Iterable[MobileApp], profiles: Iterable[PresentProfile]
 ) -> Iterator[store.PresentApp]:
-    """Those of the apps that declarations can speak about, each with its assignments."""
+    """Return the apps that declarations can describe, with their assignments."""
     names: Mapping[str, str] = {item.id: item.name for item in profiles if item.is_tunnel}
     for found in apps:
         if store.is_store_app(found):

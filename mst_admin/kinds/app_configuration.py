@@ -1,4 +1,4 @@
-"""App configurations: on enrolled devices, and of managed apps."""
+"""App configurations for enrolled devices and for managed apps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -46,21 +46,21 @@ _IDENTIFIERS: Final = {
 
 
 class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
-    """How app configurations and app protection policies are written: apps and assignments separately."""
+    """Base of app policies, whose apps and assignments are written by separate requests."""
 
     def collection_of(self, change: Change) -> GraphCollection[Any]:
-        """That of the type of the policy."""
+        """Return the Graph collection for the type of the policy."""
         return _COLLECTIONS[change.type]
 
     def properties(self, change: Change, references: References) -> Body:
-        """The properties to write, without apps."""
+        """Return the properties to write, without apps."""
         body = super().properties(change, references)
         return {
             name: value for name, value in body.items() if name not in {policies.PACKAGES, policies.BUNDLES}
         }
 
     def complete(self, change: Change, identifier: str, references: References) -> None:
-        """Apps come before assignments; a new app configuration was created with its apps."""
+        """Write the apps, before assignments; a new app configuration was created with its apps."""
         of, is_new = self.collection_of(change), change.verb == "create"
         apart = of is DEVICE_APP_CONFIGURATIONS or (change.type == policies.MANAGED_TYPE and is_new)
         if not apart and (apps := _managed_apps(change.after)):
@@ -69,7 +69,7 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
 
 
 class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, policies.PresentAppConfiguration]):
-    """App configurations: settings that Defender and other apps receive."""
+    """App configurations, the settings that Defender and other apps receive."""
 
     name = "app configuration"
     what = text("app configuration")
@@ -95,7 +95,10 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
         return present.name, present.channel, present.declared.platform, present.id
 
     def changes(self, declared: policies.AppConfigurationObject, planning: Planning) -> Iterator[Change]:
-        """Raises TenantError `app-missing` unless the app that enrolled devices configure will be there."""
+        """Return the changes of an app configuration.
+
+        Raises TenantError `app-missing` if an app to configure on enrolled devices will not exist.
+        """
         apps, is_ios = planning.tenant.mobile_apps, declared.is_ios
         new = {app.key for app in planning.declared.apps}
         for name in declared.apps if declared.on_devices else ():
@@ -119,13 +122,13 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
         yield app_configuration_deletion(present)
 
     def kept(self, planning: Planning) -> set[str]:
-        """Those of Tunnel for MAM that is declared stay, too."""
+        """Return the names to keep, including the configurations of declared Tunnel for MAM objects."""
         endings = mam.TUNNEL, mam.EDGE
         of_mam = (f"{item.name}{ending}" for item in planning.declared.mam for ending in endings)
         return super().kept(planning) | set(map(str.casefold, of_mam))
 
     def properties(self, change: Change, references: References) -> Body:
-        """Apps by their ids in the tenant, the settings of Android encoded."""
+        """Return the properties to write, with apps by tenant id and the settings of Android encoded."""
         body = super().properties(change, references)
         if policies.ANDROID in body:
             packages = change.after.get(policies.PACKAGES) or change.before[policies.PACKAGES]
@@ -166,9 +169,9 @@ APP_CONFIGURATION: Final = _AppConfigurationKind()
 def read_app_configurations(
     graph: AdminGraph, apps: Sequence[MobileApp], wanted: str | None = None
 ) -> Iterator[policies.PresentAppConfiguration]:
-    """The app configurations of both channels, or those with the name or id `wanted`.
+    """Read the app configurations of both channels, or those with the name or id `wanted`.
 
-    `apps` are those of the tenant.
+    `apps` has the apps of the tenant.
     """
 
     def is_wanted(found: IntuneObject) -> bool:
@@ -195,7 +198,7 @@ def read_app_configurations(
 def app_configuration_changes(
     declared: policies.AppConfigurationObject, present: Iterable[policies.PresentAppConfiguration]
 ) -> Iterator[Change]:
-    """What makes the tenant's app configuration as declared; what a file cannot say of it stays.
+    """Return the changes of an app configuration; settings that a file cannot express are kept.
 
     Raises TenantError: `name-ambiguous`, `app-configuration-fixed`.
     """
@@ -225,19 +228,19 @@ def app_configuration_changes(
     body = policies.app_configuration_body(declared, others)
     body[ASSIGNMENTS] = wanted_targets(declared, found.assignments)
     differs = differences(before, body)
-    # Unlike elsewhere, in settings false and 0 are not the same as nothing.
+    # In settings, unlike in other properties, false and 0 differ from an unset value.
     differs |= {name: body[name] for name in policies.LISTS if name in body and body[name] != before[name]}
     yield from update("app configuration", found.name, found.id, before, differs, also=(policies.PACKAGES,))
 
 
 def app_configuration_deletion(present: policies.PresentAppConfiguration) -> Change:
-    """What deletes an app configuration."""
+    """Return the change that deletes an app configuration."""
     kind = policies.app_configuration_body(present.declared)[TYPE]
     return Change("delete", "app configuration", present.name, present.id, before={TYPE: kind})
 
 
 def _managed_apps(after: Wire) -> list[Body]:
-    """The apps that a policy for managed apps is about."""
+    """Return the apps that a policy for managed apps targets."""
     return [
         {"mobileAppIdentifier": {TYPE: kind, key: name}}
         for names, (kind, key) in _IDENTIFIERS.items()
@@ -246,7 +249,7 @@ def _managed_apps(after: Wire) -> list[Body]:
 
 
 def _looked_up(entry: Wire, references: References) -> Body:
-    """A setting of the tunnel, with what was to be created before it looked up by its name."""
+    """Return a tunnel setting, with names of newly created objects replaced by their values."""
     if entry["name"] == mam.SITE_KEY and not is_guid(entry["value"]):
         return {**entry, "value": references.id_of(SITE, entry["value"])}
     if entry["name"] == mam.ROOTS_KEY and (names := mam.root_names(entry["value"])):

@@ -1,4 +1,4 @@
-"""What the kinds of objects of a tenant have in common."""
+"""Base classes of the kinds of objects of a tenant."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -59,7 +59,7 @@ FileDeclared = TypeVar("FileDeclared", bound=NamedObject | ProfileObject)
 
 
 class References:
-    """Graph, and the ids of what others refer to by name: each requested once, in however many threads."""
+    """A cache of ids by name, which requests each id from Graph once, safe for threads."""
 
     def __init__(self, graph: AdminGraph) -> None:
         self.graph = graph
@@ -76,23 +76,23 @@ class References:
 
 
 class Kind(ABC, Generic[Declared, Present]):
-    """One kind of objects: in declarations, in the plan of a tenant, and in Graph."""
+    """A kind of objects, with its form in declarations, in plans and in Graph."""
 
     name: ClassVar[KindName]
     """Its name in changes."""
     what: ClassVar[str]
-    """What people call one."""
+    """The noun for one object in messages."""
     section: ClassVar[str]
-    """Its key in declarations, and in `TenantObjects`."""
+    """Its key in declarations and in `TenantObjects`."""
     key: ClassVar[str] = "name"
-    """The key that identifies an object there."""
+    """The declaration key that identifies an object."""
     certificate_key: ClassVar[str] = ""
-    """The key that may name a certificate."""
+    """The declaration key whose value may be the path of a certificate."""
     collection: ClassVar[GraphCollection[Any]]
 
     @property
     def label(self) -> str:
-        """What people call one among other kinds."""
+        """Return the noun for one object where other kinds are shown beside it."""
         return self.what
 
     @abstractmethod
@@ -101,15 +101,15 @@ class Kind(ABC, Generic[Declared, Present]):
     ) -> Iterable[Finding]:
         """Return the findings about a declared object.
 
-        `beside` has what is declared together with it; `resolve` looks up host names.
+        `beside` has the other declared objects; `resolve` looks up host names.
         """
 
     @abstractmethod
     def declared(self, present: Present) -> Declared:
-        """Return an object of the tenant as it would be declared, not judged."""
+        """Return an object of the tenant in declaration form, without validation."""
 
     def not_declared(self, _present: Present) -> Iterable[Finding]:
-        """Return findings about what a declaration cannot express of an object of the tenant."""
+        """Return findings about properties of a tenant's object that a declaration cannot express."""
         return ()
 
     def completed(self, declared: Declared) -> Declared:
@@ -117,16 +117,16 @@ class Kind(ABC, Generic[Declared, Present]):
         return declared
 
     def present(self, tenant: TenantObjects) -> Sequence[Present]:
-        """Return those of a tenant that can be declared."""
+        """Return the objects of a tenant that can be declared."""
         found: Sequence[Present] = getattr(tenant, self.section)
         return found
 
     def declared_of(self, tenant: TenantObjects) -> Sequence[Declared]:
-        """Return the objects of a tenant as they would be declared, not judged."""
+        """Return the objects of a tenant in declaration form, without validation."""
         return [self.declared(item) for item in self.present(tenant)]
 
     def key_of(self, declared: Declared) -> str:
-        """Return the value by which the tenant's object is found."""
+        """Return the value that identifies an object of the tenant."""
         return str(getattr(declared, self.key))
 
     def names(self, tenant: TenantObjects) -> list[str]:
@@ -134,17 +134,17 @@ class Kind(ABC, Generic[Declared, Present]):
         return [self.key_of(item) for item in self.declared_of(tenant)]
 
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        """Return findings about what declarations cannot express of the objects of a tenant."""
+        """Return findings about properties of a tenant's objects that declarations cannot express."""
         for item in self.present(tenant):
             yield from self.not_declared(item)
 
     def missing(self, _declared: Declared, _planning: Planning) -> Iterable[tuple[str, str]]:
-        """Return each reference to an object that will not exist: its key, and a message."""
+        """Return the key and a message for each reference to an object that will not exist."""
         return ()
 
     @abstractmethod
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
-        """Return the changes that make the tenant's object as declared.
+        """Return the changes that make the tenant's object match its declaration.
 
         Raises TenantError, `name-ambiguous` among others.
         """
@@ -154,7 +154,7 @@ class Kind(ABC, Generic[Declared, Present]):
         return ()
 
     def collection_of(self, _change: Change) -> GraphCollection[Any]:
-        """Return the collection of Graph that has the object of a change."""
+        """Return the Graph collection of the object of a change."""
         return self.collection
 
     def write(self, change: Change, references: References) -> None:
@@ -194,11 +194,11 @@ class CommandKind(Kind[Declared, Present]):
     """A kind with commands about one object of the tenant."""
 
     command: ClassVar[str]
-    """The word after `mst-admin`."""
+    """The name of the command group, the word after `mst-admin`."""
     reports: ClassVar[Mapping[str, type[Report]]]
-    """What the commands below it return."""
+    """The report classes of the commands below it."""
     head: ClassVar[tuple[str, ...]]
-    """The head of the table of its list."""
+    """The header of the table that `list` shows."""
 
     @abstractmethod
     def row(self, present: Present) -> tuple[str, ...]:
@@ -206,15 +206,15 @@ class CommandKind(Kind[Declared, Present]):
 
     @property
     def nothing(self) -> str:
-        """What is shown instead of an empty table."""
+        """Return the text shown instead of an empty table."""
         return text("There is no {what} yet.", what=self.label)
 
     def title(self, present: Present) -> str:
-        """Return its name."""
+        """Return the name of an object."""
         return self.row(present)[0]
 
     def by_id(self, _graph: AdminGraph, _identifier: str) -> Present | None:
-        """Return the object with this id; None where Graph is not asked by id."""
+        """Return the object with this id, or None where Graph cannot be asked by id."""
         return None
 
     @abstractmethod
@@ -238,21 +238,21 @@ class CommandKind(Kind[Declared, Present]):
         return found
 
     def require_free(self, name: str, found: Collection[object]) -> None:
-        """Raise TenantError `name-taken` if there is one; Graph itself allows two of one name."""
+        """Raise TenantError `name-taken` if an object of this name exists; Graph itself allows duplicates."""
         if found:
             command = f"{self.command} update"
             raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=command)
 
     @abstractmethod
     def wire(self, present: Present) -> Body:
-        """Return its properties, as Graph has them."""
+        """Return the properties of an object in Graph's form."""
 
     @abstractmethod
     def shown(self, _graph: AdminGraph, present: Present) -> tuple[Report, Body]:
         """Return the report of `show`, and its lines."""
 
     def changes_to_delete(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
-        """Return the changes that delete an object and what belongs to it."""
+        """Return the changes that delete an object and its dependent objects."""
         yield Change("delete", self.name, self.title(present), present.id)
 
     def kept(self, planning: Planning) -> set[str]:
@@ -267,7 +267,7 @@ class CommandKind(Kind[Declared, Present]):
                 yield from self.changes_to_delete(item, planning.tenant)
 
     def deletion_to_confirm(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change]]:
-        """Return the question before an object is deleted, and the changes that delete it."""
+        """Return the confirmation question for a deletion, and the changes that delete the object."""
         question = text(
             "Delete the {kind} {name} ({id})?", kind=self.what, name=self.title(present), id=present.id
         )
@@ -291,13 +291,13 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
     model: ClassVar[type[BaseModel]]
     """The type of a declared object."""
     required: ClassVar[Body] = {}
-    """Keys that a declaration needs and options need not give, with their values."""
+    """Values of keys that a declaration requires but options may omit."""
     stand_in: ClassVar[Body] = {}
-    """Values for what the tenant has, while it has not been asked yet."""
+    """Placeholders for the tenant's values, used to validate options before signing in."""
 
     @abstractmethod
     def body(self, declared: Declared, now: datetime, /) -> Body:
-        """Return what Graph takes; `now` decides about summer time."""
+        """Return the Graph body; `now` decides about daylight saving time."""
 
     def by_id(self, graph: AdminGraph, identifier: str) -> OptionPresent | None:
         """Return the object with this id."""
@@ -309,7 +309,7 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
         return graph.objects(self.collection, name)
 
     def change(self, declared: Declared, present: OptionPresent | None, now: datetime) -> Iterator[Change]:
-        """Return the change that makes `present` as declared; None for a new object."""
+        """Return the change that makes `present` match its declaration; None for a new object."""
         name, body = self.key_of(declared), self.body(declared, now)
         if present is None:
             yield Change("create", self.name, name, after=without_empty(body))
@@ -325,7 +325,7 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
         yield from self.change(declared, only(found, self.what, name), planning.now)
 
     def wire(self, present: OptionPresent) -> Body:
-        """Return its properties, as Graph has them."""
+        """Return the properties of an object in Graph's form."""
         return present.to_wire()
 
     def updated(self, identifier: str, changes: Sequence[Change]) -> ObjectUpdate:
@@ -338,7 +338,7 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
 
 
 class FileKind(CommandKind[FileDeclared, FilePresent]):
-    """A kind whose objects have a file each."""
+    """A kind whose objects are each declared in a file."""
 
     reports: ClassVar[Mapping[str, type[Report]]] = {
         "list": ObjectList,
@@ -350,9 +350,9 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         "schema": SchemaReport,
     }
     file: ClassVar[type[BaseModel]]
-    """The type of a file."""
+    """The model of a file."""
     empty: ClassVar[frozenset[tuple[str, ...]]]
-    """The paths that may be empty in it."""
+    """Paths of keys in a file that may be empty."""
     unknown: ClassVar[Callable[..., TenantError]] = OBJECT_UNKNOWN
     """The error about an object that does not exist."""
     unreadable: ClassVar[Callable[..., UsageError]] = OBJECT_UNREADABLE
@@ -368,14 +368,14 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     def surroundings(
         self, graph: AdminGraph, declared: FileDeclared, _present: Sequence[FilePresent]
     ) -> tuple[FileDeclared, TenantObjects]:
-        """Return the object with names in place of ids, and what its rules and changes need of the tenant."""
+        """Return the object with names instead of ids, and the objects that its rules need."""
 
     def wire(self, present: FilePresent) -> Body:
-        """Return its properties, as Graph has them."""
+        """Return the properties of an object in Graph's form."""
         return present.wire
 
     def shown(self, _graph: AdminGraph, present: FilePresent) -> tuple[Report, Body]:
-        """Return the object as Graph has it and as a file would declare it."""
+        """Return the object in Graph's form and as a file would declare it."""
         declared = self.declared(present).model_dump(mode="json", exclude_defaults=True)
         return DeclaredObject(object=present.wire, declared=declared), {**declared, "id": present.id}
 
@@ -385,7 +385,7 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         return self.judge(declared, self.beside(tenant), None)
 
     def beside(self, tenant: TenantObjects) -> Declarations:
-        """Return the objects of the tenant, for the rules about what is declared together."""
+        """Return the other objects of the tenant for rules that involve several objects."""
         return Declarations.model_construct(
             configurations=tuple(map(configuration_object, tenant.configurations)),
             sites=tuple(map(site_object, tenant.sites)),

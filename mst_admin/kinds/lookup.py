@@ -1,4 +1,4 @@
-"""How the one object that a person means is found, by name or id."""
+"""Lookup of one object by name or id."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
@@ -19,7 +19,7 @@ FilePresent = TypeVar("FilePresent", bound=PresentObject | PresentMam)
 
 
 def require_name(what: str, wanted: str, command: str) -> None:
-    """Raise UsageError `name-empty` for a blank name, which a lookup could take for any object."""
+    """Raise UsageError `name-empty` for a blank name, which could match any object."""
     if not wanted.strip():
         raise UsageError(
             "name-empty",
@@ -33,7 +33,7 @@ def require_name(what: str, wanted: str, command: str) -> None:
 
 
 def only(found: Sequence[Present], what: str, name: str) -> Present | None:
-    """The one that was found by a name, if any. Raises TenantError `name-ambiguous`."""
+    """Return the only match of a name, or None. Raises TenantError `name-ambiguous`."""
     if len(found) > 1:
         ids = ", ".join(item.id for item in found)
         raise NAME_AMBIGUOUS(count=len(found), kind=what, name=name, ids=ids)
@@ -41,5 +41,5 @@ def only(found: Sequence[Present], what: str, name: str) -> Present | None:
 
 
 def called(name: str, objects: Iterable[FilePresent], what: str) -> FilePresent | None:
-    """The one object of this name, compared as Graph does. Raises TenantError `name-ambiguous`."""
+    """Return the object of this name, ignoring case as Graph does. Raises TenantError `name-ambiguous`."""
     return only([item for item in objects if item.name.casefold() == name.casefold()], what, name)

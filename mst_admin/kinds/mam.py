@@ -1,4 +1,4 @@
-"""Tunnel for MAM: app configurations, and the app protection policy that belongs to them."""
+"""Tunnel for MAM: app configurations and their app protection policy."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ from mstunnel_setup.tenant.graph_admin import (
 
 
 class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
-    """Tunnel for MAM. Its changes are those of app configurations, and of app protection policies."""
+    """Tunnel for MAM, whose changes are those of app configurations and app protection policies."""
 
     name = "app protection"
     what = text("tunnel for MAM")
@@ -56,7 +56,10 @@ class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
             yield "site", text("no site is called `{site}`", site=declared.site)
 
     def changes(self, declared: mam.MamObject, planning: Planning) -> Iterator[Change]:
-        """Raises TenantError: `name-ambiguous`, `app-configuration-fixed`, `trusted-root-unknown`."""
+        """Return the changes of all policies of an object.
+
+        Raises TenantError `name-ambiguous`, `app-configuration-fixed`, `trusted-root-unknown`.
+        """
         site, present = planning.site(declared.site), planning.tenant.app_policies
         if site is None:
             return
@@ -72,7 +75,7 @@ class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
     def _protection_changes(
         self, declared: mam.MamObject, present: Iterable[mam.PresentProtection]
     ) -> Iterator[Change]:
-        """What the app protection policy needs for the tunnel; all else is an administrator's choice."""
+        """Return the changes of the app protection policy that the tunnel needs; other settings are kept."""
         name = f"{declared.name}{mam.PROTECTION}"
         apps = BUNDLES if declared.is_ios else PACKAGES
         body: Body = {
@@ -98,7 +101,7 @@ class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
         yield from update(self.name, name, there.id, before, differences(before, body))
 
     def changes_to_delete(self, present: mam.PresentMam, _tenant: TenantObjects) -> Iterator[Change]:
-        """Deletes all policies; last the one by which the object is found if another is refused."""
+        """Return the deletions of all policies, the one that identifies the object last."""
         if present.edge is not None:
             yield app_policies.app_configuration_deletion(present.edge)
         if present.protection is not None:
@@ -138,9 +141,9 @@ def _with_policies(tenant: TenantObjects, graph: AdminGraph, *declared: str) -> 
 def read_protections(
     graph: AdminGraph, configurations: Iterable[PresentAppConfiguration], declared: Collection[str]
 ) -> Iterator[mam.PresentProtection]:
-    """The app protection policies that Tunnel for MAM may have.
+    """Read the app protection policies that may belong to Tunnel for MAM.
 
-    In a tenant with these app configurations, and those of declared objects with these names.
+    These are the ones named after these app configurations, or after declared objects with these names.
     """
     ending = mam.TUNNEL.casefold()
     found_names = (item.name.casefold() for item in configurations)
@@ -155,10 +158,10 @@ def read_protections(
 
 
 def _roots_value(declared: mam.MamObject, planning: Planning) -> str:
-    """The value for the trusted roots that are named: what the tenant has of them.
+    """Return the setting for the named trusted roots, with the tenant's certificates.
 
-    Where a root is to be created or changed, the value is the names, which are looked up when it is written.
-    Raises TenantError `trusted-root-unknown`, also for a root that is to be deleted.
+    If a root will be created or changed, the setting has the names, which are replaced when it is written.
+    Raises TenantError `trusted-root-unknown`, also for a root that will be deleted.
     """
     of_roots = [item for item in (*planning.changes, *planning.deletions) if item.kind == "trusted root"]
     deleted = {item.identifier for item in of_roots if item.verb == "delete"}

@@ -1,4 +1,4 @@
-"""VPN profiles, each with the trusted root that goes with it, and trusted roots that stand alone."""
+"""VPN profiles with their own trusted roots, and trusted roots without a profile."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -75,17 +75,17 @@ PROFILE_UNREADABLE = declare(
 )
 
 _SITE = "site"
-"""Name under which a profile's site stands among its properties."""
+"""Key of the site among the properties of a profile."""
 _SITE_ID = "microsoftTunnelSiteId"
 
 
 class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
-    """What VPN profiles and trusted roots have in common: both are device configurations."""
+    """Base of VPN profiles and trusted roots, which are both device configurations."""
 
     collection = PROFILES
 
     def completed(self, declared: Declared) -> Declared:
-        """With the one certificate at a path, or in a text, as PEM. Raises CertificateError."""
+        """Return the object with its certificate, given as path or text, as PEM. Raises CertificateError."""
         given = getattr(declared, self.certificate_key)
         if given is None:
             return declared
@@ -114,13 +114,13 @@ class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
     def properties(self, change: Change, references: References) -> Body:
         body = super().properties(change, references)
         if _SITE in body:
-            # The site may have been created a moment ago.
+            # An earlier change may have created the site, so it is looked up only now.
             body[_SITE_ID] = references.id_of(SITE, str(body.pop(_SITE)))
         return body
 
 
 class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
-    """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
+    """Trusted roots, the certificates of private authorities; they have no command group."""
 
     name = "trusted root"
     what = "trusted root"
@@ -142,7 +142,7 @@ class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
         )
 
     def names(self, tenant: TenantObjects) -> list[str]:
-        """Of those that Tunnel for MAM names, and of those that go with a VPN profile."""
+        """Return the names of the trusted roots of Tunnel for MAM and of VPN profiles."""
         wanted = {root.name.casefold() for root in tenant.roots_of_mam}
         wanted |= {root_name(profile.name).casefold() for profile in tenant.profiles}
         return [root.name for root in tenant.roots if root.name.casefold() in wanted]
@@ -168,7 +168,7 @@ class ProfileChanges(ObjectIdentity):
 
 
 class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject, PresentProfile]):
-    """VPN profiles for Microsoft Tunnel. One of the tenant is read without its assignments at first."""
+    """VPN profiles for Microsoft Tunnel; lists are read without assignments."""
 
     name = "profile"
     what = "profile"
@@ -209,7 +209,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         return present.name, present.found.odata_type.rpartition(".")[2], present.id
 
     def declared_of(self, tenant: TenantObjects) -> Sequence[ProfileObject]:
-        """With sites by name, and with the certificates of the trusted roots that go with them."""
+        """Return the declared profiles with sites by name and the certificates of their trusted roots."""
         sites = {site.id: site.display_name for site in tenant.sites}
         roots = {item.name.casefold(): item for item in tenant.roots}
         found = []
@@ -232,10 +232,10 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
             yield "site", text("no site is called `{site}`", site=declared.site)
 
     def changes(self, declared: ProfileObject, planning: Planning) -> Iterator[Change]:
-        """The trusted root comes first.
+        """Return the changes of a profile, after those of its trusted root.
 
-        What a file cannot say of a profile stays, as do assignments of other kinds and their filters. Raises
-        TenantError: `name-ambiguous`, `profile-platform-fixed`, `connection-type-fixed`.
+        Properties, assignments and filters that a file cannot express are kept. Raises TenantError
+        `name-ambiguous`, `profile-platform-fixed`, `connection-type-fixed`.
         """
         site, roots = planning.site(declared.site), planning.tenant.roots
         if site is None:
@@ -261,7 +261,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
             yield from self._updates(declared, site, found)
 
     def _updates(self, declared: ProfileObject, site: SiteAddress, found: PresentProfile) -> Iterator[Change]:
-        """What changes a profile of the tenant."""
+        """Return the updates of a profile of the tenant."""
         if found.found.odata_type != TYPES[declared.platform]:
             raise PROFILE_PLATFORM_FIXED(profile=found.name, platform=declared.platform)
         there = self.declared(found)
@@ -282,7 +282,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         said = {**present_body(there, found.found, site.address), **own, ASSIGNMENTS: before[ASSIGNMENTS]}
         differs = differences(said, body)
         if "customData" in differs:
-            # Declared settings in the one list, the other one empty; what chooses the client stays.
+            # Declared settings go into one list and empty the other; entries that select the client stay.
             client = [item for item in wire.get("customData") or () if item.get("key") in CLIENT_KEYS]
             settings = [item for item in body["customData"] if item["key"] not in CLIENT_KEYS]
             differs["customData"] = [*client, *settings]
@@ -291,13 +291,13 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         yield from update(self.name, found.name, found.id, before, differs)
 
     def changes_to_delete(self, present: PresentProfile, tenant: TenantObjects) -> Iterator[Change]:
-        """With the trusted root that goes with it."""
+        """Return the deletions of a profile and its trusted root."""
         found = called(present.name, tenant.profiles, "profile") or present
         yield Change("delete", self.name, found.name, found.id)
         yield from _root_deletion(found.name, tenant.roots)
 
     def by_id(self, graph: AdminGraph, identifier: str) -> PresentProfile | None:
-        """One of any type."""
+        """Return the device configuration with this id, of any type."""
         found = graph.find(PROFILES, identifier)
         return PresentProfile(found) if found else None
 
@@ -321,7 +321,10 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         return ProfileReport(object=present.wire, assignments=assigned), lines
 
     def deletion_to_confirm(self, graph: AdminGraph, present: PresentProfile) -> tuple[str, Sequence[Change]]:
-        """An id may be any profile's: one that is not for the tunnel is a TenantError `name-unknown`."""
+        """Return the confirmation question and the deletions.
+
+        Raises TenantError `name-unknown` if the id belongs to a profile that is not for the tunnel.
+        """
         if not present.is_tunnel:
             raise NAME_UNKNOWN(place="tenant", kind=self.what, name=present.id, command=self.command)
         roots = TenantObjects(device_configurations=tuple(read_profiles(graph, root_name(present.name))))
@@ -338,7 +341,10 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         return declared.model_copy(update={"site": site.display_name}), tenant
 
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
-        """An id may be any profile's: one that is not for a VPN is a TenantError `name-unknown`."""
+        """Return the findings about a profile.
+
+        Raises TenantError `name-unknown` if the id belongs to a profile that is not for a VPN.
+        """
         found = self.find(graph, wanted).found
         if found.odata_type not in TYPES.values():
             raise NAME_UNKNOWN(place="tenant", kind=self.what, name=found.id, command=self.command)
@@ -359,7 +365,7 @@ PROFILE: Final = _ProfileKind()
 
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
-    """The VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
+    """Read the VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
     for found in graph.objects(PROFILES, name):
         if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS:
             yield PresentProfile(found, tuple(graph.profile_assignments(found.id)))
@@ -372,9 +378,9 @@ def _body(profile: ProfileObject, site: SiteAddress) -> Body:
 
 
 def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]) -> Iterator[Change]:
-    """What makes the tenant's trusted root as declared; its certificate is in PEM.
+    """Return the changes that make the trusted root match its declaration; the certificate is in PEM.
 
-    Raises TenantError: `name-ambiguous`, `profile-platform-fixed`.
+    Raises TenantError `name-ambiguous`, `profile-platform-fixed`.
     """
     body = root_body(declared, load_pem_x509_certificate(declared.certificate.encode()))
     found = called(declared.name, present, "profile")
@@ -384,7 +390,7 @@ def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]
         return
     if found.found.odata_type != body[TYPE]:
         raise PROFILE_PLATFORM_FIXED(profile=found.name, platform=declared.platform)
-    # The name of the file that was uploaded stays, and while it has the same certificate the file itself.
+    # The name of the uploaded file is kept, and its content while the certificate is the same.
     del body[ROOT_FILE_NAME]
     if found.certificate == declared.certificate:
         del body[ROOT_CERTIFICATE]
@@ -394,7 +400,7 @@ def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]
 
 
 def _root_deletion(profile: str, present: Sequence[PresentProfile]) -> Iterator[Change]:
-    """What deletes the trusted root that goes with the profile of that name, if there is one."""
+    """Return the deletion of the trusted root of the profile with that name, if there is one."""
     found = called(root_name(profile), present, "profile")
     if found is not None:
         yield Change("delete", "trusted root", found.name, found.id)
@@ -403,7 +409,7 @@ def _root_deletion(profile: str, present: Sequence[PresentProfile]) -> Iterator[
 def lint(
     found: DeviceConfiguration, site: TunnelSite | None, assignments: Sequence[DeviceConfigurationAssignment]
 ) -> Iterator[Finding]:
-    """What is wrong with a profile of the tenant, whatever created it; `site` is the one that it names."""
+    """Return the findings about a profile of the tenant; `site` is the site that it names."""
     wire, profile = extra(found), profile_object(found, assignments)
     if not is_tunnel_profile(found):
         yield finding(
@@ -438,6 +444,6 @@ def lint(
                 servers=", ".join(addresses) or text("no server"),
                 address=wanted,
             )
-    declared = profile.model_copy(update={"connection_type": None})  # what is there is judged here
+    declared = profile.model_copy(update={"connection_type": None})  # the tenant's own value is checked below
     split_rules = bool(configuration.includes or configuration.excludes) if configuration else None
     yield from judge_profile(declared, split_rules=split_rules)

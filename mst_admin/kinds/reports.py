@@ -1,4 +1,4 @@
-"""What the commands about objects return, the same for each kind."""
+"""Reports of the commands about objects, the same for all kinds."""
 
 from typing import Annotated, Final, TypeAlias
 

@@ -1,4 +1,4 @@
-"""A tenant as it is declared, as it is, and what is planned to make one of the other."""
+"""The declared state of a tenant, its actual state, and the plan of changes between them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Declarations(Trimmed):
     mam: tuple[MamObject, ...] = Field(default=(), description="Tunnel for MAM")
 
     def has_split_rules(self, site: str) -> bool | None:
-        """Whether the site of this name has split tunnelling rules; None when it is not declared here."""
+        """Return whether the site of this name has split tunnelling rules; None if it is not declared."""
         used = {item.name.casefold(): item.configuration.casefold() for item in self.sites}
         for item in self.configurations:
             if item.name.casefold() == used.get(site.casefold()):
@@ -57,11 +57,11 @@ class Declarations(Trimmed):
 
 @dataclass(frozen=True)
 class TenantObjects:
-    """What the tenant has, by the sections of declarations and as it was read for them.
+    """The objects of a tenant, by declaration section, as read for a plan.
 
-    What stands after the thresholds is there only when it was requested. `device_configurations` are VPN
-    profiles and trusted roots, `mobile_apps` all apps, `store_apps` those with their assignments that
-    declarations can speak about, `app_policies` all app configurations.
+    The fields after the thresholds are filled only on request. `device_configurations` has VPN profiles and
+    trusted roots, `mobile_apps` all apps, `store_apps` those that declarations can describe, with their
+    assignments, `app_policies` all app configurations.
     """
 
     configurations: tuple[TunnelConfiguration, ...] = ()
@@ -80,13 +80,13 @@ class TenantObjects:
 
     @property
     def roots_of_mam(self) -> list[PresentProfile]:
-        """The trusted roots that Tunnel for MAM names, compared as Graph does: without regard to case."""
+        """The trusted roots that Tunnel for MAM names, compared without case as Graph does."""
         wanted = {name.casefold() for mam in self.mam for name in mam_object(mam).trusted_roots}
         return [item for item in self.roots if item.name.casefold() in wanted]
 
     @property
     def trusted_roots(self) -> list[PresentProfile]:
-        """Those that Tunnel for MAM names and that do not go with a VPN profile."""
+        """The trusted roots that Tunnel for MAM names and no VPN profile owns."""
         return [item for item in self.roots_of_mam if item.certificate and not is_root_name(item.name)]
 
     @property
@@ -96,7 +96,7 @@ class TenantObjects:
 
     @property
     def apps(self) -> list[PresentApp]:
-        """The apps that are the client of the tunnel, or use it by a per-app VPN."""
+        """The apps that are the tunnel's client or use it by per-app VPN."""
         return [item for item in self.store_apps if is_tunnel_app(item)]
 
     @property
@@ -107,13 +107,13 @@ class TenantObjects:
 
     @property
     def mam(self) -> list[PresentMam]:
-        """What Tunnel for MAM consists of among the policies."""
+        """The Tunnel for MAM objects found among the policies."""
         sites = {site.id: site.display_name for site in self.sites}
         return list(find_mam(self.app_policies, self.protections, sites))
 
 
 class SiteAddress(NamedTuple):
-    """A site, and where devices find it; it has no id while it is still to be created."""
+    """A site and the address at which devices reach it; the id is empty until the site is created."""
 
     name: str
     site_id: str
@@ -122,7 +122,7 @@ class SiteAddress(NamedTuple):
 
 @dataclass
 class Planning:
-    """A plan while it is made: `declared` is what the tenant is to have, `changes` are those so far."""
+    """A plan in progress: `declared` is the target state, `changes` has the changes planned so far."""
 
     declared: Declarations
     tenant: TenantObjects
@@ -132,11 +132,14 @@ class Planning:
 
     @property
     def deleted_ids(self) -> set[str]:
-        """The ids of what will not stay."""
+        """The ids of the objects that the plan deletes."""
         return {change.identifier for change in self.deletions}
 
     def site(self, wanted: str) -> SiteAddress | None:
-        """Where the site with this name or id is, or will be. Raises TenantError `name-ambiguous`."""
+        """Return the current or planned address of the site with this name or id.
+
+        Raises TenantError `name-ambiguous`.
+        """
         key, deleted = wanted.casefold(), self.deleted_ids
         staying = [site for site in self.tenant.sites if site.id not in deleted]
         found = [site for site in staying if site.id == key] or [
@@ -155,7 +158,7 @@ class Planning:
         return SiteAddress(present.display_name, present.id, address)
 
     def _port(self, configuration: str) -> int | None:
-        """The port of a server configuration by its name or id, as it will be."""
+        """Return the planned port of a server configuration, given its name or id."""
         wanted = configuration.casefold()
         present = self.tenant.configurations
         found = next((item for item in present if wanted in {item.id, item.display_name.casefold()}), None)
@@ -169,5 +172,5 @@ class Planning:
 def names_of(
     objects: Iterable[ConfigurationObject | SiteObject | ProfileObject | AppConfigurationObject | MamObject],
 ) -> set[str]:
-    """The names of declared objects, compared as Graph does: without regard to case."""
+    """Return the names of declared objects in a form that compares without case, as Graph does."""
     return {item.name.casefold() for item in objects}

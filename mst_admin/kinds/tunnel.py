@@ -1,4 +1,4 @@
-"""Server configurations, sites, thresholds of health metrics, and servers: their records in the tenant."""
+"""Server configurations, sites, thresholds of health metrics, and the records of servers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -69,7 +69,7 @@ class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         return present.display_name, present.network or "", str(present.listen_port or ""), present.id
 
     def changes_to_prune(self, planning: Planning) -> Iterable[Change]:
-        """A configuration does not go while a site that stays uses it."""
+        """Return the deletions of `--prune`, except for configurations that a remaining site uses."""
         declared_sites = names_of(planning.declared.sites)
         used = {
             site.microsoft_tunnel_configuration.id
@@ -81,7 +81,7 @@ class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         return (change for change in super().changes_to_prune(planning) if change.identifier not in used)
 
     def shown(self, _graph: AdminGraph, present: TunnelConfiguration) -> tuple[Report, Body]:
-        """With the session timeout that servers take when none is set."""
+        """Return the report of `show`, with the default session timeout of servers if none is set."""
         lines = configuration_object(present).model_dump(mode="json")
         if lines["session_timeout"] is None:
             lines["session_timeout"] = f"{DEFAULT_SESSION_SECONDS} (default)"
@@ -149,12 +149,12 @@ class _SiteKind(OptionKind[SiteObject, TunnelSite]):
         return graph.site(identifier)
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[TunnelSite]:
-        # Of all sites, no more is read than a list shows.
+        # A list of all sites requests only the properties that it shows.
         columns = ("id", "displayName", "publicAddress", "upgradeAvailable") if name is None else ()
         return graph.objects(SITES, name, columns)
 
     def shown(self, graph: AdminGraph, present: TunnelSite) -> tuple[Report, Body]:
-        """With the names of its servers, and whether they can be upgraded."""
+        """Return the report of `show`, with the site's servers and whether they can be upgraded."""
         servers = [server.display_name for server in graph.servers(present.id)]
         lines = site_object(present).model_dump(mode="json")
         lines |= {"upgrade_available": present.upgrade_available, "servers": servers}
@@ -225,7 +225,7 @@ class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
         return self.named(graph)
 
     def find(self, graph: AdminGraph, wanted: str) -> HealthThreshold:
-        """The thresholds of a metric. Raises TenantError `metric-unknown`, naming those there are."""
+        """Return the thresholds of a metric. Raises TenantError `metric-unknown`, listing the known ones."""
         found = graph.thresholds()
         for item in found:
             if item.id.casefold() == wanted.casefold():
@@ -263,7 +263,7 @@ def set_threshold(
     new: bool = False,
     default: bool = False,
 ) -> Result[ObjectUpdate]:
-    """Create or change the thresholds of a metric; `values` are (healthy, unhealthy), None keeps one."""
+    """Create or change the thresholds of a metric; `values` is (healthy, unhealthy), None keeps one."""
     if new and kind_of(metric) is None:
         raise UsageError(
             "metric-not-known",
@@ -291,7 +291,7 @@ def set_threshold(
 
 
 def _judge_given(metric: str, healthy: int | None, unhealthy: int | None) -> None:
-    """Raise ValuesError for values that are wrong whatever the tenant has, before anyone signs in."""
+    """Raise ValuesError for values that are invalid for any tenant, before signing in."""
     declared = validated(
         ThresholdObject, {"metric": metric, "healthy": healthy or 0, "unhealthy": unhealthy or 0}
     )
@@ -310,14 +310,14 @@ class ServerObject(Trimmed):
 
 
 class ServerPlace(NamedTuple):
-    """A server and its site."""
+    """The record of a server with its site."""
 
     site: TunnelSite
     server: TunnelServer
 
 
 def places(graph: AdminGraph, site: str | None) -> list[ServerPlace]:
-    """The servers of one site, or of all, ordered by name. Raises what `SITE.find` raises."""
+    """Return the servers of one site or of all, ordered by name. Raises the errors of `SITE.find`."""
     if site is None:
         found = [ServerPlace(*each) for each in graph.all_servers()]
     else:
@@ -329,7 +329,7 @@ def places(graph: AdminGraph, site: str | None) -> list[ServerPlace]:
 
 
 def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
-    """The server with this name or id, of a site or of all. Raises what `SITE.find` raises."""
+    """Return the server with this name or id, of one site or of all. Raises the errors of `SITE.find`."""
     require_name("server", wanted, "server")
     if site is not None and is_guid(wanted):
         one = SITE.find(graph, site)
@@ -354,7 +354,7 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
 
 
 def list_servers(operator: Operator, settings: Settings, site: str | None) -> Result[ServerList]:
-    """The servers of a site, or of all sites."""
+    """Return the servers of a site or of all sites."""
     found = places(open_tenant(operator, settings, READING), site)
     rows = [
         (
@@ -378,14 +378,14 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
 
 
 def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result[ObjectReport]:
-    """One server."""
+    """Return the report of one server."""
     graph = open_tenant(operator, settings, READING)
     report = ObjectReport(object=find_place(graph, site, wanted).server.document())
     return Result(report=report, text=details(report.object))
 
 
 def create_server() -> Result[None]:
-    """Raises UsageError: a server is created by its installation."""
+    """Raise UsageError: only an installation creates a server."""
     raise UsageError(
         "server-not-installed",
         "a server is created by its installation, which gives it its own identity",
@@ -396,7 +396,7 @@ def create_server() -> Result[None]:
 def rename_server(
     operator: Operator, settings: Settings, site: str, wanted: str, name: str
 ) -> Result[ObjectUpdate]:
-    """Give a server another name. Raises TenantError `name-taken`."""
+    """Rename a server. Raises TenantError `name-taken`."""
     declared = validated(ServerObject, {"name": name}).name
     graph = open_tenant(operator, settings)
     place, found = find_place(graph, site, wanted)
@@ -414,7 +414,7 @@ def rename_server(
 def delete_server(
     operator: Operator, settings: Settings, site: str, wanted: str, *, yes: bool
 ) -> Result[ObjectDeletion]:
-    """Delete the record of a server that is gone."""
+    """Delete the record of a server that no longer exists."""
     graph = open_tenant(operator, settings)
     place, found = find_place(graph, site, wanted)
     make_sure(operator, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)

@@ -1,1 +1,1 @@
-"""What declarations speak about: each object as it is declared, as Graph has it, and its rules."""
+"""The objects of declarations: for each its declared form, its Graph form and its rules."""

@@ -1,7 +1,7 @@
-"""An app: as it is declared, as Graph has it, and its rules.
+"""Apps: their declared form, their Graph form and their rules.
 
-Types and values: docs/reference/mst-admin.md. An app of managed Google Play, and one that was licensed in
-volume, has nothing but its assignments to write. An assignment names a VPN profile by its name.
+Types and values: docs/reference/mst-admin.md. Of an app of managed Google Play and of a volume-licensed
+one, only assignments can be written. Declared assignments refer to VPN profiles by name.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ IOS_APPS: Final = frozenset({IOS_APP, "#microsoft.graph.iosVppApp"})
 
 
 def app_ids(apps: Iterable[MobileApp], name: str, *, is_ios: bool) -> list[str]:
-    """The ids in the tenant of the app with this package or bundle id; iOS may have it from two stores."""
+    """Return the tenant ids of the app with this package or bundle id; iOS apps can be in two stores."""
     types = IOS_APPS if is_ios else {PLAY_APP}
     return [
         app.id for app in apps if app.odata_type in types and app.identifier.casefold() == name.casefold()
@@ -82,7 +82,7 @@ class StoreAppObject(parts.NamedObject):
 
     @property
     def key(self) -> str:
-        """By what the app is found again: its store and its id there."""
+        """The identity of the app: its store and its id there."""
         return f"{self.platform}:{self.id}".casefold()
 
 
@@ -102,7 +102,7 @@ APP_CONFIG_APP_ID = declare_finding(
 
 
 VPN: Final = "vpnConfiguration"
-"""Name under which the VPN profile of an assignment stands among its settings."""
+"""Key of the VPN profile among the settings of an assignment."""
 VPN_ID: Final = "vpnConfigurationId"
 _UPDATES: Final = "autoUpdateMode"
 _INTENTS: Final = {name: name for name in ("required", "available", "uninstall")} | {
@@ -115,7 +115,7 @@ _KNOWN_MODES: Final = {wire: word for word, wire in _MODES.items()}
 
 @dataclass(frozen=True)
 class PresentApp(parts.PresentObject):
-    """An app of the tenant, its assignments, and the names of VPN profiles by their ids."""
+    """An app of the tenant with its assignments, and the names of VPN profiles by id."""
 
     found: MobileApp
     assignments: tuple[AppAssignment, ...] = ()
@@ -128,28 +128,28 @@ class PresentApp(parts.PresentObject):
 
     @property
     def key(self) -> str:
-        """By what a declared app finds it."""
+        """The identity that a declared app is matched by."""
         return f"{AppPlatform.IOS if self.is_ios else AppPlatform.ANDROID}:{self.found.identifier}".casefold()
 
     @property
     def has_properties(self) -> bool:
-        """Whether Graph lets an administrator write more than assignments."""
+        """Whether Graph accepts changes of properties, not only of assignments."""
         return self.found.odata_type == IOS_APP
 
 
 def is_store_app(found: MobileApp) -> bool:
-    """Whether declarations can speak about the app."""
+    """Whether declarations can describe the app."""
     return found.odata_type in IOS_APPS | {PLAY_APP}
 
 
 def is_tunnel_app(present: PresentApp) -> bool:
-    """Whether the app is the client of the tunnel, or uses it by a per-app VPN."""
+    """Whether the app is the tunnel's client or uses it by per-app VPN."""
     vpn = any(VPN in _settings(item, present) for item in present.assignments)
     return vpn or present.found.identifier.casefold() == DEFENDER
 
 
 def app_object(present: PresentApp) -> StoreAppObject:
-    """An app of the tenant as it would be written; its values are not judged."""
+    """Return an app of the tenant in declaration form, without validation."""
     wire = present.found.model_extra or {}
     oldest = wire.get("minimumSupportedOperatingSystem") or {}
     versions = [name for name, value in oldest.items() if value is True]
@@ -169,7 +169,7 @@ def app_object(present: PresentApp) -> StoreAppObject:
             _KNOWN_MODES.get(str(settings.get(_UPDATES)), "default"),
         )
 
-    # Those together that differ in the target only.
+    # Assignments that differ only in their target are declared as one.
     assignments = [
         AssignmentObject.model_construct(
             intent=intent, vpn_profile=vpn or None, updates=updates, **parts.assignees(list(items))
@@ -186,7 +186,7 @@ def app_object(present: PresentApp) -> StoreAppObject:
 
 
 def app_body(declared: StoreAppObject) -> Body:
-    """The properties of an app from the App Store, without assignments."""
+    """Return the properties of an app from the App Store, without assignments."""
     return {
         TYPE: IOS_APP,
         "displayName": declared.name,
@@ -201,7 +201,7 @@ def app_body(declared: StoreAppObject) -> Body:
 
 
 def assignment_bodies(declared: StoreAppObject) -> Iterator[Body]:
-    """The assignments of a declared app, one for each target."""
+    """Return the assignments of a declared app, one for each target."""
     for item in declared.assignments:
         settings = {VPN: item.vpn_profile} if declared.is_ios else {_UPDATES: _MODES[item.updates]}
         for target in parts.targets(item):
@@ -209,7 +209,7 @@ def assignment_bodies(declared: StoreAppObject) -> Iterator[Body]:
 
 
 def present_assignments(present: PresentApp) -> list[Body]:
-    """The assignments of an app of the tenant, VPN profiles by their names."""
+    """Return the assignments of an app of the tenant, with VPN profiles by name."""
     return [
         {"intent": item.intent, "target": parts.target_of(item), "settings": _settings(item, present)}
         for item in present.assignments
@@ -217,9 +217,9 @@ def present_assignments(present: PresentApp) -> list[Body]:
 
 
 def wanted_assignments(declared: StoreAppObject, present: PresentApp) -> list[Body]:
-    """The declared assignments, each with what is there already beside it; and those that no file can say.
+    """Return the declared assignments, merged with the tenant's, and those that no file can express.
 
-    A target keeps its filter when its intent changes, too: without it, the app would go to more devices.
+    A target keeps its filter even if its intent changes: without it, more devices would get the app.
     """
     there = {_who(item): item for item in present_assignments(present)}
     known_targets = {identity(item["target"]): item["target"] for item in there.values()}
@@ -233,7 +233,7 @@ def wanted_assignments(declared: StoreAppObject, present: PresentApp) -> list[Bo
 
 
 def same_assignments(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
-    """Whether both assign the same to the same."""
+    """Return whether two lists assign the same to the same targets, in any order."""
 
     def how(assignments: Sequence[Wire]) -> dict[tuple[str, tuple[str, str]], tuple[str, str]]:
         settings = {_who(item): item["settings"] for item in assignments}
@@ -246,7 +246,7 @@ def same_assignments(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
 
 
 def app_not_declared(present: PresentApp) -> Iterator[Finding]:
-    """What a file cannot say: a tenant that is made from the file does not get it."""
+    """Return warnings about properties that a file cannot express and so would be lost in another tenant."""
     settings = [setting for item in present.assignments for setting in _settings(item, present).items()]
     lost = [f"{name} of an assignment" for name, value in settings if value and name not in {VPN, _UPDATES}]
     for what in dict.fromkeys([*lost, *parts.undeclarable_targets(present.assignments)]):
@@ -254,7 +254,7 @@ def app_not_declared(present: PresentApp) -> Iterator[Finding]:
 
 
 def _settings(item: AppAssignment, present: PresentApp) -> Body:
-    """The settings of an assignment; a VPN profile that is not for Microsoft Tunnel stays there by its id."""
+    """Return the settings of an assignment; a VPN profile of another product is kept by its id."""
     raw = (item.settings or {}).items()
     there = {name: value for name, value in raw if name != TYPE and value is not None}
     name = present.profiles.get(str(there.get(VPN_ID)))
@@ -268,12 +268,12 @@ def _who(item: Wire) -> tuple[str, tuple[str, str]]:
 
 
 def judge_app(declared: StoreAppObject, profiles: Iterable[ProfileObject] = ()) -> tuple[Finding, ...]:
-    """All findings about an app; `profiles` are the VPN profiles that are known."""
+    """Return all findings about an app; `profiles` has the known VPN profiles."""
     return (*_properties(declared), *_assignments(declared, profiles))
 
 
 def judge_per_app(profile: ProfileObject, apps: Iterable[StoreAppObject]) -> Iterator[Finding]:
-    """Whether any of the apps that are declared with a per-app VPN profile uses it."""
+    """Return a finding if no declared app uses a per-app VPN profile."""
     named = {item.vpn_profile.casefold() for app in apps for item in app.assignments if item.vpn_profile}
     if profile.is_ios and profile.per_app and profile.name.casefold() not in named:
         yield finding(

@@ -1,8 +1,8 @@
-"""An app configuration: as it is declared, and as Graph has it, in one of two collections.
+"""App configurations: their declared form, and their form in the two collections of Graph.
 
-Types and values: docs/reference/mst-admin.md. A body names apps by their ids in the store; its kind finds the
-ids that the tenant has for them. Graph writes settings in one of three ways, by platform and channel: each
-entry of a list is one setting, and what a file cannot say of the settings is in entries as well.
+Types and values: docs/reference/mst-admin.md. A body refers to apps by store id; its kind looks up the
+tenant's ids. Graph has three formats of settings, by platform and channel: each entry of a list is one
+setting, and some entries cannot be expressed in a file.
 """
 
 import base64
@@ -110,7 +110,7 @@ _SWITCH: Final = ("0", "1")
 
 @dataclass(frozen=True)
 class KnownSetting:
-    """One setting: the type that Defender reads, and in small letters what it may be, if that is known."""
+    """A documented setting: the type that Defender reads, and its known values in lower case, if any."""
 
     type: type[Value]
     allowed: tuple[str, ...] = ()
@@ -141,21 +141,21 @@ DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] 
         "DefenderAllowlistedCACertificates": KnownSetting(str),
     },
 }
-"""The keys by channel, and whether they are those of iOS."""
+"""The known settings by channel and whether the platform is iOS."""
 
 
 def known_keys(declared: AppConfigurationObject) -> Mapping[str, KnownSetting]:
-    """The documented settings of an app configuration; none when it is not for Defender."""
+    """Return the documented settings of an app configuration; empty if it is not for Defender."""
     return DEFENDER_KEYS[declared.channel, declared.is_ios] if declared.for_defender else {}
 
 
 def allows(key: KnownSetting, value: Value) -> bool:
-    """Whether a setting may have this value, in any of the types that YAML has for it."""
+    """Return whether a setting can have this value, in any YAML type that can express it."""
     return not key.allowed or str(value).lower() in key.allowed
 
 
 def typed(declared: AppConfigurationObject, name: str) -> Value:
-    """The value of a setting in the type that its app reads; one that is not documented stays as written."""
+    """Return a value in the type that the app reads; that of an undocumented setting is unchanged."""
     value, key = declared.settings[name], known_keys(declared).get(name)
     if key is None or not allows(key, value):
         return value
@@ -176,11 +176,11 @@ IOS: Final = "settings"
 ANDROID: Final = "managedProperty"
 MANAGED: Final = "customSettings"
 LISTS: Final = {IOS: "appConfigKey", ANDROID: "key", MANAGED: "name"}
-"""The three lists, each with the name of a setting in its entries; that of Android is in `payloadJson`."""
+"""The three lists by property, with the key of a setting's name; Android's is in `payloadJson`."""
 PAYLOAD: Final = "payloadJson"
 PACKAGES: Final = "packageIds"
 BUNDLES: Final = "bundleIds"
-"""Names under which the ids of apps stand among the properties, on Android and on iOS."""
+"""Keys of the app ids among the properties, on iOS and on Android."""
 IOS_TYPE: Final = "#microsoft.graph.iosMobileAppConfiguration"
 ANDROID_TYPE: Final = "#microsoft.graph.androidManagedStoreAppConfiguration"
 MANAGED_TYPE: Final = "#microsoft.graph.targetedManagedAppConfiguration"
@@ -201,22 +201,22 @@ _APPLICABILITY: Final = {
 _PLATFORMS: Final = {wire: platform for platform, wire in _APPLICABILITY.items()}
 
 TUNNEL_KEYS: Final = "com.microsoft.tunnel."
-"""How the names of all settings of the tunnel begin."""
+"""Prefix of the names of all tunnel settings."""
 _EDGE_KEYS: Final = "com.microsoft.intune.mam.managedbrowser."
 STRICT_KEY: Final = f"{_EDGE_KEYS}StrictTunnelMode"
 AVAILABLE_KEY: Final = f"{_EDGE_KEYS}TunnelAvailable.IntuneMAMOnly"
-"""The two settings of Edge about its use of the tunnel: the names of all its others begin like these."""
+"""The two settings of Edge about the tunnel; the names of its other settings have the same prefix."""
 
 
 def _list_and_type(declared: AppConfigurationObject) -> tuple[str, str]:
-    """The name of the list that has the settings, and the type of the whole."""
+    """Return the property that has the list of settings, and the type of the policy."""
     if not declared.on_devices:
         return MANAGED, MANAGED_TYPE
     return (IOS, IOS_TYPE) if declared.is_ios else (ANDROID, ANDROID_TYPE)
 
 
 def _entry(kind: str, name: str, value: Value) -> Body:
-    """A setting as an entry of the list `kind`."""
+    """Return a setting as an entry of the list `kind`."""
     if kind == MANAGED:
         return {"name": name, "value": str(value)}
     if kind == ANDROID:
@@ -226,7 +226,7 @@ def _entry(kind: str, name: str, value: Value) -> Body:
 
 
 def _setting_of(kind: str, entry: Wire) -> tuple[str, Value] | None:
-    """Name and value of a setting, if a file can say it."""
+    """Return the name and value of an entry, or None if a file cannot express it."""
     name = str(entry.get(LISTS[kind]) or "")
     value: Value | None = None
     if kind == MANAGED:
@@ -246,7 +246,7 @@ def _setting_of(kind: str, entry: Wire) -> tuple[str, Value] | None:
 
 
 def payload(package: str, settings: Iterable[Wire]) -> str:
-    """The settings of an Android app as Graph takes them: base64 of JSON."""
+    """Return the settings of an Android app in Graph's format, base64 of JSON."""
     document = {
         "kind": "androidenterprise#managedConfiguration",
         "productId": f"app:{package}",
@@ -257,7 +257,7 @@ def payload(package: str, settings: Iterable[Wire]) -> str:
 
 @dataclass(frozen=True)
 class PresentAppConfiguration(parts.PresentObject):
-    """An app configuration of the tenant, its apps by their ids in the store, and its assignments."""
+    """An app configuration of the tenant with its apps, by store id, and its assignments."""
 
     found: MobileAppConfiguration | TargetedManagedAppConfiguration
     is_ios: bool
@@ -266,12 +266,12 @@ class PresentAppConfiguration(parts.PresentObject):
 
     @property
     def channel(self) -> Channel:
-        """How it reaches its apps."""
+        """The channel that delivers it to the apps."""
         return Channel.DEVICES if isinstance(self.found, MobileAppConfiguration) else Channel.APPS
 
     @property
     def entries(self) -> list[tuple[Body, tuple[str, Value] | None]]:
-        """The settings, each with name and value if a file can say it; none where they cannot be read."""
+        """The settings with name and value, where a file can express them; empty if they cannot be parsed."""
         wire, (kind, _type) = self.wire, _list_and_type(self.declared)
         if kind == ANDROID:
             try:
@@ -290,7 +290,7 @@ class PresentAppConfiguration(parts.PresentObject):
 
     @property
     def declared(self) -> AppConfigurationObject:
-        """It as it would be written, without its settings; values are not judged."""
+        """The declaration form without settings, not validated."""
         wire = self.found.model_extra or {}
         android = _PLATFORMS.get(str(wire.get("profileApplicability")), AppConfigurationPlatform.ANDROID)
         return AppConfigurationObject.model_construct(
@@ -309,18 +309,18 @@ class PresentAppConfiguration(parts.PresentObject):
 
 
 def app_configuration_object(present: PresentAppConfiguration) -> AppConfigurationObject:
-    """An app configuration of the tenant as it would be written; its values are not judged."""
+    """Return an app configuration of the tenant in declaration form, without validation."""
     settings = dict(setting for _entry, setting in present.entries if setting)
     return present.declared.model_copy(update={"settings": settings})
 
 
 def others_of(present: PresentAppConfiguration) -> list[Body]:
-    """The entries of the settings that no file can say."""
+    """Return the entries of settings that no file can express."""
     return [entry for entry, setting in present.entries if setting is None]
 
 
 def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wire] = ()) -> Body:
-    """The body of an app configuration; `others` are entries that no file can say."""
+    """Return the body of an app configuration; `others` has entries that no file can express."""
     kind, type_name = _list_and_type(declared)
     entries = [_entry(kind, name, typed(declared, name)) for name in declared.settings]
     common = {
@@ -334,7 +334,7 @@ def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wi
     if not declared.on_devices:
         return common
     if declared.is_ios:
-        # Settings stand in this list or in XML, which no file can hold: only a list replaces it.
+        # Settings are in this list or in XML, which no file can express: XML is replaced only by a list.
         return {**common, ENCODED: None} if common[IOS] else common
     return {
         **common,
@@ -347,14 +347,14 @@ def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wi
 
 
 def is_about_tunnel(present: PresentAppConfiguration) -> bool:
-    """Whether an app configuration of the tenant is for Defender, or has settings of the tunnel."""
+    """Return whether an app configuration of the tenant is for Defender or has tunnel settings."""
     names = [str(entry.get("name") or "") for entry, _setting in present.entries]
     of_edge = not {STRICT_KEY, AVAILABLE_KEY}.isdisjoint(names)
     return DEFENDER in present.apps or of_edge or any(name.startswith(TUNNEL_KEYS) for name in names)
 
 
 def app_configuration_not_declared(present: PresentAppConfiguration) -> Iterator[Finding]:
-    """What a file cannot say: a tenant that is made from the file does not get it."""
+    """Return warnings about properties that a file cannot express and so would be lost in another tenant."""
     settings = [
         text("the setting {key}", key=entry.get("appConfigKey") or entry.get("key"))
         for entry in others_of(present)

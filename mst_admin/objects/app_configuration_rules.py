@@ -40,7 +40,7 @@ _EITHER_WORK_PROFILE: Final = frozenset(
 def judge_app_configuration(
     declared: AppConfigurationObject, profiles: Iterable[ProfileObject] = ()
 ) -> tuple[Finding, ...]:
-    """All findings about an app configuration; `profiles` are the VPN profiles that go with it."""
+    """Return all findings about an app configuration; `profiles` has the VPN profiles declared with it."""
     return (
         *_channel(declared),
         *_apps_and_settings(declared),
@@ -137,7 +137,7 @@ def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
 
 
 def _unknown(declared: AppConfigurationObject, name: str) -> Iterator[Finding]:
-    """Names in reverse-domain form are not Defender's own: other parts of the app read them."""
+    """Defender itself does not read names in reverse-domain form; other parts of the app do."""
     known = known_keys(declared)
     spelled = next((item for item in known if item.lower() == name.lower()), None)
     other = next((item for item in Channel if name in DEFENDER_KEYS[item, declared.is_ios]), None)
@@ -215,7 +215,7 @@ def _data_boundary(declared: AppConfigurationObject) -> Iterator[Finding]:
 
 
 def _conflicts(declared: AppConfigurationObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
-    """Custom settings by which Defender protects and connects exclude an app configuration beside them."""
+    """Report app configurations that conflict with custom settings of a VPN profile for the same users."""
     if not (declared.on_devices and declared.for_defender and declared.platform in _EITHER_WORK_PROFILE):
         return
     for profile in profiles:
@@ -237,7 +237,7 @@ def _conflicts(declared: AppConfigurationObject, profiles: Iterable[ProfileObjec
 
 
 def _meet(first: Assignable, second: Assignable) -> bool:
-    """Whether both are certainly assigned to the same users: to a group that both name, or to all users."""
+    """Return whether both are assigned to one group, or one of them to all users."""
     if first.all_users or first.all_devices:
         return bool(second.all_users or second.all_devices or second.groups)
     if second.all_users or second.all_devices:

@@ -1,6 +1,6 @@
-"""A server configuration: as it is declared, as Graph has it, and its rules.
+"""Server configurations: their declared form, their Graph form and their rules.
 
-The gateway's own model validates every field, so nothing passes here that a server would refuse later.
+The gateway's own model validates every field, so a configuration accepted here is accepted by servers.
 Source: docs/reference/mst-admin.md.
 """
 
@@ -66,7 +66,7 @@ INVALID: Final = {
         ("corporate_networks", "corporate-network-invalid"),
     )
 }
-"""The finding about a value that the gateway refuses, by the key in declarations."""
+"""The finding about a value that the gateway rejects, by declaration key."""
 
 
 SESSION_TIMEOUT: Final = "session-timeout"
@@ -77,12 +77,12 @@ _NAMES: Final = {"name": "displayName"} | {
     for name in ConfigurationObject.model_fields
     if name not in {"name", "session_timeout", "advanced_settings"}
 }
-"""Properties by the keys of declarations."""
+"""Graph properties by declaration key."""
 _KEYS_OF_PROPERTIES: Final = {_SETTINGS: "advanced_settings"} | {name: key for key, name in _NAMES.items()}
 
 
 def configuration_body(declared: ConfigurationObject) -> Body:
-    """The body of a server configuration; networks are written without host bits."""
+    """Return the body of a server configuration; host bits of networks are cleared."""
     settings = dict(declared.advanced_settings)
     if declared.session_timeout is not None:
         settings[SESSION_TIMEOUT] = str(declared.session_timeout)
@@ -97,7 +97,7 @@ def configuration_body(declared: ConfigurationObject) -> Body:
 
 
 def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
-    """A server configuration of the tenant as it would be declared; its values are not judged."""
+    """Return a server configuration of the tenant in declaration form, without validation."""
     settings = {item.name: item.value for item in found.advanced_settings}
     seconds = whole_number(settings.get(SESSION_TIMEOUT, ""), len(str(_LONGEST_SESSION)))
     if seconds is not None:
@@ -109,7 +109,7 @@ def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
 
 
 def changed(before: Wire, after: Wire) -> Body:
-    """The properties of `after` that are not so in `before`."""
+    """Return the properties of `after` that differ from `before`."""
     return {
         name: value
         for name, value in after.items()
@@ -118,7 +118,7 @@ def changed(before: Wire, after: Wire) -> Body:
 
 
 def _canonical(name: str, value: Any) -> Any:
-    """A value for comparison: settings have no order, and a session timeout of an hour is the default."""
+    """Return a value normalised for comparison: settings are unordered, one hour is the default timeout."""
     if name != _SETTINGS:
         return value
     settings = {item["name"]: item["value"] for item in value or ()}
@@ -128,7 +128,7 @@ def _canonical(name: str, value: Any) -> Any:
 
 
 def _network(text: str) -> str:
-    """The network without host bits; what is none is left for the rules to find."""
+    """Clear the host bits of a network; an invalid one is returned unchanged for the rules to report."""
     try:
         return str(ip_network(text, strict=False)) if "/" in text else text
     except ValueError:
@@ -146,24 +146,24 @@ _KEYS: Final = {
     "rule": "route_includes",
     "rules": "route_includes",
 }
-"""What the gateway's warnings are about: first word of the code, key in declarations."""
+"""The declaration key that a warning of the gateway is about, by the first word of its code."""
 
 
 def judge_configuration(
     declared: ConfigurationObject, corporate_networks: Sequence[str] = ()
 ) -> tuple[Finding, ...]:
-    """All findings about a server configuration; warnings only when nothing is fatal."""
+    """Return all findings about a server configuration; warnings only if there are no errors."""
     settings = {name: value for name, value in declared.advanced_settings.items() if _is_setting(name, value)}
     judged = declared.model_copy(update={"advanced_settings": settings, "session_timeout": None})
     fatal = [*_malformed(declared), *_session_timeout(declared), *_limits(declared)]
     try:
         served = ServerConfiguration.model_validate(configuration_body(judged))
     except ValidationError as error:
-        # Without a path it is the number of all rules, which _limits reports.
+        # A refusal without path is about the total number of rules, which _limits reports.
         return (*(_refused(item, judged) for item in refusals(error) if item.path), *fatal)
     if fatal:
         return tuple(fatal)
-    # The gateway's own: settings without effect, what devices do not reach, rules for one family.
+    # The gateway's warnings are about settings without effect, unreachable servers and rules for one family.
     of_gateway = (
         Finding(item.code, item.message, item.hint, key=_KEYS[item.code.partition("-")[0]])
         for item in served.warnings
@@ -172,7 +172,7 @@ def judge_configuration(
 
 
 def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
-    """What is wrong with the corporate networks themselves."""
+    """Return findings about invalid corporate networks."""
     for network in networks:
         try:
             fields.network(network)
@@ -181,7 +181,7 @@ def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
 
 
 def _refused(refusal: Refusal, declared: ConfigurationObject) -> Finding:
-    """Return the finding for what the gateway refuses."""
+    """Return the finding for a value that the gateway rejects."""
     key, place = _KEYS_OF_PROPERTIES[str(refusal.path[0])], refusal.path[1:]
     if key == "route_includes" and refusal.value == EVERYTHING:
         reason = text("it includes all traffic, so there must be no other rules")
@@ -199,7 +199,7 @@ def _invalid(key: str, value: object, reason: str, advice: str, name: str = "") 
 
 
 def _is_mask(text: str) -> bool:
-    """Whether this is an IPv4 netmask: some documentation shows one as an example of a rule."""
+    """Return whether this is an IPv4 netmask, which some documentation shows as an example of a rule."""
     try:
         return "." in text and "/" not in text and IPv4Network(f"0.0.0.0/{text}").prefixlen > 0
     except ValueError:

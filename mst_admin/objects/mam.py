@@ -1,4 +1,4 @@
-"""Tunnel for MAM: as it is declared, the policies it consists of, how they are found again, and its rules.
+"""Tunnel for MAM: its declared form, its policies in Graph, their lookup, and its rules.
 
 Names of settings: docs/reference/mst-admin.md. On Android, Defender connects for Edge, too; on iOS each
 app connects on its own.
@@ -94,7 +94,7 @@ EDGE_IOS: Final = "com.microsoft.msedge"
 TUNNEL: Final = " (tunnel)"
 EDGE: Final = " (Edge)"
 PROTECTION: Final = " (protection)"
-"""What follows the name of the object in the names of its policies."""
+"""Suffixes of the names of an object's policies."""
 
 ANDROID_PROTECTION: Final = "#microsoft.graph.androidManagedAppProtection"
 IOS_PROTECTION: Final = "#microsoft.graph.iosManagedAppProtection"
@@ -114,7 +114,7 @@ Content = TypeVar("Content", dict[Any, Any], list[Any])
 
 @dataclass(frozen=True)
 class PresentProtection(PresentObject):
-    """An app protection policy of the tenant, its apps by their ids in the store, and its assignments."""
+    """An app protection policy of the tenant with its apps, by store id, and its assignments."""
 
     found: IntuneObject
     is_ios: bool
@@ -124,7 +124,7 @@ class PresentProtection(PresentObject):
 
 @dataclass(frozen=True)
 class PresentMam:
-    """Tunnel for MAM in a tenant: the policy with the tunnel settings, and those that go with it."""
+    """Tunnel for MAM in a tenant: the policy with the tunnel settings, and the related policies."""
 
     tunnel: policies.PresentAppConfiguration
     edge: policies.PresentAppConfiguration | None = None
@@ -143,7 +143,7 @@ class PresentMam:
 
     @property
     def wire(self) -> Body:
-        """The policies, below the name and id of the whole."""
+        """The policies, with the name and id of the object."""
         others = [self.edge.wire] if self.edge else []
         others += [self.protection.wire] if self.protection else []
         return {"id": self.id, "displayName": self.name, "policies": [self.tunnel.wire, *others]}
@@ -152,9 +152,9 @@ class PresentMam:
 def configurations_of(
     declared: MamObject, site: str, address: str, roots: str
 ) -> Iterator[policies.AppConfigurationObject]:
-    """The app configurations: tunnel settings, and those of Edge if it is among the apps.
+    """Return the app configurations: tunnel settings, and those of Edge if it is among the apps.
 
-    `site` is the id or name of the site, `address` where devices find it, `roots` the value for the roots.
+    `site` is the id or name of the site, `address` its public address, `roots` the setting for trusted roots.
     """
     proxy = declared.proxy or ProxyObject()
     tunnel = {
@@ -191,12 +191,12 @@ def configurations_of(
 
 
 def has_edge(declared: MamObject) -> bool:
-    """Whether Edge uses the tunnel: on Android always, for it is what starts it."""
+    """Return whether Edge uses the tunnel; always on Android, where Edge starts it."""
     return not declared.is_ios or EDGE_IOS in declared.apps
 
 
 def root_entries(roots: Iterable[DeviceConfiguration]) -> str:
-    """The value for trusted roots: JSON as text, with what the tenant has of each."""
+    """Return the setting for trusted roots: JSON as text, with the tenant's properties of each."""
     kept = (TYPE, "id", "displayName", "lastModifiedDateTime")
     entries = []
     for root in roots:
@@ -207,7 +207,7 @@ def root_entries(roots: Iterable[DeviceConfiguration]) -> str:
 
 
 def root_names(value: str) -> list[str]:
-    """The names of trusted roots that stand in place of the value for them; none when it is that value."""
+    """Return the names of trusted roots that are placeholders in the setting; empty if it is final."""
     return [item for item in _json(value, list) if isinstance(item, str)]
 
 
@@ -216,9 +216,9 @@ def find_mam(
     protections: Iterable[PresentProtection],
     sites: Mapping[str, str],
 ) -> Iterator[PresentMam]:
-    """The objects among the policies of a tenant; `sites` are the names of sites by their ids.
+    """Return the Tunnel for MAM objects of a tenant; `sites` has the names of sites by id.
 
-    The policies of one object are for one platform, and their names are compared without regard to case.
+    The policies of one object are for one platform; their names are compared without case.
     """
     managed = [item for item in configurations if item.channel is policies.Channel.APPS]
     by_name = {(item.name.casefold(), item.is_ios): item for item in managed}
@@ -232,7 +232,7 @@ def find_mam(
 
 
 def mam_object(present: PresentMam) -> MamObject:
-    """Tunnel for MAM of a tenant as it would be written; its values are not judged."""
+    """Return Tunnel for MAM of a tenant in declaration form, without validation."""
     declared = policies.app_configuration_object(present.tunnel)
     said = {name: str(value) for name, value in declared.settings.items()}
     edge = policies.app_configuration_object(present.edge).settings if present.edge else {}
@@ -263,7 +263,7 @@ def mam_object(present: PresentMam) -> MamObject:
 
 
 def _json(text: str, kind: type[Content]) -> Content:
-    """What a text in JSON has; an empty one of this kind when it is no such."""
+    """Parse JSON of type `kind`; return an empty value of that type if the text is something else."""
     try:
         found = json_value(text.encode())
     except ValueError:
@@ -278,9 +278,9 @@ def judge_mam(
     *,
     split_rules: bool | None = None,
 ) -> tuple[Finding, ...]:
-    """All findings about a declared object; `others` and `profiles` are what is declared with it.
+    """Return all findings about a declared object; `others` and `profiles` are declared with it.
 
-    `split_rules` is whether the site's server configuration has split tunnelling rules, None: unknown.
+    `split_rules` says if the site's server configuration has split tunnelling rules; None means unknown.
     """
     return (
         *_settings(declared, split_rules=split_rules),
@@ -334,7 +334,7 @@ def _settings(declared: MamObject, *, split_rules: bool | None) -> Iterator[Find
 def _beside(
     declared: MamObject, others: Iterable[MamObject], profiles: Iterable[ProfileObject]
 ) -> Iterator[Finding]:
-    """A device takes one policy with tunnel settings, and so one site."""
+    """Report other objects for the same users: a device applies only one policy with tunnel settings."""
     groups = set(declared.groups)
     for other in others:
         is_same = other.name.casefold() == declared.name.casefold()

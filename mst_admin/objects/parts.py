@@ -1,4 +1,4 @@
-"""What declared objects have in common: names, texts, and to whom they are assigned."""
+"""Common parts of declared objects: names, texts and assignments."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""
 
 
-# Intune's limit.
+# Intune limits descriptions to this length.
 Prose = Annotated[str, matching(r"(?s).{0,1500}", "must be at most 1500 characters long: shorten it")]
 
 
 class Trimmed(Part):
-    """A section whose texts lose the spaces around them."""
+    """A model that strips the spaces around its texts."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
 
 
 def without_empty(body: Wire) -> Body:
-    """A body to create something with: what is null is left out."""
+    """Return a body for creating an object, without null properties."""
     return {name: value for name, value in body.items() if value is not None}
 
 
 def properties(declared: Part, names: Mapping[str, str]) -> Body:
-    """Fields of a declared object as properties in Graph; `names` are those of the properties, by field.
+    """Return fields of a declared object as Graph properties; `names` has the property names by field.
 
-    An empty text is null there.
+    An empty text becomes null.
     """
     values = {name: getattr(declared, field) for field, name in names.items()}
     return {
@@ -44,7 +44,7 @@ def properties(declared: Part, names: Mapping[str, str]) -> Body:
 
 
 def fields_from(wire: Wire, model: type[BaseModel], names: Mapping[str, str]) -> Body:
-    """The same in the other direction: the fields as the tenant has them; null is the default."""
+    """Return Graph properties as fields of a declared object; null becomes the default of the field."""
     found: Body = {}
     for field, name in names.items():
         known, value = model.model_fields[field], wire.get(name)
@@ -56,7 +56,7 @@ def fields_from(wire: Wire, model: type[BaseModel], names: Mapping[str, str]) ->
 
 
 class NamedObject(Part):
-    """An object that is found again by its name."""
+    """A declared object that is identified by its name."""
 
     name: Line = Field(description="Name in the admin center", examples=["Defender"])
 
@@ -74,30 +74,30 @@ ExcludedGroups = Annotated[tuple[Guid, ...], Field(description="Ids of groups th
 
 
 Assignment: TypeAlias = AppAssignment | DeviceConfigurationAssignment
-"""An assignment that the tenant has."""
+"""An assignment in Graph's form."""
 
 
 class Assignable(Protocol):
-    """A declared object that says to whom it is assigned."""
+    """A declared object with assignments."""
 
     @property
     def all_users(self) -> bool:
-        """Whether all licensed users get it."""
+        """Whether it is assigned to all licensed users."""
         ...
 
     @property
     def all_devices(self) -> bool:
-        """Whether all devices get it."""
+        """Whether it is assigned to all devices."""
         ...
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Ids of the groups that get it."""
+        """Ids of the groups that it is assigned to."""
         ...
 
     @property
     def excluded_groups(self) -> tuple[str, ...]:
-        """Ids of the groups that do not get it."""
+        """Ids of the groups that are excluded from its assignment."""
         ...
 
 
@@ -124,7 +124,7 @@ class PresentObject:
 
 
 def targets(declared: Assignable) -> Iterator[Body]:
-    """To whom the object is assigned."""
+    """The targets of the object's assignments."""
     if declared.all_users:
         yield {TYPE: _ALL_USERS}
     if declared.all_devices:
@@ -136,7 +136,7 @@ def targets(declared: Assignable) -> Iterator[Body]:
 
 
 def assignees(assignments: Iterable[Assignment]) -> Body:
-    """The keys of a declared object that say the same as the assignments of the tenant."""
+    """Return the declaration keys that express the tenant's assignments."""
     there = [item.target for item in assignments]
 
     def groups_of(kind: str) -> tuple[str, ...]:
@@ -151,12 +151,12 @@ def assignees(assignments: Iterable[Assignment]) -> Body:
 
 
 def target_of(item: Assignment) -> Body:
-    """The target of an assignment, as Graph has it."""
+    """Return the target of an assignment in Graph's form."""
     return item.target.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def wanted_targets(declared: Assignable, present: Iterable[Assignment]) -> list[Wire]:
-    """The declared targets, each as it is there already, with its filter; and those that no file can say."""
+    """Return the declared targets with the tenant's filters, and the targets that no file can express."""
     there = [target_of(item) for item in present]
     known = {identity(item): item for item in there}
     others = [item for item in there if not is_declarable(item)]
@@ -164,12 +164,12 @@ def wanted_targets(declared: Assignable, present: Iterable[Assignment]) -> list[
 
 
 def is_declarable(target: Wire) -> bool:
-    """Whether a file can say the kind of a target."""
+    """Return whether a file can express the type of a target."""
     return target[TYPE] in _DECLARABLE
 
 
 def undeclarable_targets(assignments: Iterable[Assignment]) -> Iterator[str]:
-    """What a file cannot say of the assignments."""
+    """Return warnings about targets that a file cannot express."""
     for item in assignments:
         target = item.target
         if target.odata_type not in _DECLARABLE:
@@ -180,7 +180,7 @@ def undeclarable_targets(assignments: Iterable[Assignment]) -> Iterator[str]:
 
 
 def judge_assignment(declared: Assignable, what: str) -> Iterator[Finding]:
-    """All findings about the assignment of an object; `what` is what people call it."""
+    """Return all findings about the assignment of an object; `what` is the noun for it."""
     both = set(declared.groups) & set(declared.excluded_groups)
     if both:
         yield finding(

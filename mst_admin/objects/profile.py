@@ -1,4 +1,4 @@
-"""A VPN profile and a trusted root as they are written in YAML. Values are judged in `profile_rules`."""
+"""The declared form of VPN profiles and trusted roots. `profile_rules` validates the values."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from mstunnel_setup.answers.values import Guid, Line, Part, matching
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
 CONNECT: tuple[str, ...] = ("connect", "establish")
-"""Two names of one action: the admin center has used both."""
+"""Two names of one action, both of which the admin center has used."""
 
 
 class ProfilePlatform(StrEnum):
@@ -38,7 +38,7 @@ class ConnectionType(StrEnum):
 
 
 def _setting(value: object) -> str:
-    """Text as it is, truth values as Defender reads them, numbers as they are written."""
+    """Return a setting as text, with booleans as Defender reads them."""
     if isinstance(value, bool):
         return str(value)
     if not isinstance(value, str | int):
@@ -100,7 +100,7 @@ class RuleObject(Part):
 
     @property
     def connects_always(self) -> bool:
-        """Whether the rule connects whatever the domain, the network, and a probe."""
+        """Whether the rule connects unconditionally, for any domain, network and probe result."""
         limits = (
             self.domains,
             self.dns_servers,
@@ -161,11 +161,11 @@ class ProfileObject(Part):
 
     @property
     def connection(self) -> ConnectionType:
-        """The connection type: the one that is written, or the platform's, by which Defender connects."""
+        """The declared connection type, or the default of the platform, with which Defender connects."""
         return self.connection_type or (ConnectionType.TUNNEL if self.is_ios else ConnectionType.PROTECT)
 
     def custom(self, key: str, default: str) -> str:
-        """The value of a custom setting in lower case, or its default."""
+        """Return the value of a custom setting in lower case, or its default."""
         return self.custom_settings.get(key, default).lower()
 
 

@@ -59,9 +59,9 @@ _IOS_ONLY: Final = (
 
 
 def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) -> tuple[Finding, ...]:
-    """All findings about a profile.
+    """Return all findings about a profile.
 
-    `split_rules` is whether the site's server configuration has split tunnelling rules, None: unknown.
+    `split_rules` says if the site's server configuration has split tunnelling rules; None means unknown.
     """
     return (
         *_any_platform(profile),
@@ -72,7 +72,7 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
 
 
 def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
-    """All findings about a trusted root: one that only a policy names needs no assignment."""
+    """Return all findings about a trusted root; one that only a policy refers to needs no assignment."""
     if is_root_name(declared.name):
         yield finding(
             "name",
@@ -85,7 +85,7 @@ def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
 
 
 def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
-    """All findings about a proxy."""
+    """Return all findings about a proxy."""
     if (proxy.pac_url is None) == (proxy.address is None):
         yield finding(
             "proxy",
@@ -194,7 +194,7 @@ def _android(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Fi
             hint="Set it there, under Connectivity.",
             fatal=False,
         )
-    # A full tunnel gives devices an IPv6 address; a client that asks for none leaves IPv6 to the network.
+    # A full tunnel assigns IPv6 addresses; a client that requests none sends IPv6 outside the tunnel.
     if split_rules is False and not profile.lockdown:
         yield finding(
             "lockdown",
@@ -238,7 +238,7 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
 
 
 def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
-    """What is wrong with the rules, in their order."""
+    """Return findings about the on-demand rules, in their order."""
     if len(rules) > _MOST:
         yield finding(
             "on_demand_rules",
@@ -284,12 +284,12 @@ def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
                 )
 
 
-# Graph takes 25 entries, one of which makes Defender the tunnel's client.
+# Graph accepts 25 entries, one of which selects Defender as the tunnel's client.
 _MOST_SETTINGS: Final = 24
 
 
 def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
-    """All findings about the custom settings of a profile."""
+    """Return all findings about the custom settings of a profile."""
     known = ("vpn", "antiphishing", "defendertoggle")
     if profile.is_ios:
         known = ("TunnelOnly", "WebProtection", "AutoOnboard")
@@ -337,9 +337,9 @@ def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
 
 
 def judge_switches(antiphishing: str, vpn: str, key: str) -> Iterator[Finding]:
-    """The finding when one is on and the other off, which a work profile takes as both off.
+    """Return a finding if one switch is on and the other off, which a work profile treats as both off.
 
-    `key` is where they are declared.
+    `key` is the declaration key of both.
     """
     if {antiphishing, vpn} == {"0", "1"}:
         yield finding(

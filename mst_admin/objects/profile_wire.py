@@ -1,4 +1,4 @@
-"""Between VPN profiles and the device configurations of Graph.
+"""Conversion between declared VPN profiles and the device configurations of Graph.
 
 Types and values: docs/reference/mst-admin.md. On Android the connection type `microsoftTunnel` means the
 retired stand-alone client; Defender is `microsoftProtect`.
@@ -61,11 +61,11 @@ _ROOTS: Final = {
 ROOT_PLATFORMS: Final = {name: platform for platform, name in _ROOTS.items()}
 ROOT_CERTIFICATE: Final = "trustedRootCertificate"
 ROOT_FILE_NAME: Final = "certFileName"
-"""Properties of a trusted root: the file that was uploaded, in DER or PEM, and its name."""
+"""Properties of a trusted root: the name and content (DER or PEM) of the uploaded file."""
 _ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
 _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
-"""Entries of customData that make Defender the client; they are not settings of an administrator."""
+"""Keys of the customData entries that select Defender as the client; administrators do not set them."""
 
 CONNECTIONS: Final = {ConnectionType.TUNNEL: "microsoftTunnel", ConnectionType.PROTECT: "microsoftProtect"}
 _ACTIONS: Final = {
@@ -77,7 +77,7 @@ _ACTIONS: Final = {
 }
 _DOMAIN_ACTIONS: Final = {"connect-if-needed": "connectIfNeeded", "never-connect": "neverConnect"}
 _INTERFACES: Final = {None: "notConfigured", "ethernet": "ethernet", "wifi": "wiFi", "cellular": "cellular"}
-# Properties by the keys of declarations, in both directions.
+# Graph properties by declaration key, used in both directions.
 _ANDROID: Final = {
     "always_on": "alwaysOn",
     "lockdown": "alwaysOnLockdown",
@@ -104,7 +104,7 @@ _PROXY: Final = {"address": "address", "port": "port", "pac_url": "automaticConf
 
 
 def server_address(public_address: str, port: int | None) -> str:
-    """What a profile names as server: the public address of its site and the port."""
+    """Return the server of a profile: the public address of its site and the port."""
     host = public_address
     with suppress(ValueError):
         host = f"[{host}]" if isinstance(ip_address(host), IPv6Address) else host
@@ -112,9 +112,9 @@ def server_address(public_address: str, port: int | None) -> str:
 
 
 def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
-    """The body of a VPN profile for devices that connect to a site at `address` (HOST:PORT).
+    """Return the body of a VPN profile for a site at `address` (HOST:PORT).
 
-    It has every property that a profile speaks about, null for what is not set.
+    It has every property that a profile can declare; unset ones are null.
     """
     server = {"address": address, "description": "", "isDefaultServer": True}
     settings = [{"key": key, "value": value} for key, value in profile.custom_settings.items()]
@@ -147,7 +147,7 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
 
 
 def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
-    """The body of the profile that makes devices trust a private authority."""
+    """Return the body of the trusted root profile of a private authority."""
     return {
         "@odata.type": _ROOTS[declared.platform],
         "displayName": declared.name,
@@ -158,12 +158,12 @@ def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
 
 
 def root_name(name: str) -> str:
-    """Name of the profile with the trusted root that goes with the VPN profile called `name`."""
+    """Return the name of the trusted root profile of the VPN profile `name`."""
     return f"{name} (trusted root)"
 
 
 def is_root_name(name: str) -> bool:
-    """Whether a trusted root of this name goes with a VPN profile, whatever that is called."""
+    """Return whether `name` has the form of a trusted root that belongs to a VPN profile."""
     return name.casefold().endswith(root_name(""))
 
 
@@ -193,27 +193,27 @@ _KNOWN_INTERFACES: Final = {name: word for word, name in _INTERFACES.items()}
 _OF_THE_TENANT: Final = frozenset(
     {"id", "version", "createdDateTime", "lastModifiedDateTime", "supportsScopeTags", "microsoftTunnelSiteId"}
 )
-"""Properties that a new profile gets from the tenant, and the site, which files know by its name."""
+"""Properties that the tenant assigns, and the site, which files refer to by name."""
 _SAID_OTHERWISE: Final = frozenset(
     {"customData", "customKeyValueData", "targetedPackageIds", "targetedMobileApps", "server", "servers"}
 )
-"""Properties whose meaning a file keeps, though not their form."""
+"""Properties that a file expresses in another form."""
 
 
 def is_tunnel_profile(found: DeviceConfiguration) -> bool:
-    """Whether this is a VPN profile whose connection is Microsoft Tunnel."""
+    """Return whether this is a VPN profile for Microsoft Tunnel."""
     return found.odata_type in _PLATFORMS and extra(found).get("connectionType") in _KNOWN_CONNECTIONS
 
 
 def is_for_ios(found: DeviceConfiguration) -> bool:
-    """Whether this is a VPN profile for iOS, the only ones that an app can name."""
+    """Return whether this is a VPN profile for iOS, the only platform where apps refer to one."""
     return found.odata_type == TYPES[ProfilePlatform.IOS]
 
 
 def profile_object(
     found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
 ) -> ProfileObject:
-    """A profile of the tenant as it would be written; its values are not judged."""
+    """Return a profile of the tenant in declaration form, without validation."""
     wire = extra(found)
     entries = [(item.get("key"), item.get("value")) for item in wire.get("customData") or ()]
     entries += [(item.get("name"), item.get("value")) for item in wire.get("customKeyValueData") or ()]
@@ -240,10 +240,10 @@ def profile_object(
 
 
 def present_body(profile: ProfileObject, found: DeviceConfiguration, wanted: str) -> Body:
-    """The body that a profile of the tenant, read as `profile`, has come from, as far as a file can say it.
+    """Return the tenant's profile, read as `profile`, in the form of `profile_body` for comparison.
 
-    A property is so in this body and in that of a declared profile when both say the same; what no file can
-    say is so in both. A server at the address `wanted` is as good as any other way of naming it.
+    Properties are equal in this body and in that of a declared profile if both mean the same; those that no
+    file can express are copied. A server at the address `wanted` equals any other way of naming it.
     """
     addresses = addresses_of(found)
     named = wanted if wanted.casefold() in map(str.casefold, addresses) else ", ".join(addresses)
@@ -253,7 +253,7 @@ def present_body(profile: ProfileObject, found: DeviceConfiguration, wanted: str
 def not_declared(
     found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
 ) -> Iterator[Finding]:
-    """What a file cannot say of a profile: a tenant that is made from the file does not get it."""
+    """Return warnings about properties that a file cannot express and so would be lost in another tenant."""
     wire: Body = found.document()
     kept = profile_body(profile_object(found, assignments), "", "")
     lost = [
@@ -275,13 +275,13 @@ def not_declared(
 
 
 def addresses_of(found: DeviceConfiguration) -> list[str]:
-    """The servers that a profile names, as HOST:PORT."""
+    """Return the servers of a profile as HOST:PORT."""
     servers = extra(found).get("servers") or [extra(found).get("server")]
     return [str(item.get("address")) for item in servers if item]
 
 
 def extra(found: DeviceConfiguration) -> Body:
-    """The properties of the derived type."""
+    """Return the properties that the derived Graph type adds."""
     return found.model_extra or {}
 
 
@@ -305,14 +305,14 @@ def _present_rule(wire: Wire) -> RuleObject:
 
 @dataclass(frozen=True)
 class PresentProfile(PresentObject):
-    """A device configuration of the tenant, VPN profile or trusted root, and to whom it is assigned."""
+    """A device configuration of the tenant, VPN profile or trusted root, with its assignments."""
 
     found: DeviceConfiguration
     assignments: tuple[DeviceConfigurationAssignment, ...] = ()
 
     @property
     def is_tunnel(self) -> bool:
-        """Whether this is a VPN profile for Microsoft Tunnel, and not a trusted root."""
+        """Whether this is a VPN profile for Microsoft Tunnel rather than a trusted root."""
         return is_tunnel_profile(self.found)
 
     @property
@@ -327,5 +327,5 @@ class PresentProfile(PresentObject):
 
     @property
     def properties(self) -> Body:
-        """What the tenant has of it, with the targets of its assignments."""
+        """Its properties in the tenant, with the targets of its assignments."""
         return {**self.wire, ASSIGNMENTS: [target_of(item) for item in self.assignments]}

@@ -1,4 +1,4 @@
-"""Proxy exclusion lists: entries that Android takes, and their CSV form."""
+"""Proxy exclusion lists: the entries that Android accepts, and their CSV form."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ _HEADS: Final = frozenset({"exclusion", "exclusions", "url", "proxyexclusionlist
 
 
 def judge_exclusions(entries: Iterable[str]) -> Iterator[Finding]:
-    """What is wrong with the entries: only the formats that the vendor documents are accepted."""
+    """Return findings about entries that are not in a format documented by the vendor."""
     seen: set[str] = set()
     for entry in entries:
         reason = _reason(entry)
@@ -39,7 +39,7 @@ def judge_exclusions(entries: Iterable[str]) -> Iterator[Finding]:
 
 
 def _reason(entry: str) -> str:
-    """Why an entry is refused; empty when it is not."""
+    """Return the reason why an entry is invalid; empty if it is valid."""
     name = entry.removeprefix("*.")
     if is_ip_address(entry) or ("." in name and is_host(name) and not is_ip_address(name)):
         return ""
@@ -56,13 +56,13 @@ _REASONS: Final = (
     (":", text("it must not have a port")),
     ("", text("it is neither a full host name nor an IP address")),
 )
-"""What an entry that is refused holds, and what to say about it."""
+"""Texts that make an entry invalid, with the reason to report."""
 
 
 def read_csv(text: str) -> tuple[str, ...]:
-    """The entries of a CSV file: every cell of every line; a heading in the first line is left out.
+    """Return the entries of a CSV file: every cell of every line, except a header.
 
-    Raises csv.Error for what is none.
+    Raises csv.Error if the text is not CSV.
     """
     lines = text.removeprefix("\ufeff").splitlines()
     # Spreadsheets write semicolons in much of Europe; no entry contains one.
@@ -74,7 +74,7 @@ def read_csv(text: str) -> tuple[str, ...]:
 
 
 def write_csv(entries: Sequence[str]) -> str:
-    """The entries as a CSV file: one on each line, no heading."""
+    """Return the entries as a CSV file, one on each line, without header."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerows([entry] for entry in entries)

@@ -1,4 +1,4 @@
-"""A site: as it is declared, as Graph has it, and its rules. Source: docs/reference/mst-admin.md."""
+"""Sites: their declared form, their Graph form and their rules. Source: docs/reference/mst-admin.md."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -61,11 +61,11 @@ _NAMES: Final = {
     "upgrade_automatically": "upgradeAutomatically",
     "role_scope_tag_ids": "roleScopeTagIds",
 }
-"""Properties by the keys of declarations."""
+"""Graph properties by declaration key."""
 
 
 def site_body(declared: SiteObject, now: datetime) -> Body:
-    """The body of a site, without its server configuration. `now` decides about summer time."""
+    """Return the body of a site, without server configuration; `now` decides about daylight saving time."""
     window = declared.upgrade_window
     return {
         **properties(declared, _NAMES),
@@ -76,7 +76,7 @@ def site_body(declared: SiteObject, now: datetime) -> Body:
 
 
 def site_object(found: TunnelSite) -> SiteObject:
-    """A site of the tenant as it would be declared; its values are not judged."""
+    """Return a site of the tenant in declaration form, without validation."""
     configuration = found.microsoft_tunnel_configuration
     start, end = found.upgrade_window_start_time, found.upgrade_window_end_time
     window = None
@@ -96,7 +96,7 @@ def site_object(found: TunnelSite) -> SiteObject:
 
 
 def utc_offset(window: WindowObject, now: datetime) -> int:
-    """Minutes that the window's local time is ahead of UTC at the moment `now` (aware)."""
+    """Return the minutes by which the window's time zone is ahead of UTC at `now` (aware)."""
     if window.time_zone is None:
         return window.utc_offset_minutes or 0
     offset = now.astimezone(ZoneInfo(window.time_zone)).utcoffset()
@@ -104,14 +104,14 @@ def utc_offset(window: WindowObject, now: datetime) -> int:
 
 
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
-"""Addresses of a host name, as text; none when it has none."""
+"""A function that returns the addresses of a host name as text; empty if it does not resolve."""
 
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00(\.0+)?)?")
 _FARTHEST: Final = 14 * 60
 
 
 def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Finding, ...]:
-    """All findings about a site; warnings only when nothing is fatal. `resolve` looks names up."""
+    """Return all findings about a site; warnings only if there are no errors. `resolve` looks up names."""
     fatal = [*_addresses(declared), *(_window(declared.upgrade_window) if declared.upgrade_window else ())]
     if fatal:
         return tuple(fatal)
@@ -129,7 +129,7 @@ def _addresses(declared: SiteObject) -> Iterator[Finding]:
         )
     url = declared.internal_network_probe_url
     if url and (problem := web_address_problem(url)):
-        # What stands before an @ may be a password.
+        # The part of a URL before an @ may contain a password, so it is not shown.
         yield finding(
             "internal_network_probe_url",
             "probe-url-invalid",
@@ -141,7 +141,7 @@ def _addresses(declared: SiteObject) -> Iterator[Finding]:
 
 
 def _is_address(text: str) -> bool:
-    """Whether this is the IP address of a host, or a full domain name."""
+    """Return whether this is the IP address of a host, or a full domain name."""
     try:
         if is_ip_address(text):
             return bool(fields.address(text))
