@@ -52,7 +52,7 @@ class Change:
     def lines(self) -> Iterator[str]:
         """Return the lines that describe the change on a terminal."""
         mark = {"create": "+", "update": "~", "delete": "-"}[self.verb]
-        yield f"{mark} {self.kind} {plain(self.name)}"
+        yield text("{mark} {kind} {name}", mark=mark, kind=self.kind, name=plain(self.name))
         for name, value in self.after.items():
             old = f"{_words(self.before.get(name))} -> " if self.verb == "update" else ""
             yield text("    {name}: {old}{value}", name=self._key(name), old=old, value=_words(value))

@@ -14,7 +14,7 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
+from mstunnel_setup.base.text import Line, Text, Verbatim, padded, plain, text, width
 
 AnyReport = TypeVar("AnyReport", bound=Report)
 NOTHING = text("Nothing to change.")
@@ -47,7 +47,7 @@ def details(document: Wire) -> list[str]:
     """Return one line for every property that has a value."""
     longest = max(map(len, document), default=0)
     return [
-        Line(f"{name:<{longest}}  {line}", name, line)
+        Line(f"{name:<{longest}}  {line}", name, Verbatim(line))
         for name, value in document.items()
         if (line := _words(value))
     ]
