@@ -88,7 +88,7 @@ class Run:
 
     @property
     def engine_name(self) -> EngineName:
-        """The engine of this installation, else the requested one, else Podman, or Docker if only that is present.
+        """The installed engine, else the requested one, else Podman, or Docker if only that is present.
 
         The engine is not started for this: a running engine would not notice the changes that follow.
         """
