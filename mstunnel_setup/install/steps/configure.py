@@ -114,7 +114,7 @@ def _decide(configuration: Configuration) -> Sequence[Action]:
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
         *((WriteFile(path=paths.BALANCERS, text=balancers),) if balancers else ()),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
-        # The settings are written after ocserv has accepted them; the monitor uses the earlier ones until then.
+        # The settings follow once ocserv has accepted them; until then the monitor uses the earlier ones.
         # Settings that are None are left out, so that a release with a new setting does not change the file.
         WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json", exclude_none=True)),
     )
