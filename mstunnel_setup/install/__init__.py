@@ -1,1 +1,1 @@
-"""What the host does once: the steps of an installation, their plan, and how it is removed."""
+"""The installation of a gateway: its steps, their plan, and the uninstallation."""

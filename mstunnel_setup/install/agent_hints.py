@@ -1,7 +1,7 @@
-"""What to do about an error in the agent's report of its health.
+"""Hints for the errors in the agent's health report.
 
-The hints are our own words, never those of the report: a compromised agent writes what it likes, and what is
-printed as a hint is what root does next.
+The hints come from this program and never from the report: root follows a printed hint, and a compromised
+agent can write any text into its report.
 """
 
 import json
@@ -15,13 +15,13 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import joined
 from mstunnel_setup.exchange.health_report import AGENT_LOGS, ENROL_AGAIN, SyncFailure
 
-# Of these errors of the agent our own hints are for an installation.
+# For these codes the generated hints describe an installation, so `fix_of` uses `ENROL_AGAIN` instead.
 _UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
 
 
 @cache
 def agent_hints() -> Mapping[str, str]:
-    """The hints of all errors that an agent can report, by code; empty where one needs values of the agent.
+    """Return the hints of all errors that an agent can report, by code; empty if one needs runtime values.
 
     The file is generated from the source (scripts/docs/reference.py).
     """
@@ -31,9 +31,9 @@ def agent_hints() -> Mapping[str, str]:
 
 
 def agent_problem(error: SyncFailure) -> Problem:
-    """What the agent fails at, in its words, and what to do about it in ours.
+    """Return the agent's error with its message and a hint of this program.
 
-    A code that we do not declare is not passed on: it is `agent-problem`.
+    An unknown code is replaced by `agent-problem`.
     """
     found = TenantError(
         "agent-problem",
@@ -46,6 +46,6 @@ def agent_problem(error: SyncFailure) -> Problem:
 
 
 def fix_of(error: SyncFailure) -> str:
-    """How to fix an error of the agent, with a command in it."""
+    """Return a hint, with a command, for an error of the agent."""
     hint = ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
     return hint if "`" in hint else joined(filter(None, (hint, AGENT_LOGS)))

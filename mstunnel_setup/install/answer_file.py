@@ -30,7 +30,7 @@ from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 
-# What is true of one server only.
+# These answers apply to one server only, so they are not saved for others.
 _OF_THIS_SERVER = frozenset({"server_name", "existing_record"})
 
 
@@ -47,7 +47,7 @@ class AnswerFilePath(Report):
 
 
 def new(operator: Operator, file: Path | None) -> Result[AnswerFileText | AnswerFilePath]:
-    """A commented answer file, as the result or in `file`. Raises UsageError `file-exists`."""
+    """Return a commented answer file, or write it to `file`. Raises UsageError `file-exists`."""
     content = describe.new_file()
     if file is None:
         return Result(report=AnswerFileText(text=content), text=verbatim(content))
@@ -55,7 +55,7 @@ def new(operator: Operator, file: Path | None) -> Result[AnswerFileText | Answer
 
 
 def schema(operator: Operator, file: Path | None) -> Result[SchemaReport | AnswerFilePath]:
-    """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
+    """Return the JSON Schema of answer files, or write it to `file`. Raises UsageError `file-exists`."""
     report = describe.schema()
     content = json.dumps(report.data, indent=2) + "\n"
     if file is None:
@@ -70,15 +70,15 @@ def _written(files: Files, file: Path, content: str) -> Result[AnswerFilePath]:
 
 
 def _write_new(files: Files, file: Path, content: str) -> None:
-    """Write a file of an administrator, readable by its owner only. Raises UsageError `file-exists`."""
+    """Write a new file that only its owner can read. Raises UsageError `file-exists`."""
     refuse_present(file)
     files.given.write(str(file), content.encode(), 0o600)
 
 
 def check(operator: Operator) -> Result[AnswerFilePath]:
-    """Whether the answer file is valid, and what it names for devices, as far as that is on this machine.
+    """Check the answer file, and those device CAs and CRLs that it names and this machine has.
 
-    Raises UsageError naming everything that is not, or CertificateError.
+    Raises UsageError, which names all invalid answers, or CertificateError.
     """
     path = operator.answers
     if path is None:
@@ -97,16 +97,16 @@ def check(operator: Operator) -> Result[AnswerFilePath]:
 
 
 def show(operator: Operator, settings: Settings) -> Result[MergedAnswers]:
-    """The merged answers, each with its origin."""
+    """Return the merged answers, each with its origin."""
     receipt = journal_of(Scope.ALL, operator).receipt
     merged = describe.show(answers(operator, settings, receipt))
     return Result(report=MergedAnswers.model_validate(merged), text=[*map(Verbatim, describe.lines(merged))])
 
 
 def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
-    """Write the answers of the installation here to `file`, readable by its owner only.
+    """Write the answers of this server's installation to `file`, readable by its owner only.
 
-    Raises CheckError `not-installed` where no installation has begun, UsageError `file-exists`.
+    Raises CheckError `not-installed` if no installation has begun, UsageError `file-exists`.
     """
     journal = journal_of(own_scope(operator), operator)
     require_installed(journal)
@@ -128,7 +128,7 @@ def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
 
 
 def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
-    """The answers that another server can use, by setting path; secrets are references."""
+    """Return the answers that another server can use, by setting path; secrets are references."""
     given: dict[str, Any] = {
         path: value for path, value in earlier_answers(receipt).items() if path not in _OF_THIS_SERVER
     }
@@ -136,11 +136,11 @@ def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
         given["site"] = joined.id
     if remembered(receipt, "accepted-eula"):
         given["eula"] = "accept"
-    # The file of the tenant's roots is on this server only; their text can be in the answer file.
+    # The file with the tenant's roots exists on this server only, so the saved answers hold its text.
     roots = pem_certificates((files.read(TENANT_ROOTS) or b"").decode("ascii", errors="ignore"))
     if roots and "tenant.ca_file" in given:
         given |= {"tenant.ca_file": None, "tenant.ca_pem": roots}
-    # The program names its own images; the next release has other ones.
+    # Each release of the program names its images, so saved images would pin an old release.
     own = release_images()
     names = {} if own is None else own.references(given.get("images.registry"))
     for name, reference in names.items():
@@ -150,9 +150,9 @@ def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
 
 
 def _variables(files: Files) -> tuple[dict[str, str], list[str]]:
-    """What `env.sh` sets, and the names of proxies that are withheld because they hold a password.
+    """Return the variables of `env.sh`, and the names of the proxies omitted because they hold a password.
 
-    A proxy, which `env.sh` has in lower and upper case, is only in lower case here.
+    `env.sh` has each proxy in lower and upper case; only the lower-case name is returned.
     """
     content = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
     variables = env_file.parse(content, paths.ENVIRONMENT)

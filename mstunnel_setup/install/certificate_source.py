@@ -1,4 +1,4 @@
-"""Where the TLS certificate is: named by the answers, at its usual place, in use, or where a person says."""
+"""Sources of the TLS certificate: the answers, the usual paths, the one in use, or a typed path."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ CERTIFICATE_AWAITED = declare(
     "there is no TLS certificate yet; {places}",
     "Copy the certificate there, then run the command again.",
 )
-# GnuTLS and others write a PFX as PEM.
+# GnuTLS and other tools can write a PFX file as PEM.
 _PFX_AS_PEM = re.compile(rb"-----BEGIN (PKCS12|PFX)-----")
 USUAL_PLACES = text(
     "put the chain in PEM at {site_certificate} and its key at {site_key}, or both in "
@@ -33,7 +33,7 @@ USUAL_PLACES = text(
 
 
 def named(answers: Answers) -> IdentitySource:
-    """What the answers name; its paths are empty when they name nothing."""
+    """Return the source that the answers name; its paths are empty if they name none."""
     given = answers.certificate
     passphrase = None if given.passphrase is None else str(given.passphrase)
     chain, *further = given.chain or ("",)
@@ -43,19 +43,19 @@ def named(answers: Answers) -> IdentitySource:
 
 
 def usual(run: Run) -> tuple[IdentitySource, IdentitySource]:
-    """The usual places: PEM, and PFX with the passphrase that the answers name."""
+    """Return the usual paths: PEM files, and a PFX file with the passphrase that the answers name."""
     return usual_sources(run.files, named(run.answers).passphrase)
 
 
 def present(run: Run) -> IdentitySource | None:
-    """What the answers name, else what is at a usual place; None when its files are not all there yet."""
+    """Return the named source, else the one at the usual paths; None while one of its files is missing."""
     given = named(run.answers)
     candidates = (given,) if given.paths[0] else usual(run)
     return next((source for source in candidates if source.is_whole(run.files)), None)
 
 
 def in_use(run: Run) -> IdentitySource | None:
-    """What an earlier run has placed, when the files it came from are gone."""
+    """Return the certificate that an earlier run placed, if the files it came from are gone."""
     if generations.in_use(run.files) is None:
         return None
     if gone := missing_files(run):
@@ -64,21 +64,21 @@ def in_use(run: Run) -> IdentitySource | None:
 
 
 def missing_files(run: Run) -> list[str]:
-    """The files that the answers name and that do not exist."""
+    """Return the files that the answers name and that do not exist."""
     read = run.files.read_given
     return [path for path in named(run.answers).paths if path and read(path) is None]
 
 
 def origins(run: Run) -> set[str]:
-    """The kinds of source that the names of the certificate files come from; `default` for those not named.
+    """Return the origins of the certificate settings; `default` for a setting that is not given.
 
-    What a person has typed in this run counts as an option.
+    A path that a person typed in this run counts as an option.
     """
     return {run.answers.origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
 
 
 def load(run: Run, source: IdentitySource) -> Identity:
-    """Read the identity; a person is asked up to three times for the passphrase of a PFX file."""
+    """Read certificate and key; prompt a person up to three times for the passphrase of a PFX file."""
     asks = 3 if source.passphrase is None and run.console.interactive else 0
     while True:
         try:
@@ -93,9 +93,9 @@ def load(run: Run, source: IdentitySource) -> Identity:
 
 
 def wait(run: Run, judge: Callable[[Identity], Sequence[Problem]]) -> IdentitySource:
-    """Ask for the certificate; it is used as soon as it is complete and `judge` finds no error in it.
+    """Wait for the certificate until it is complete and `judge` finds no error in it, and return its source.
 
-    Unattended this raises WaitingError, which names the places.
+    An unattended run raises WaitingError, which names the expected paths.
     """
     given = named(run.answers)
     places = USUAL_PLACES
@@ -118,21 +118,21 @@ def wait(run: Run, judge: Callable[[Identity], Sequence[Problem]]) -> IdentitySo
 
 
 def _problem(run: Run, judge: Callable[[Identity], Sequence[Problem]]) -> str | None:
-    """Why the files cannot be used as they are now, perhaps half copied; empty when there are none yet.
+    """Return why the files cannot be used now (they may be half copied).
 
-    None when they can be used.
+    Empty while there are no files, None if they can be used.
     """
     try:
         source = present(run)
         identity = None if source is None else run.host.load(source)
     except CertificateError as error:
-        # The passphrase is asked for once the files are used.
+        # `load` prompts for the passphrase later, so a missing one is no problem here.
         return (
             None
             if error.code.startswith("pfx-passphrase")
             else text("Not usable yet: {message}.", message=error.message)
         )
-    except UsageError as error:  # copied there by root, and not yet the account's
+    except UsageError as error:  # root copied it, and has not changed its owner yet
         return text("Not usable yet: {message}. {hint}", message=error.message, hint=error.hint)
     if identity is None:
         return ""
@@ -141,7 +141,7 @@ def _problem(run: Run, judge: Callable[[Identity], Sequence[Problem]]) -> str | 
 
 
 def ask_again(run: Run, error: CertificateError) -> None:
-    """Ask for another certificate than the one refused with `error`, which is raised unattended."""
+    """Prompt for a certificate to replace the one refused with `error`; an unattended run raises `error`."""
     if not run.console.interactive:
         raise error
     run.console.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
@@ -152,9 +152,9 @@ _READ_AGAIN: Final = text("Path of another certificate (Enter to read it again, 
 
 
 def ask_for_another(run: Run, error: CertificateError, question: str = _READ_AGAIN) -> None:
-    """Have a person name another certificate, or correct the files that are named.
+    """Prompt for the path of another certificate, or wait until a person has corrected the named files.
 
-    Raises `error` when they stop, and at the end of the input.
+    Raises `error` when the person stops, and at the end of the input.
     """
     try:
         while typed := run.console.ask(question, default=""):
@@ -169,7 +169,10 @@ def ask_for_another(run: Run, error: CertificateError, question: str = _READ_AGA
 
 
 def ask_for_passphrase(run: Run, source: IdentitySource, error: SetupError) -> bool:
-    """Whether a person can type the passphrase in place of one whose file is missing or holds another."""
+    """Have `load` prompt for a passphrase whose file is missing or wrong.
+
+    Returns False for an unattended run, and for a source without a passphrase.
+    """
     if source.passphrase is None or not run.console.interactive:
         return False
     run.console.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
@@ -178,9 +181,9 @@ def ask_for_passphrase(run: Run, source: IdentitySource, error: SetupError) -> b
 
 
 def _use(run: Run, path: str) -> bool:
-    """Use the certificate at `path`; a person also names its key where that is in another file.
+    """Use the certificate at `path`; prompt for its key if that is in another file.
 
-    Returns whether the files can be read; if not, the reason was shown.
+    Returns whether the files can be read; if not, the reason has been shown.
     """
     content = _typed_file(run, path)
     if content is None:
@@ -190,7 +193,7 @@ def _use(run: Run, path: str) -> bool:
         key = None
         try:
             holds_key = bool(read_material(content).keys)
-        except CertificateError:  # none that can be used
+        except CertificateError:  # no usable certificate
             holds_key = False
         if not holds_key:
             key = run.console.ask("Path of its private key (PEM)")
@@ -207,7 +210,7 @@ def _use(run: Run, path: str) -> bool:
 
 
 def _typed_file(run: Run, path: str) -> bytes | None:
-    """The content of the file whose path was typed; None, with the reason shown, when it cannot be read."""
+    """Return the content of a file whose path was typed; if it is unreadable, show why and return None."""
     try:
         content = run.files.read_given(path) if path.startswith("/") else None
     except UsageError as error:
@@ -219,6 +222,6 @@ def _typed_file(run: Run, path: str) -> bytes | None:
 
 
 def _forget_passphrase(run: Run) -> None:
-    """A passphrase that was given for another file, or was wrong, is asked for again."""
+    """Forget a passphrase that belongs to another file or is wrong, so that it is prompted for again."""
     run.passphrase = None
     run.take({"certificate.passphrase": None})

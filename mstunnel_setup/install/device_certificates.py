@@ -1,4 +1,4 @@
-"""The part of step `certificate` about devices: whose certificates let one in, and which are revoked."""
+"""The part of step `certificate` about device certificates: their CAs and their revocation lists."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -29,20 +29,20 @@ _PLACED = {_CA_FILE: DEVICE_AUTHORITY, "devices.crl_file": DEVICE_REVOCATIONS}
 
 
 def missing(run: Run) -> Sequence[str]:
-    """The setting that an unattended run lacks, unless an earlier run has placed what it names."""
+    """Return the setting that an unattended run lacks, unless an earlier run placed the file it names."""
     placed = run.files.state(DEVICE_AUTHORITY) is not None
     return (_CA_FILE,) if run.answers.certificates_of_devices and not placed else ()
 
 
 def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
-    """Judge the files that exist on this machine. Raises CertificateError or UsageError."""
+    """Check those named files that exist on this machine. Raises CertificateError or UsageError."""
     _judge(answers.devices.ca_file or "", answers.devices.crl_file or "", files.read_given, now)
 
 
 def refuse_gone(run: Run) -> None:
-    """Raise CertificateError for a file that is named for the first time and missing, where one is placed.
+    """Raise CertificateError for a newly named file that is missing while an earlier one is placed.
 
-    Devices would be checked with the one placed earlier without a word.
+    Otherwise devices would silently be checked with the earlier one.
     """
     files = run.files
     for setting, placed in _PLACED.items():
@@ -54,7 +54,7 @@ def refuse_gone(run: Run) -> None:
 
 
 def judge_placed(files: Files, now: datetime) -> None:
-    """Judge what an earlier run has placed, which may be out of date by now. Raises CertificateError."""
+    """Check the files that an earlier run placed, which may have expired. Raises CertificateError."""
     _judge(DEVICE_AUTHORITY, DEVICE_REVOCATIONS, files.read, now)
 
 
@@ -66,9 +66,10 @@ def _judge(ca_file: str, crl_file: str, read: Callable[[str], bytes | None], now
 
 
 def placing(run: Run) -> Sequence[Action]:
-    """The actions that place the CAs and the lists; a person is asked for the CA. None without such devices.
+    """Return the actions that place the CAs and CRLs; empty if devices do not sign in with certificates.
 
-    What an earlier run has placed stays when the files it came from are gone. Raises CertificateError.
+    A person is prompted for a missing CA. Files that an earlier run placed stay if their sources are gone.
+    Raises CertificateError.
     """
     if not run.answers.certificates_of_devices:
         return ()
@@ -95,7 +96,7 @@ def placing(run: Run) -> Sequence[Action]:
 
 
 def _given(run: Run, setting: str) -> str:
-    """The file that the answers name, or what an earlier run made of it; a real path of this machine."""
+    """Return the real path of the file that the answers name, or of the copy that an earlier run placed."""
     files, named, placed = run.files, run.answers.value(setting), _PLACED[setting]
     if files.state(placed) is None or (named is not None and files.read_given(str(named)) is not None):
         return str(named or placed)

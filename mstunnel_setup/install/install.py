@@ -46,7 +46,7 @@ from mstunnel_setup.transaction.step import AnyStep
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run did, for which account, and the lines about the gateway that is here now."""
+    """The changes of a run, its account, and the summary lines about the installed gateway."""
 
     report: RunReport
     account: str
@@ -73,7 +73,7 @@ class PlanReport(RunReport):
 
 
 def install(operator: Operator, request: InstallRequest) -> Result[RunReport]:
-    """Run all steps but the skipped ones; without root first those of root, then those of the account."""
+    """Run all steps except the skipped ones; a rootless installation runs root's steps first."""
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     steps = chosen_steps(request.skip, scope)
@@ -110,9 +110,10 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result[R
 def host(
     operator: Operator, request: InstallRequest, *, remove: bool, given: bytes | None = None
 ) -> Result[RunReport | RemovalReport]:
-    """Do the host part, or undo it. Raises CheckError without root.
+    """Do or undo the host part. Raises CheckError without root.
 
-    `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
+    `given` holds the answers of the account that called sudo. Options take precedence over them: the rule
+    for sudo fixes the options.
     """
     if paths.ROOTLESS:
         raise NOT_ROOT(what=text("this command"))
@@ -125,7 +126,7 @@ def host(
         return replace(result, warnings=(*result.warnings, *forget_program(operator)))
     steps = chosen_steps(request.skip, Scope.HOST)
     if given is not None:
-        # The variables of this process may be those of the account (env_keep of sudoers).
+        # env_keep in sudoers can pass the account's proxies to root; this step would set them for all users.
         steps = [step for step in steps if step is not proxy.SYSTEM]
     outcome = run_steps(operator, request, Scope.HOST, steps)
     return installed(
@@ -144,7 +145,7 @@ def run_steps(
 ) -> RunOutcome:
     """Run the steps of one part; `later` are those of the other part, which this command runs next.
 
-    Nothing is changed before all that can refuse has been asked. `examined` is whether the host is, too.
+    Every step can refuse before the first change. With `examined` the host is checked, too.
     """
     with open_run(operator, request, scope=scope) as run:
         refuse_other(run)
@@ -156,9 +157,9 @@ def run_steps(
 
 
 def _run_or_roll_back(operator: Operator, run: Run, steps: Sequence[AnyStep]) -> list[Planned]:
-    """Run the steps. If asked for, undo an installation that fails, but none that was finished before."""
+    """Run the steps. If requested, roll back a failed installation unless an earlier run had finished it."""
     earlier = run.receipt
-    # A skipped step may be the last one.
+    # A part whose last step was skipped never counts as complete, so its recorded steps count here as well.
     finished = complete(earlier, run.scope) or all(step.name in earlier.steps for step in steps)
     try:
         return run.runner.run(steps, run)
@@ -170,7 +171,7 @@ def _run_or_roll_back(operator: Operator, run: Run, steps: Sequence[AnyStep]) ->
 
 
 def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result[PlanReport]:
-    """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
+    """Return the actions that a run would apply; with `exit_code` the exit code is 20 if there are any."""
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     planned: list[Planned] = []
@@ -219,7 +220,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
 
 
 def _action_lines(run: Run, action: Action) -> Iterator[str]:
-    """The action, with the lines that a text file would lose and gain."""
+    """Return the lines of an action, including the diff of a text file."""
     yield text("  + {describe}", describe=action.describe())
     if changed := run.runner.changed(action):
         yield text(
@@ -232,12 +233,12 @@ def _action_lines(run: Run, action: Action) -> Iterator[str]:
 
 
 def _with_terms(request: InstallRequest) -> InstallRequest:
-    """The request of the account: the terms were accepted before root's part."""
+    """Return the account's request with the licence terms accepted, as they were before root's part."""
     return request.answering(eula="accept")
 
 
 def installed(report: RunReport, *then: str) -> Result[RunReport]:
-    """The result of a run; `then` are lines for people."""
+    """Return the result of a run; `then` holds further lines for people."""
     if not report.actions:
         return Result("unchanged", report, text=[text("Nothing was changed."), *then])
     return Result("changed", report, text=then)

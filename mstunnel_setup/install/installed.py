@@ -1,7 +1,7 @@
-"""What is installed here, and who does which part: journals, account, programs, locks.
+"""The installation on this host: its journals, the account of its parts, its programs and locks.
 
-Root does everything; of a rootless gateway root does the host part, its account the rest. It loads no step:
-what a command only looks at takes a fraction of the time of a run.
+Root does everything; for a rootless gateway root does the host part and the account does the rest. This
+module imports no step, so that commands that only read start quickly.
 """
 
 import os
@@ -40,14 +40,14 @@ PROGRAM_UPDATES: Final = f"{paths.STATE}/program"
 LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink")
 """The other names of the one file, each a program of ours."""
 
-# Of root's environment the account gets what was said to our programs, and how the terminal is.
+# The account gets only the variables for these programs and for the terminal from root's environment.
 _KEPT = ("TERM", "LANG", "LANGUAGE", "NO_COLOR", "intune_env")
 _KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
 
 
 @contextmanager
 def open_host(operator: Operator) -> Iterator[Host]:
-    """This host, for commands that look at it or drive its containers."""
+    """Open this host, for commands that read its state or control its containers."""
     scope = own_scope(operator)
     journal = journal_of(scope, operator, despite_damage=True)
     preference = EnginePreference(installed=engine_of(journal.receipt))
@@ -57,29 +57,29 @@ def open_host(operator: Operator) -> Iterator[Host]:
 
 @contextmanager
 def open_gateway(operator: Operator) -> Iterator[Host]:
-    """This host, for commands that need a gateway here. Raises CheckError `not-installed`."""
+    """Open this host, for commands that need an installed gateway. Raises CheckError `not-installed`."""
     with open_host(operator) as host:
         require_installed(journal_of(Scope.ALL, operator, despite_damage=True))
         yield host
 
 
 def require_installed(journal: Journal) -> None:
-    """Raise CheckError `not-installed` where no installation has begun: the same for every command."""
+    """Raise CheckError `not-installed` unless an installation has begun."""
     if not journal.begun:
         raise NOT_INSTALLED()
 
 
 def complete(receipt: Receipt, scope: Scope | None = None) -> bool:
-    """Whether a part was finished once; without a part that of the user of this process.
+    """Return whether a part has been finished; without `scope`, the part of this process's user.
 
-    Its last step decides: others may have been skipped, or did not exist in the release that installed it.
+    Only its last step decides: others may have been skipped, or are newer than the installed release.
     """
     own = scope or (Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL)
     return LAST_STEP[own] in receipt.steps
 
 
 def own_scope(operator: Operator) -> Scope:
-    """The part of the user that runs this process. Root hands over to the account of a rootless gateway.
+    """Return the part of this process's user. Root continues as the account of a rootless gateway.
 
     Raises CheckError `not-root` for an account that has no gateway.
     """
@@ -93,14 +93,14 @@ def own_scope(operator: Operator) -> Scope:
 
 
 def hand_over_to_account(operator: Operator) -> None:
-    """Continue this command as the account of the rootless gateway here, where root runs it for one."""
+    """Continue this command as the account if root runs it on the host of a rootless gateway."""
     if operator.files.live and not paths.ROOTLESS and (name := rootless_account(operator)):
         become(operator, name)
 
 
 def journal_of(scope: Scope, operator: Operator, *, despite_damage: bool = False) -> Journal:
-    """The journal of one part, or of all; with `despite_damage` the intact records of a damaged one."""
-    # The account looks into that of the host, to see whether there is something left for root.
+    """Open the journal of one part, or of all; `despite_damage` reads the intact records of a damaged one."""
+    # The account reads the host's journal to find out whether root has work left.
     host = scope is Scope.HOST
     directory = paths.HOST_STATE if host else paths.STATE
     return Journal(
@@ -115,32 +115,32 @@ def journal_of(scope: Scope, operator: Operator, *, despite_damage: bool = False
 
 
 def rootless_account(operator: Operator) -> str:
-    """The account of the rootless gateway here, as root has written down; empty when there is none."""
+    """Return the account of the rootless gateway, from root's journal; empty if there is none."""
     return account_in(journal_of(Scope.HOST, operator, despite_damage=True).receipt)
 
 
 def account_in(host: Receipt) -> str:
-    """The account of the rootless gateway in the receipt of the host part; empty when there is none."""
+    """Return the account of the rootless gateway from the host part's receipt; empty if there is none."""
     name = remembered(host, "account")
     return name if isinstance(name, str) else ""
 
 
 def become(operator: Operator, name: str, more: Mapping[str, str] | None = None) -> NoReturn:
-    """Continue this command as the account; `more` are variables for it. Raises CheckError."""
+    """Continue this command as the account, with the variables `more`. Raises CheckError."""
     account, program, variables = _as_account(operator, name)
     command = (*bundle.interpreter(), program, *sys.argv[1:])
     operator.processes.become(account, command, variables | dict(more or {}))
 
 
 def have_done(operator: Operator, name: str, more: Mapping[str, str]) -> Completed:
-    """Have the account run this very command to its end, with its result as JSON. Raises CheckError."""
+    """Run this command as the account and return its JSON output. Raises CheckError."""
     account, program, variables = _as_account(operator, name)
     command = (*bundle.interpreter(), program, *sys.argv[1:], "--output", "json")
     return operator.processes.attend_as(account, command, variables | dict(more))
 
 
 def _as_account(operator: Operator, name: str) -> tuple[Account, str, dict[str, str]]:
-    """The account, this program where the account can run it, and the environment for it."""
+    """Return the account, the path of this program that the account can run, and its environment."""
     account = accounts.find(name)
     if account is None:
         raise GATEWAY_ACCOUNT_MISSING(account=name)
@@ -167,7 +167,7 @@ def _as_account(operator: Operator, name: str) -> tuple[Account, str, dict[str, 
 
 
 def account_never_began(operator: Operator, name: str) -> bool:
-    """Whether root's part stopped before the account `name` began: it has no program, and no journal."""
+    """Return whether root's part stopped before the account `name` began: no program and no journal."""
     account = accounts.find(name)
     if account is None or is_placed(operator.files):
         return False
@@ -175,27 +175,27 @@ def account_never_began(operator: Operator, name: str) -> bool:
 
 
 def is_placed(files: Files) -> bool:
-    """Whether there is a program where the account runs ours: the step `program` puts it there."""
+    """Return whether the step `program` has put a program where the account runs it."""
     return bundle.one_file() is None or files.state(path_of(files, FILE)) is not None
 
 
 def is_this_program_placed(files: Files) -> bool:
-    """Whether the program there is that of this process, and not of another release."""
+    """Return whether the installed program is that of this process, and not of another release."""
     place = files.locate(path_of(files, FILE))
     return bundle.one_file() is None or bundle.stated_by(place) == bundle.running()
 
 
 def path_of(files: Files, name: str) -> str:
-    """Where the program `name` is: where the step `program` puts it, else beside the one that runs."""
+    """Return the path of the program `name`: the installed one, else the one beside the running program."""
     if bundle.one_file() is not None:
         return f"{directory(files)}/{name}"
     return str(Path(sys.argv[0]).absolute().with_name(name))
 
 
 def directory(files: Files) -> str:
-    """The directory of our programs: /usr/sbin, or /usr/bin where the system has merged the two.
+    """Return the directory for the programs: /usr/sbin, or /usr/bin if the system has merged the two.
 
-    The former is then a link.
+    /usr/sbin is then a symbolic link.
     """
     state = files.state(paths.PROGRAMS)
     return "/usr/bin" if state is not None and state.kind == "link" else paths.PROGRAMS
@@ -204,9 +204,9 @@ def directory(files: Files) -> str:
 def run_lock(
     operator: Operator, path: str = paths.LOCK, patience: float = PATIENCE
 ) -> AbstractContextManager[None]:
-    """The lock of this host, or another one of its locks; the operator hears of a wait for it.
+    """Return the lock of this host, or that at `path`; the console announces a wait for it.
 
-    Raises LockedError when another run is in progress and does not end within `patience` seconds.
+    Entering it raises LockedError if another run does not end within `patience` seconds.
     """
 
     def waiting() -> None:

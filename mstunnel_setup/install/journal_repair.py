@@ -1,4 +1,4 @@
-"""Restore a damaged journal from its copy: shown first, and confirmed by a person or by `--yes`."""
+"""Restoration of a damaged journal from its copy, after a person or `--yes` confirmed it."""
 
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base.errors import UsageError
@@ -27,8 +27,7 @@ class JournalRepair(Report):
 def open_journal(scope: Scope, operator: Operator, *, despite_damage: bool, locked: bool) -> Journal:
     """Return the journal of a run. A person may restore a damaged one, if the caller holds the lock.
 
-    With `despite_damage` the intact records of a damaged one are used instead, which is announced. Raises
-    JournalError.
+    With `despite_damage` a warning is shown and the intact records are used instead. Raises JournalError.
     """
     journal = journal_of(scope, operator, despite_damage=True)
     if journal.damage is None:
@@ -46,11 +45,11 @@ def open_journal(scope: Scope, operator: Operator, *, despite_damage: bool, lock
 
 
 def repair(operator: Operator, *, yes: bool) -> Result[JournalRepair]:
-    """Restore the journals of this host that are damaged: root's, and that of the account of a gateway.
+    """Restore the damaged journals of this host: root's, and the one of a rootless gateway's account.
 
-    Raises JournalError `journal-incomplete` where lines are missing, and UsageError without an agreement.
+    Raises JournalError `journal-incomplete` if lines are missing, and UsageError without confirmation.
     """
-    # As root, a rootless gateway's host part first; then its account continues with its own.
+    # Root restores the host part's journal first; then the account restores its journal.
     scopes = [Scope.HOST] if operator.files.live and rootless_account(operator) else []
     restored = [path for scope in scopes if (path := _restored(operator, scope, yes=yes))]
     scope = own_scope(operator)
@@ -62,7 +61,7 @@ def repair(operator: Operator, *, yes: bool) -> Result[JournalRepair]:
 
 
 def _restored(operator: Operator, scope: Scope, *, yes: bool) -> str:
-    """The path of the journal of one part, once it is restored; empty when it is not damaged."""
+    """Restore the journal of one part and return its path; empty if it is not damaged."""
     with run_lock(operator):
         journal = journal_of(scope, operator, despite_damage=True)
         require_installed(journal)
@@ -80,7 +79,7 @@ def _restored(operator: Operator, scope: Scope, *, yes: bool) -> str:
 
 
 def _show(operator: Operator, journal: Journal, damage: JournalError) -> None:
-    """Show what a restoration would bring back. Raises JournalError `journal-incomplete` for too little."""
+    """Show what a restoration recovers. Raises JournalError `journal-incomplete` if lines are missing."""
     remains = journal.remains()
     if not remains.whole:
         missing = ", ".join(map(str, remains.missing[:10]))

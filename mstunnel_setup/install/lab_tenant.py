@@ -9,16 +9,16 @@ from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import FINGERPRINT, HttpSession, fetch_root
 
-# The lab's own paths (docs/reference/lab.md): its root certificate, and its addresses.
+# The lab serves its root certificate and its addresses at these paths (docs/reference/lab.md).
 _ROOT, _CONNECTION = "/lab/ca.pem", "/lab/connection"
 _SETTINGS = {"authority": "tenant.authority", "graph": "tenant.graph", "client_id": "sign_in.client_id"}
 
 
 def with_lab(clock: Clock, request: InstallRequest) -> InstallRequest:
-    """The request with what the lab that it names answers; settings that were given count more.
+    """Return the request with the answers of the lab that it names; given settings take precedence.
 
-    Raises UsageError for an address without its fingerprint, NetworkError when no lab answers there, or one
-    with another fingerprint.
+    Raises UsageError for an address without a fingerprint, NetworkError if no lab answers there, or one with
+    another fingerprint.
     """
     if not request.lab:
         return request
@@ -59,7 +59,7 @@ def with_lab(clock: Clock, request: InstallRequest) -> InstallRequest:
 
 
 def _connection(clock: Clock, address: str, root: str) -> Mapping[str, str]:
-    """The settings that the lab names, over a connection that the root verifies."""
+    """Fetch the settings of the lab over a connection verified with `root` (PEM)."""
     http = HttpSession(clock, roots=root, timeout=15, deadline=30)
     try:
         answer = http.get(f"{address}{_CONNECTION}")

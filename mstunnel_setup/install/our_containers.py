@@ -1,4 +1,4 @@
-"""The two containers, as data: what they run, see and may do."""
+"""The specifications of the two containers: their processes, mounts and privileges."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,33 +22,34 @@ from mstunnel_setup.containers.container_spec import (
 from mstunnel_setup.gateway.fields import MOST_DRAIN_SECONDS
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
-# Each check starts Podman. The monitor checks a container that no longer reports much sooner.
+# The interval is long because each check starts Podman; the monitor checks a silent container much sooner.
 _HEALTH_SECONDS = 1800
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
-# Longer than ocserv may let its sessions go on, or the engine would kill it and them in between.
+# The stop timeout exceeds the time that ocserv takes to end its sessions; otherwise it would be killed.
 _SERVER_STOP = MOST_DRAIN_SECONDS + 15
 JOURNAL: Final = "/run/systemd/journal/dev-log"
 """The journal's socket for syslog."""
-# The tunnel takes the first. Workers, which parse what unknown clients send, are a user of their own: ocserv
-# changes to that user, gives it the socket to the process with the key, and has to end them.
+# The tunnel device needs the first capability. ocserv needs the others for its workers, which parse input of
+# unknown clients as a separate user: it changes to that user, gives it the socket to the process with the
+# key, and ends the workers.
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
-# The engine gives these the SELinux type that containers may use; without SELinux it does nothing.
+# With this option the engine relabels the volume for containers; without SELinux it has no effect.
 _OURS = "z"
-# A file has the level of the process that made it. Those of the gateway are read by the agent, and after the
-# next start by another container: they get no categories, with which the engine keeps containers apart.
+# A file inherits the SELinux level of the process that creates it. The agent and later containers read the
+# gateway's files, so the containers run without the categories by which the engine separates containers.
 _SHARED_LEVEL = "s0"
-# Nothing in the directories of the host is a program or a device; engine_options has what Docker makes of it.
+# Host directories hold no programs or devices; engine_options translates these options for Docker.
 _DATA_ONLY = ("noexec", "nosuid", "nodev")
-# The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
+# By default the kernel counts no bytes or seconds of connections and keeps a closed one for long.
 _COUNTING = {
     "net.netfilter.nf_conntrack_acct": "1",
     "net.netfilter.nf_conntrack_tcp_timeout_time_wait": "1",
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
 _ROOTS = ("mode=0755",)
-# Of the configuration's directory the gateway gets what it serves with: the agent's identity and the messages
-# between agent and monitor are under an empty directory there, whichever user its main process becomes.
+# The gateway sees only the configuration that it serves: empty directories hide the agent's identity and the
+# messages between agent and monitor, whichever user its main process runs as.
 _NOT_OF_THE_GATEWAY = tuple(
     Tmpfs(path=path, options=("ro", "notmpcopyup", "size=4k", "mode=0500"))
     for path in (paths.AGENT_DIRECTORY, paths.MESSAGES)
@@ -58,14 +59,14 @@ _TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
 
 
 def _mounted(host: str, container: str, *, writable: bool = False) -> Volume:
-    """A directory of ours in a container: nothing in it is a program or a device."""
+    """Return the volume for a product directory, mounted without programs and devices."""
     access = () if writable else ("ro",)
     return Volume(host=host, container=container, options=(*access, *_DATA_ONLY, _OURS))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerHost:
-    """Where the containers will run.
+    """Properties of the host on which the containers will run.
 
     `configuration` is the directory to mount at /etc/mstunnel, `server_state` and `agent_state` those for
     what the containers report, `environment` the content of `env.sh`, `limits_processes` whether the
@@ -91,15 +92,16 @@ class ContainerHost:
 
 
 def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
-    """The VPN server: ocserv. It needs the tunnel device and its capabilities, nothing more.
+    """Return the specification of the VPN server, ocserv.
 
-    With an access log the kernel counts its connections, and it reaches the journal, under a separate tag.
-    With an uplink root's rules publish the port, and a hook connects the container when it starts.
+    It needs only the tunnel device and a few capabilities. With an access log the kernel counts connections
+    and the container writes to the journal under a separate tag. With an uplink, root's rules publish the
+    port and a hook connects the container when it starts.
     """
     network: Network = "none" if host.resolver else host.network
     address = "" if network else HARDWARE_ADDRESSES[paths.SERVER]
-    # The socket for syslog alone: beside it are those that control the journal and write any field. It keeps
-    # its SELinux type; containers may send to the log (container-selinux).
+    # Only the syslog socket is mounted: others in its directory control the journal and write any field. It
+    # keeps its SELinux type, since container-selinux lets containers send to the log.
     has_journal = host.traced and host.journal
     ports = [Port(host=listen_port, container=listen_port, protocol=protocol) for protocol in _PROTOCOLS]
     return ContainerSpec(
@@ -129,7 +131,7 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
             **({"net.ipv6.conf.all.forwarding": "1"} if host.ipv6_network else {}),
             **(_COUNTING if host.traced else {}),
         },
-        # Root's alone, where an engine would let every user write; the workers are one.
+        # Only root may write here; by default the engine would let every user write, and so the workers.
         tmpfs=(
             Tmpfs(path="/run", options=_ROOTS),
             _TEMPORARY,
@@ -137,7 +139,7 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
             *_NOT_OF_THE_GATEWAY,
         ),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=_HEALTH_SECONDS, retries=2, start_period=20),
-        # A container keeps the port and the network that it was created with.
+        # A container keeps the port and network of its creation, so a change of either must re-create it.
         labels=_labels(
             image, host.environment, str(listen_port), network, host.ipv6_network, host.resolver, address
         ),
@@ -147,11 +149,11 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
 
 
 def agent(image: str, host: ContainerHost) -> ContainerSpec:
-    """The agent: keeps the configuration in step with the tenant and checks in.
+    """Return the specification of the agent, which syncs the configuration with the tenant and checks in.
 
-    It runs as a user that does not exist on the host, and may write into its own directories only. Its group
-    is root's, which may read most of what root keeps, as OpenShift has it for users without a name.
-    Without root it is the account.
+    It runs as a user that does not exist on the host and writes into its own directories only. Its group is
+    root, as for arbitrary users in OpenShift, so that it can read the product's files. In a rootless
+    installation it runs as the account.
     """
     address = "" if host.network else HARDWARE_ADDRESSES[paths.AGENT]
     return ContainerSpec(
@@ -162,20 +164,21 @@ def agent(image: str, host: ContainerHost) -> ContainerSpec:
         user=0 if host.rootless else paths.AGENT_USER,
         volumes=(
             _mounted(host.configuration, paths.CONFIGURATION),
-            # Its own directories below the configuration.
+            # The agent writes only into these directories below the configuration.
             *(
                 _mounted(f"{host.configuration}{own.removeprefix(paths.CONFIGURATION)}", own, writable=True)
                 for own in (paths.AGENT_DIRECTORY, paths.INBOX)
             ),
             _mounted(host.agent_state, paths.AGENT_STATE_INSIDE, writable=True),
-            # What the gateway says about itself; the agent can ask nothing else of it.
+            # The agent reads the gateway's status files only; it has no other access to the gateway.
             _mounted(host.server_state, paths.SERVER_STATE_INSIDE),
         ),
         network=host.network,
         ipv6_network=host.ipv6_network,
         hardware_address=address,
         tmpfs=(Tmpfs(path="/run"), _TEMPORARY),
-        # The watchdog of its loop. No session ends with it; a slow start must not count as a hang.
+        # The health check detects a hang of the agent's loop. The agent may be killed for it, since that ends
+        # no session; only a slow start must not count as a hang.
         health=HealthCheck(
             command=_HEALTH_COMMAND, interval=_HEALTH_SECONDS, retries=2, start_period=120, kill=True
         ),
@@ -185,6 +188,6 @@ def agent(image: str, host: ContainerHost) -> ContainerSpec:
 
 
 def _labels(image: str, environment: bytes, *more: str) -> dict[str, str]:
-    """A label that changes when a restart is needed; the gateway reloads its other files automatically."""
+    """Return a label that changes if a restart is needed; the gateway reloads its other files itself."""
     content = b"\0".join((image.encode(), environment, *(item.encode() for item in more if item)))
     return {CONFIGURATION_LABEL: hashlib.sha256(content).hexdigest()}

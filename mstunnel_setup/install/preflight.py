@@ -1,4 +1,4 @@
-"""The required checks: of the host before the first change, of its site as soon as that is known."""
+"""The required checks: of the host before the first change, and of the site as soon as it is known."""
 
 from collections.abc import Collection, Sequence
 
@@ -29,10 +29,10 @@ from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, Readine
 from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
-# These checks need the site's server configuration, the port checks for the port itself.
+# These checks need the site's server configuration; the port checks take their port from it.
 _PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
-# Seconds: before an installation what is slow is worth waiting for; a host that answers at once loses none.
+# In seconds. A long timeout is acceptable before an installation, and a fast host does not wait for it.
 _PATIENCE = 120.0
 _FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
 OF_STEPS = ("program-older", "tun-missing", "port-in-use", "licence-missing")
@@ -43,10 +43,10 @@ _ALL = frozenset(item.id for item in checks.CHECKS)
 def refuse(
     run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep] = (), *, examined: bool = True
 ) -> None:
-    """Raise what would stop these steps, before the first change: all that can be known by then.
+    """Raise SetupError before the first change if the steps cannot succeed.
 
-    That is an installation of others, answers that are missing, the host where it is `examined`, and what
-    each step refuses. `later` are steps of the account that follow root's.
+    Checks for missing answers, checks the host (if `examined`), and asks each step. `later` are the account's
+    steps that follow root's.
     """
     require_answers(run, steps, later)
     names = [step.name for step in steps]
@@ -57,10 +57,10 @@ def refuse(
 
 
 def refuse_other(run: Run) -> None:
-    """Raise CheckError for an installation that is not ours, or too old to be continued.
+    """Raise CheckError for Microsoft's gateway, and for an installation that is too old to continue.
 
-    Nothing may overwrite Microsoft's own gateway; an installation that has begun found none, or has taken it
-    over. Raises UsageError `adoption-unfinished` until that gateway is stopped.
+    Microsoft's gateway is never overwritten; an installation that has begun found none, or adopted it. Raises
+    UsageError `adoption-unfinished` until that gateway is stopped.
     """
     receipt = run.receipt
     program.refuse_too_old(receipt)
@@ -89,10 +89,10 @@ def refuse_other(run: Run) -> None:
 
 
 def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep] = ()) -> None:
-    """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead.
+    """Raise UsageError, which names every answer that an unattended run still lacks.
 
-    `later` are steps of the account that follow root's. Once root's have begun, the account may have been
-    given answers that only its own journal knows.
+    `later` are the account's steps that follow root's. Once root's steps have begun, they are not considered:
+    their answers may be in the account's journal.
     """
     refuse_unsupported(run.answers)
     if run.console.interactive:
@@ -103,11 +103,10 @@ def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep]
 
 
 def refuse_unready(run: Run, steps: Collection[str], later: Collection[str] = ()) -> None:
-    """Raise CheckError, or ChecksFailedError naming all, for required checks that fail and are not ignored.
+    """Raise CheckError or ChecksFailedError if required checks of the host fail and are not ignored.
 
-    These are the checks of the host; they need no answer and no sign-in. `steps` are the names of those that
-    will run, `later` those of the account that follow root's. An installation that has begun was
-    checked before it did.
+    These checks need no answer and no sign-in. `steps` are the names of the steps that will run, `later`
+    those of the account that follow root's. An installation that has begun is not checked again.
     """
     run.examined = tuple(steps)
     if run.receipt.entries:
@@ -124,15 +123,15 @@ def refuse_unready(run: Run, steps: Collection[str], later: Collection[str] = ()
 
 
 def refuse_unsuited(run: Run) -> None:
-    """Raise CheckError, or ChecksFailedError, where the host does not suit the site to join.
+    """Raise CheckError or ChecksFailedError if the host does not meet the requirements of the site to join.
 
-    Until this server is registered: all that these checks could stop is still to come.
+    A registered server is not checked again.
     """
     steps = run.examined
     if not (steps and run.files.live) or register.STEP.name in run.receipt.steps:
         return
     facts = run.facts or _examine(run, steps)
-    # With the server configuration of the site, and who holds its port.
+    # The facts now include the site's server configuration and the process that uses its port.
     chosen, server = site.choose(run), configure.pulled(run)
     tunnel = TunnelFacts(
         source=f"site {plain(chosen.display_name, 60)}",
@@ -152,7 +151,7 @@ def refuse_unsuited(run: Run) -> None:
 
 
 def _judge(run: Run, facts: ReadinessFacts, steps: Collection[str], ids: Collection[str]) -> None:
-    """Judge the checks `ids`; when the bridge conflicts, a person may agree to move it."""
+    """Evaluate the checks `ids`; offer to move the bridge if its range conflicts."""
 
     def judged() -> list[CheckFinding]:
         settings = facts.settings.model_copy(update={"bridge": run.answers.bridge or ""})
@@ -160,7 +159,7 @@ def _judge(run: Run, facts: ReadinessFacts, steps: Collection[str], ids: Collect
         return [item for item in found if item.id in ids]
 
     found = judged()
-    # Required checks that could not be made, by reason: a section that is missing has many of them.
+    # Incomplete checks are grouped by reason, since one missing section of facts affects many checks.
     by_reason: dict[str, list[str]] = {}
     for item in undecided(found, run.request.ignored_checks):
         by_reason.setdefault(item.seen, []).append(item.id)
@@ -183,14 +182,14 @@ def _judge(run: Run, facts: ReadinessFacts, steps: Collection[str], ids: Collect
 
 
 def remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
-    """What the checks find, in the order of the report, but for what the steps repair."""
+    """Return the findings of the checks, in the order of the report, without those that the steps fix."""
     if bridge.STEP.name not in steps:
         facts = facts.model_copy(update={"settings": facts.settings.model_copy(update={"bridge": ""})})
     return [item for item in checks.judge(checks.of(_GROUPS), facts) if item.fixed_by not in steps]
 
 
 def _tell_closed(run: Run, facts: ReadinessFacts) -> None:
-    """Say what keeps devices out at the firewall of the host: no step opens it."""
+    """Show how to open the host's firewall for devices if it blocks them; no step opens it."""
     for item in checks.judge(checks.of(_GROUPS), facts):
         closed = item.id in _FIREWALL and item.result is Outcome.WARNING
         if closed and not run.ignores(item.id):
@@ -205,7 +204,7 @@ def _examine(run: Run, steps: Collection[str]) -> ReadinessFacts:
         endpoints=with_registries(
             endpoints_of(where.name, where.authority, where.graph),
             (given.server, given.agent),
-            # Registries are asked only by who pulls from them.
+            # Registries are checked only if a step of this run pulls images from them.
             offline=bool(given.archive) or images.STEP.name not in steps,
         ),
         ca_pem=ca_pem(run),
@@ -215,7 +214,7 @@ def _examine(run: Run, steps: Collection[str]) -> ReadinessFacts:
 
 
 def ca_pem(run: Run) -> str:
-    """The further roots that the answers hold or name; empty without any."""
+    """Return the extra trusted roots (PEM) that the answers contain or name; empty if there are none."""
     if run.answers.tenant.ca_pem:
         return run.answers.tenant.ca_pem
     path = run.answers.tenant.ca_file

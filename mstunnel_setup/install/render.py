@@ -34,7 +34,7 @@ from mstunnel_setup.io.operator import Operator, Settings
 Format: TypeAlias = Literal["quadlet", "kubernetes", "helm"]
 
 _MODE: Final = 0o644
-# What both containers cannot work without; the others are taken along where they are.
+# The containers do not work without these files; other files are included only if they exist.
 _NEEDED: Final = (paths.OCSERV_CONF, paths.AGENT_INFO, paths.AGENT_SETTINGS)
 _FURTHER: Final = (
     paths.PROBE_URL,
@@ -50,7 +50,7 @@ FormatT = TypeVar("FormatT", bound=Format, default=Format)
 
 
 class RenderedFiles(Report, Generic[FormatT]):
-    """The containers as files."""
+    """The container definitions as files."""
 
     format: FormatT
     files: tuple[str, ...] = Field(description="The names of the files.")
@@ -72,7 +72,7 @@ class RenderRequest:
 
 
 def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result[RenderedFiles]:
-    """The files, shown or written. Raises UsageError without known images."""
+    """Return the container files, or write them to a directory. Raises UsageError for unknown images."""
     with open_run(operator, InstallRequest(settings), exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run, request)
@@ -88,7 +88,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
         report = report.model_copy(update={"texts": dict(texts)})
         shown: list[str] = []
         for name, content in texts.items():
-            # Several are separated by comments with their names.
+            # On standard output several files are separated by comments with their names.
             shown += [*([f"# {name}"] if len(texts) > 1 else []), *content.splitlines()]
         return Result("ok", report, warnings, text=[*map(Verbatim, shown)])
     files = operator.files.given
@@ -102,12 +102,12 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
 
 
 def _texts(run: Run, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
-    """The placeholders left, and the texts by name of the file."""
+    """Return the placeholders to fill in, and the file texts by name."""
     port = request.port or served_port(run.files.read(paths.OCSERV_CONF) or b"") or run.port
     server_image, agent_image = images.references(run)
     host = launch.container_host(run, port)
     if request.format != "quadlet":
-        # A pod has no journal of the host, and has its own network.
+        # A pod cannot reach the host's journal, and has its own network.
         host = replace(host, ipv6_network="", journal="", network="", resolver="", rootless=False)
     server = our_containers.server(server_image, host, port)
     agent = our_containers.agent(agent_image, host)
@@ -125,9 +125,9 @@ def _texts(run: Run, request: RenderRequest) -> tuple[Sequence[str], Mapping[str
 
 
 def _configuration(run: Run, port: int) -> Iterator[ConfigurationFile]:
-    """The files for the ConfigMap, for a gateway on this port; none of them holds a secret."""
+    """Yield the files of the ConfigMap for a gateway on this port; none of them holds a secret."""
     files, answers = run.files, run.answers
-    # By these the gateway judges what devices present.
+    # The gateway verifies the tokens and certificates of devices with these files.
     judged = {
         paths.OIDC_JSON: answers.authentication == "oidc",
         DEVICE_AUTHORITY: answers.certificates_of_devices,

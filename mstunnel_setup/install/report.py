@@ -1,4 +1,4 @@
-"""What commands report of an installation and a removal, and of the site that was joined."""
+"""Reports on installations, removals, and the joined site."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class RunReport(Report):
 
     @classmethod
     def of(cls, planned: Sequence[Planned]) -> "RunReport":
-        """What a run did or would do."""
+        """Return the report on the steps that a run did or would do."""
         steps = tuple(
             StepReport(
                 name=item.step,
@@ -48,7 +48,7 @@ class JoinedSite(Report):
 
     @classmethod
     def of(cls, receipt: Receipt) -> "JoinedSite | None":
-        """The site that an installation joined; None before that."""
+        """Return the site that an installation joined; None before that."""
         joined = remembered(receipt, "joined-site")
         return cls.model_validate(joined) if joined else None
 
@@ -68,7 +68,7 @@ class RemovalReport(Report):
 
     @classmethod
     def of(cls, removals: Sequence[Removal]) -> "RemovalReport":
-        """What the runner undid."""
+        """Return the report on the objects that the runner undid."""
         return cls(
             objects=tuple(
                 RemovedObject(key=item.key, outcome=item.undone.outcome, reason=item.undone.reason)

@@ -1,22 +1,23 @@
-"""What the administrator asks of one run."""
+"""The administrator's options for one run."""
 
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mstunnel_setup.io.operator import Settings
 
-# The monitor holds the lock while the gateway tests a configuration, which takes one or two seconds.
+# A run waits a few seconds for the lock: the monitor holds it for up to two while the gateway tests a
+# configuration.
 PATIENCE: Final = 10.0
 """Seconds for which a run waits for another one to end."""
 
 
 @dataclass(frozen=True)
 class InstallRequest:
-    """Options of a run: `skip` names steps, `ignored_checks` failed checks to go on without.
+    """The options of a run: `skip` names steps to leave out, `ignored_checks` failed checks to ignore.
 
     `lab` is the address of a lab tenant, `#`, and the fingerprint of its root; empty without one. `port` is
-    what the gateway will listen on; without it that of the uplink, or 443. `backup` are the answers of a
-    backup, which yield to all that is given. `patience` is how long to wait for another run, in seconds.
+    the gateway's port (None: that of the uplink, or 443). `backup` holds the answers of a backup, which all
+    other answers override. `patience` is how long to wait for another run, in seconds.
     """
 
     settings: Settings = field(default_factory=dict)
@@ -30,7 +31,7 @@ class InstallRequest:
     patience: float = PATIENCE
 
     def answering(self, **answers: object) -> "InstallRequest":
-        """The same request with other answers, which count more than its own."""
+        """Return a copy with these answers, which take precedence over the request's."""
         return replace(self, settings={**self.settings, **answers})
 
 

@@ -72,28 +72,28 @@ ACCOUNT_CANNOT_READ = declare(
     "account {account} cannot read {files}",
     "Give the account files that it can read, as root, and name the copies in the answers:{commands}",
 )
-# Where the hint puts the copies for the account.
+# The hint for unreadable files copies them to this directory.
 _COPIES: Final = "/srv/mstunnel"
 _READ_SECONDS: Final = 10.0
 
 
 def scope_to_install(operator: Operator, settings: Settings) -> Scope:
-    """The part an installation begins with: all, the host part, or the account part.
+    """Return the part with which an installation begins: all, the host part, or the account part.
 
-    Raises UsageError when the gateway here is of the other kind or of another account, CheckError for an
-    account that did not ask for a rootless gateway.
+    Raises UsageError if the gateway on this host has the other mode or another account, CheckError for a
+    user other than root without `--rootless`.
     """
     live = operator.files.live
     receipt = journal_of(Scope.HOST, operator).receipt
     own = journal_of(Scope.ACCOUNT, operator).receipt if paths.ROOTLESS else receipt
     given = answers(operator, settings, own if own.entries else receipt)
     refuse_unsupported(given)
-    # The journal of an account may lack the mode that root's has.
+    # The account's journal may lack the mode, which root's journal has.
     asked = given.origins["mode"].kind != "default"
     wanted = (given.mode if asked else remembered(receipt, "mode")) == "rootless"
     installed = remembered(receipt, "account")
     begun = bool(installed) or remembered(receipt, "mode") == "rootless"
-    # With only the terms accepted, either mode may follow.
+    # Accepting the terms does not decide the mode.
     if set(receipt.entries) - {ACCEPTED_KEY} and wanted != begun:
         raise _other_mode(receipt, rootless=begun)
     if not wanted:
@@ -143,24 +143,24 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
 
 
 def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result[RunReport]:
-    """What root did in this installation: just now, or by one call of sudo that a person has agreed to.
+    """Return the result of the host part: just done by root, or now run through sudo if a person agrees.
 
-    `later` are the account's steps. The answers go through standard input, so that no list of processes has
-    them, and root opens no file that the account names.
+    `later` are the account's steps. The answers go through standard input, so that no process list shows them
+    and root opens no file that the account names.
 
-    Raises WaitingError `root-needed`, with the command for an administrator, when sudo or the person refuses.
+    Raises WaitingError `root-needed`, with the command for an administrator, if sudo or the person refuses.
     """
     done = os.environ.pop(DONE, "")
     if done:
         return Result(report=RunReport.model_validate_json(done))
-    # Root's part sets the proxy of the system from what an administrator gives it alone.
+    # Root sets the system's proxy only from what an administrator passes, never from the account's answers.
     steps = [step for step in chosen_steps(request.skip, Scope.HOST) if step is not proxy.SYSTEM]
     planned, answers, proxies = planned_by_root(operator, request, steps, later)
     if not any(item.actions for item in planned):
         return Result()
     given = ["--accept-eula", *(word for name in request.skip for word in ("--skip", name))]
     given += [word for check in request.ignored_checks for word in ("--ignore-check", check)]
-    # An administrator who types the command gives it the sources of the answers.
+    # An administrator who types the command names the sources of the answers there.
     sources = ["--answers", str(operator.answers)] if operator.answers else []
     sources += ["--lab", request.lab] if request.lab else []
     by_hand = command_by_hand(*given, *sources)
@@ -178,18 +178,19 @@ def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[An
 def planned_by_root(
     operator: Operator, request: InstallRequest, steps: Sequence[AnyStep], later: Sequence[AnyStep]
 ) -> tuple[list[Planned], JsonObject, Mapping[str, str]]:
-    """What root still has to do, found out without root privileges; the answers for it; the proxies.
+    """Return, without root privileges, the actions left for root, the answers for them, and the proxies.
 
-    The terms are accepted by then: a person is asked. `later` are the steps of the account.
+    A person is first asked to accept the terms. `later` are the steps of the account.
 
-    Raises CheckError when the host cannot be made ready, UsageError for missing answers and declined terms.
+    Raises CheckError if the host does not meet the requirements, UsageError for missing answers and declined
+    terms.
     """
     with open_run(operator, request, exclusively=False, scope=Scope.HOST) as run:
         refuse_other(run)
         refuse_unreadable(run, operator.answers)
         refuse(run, steps, later)
         planned, given = run.runner.plan(steps, run), run.answers
-        # Certificates take the place of the file that holds them.
+        # Root gets the certificates as text instead of the path of their file.
         found = {path: value for path, value in given.record().items() if path in _FOR_ROOT}
         if roots := pem_certificates(ca_pem(run)):
             found["tenant.ca_pem"] = roots
@@ -203,11 +204,11 @@ def by_sudo(
     by_hand: Sequence[str],
     stdin: bytes | None = None,
 ) -> Result[PartT]:
-    """The result of a command of ours that sudo runs, with a report of this kind.
+    """Run a command of this program through sudo and return its result, with a report of this kind.
 
-    Raises WaitingError `root-needed`, with `by_hand`.
+    Raises WaitingError `root-needed`, which names the command `by_hand`, if sudo does not run it.
 
-    The documented rule for sudo (docs/how-to/rootless.md) names these very arguments.
+    The documented rule for sudo (docs/how-to/rootless.md) contains exactly these arguments.
     """
     if operator.processes.find("sudo") is None:
         raise _root_needed("sudo is not installed", by_hand)
@@ -220,7 +221,7 @@ def by_sudo(
 
 
 def relayed(done: Completed, kind: type[PartT]) -> Result[PartT] | None:
-    """The result of a command of ours that ran in another process; None when it was not even begun."""
+    """Return the result of a command that ran in another process; None if it did not start."""
     try:
         output: Any = json_value(done.output)
         warnings, errors = (
@@ -241,7 +242,7 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
         "the steps that need root are not done: {why}",
         hint="{copy}Have an administrator run this command{then}:\nsudo {command}",
         copy="" if _is_of_root() else copy,
-        # A removal ends with it: nothing of the account is left by then.
+        # The host part is removed last, so nothing of the account is left to continue with.
         then="" if "--remove" in command else text(", then run yours again"),
         why=why,
         command=shlex.join(command),
@@ -249,9 +250,9 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
 
 
 def answers_of_account(given: bytes) -> JsonObject:
-    """The answers that `done_by_root` passes on, by setting path. Raises AnswersError for anything else.
+    """Return the answers that `done_by_root` passes to root, by setting path. Raises AnswersError otherwise.
 
-    The account may run the command itself, with what it likes.
+    The account can run the command itself with any input.
     """
     try:
         found = json_value(given)
@@ -263,17 +264,16 @@ def answers_of_account(given: bytes) -> JsonObject:
 
 
 def without_passwords(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """The proxies among `variables` as arguments of `env`, which all users can see; none with a password."""
+    """Return the proxies in `variables` without a password as arguments of `env`, which all users can see."""
     given = {name: variables[name] for name in PROXIES if name in variables}
     return tuple(f"{place.name}={place.value}" for place in proxy_places("", given) if not place.credentials)
 
 
 def host_command(*arguments: str) -> tuple[str, ...]:
-    """The command that does the host part, for sudo to run for the account that runs this process.
+    """Return the command of the host part that sudo runs for this process's account.
 
-    The account's own copy of the one file will do: sudo decides whether this user may have root run it, and
-    anyone who can change it can act as this user anyway.
-    Raises CheckError for a program that others can change.
+    The account's copy of the program is acceptable: sudo decides whether root may run it, and whoever can
+    change it can act as this user anyway. Raises CheckError for a program that other users can change.
     """
     source = _program()
     one_file = bundle.one_file() is not None
@@ -294,7 +294,7 @@ def host_command(*arguments: str) -> tuple[str, ...]:
 
 
 def command_by_hand(*arguments: str) -> tuple[str, ...]:
-    """The same command for an administrator, who trusts no program that the account can change."""
+    """Return the command for an administrator, with a program that the account cannot change."""
     program = _program() if _is_of_root() else f"{paths.PROGRAMS}/{FILE}"
     return (program, "host", "--account", own_name(), *arguments)
 
@@ -308,17 +308,17 @@ def _is_of_root() -> bool:
 
 
 def refuse_unreadable(run: Run, answer_file: Path | None) -> None:
-    """Raise CheckError for files that the answers name and the account cannot read, which need not exist yet.
+    """Raise CheckError for named files that exist and that the account cannot read.
 
-    Nothing is copied for the account: the user who writes the answers would choose what root reads for it.
+    Root copies nothing for the account: otherwise the author of the answers could have root read any file.
     """
     files, name = run.files, run.answers.account
     account = accounts.find(name)
-    # An account that does not exist yet has no more rights than an unused uid.
+    # An account that does not exist yet is tested with an unused uid, which has the same rights.
     reader = None if paths.ROOTLESS else account or Account(name, paths.AGENT_USER, paths.AGENT_USER, "/")
     named = [*([str(answer_file)] if answer_file else ()), *_named(run.answers)]
-    # Root's part gives the directory of settings to the account, with all its content. Until then nothing in
-    # it is tried; afterwards the usual places of the certificate are, too.
+    # Root's part gives the settings directory and its content to the account. Files in it are tested only
+    # afterwards, including the usual paths of the certificate.
     state = files.state(paths.CONFIGURATION)
     if state is None or account is None or state.uid != account.uid:
         named = [path for path in named if not _is_setting(files, path)]
@@ -336,16 +336,16 @@ def refuse_unreadable(run: Run, answer_file: Path | None) -> None:
 
 
 def refuse_unreadable_by(operator: Operator, name: str, path: str) -> None:
-    """Raise CheckError for a file that the account `name` cannot read, before root continues as it."""
+    """Raise CheckError if the account `name`, as which root continues, cannot read the file."""
     if not _can_read(operator.processes, path, accounts.find(name)):
         remedy = _remedy(operator.files, path, name)
         raise ACCOUNT_CANNOT_READ(account=name, files=path, commands=text("\n  {remedy}", remedy=remedy))
 
 
 def _named(answers: Answers) -> Iterator[str]:
-    """The files that the administrator named. A pipe of the shell is passed on; it is not a file.
+    """Yield the files that the answers name, without pipes of the shell, which are passed on.
 
-    The archive that the program finds beside itself is copied by root's part.
+    The archive beside the program is left out, too: root's part copies it.
     """
     given = [setting.path for setting in SETTINGS if answers.origins[setting.path].kind != "default"]
     for value in map(answers.value, given):
@@ -361,7 +361,7 @@ def _is_setting(files: Files, path: str) -> bool:
 
 
 def _exists(files: Files, path: str) -> bool:
-    """Whether there is such a file, also where this process may not look; what is missing is waited for."""
+    """Return whether the file exists, or may exist where this process cannot look."""
     try:
         return files.given.state(path) is not None
     except FileError:
@@ -374,7 +374,7 @@ def _can_read(processes: Processes, path: str, reader: Account | None) -> bool:
 
 
 def _remedy(files: Files, path: str, name: str) -> str:
-    """The command by which root lets only the account read the file."""
+    """Return the command by which root lets only the account read the file."""
     copy = f"{_COPIES}/{PurePosixPath(path).name}"
     if path == copy or _is_setting(files, path):
         return shlex.join(("chown", "-h", name, path))

@@ -51,12 +51,12 @@ class Run:
     identity: Identity | None = None
     graph: Graph | None = None
     administrator: bool = False
-    """Whether `graph` is signed in as an administrator, not as this server."""
+    """True if `graph` is signed in as an administrator, and not as this server."""
     site: TunnelSite | None = None
     examined: tuple[str, ...] = ()
-    """The names of the steps for which the host is checked; none where it is not."""
+    """Names of the steps for which the host is checked; empty if it is not checked."""
     facts: ReadinessFacts | None = None
-    """Facts that the checks before the first change have read."""
+    """Facts about the host, as read by the checks before the first change."""
     noted: set[str] = field(default_factory=set)
     removable: set[str] = field(default_factory=set)
     """The ids of objects in the tenant that a person agreed to remove."""
@@ -78,7 +78,7 @@ class Run:
 
     @property
     def port(self) -> int:
-        """The port that the gateway will listen on, as far as is known before the tenant was asked."""
+        """The gateway's port as known before the tenant's configuration is read."""
         return self.request.port or next(iter(uplink.prepared(self.files)), 443)
 
     @property
@@ -88,9 +88,9 @@ class Run:
 
     @property
     def engine_name(self) -> EngineName:
-        """That of the installation here, else the one asked for, else Podman, or Docker where only that is.
+        """The installed engine, else the requested one, else Podman, or Docker if only that is present.
 
-        Nothing is asked of the engine itself: once it runs for us it would not see what is about to change.
+        The engine is not started for this: a running engine would not notice the changes that follow.
         """
         installed, wanted = engine_of(self.receipt), self.answers.engine
         if installed is not None:
@@ -102,16 +102,16 @@ class Run:
 
     @property
     def gateway_gets_ipv6(self) -> bool:
-        """Whether the host has IPv6, and its container engine can give it to the gateway."""
+        """True if the host has IPv6 and its container engine can pass it to the gateway."""
         return not ipv6_obstacle(self.host_reader.addresses(), self.answers.mode, self.engine_name)
 
     @property
     def host_reader(self) -> HostReader:
-        """What reads facts of this host that depend on no setting."""
+        """A reader of the facts of this host that depend on no setting."""
         return HostReader(self.files, self.host.clock, Settings(), {})
 
     def readiness_settings(self, port: int = 443) -> Settings:
-        """The planned gateway as the readiness checks see it, as the answers describe it."""
+        """Return the settings of the readiness checks for the gateway that the answers describe."""
         return Settings(
             mode=self.answers.mode,
             account=self.answers.account,
@@ -127,12 +127,12 @@ class Run:
         return JoinedSite.of(self.receipt)
 
     def take(self, values: Mapping[str, object]) -> None:
-        """Use what a person just answered, by setting path. Raises UsageError."""
+        """Use the answers that a person just gave, by setting path. Raises UsageError."""
         self.answers = answered(self.answers, values)
         self.person_answered = True
 
     def answer(self, path: str, question: str) -> str:
-        """The value of the setting with `path`; a person is asked for what is missing, until it fits."""
+        """Return the setting with this path; prompt a person for a missing one until it is valid."""
         while self.answers.value(path) is None:
             typed = self.console.ask(question)
             try:
@@ -142,37 +142,37 @@ class Run:
         return str(self.answers.value(path))
 
     def is_new(self, *settings: str) -> bool:
-        """Whether one of the settings, by path, has another value than earlier runs have stored."""
+        """Return whether one of the settings, by path, differs from the value stored by earlier runs."""
         before, values = as_object(remembered(self.receipt, "answers")), self.answers.record()
         return any(values.get(path) != before.get(path) for path in settings)
 
     def answering(self, answers: Answers) -> "Run":
-        """The same run with other answers."""
+        """Return a copy of the run with other answers."""
         return replace(self, answers=answers)
 
     def note(self, template: str, /, **values: object) -> None:
-        """Announce something that several steps may find; it is shown once in a run."""
+        """Show a message that several steps may issue, once in a run."""
         said = sentence(template, values)
         if said not in self.noted:
             self.noted.add(said)
             self.console.say(said)
 
     def ignores(self, check: str) -> bool:
-        """Whether the administrator chose to go on without this check."""
+        """Return whether the administrator chose to ignore this check."""
         return check in self.request.ignored_checks
 
     def fail(self, error: SetupError) -> None:
-        """Raise the failed check, unless the administrator chose to ignore it by its code."""
+        """Raise the error of a failed check, unless the administrator ignores its code."""
         if not self.ignores(error.code):
             raise error
         self.note("Ignored (--ignore-check): {problem}", problem=error.message)
 
     def secret(self, reference: SecretReference | None, *, may_be_empty: bool = False) -> str:
-        """The secret that `reference` names; empty without one. Raises UsageError."""
+        """Read the secret that `reference` names; empty without a reference. Raises UsageError."""
         return reveal(reference, self.files, self.protect, may_be_empty=may_be_empty)
 
     def write_receipt(self) -> None:
-        """Put the receipt, as people may read it, and the copy beside the journal, if they changed."""
+        """Write the readable receipt, and the copy beside the journal, if they changed."""
         entries = self.receipt.entries.values()
         objects: list[JsonValue] = []
         for entry in entries:

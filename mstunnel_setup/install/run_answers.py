@@ -21,7 +21,7 @@ _OF_RELEASE = Origin("default", text("of this release"))
 def answers(
     operator: Operator, settings: Settings, receipt: Receipt, backup: Settings | None = None
 ) -> Answers:
-    """The merged answers: options, environment, answer file, earlier ones, a backup's, defaults.
+    """Merge the answers of options, environment, answer file, earlier runs, a backup, and the defaults.
 
     Raises UsageError.
     """
@@ -32,14 +32,14 @@ def answers(
 
 
 def earlier_answers(receipt: Receipt) -> JsonObject:
-    """The answers of earlier runs, by setting path; beside it what else they have stored."""
+    """Return the answers stored by earlier runs, by setting path."""
     stored = all_remembered(receipt)
     given = as_object(stored.pop("answers", None))
     return {**given, **stored}
 
 
 def with_release_images(answers: Answers) -> Answers:
-    """The answers, with the images of this release, and their archive, where none are named."""
+    """Return the answers with the images of this release, and their archive, if they name none."""
     own = release_images()
     if own is None:
         return answers
@@ -57,7 +57,7 @@ def with_release_images(answers: Answers) -> Answers:
 
 
 def refuse_unsupported(given: Answers) -> None:
-    """Raise UsageError for answers that do not go together."""
+    """Raise UsageError for answers that contradict each other."""
     if given.mode == "rootless" and given.engine == "docker":
         raise UsageError(
             "rootless-needs-podman",

@@ -22,9 +22,9 @@ _PAUSE = 1.0
 
 
 def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
-    """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
+    """Wait until the gateway serves the installed leaf on `port`, testing every `pause` seconds.
 
-    Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
+    Raises NetworkError after `patience` seconds, CertificateError if no usable certificate is installed.
     """
     leaf = generations.read(host.files, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
 
@@ -41,12 +41,12 @@ def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _P
 
 
 def healthy(host: Host, patience: float = _PATIENCE) -> None:
-    """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
+    """Wait until both containers are healthy. Raises EngineError after `patience` seconds."""
 
     def check() -> None:
         for name in (paths.SERVER, paths.AGENT):
             state = containers.state_of(host, name)
-            # The engine keeps the last health of a container that has ended.
+            # The engine keeps the health of a container that has exited, so its state is tested, too.
             if state is not None and state.status == "running" and state.health == "healthy":
                 continue
             found = "missing"
@@ -61,7 +61,7 @@ def healthy(host: Host, patience: float = _PATIENCE) -> None:
 def within_patience(
     clock: Clock, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
 ) -> None:
-    """Repeat a check until it passes or the time is over; then raise its error."""
+    """Repeat a check every `pause` seconds until it passes; raise its error after `patience` seconds."""
     end = clock.monotonic() + patience
     while True:
         try:
@@ -75,7 +75,7 @@ def within_patience(
 
 
 def leaf_in_service(files: Files, port: int) -> bytes:
-    """The leaf certificate (DER) that the gateway presents on `port`. Raises NetworkError."""
+    """Return the leaf certificate (DER) that the gateway presents on `port`. Raises NetworkError."""
     configuration = files.read(paths.OCSERV_CONF) or b""
     address = gateway_address(files, port)
     return served_leaf(address, port, proxy_protocol=served_proxy_protocol(configuration))

@@ -1,4 +1,4 @@
-"""One run: answers, host, journal and runner put together from what the command line says."""
+"""Construction of a run from the command line: its answers, host, journal and runner."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -40,25 +40,26 @@ def open_run(
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
 
-    Without a `scope` it is the part of the user that runs this process; root acts as the account of a
-    rootless gateway. What was changed outside the program is overwritten only when a person agrees, or when
-    the command itself was asked to replace it (`replacing`). An exclusive run writes its receipt, also when
-    it stops or is interrupted. A person may restore a damaged journal first; `despite_damage` uses what is
-    intact of it instead.
+    Without a `scope` the run covers the part of this process's user; root acts as the account of a rootless
+    gateway. Changes made outside this program are overwritten only if a person agrees or the command was told
+    to replace them (`replacing`). An exclusive run writes its receipt, even if it stops or is interrupted. A
+    person may restore a damaged journal first; `despite_damage` uses its intact records instead.
 
-    Raises JournalError, UsageError, CheckError, and LockedError when another run does not end in time.
+    Raises JournalError, UsageError, CheckError, and LockedError if another run does not end in time.
     """
     refuse_unknown(request.ignored_checks, OF_STEPS)
     if exclusively:
         _refuse_no_system(operator.files)
     scope = own_scope(operator) if scope is None else scope
     if scope is not Scope.ALL:
-        # The account continues what root began, and its own journal may not know the mode.
+        # The account continues root's installation, and its journal may not record the mode.
         request = request.answering(mode="rootless")
     with ExitStack() as stack:
         if exclusively:
             stack.enter_context(run_lock(operator, patience=request.patience))
-            operator.files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
+            operator.files.remove_tree(
+                paths.RESTORED
+            )  # a killed restoration may have left a private key there
         stack.callback(operator.sinks.close_log)
         found = open_journal(scope, operator, despite_damage=despite_damage, locked=exclusively)
         journal = stack.enter_context(closing(found))
@@ -83,12 +84,12 @@ def _run(
     *,
     replacing: bool,
 ) -> Run:
-    """The run on this host; what was started for it alone ends with the stack."""
+    """Build the run on this host; the stack closes what it starts."""
 
     def passphrase(reference: str | None) -> bytes | None:
         if reference is None:
             return None if run.passphrase is None else run.passphrase.encode()
-        # The file of an empty passphrase is empty; other secrets that are read by reference never are.
+        # A passphrase may be empty and so may its file; the other secrets read by reference are never empty.
         may_be_empty = reference == str(run.answers.certificate.passphrase)
         return run.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
 
@@ -122,7 +123,7 @@ def _run(
 
 
 def _may_replace(console: Prompter, changed: str, *, asked: bool) -> bool:
-    """Whether what was changed outside may be overwritten; without a person only where the command asked."""
+    """Return whether a change by others may be overwritten: a person agrees, or the command `asked`."""
     if asked or not console.interactive:
         return asked
     question = text(
@@ -134,7 +135,7 @@ def _may_replace(console: Prompter, changed: str, *, asked: bool) -> bool:
 
 
 def _refuse_no_system(files: Files) -> None:
-    """Raise UsageError for a directory without those of every host: an image that is not mounted, a typo."""
+    """Raise UsageError unless the root has the directories of a Linux system (typo, image not mounted)."""
     missing = [directory for directory in ("/etc", "/run", "/var") if files.state(directory) is None]
     if missing:
         raise UsageError(
@@ -155,9 +156,9 @@ def installed_run(
     despite_damage: bool = False,
     scope: Scope | None = None,
 ) -> Iterator[Run]:
-    """A run on a server that has an installation. Raises UsageError where there is none.
+    """Open a run on a server with an installation. Raises UsageError if there is none.
 
-    One that is not exclusive only looks, and works despite a damaged journal.
+    A run that is not exclusive only reads, and works despite a damaged journal.
     """
     with open_run(
         operator,
@@ -172,9 +173,9 @@ def installed_run(
 
 
 def apply_actions(run: Run, title: str, actions: Sequence[Action]) -> bool:
-    """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
+    """Apply actions that are already decided; return whether there was anything to do.
 
-    What is done already prints nothing: a renewal hook without output sends no mail.
+    Satisfied actions print nothing, so that cron sends no mail for a renewal hook. Raises as `Runner.run`.
     """
     step: Step[Run, None] = Step("import", title, lambda _run: None, lambda _facts: actions)
     planned = run.runner.plan([step], run)
@@ -185,7 +186,7 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action]) -> bool:
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:
-    """The steps of a part to run, in order. Raises UsageError for a name that is no step anywhere."""
+    """Return the steps of a part without the skipped ones, in order. Raises UsageError for unknown names."""
     known = [step.name for each in Scope for step in steps_of(each)]
     for name in skipped:
         if name not in known:
@@ -194,7 +195,7 @@ def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnySt
 
 
 def step_named(name: str, scope: Scope = Scope.ALL) -> AnyStep:
-    """The step `name` of a part. Raises UsageError, naming all steps."""
+    """Return the step `name` of a part. Raises UsageError, which names all steps, for an unknown name."""
     for step in steps_of(scope):
         if step.name == name:
             return step

@@ -1,7 +1,7 @@
-"""The lists of steps: they drive the order of a run, `step NAME`, `--skip`, help and the docs page.
+"""The lists of steps, which define the order of a run, `step NAME`, `--skip`, the help and the docs page.
 
-What a person is asked comes first, and nothing that can stop for them comes after the sign-in: once the
-server is registered it signs in itself, so that no later stop costs another sign-in.
+Steps that ask a person come first, and no step between sign-in and registration waits for one: a registered
+server signs in itself, so a later stop needs no second sign-in.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,8 @@ from mstunnel_setup.install.steps import (
 )
 from mstunnel_setup.transaction.step import AnyStep
 
-# The host is checked against the site as soon as that is known; these checks use later steps.
+# The host is checked against the site once it is known; these checks import later steps, so they are added
+# to the step here.
 _SITE: AnyStep = replace(site.STEP, gather=lambda run: site.gather(run, preflight.refuse_unsuited))
 
 ORDER: tuple[AnyStep, ...] = (
@@ -81,11 +82,11 @@ ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
 
 
 def step_names(mode: str) -> frozenset[str]:
-    """The names of all steps of an installation in a mode, whoever does them."""
+    """Return the names of all steps of an installation in a mode, of root and of the account."""
     scopes = (Scope.HOST, Scope.ACCOUNT) if mode == "rootless" else (Scope.ALL,)
     return frozenset(step.name for scope in scopes for step in steps_of(scope))
 
 
 def steps_of(scope: Scope) -> tuple[AnyStep, ...]:
-    """The steps of one part, or of all, in order."""
+    """Return the steps of one part, or of all, in order."""
     return ORDER if scope is Scope.ALL else ROOTLESS[scope]

@@ -1,4 +1,4 @@
-"""`mstunnel-setup status`: which steps are done; and the summary at the end of an installation."""
+"""`mstunnel-setup status`, with the steps that are done, and the summary at the end of an installation."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -78,7 +78,7 @@ class InstallationStatus(Report):
 
 
 def steps(_operator: Operator) -> Result[StepList]:
-    """The steps of both kinds of installation."""
+    """Return the steps of both kinds of installation."""
     rootless = [(scope, step) for scope in (Scope.HOST, Scope.ACCOUNT) for step in steps_of(scope)]
     report = StepList(
         steps=tuple(StepTitle(name=step.name, title=step.title) for step in steps_of(Scope.ALL)),
@@ -98,9 +98,9 @@ def steps(_operator: Operator) -> Result[StepList]:
 
 
 def status(operator: Operator) -> Result[InstallationStatus]:
-    """Which steps are done, which comes next, and why the last run stopped.
+    """Return which steps are done, which comes next, and why the last run stopped.
 
-    Reads the journal only, without root that of both parts.
+    Reads only the journals; for a rootless gateway those of both parts.
     """
     account = rootless_account(operator) if operator.files.live else ""
     if (
@@ -113,7 +113,7 @@ def status(operator: Operator) -> Result[InstallationStatus]:
     scopes = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
     found = {scope: journal_of(scope, operator).receipt for scope in scopes}
     if account and not paths.ROOTLESS:
-        # The account is gone, or has not begun.
+        # The account does not exist any more, or has not begun.
         found[Scope.ACCOUNT] = Receipt()
     receipts = [(receipt, steps_of(scope)) for scope, receipt in found.items()]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
@@ -151,9 +151,9 @@ def _lines(
 
 
 def summary(run: Run) -> list[str]:
-    """The lines about the gateway that this run has left here.
+    """Return the closing lines of a run: the result, the facts about the gateway, and the next steps.
 
-    First that it is done, then what is known (not all is when a step was skipped), then the next steps.
+    Facts are left out if a skipped step would have found them.
     """
     host, joined = run.host, run.joined_site
     port = served_port(host.files.read(paths.OCSERV_CONF) or b"")
@@ -188,7 +188,7 @@ def summary(run: Run) -> list[str]:
 
 
 def _sessions(run: Run) -> str:
-    """How many sessions there are, for a person; empty when the gateway does not answer."""
+    """Return the number of sessions as text; empty if the gateway does not answer."""
     if run.console.interactive:
         with suppress(SetupError):
             status = next(command for command in SHOW_COMMANDS if command.words == ("status",))

@@ -1,4 +1,4 @@
-"""Signing in to the tenant that the answers name: for an installation, `mst-admin` and `mst-readiness`."""
+"""Sign-in to the tenant that the answers name, for the installation, `mst-admin` and `mst-readiness`."""
 
 from collections.abc import Callable
 from typing import Final
@@ -20,12 +20,12 @@ CLIENT_ID_QUESTION: Final = text("Client id, or graph-command-line-tools")
 
 
 def cloud_of(answers: AnswerFile) -> Cloud:
-    """The cloud of the tenant. Raises UsageError."""
+    """Return the cloud of the tenant. Raises UsageError."""
     return cloud(answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph)
 
 
 def roots_of(files: Files, ca_pem: str | None) -> str:
-    """The roots to trust beside those of the system (PEM): those below ca-trust, and `ca_pem`."""
+    """Return the roots (PEM) to trust besides the system's: those below ca-trust, and `ca_pem`."""
     return f"{added_roots_pem(files)}\n{ca_pem or ''}".strip()
 
 
@@ -40,7 +40,7 @@ def sign_in(
     client_id: Callable[[], str],
     secret: Callable[[SecretReference | None], str],
 ) -> TokenSource:
-    """Sign in by the method of the answers.
+    """Sign in with the method that the answers name.
 
     `client_id` returns the application to sign in with, `secret` what a reference names (empty without one);
     they are called only when the method needs them. `permissions` are what a device code asks for.

@@ -1,4 +1,4 @@
-"""`mst-cli uninstall`, `mstunnel-setup rollback`, every removal: the receipt in reverse, then the journal."""
+"""`mst-cli uninstall` and `mstunnel-setup rollback`: undo the receipt in reverse, then remove the journal."""
 
 import os
 from collections import Counter
@@ -47,12 +47,12 @@ _REMAINS = (
     *(ASKED_BY_COMMANDS, CANDIDATE, record.HISTORY, feed.FEED_RECORD),
     *(paths.SERVED_CONFIGURATION, paths.AGENT_CHANGES),
 )
-# How a removal names what stays in the tenant, by kind of action.
+# A removal uses these texts for objects that stay in the tenant, by kind of action.
 _IN_TENANT = {
     CreateAppIdentity.kind: "the application {} in the tenant",
     RegisterServer.kind: "the record {}",
 }
-# A certificate that a person chose for the site is placed by the step `site`.
+# The step `site` may place a certificate that a person chose for the site, so it counts here, too.
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "site", "import", ADOPT})
 _OTHER_SIGN_IN = text(
     "Nothing was removed from this server. Sign in as an administrator who may delete both, or as the "
@@ -64,9 +64,9 @@ _WAY_OUT = text("To continue without the tenant: `mst-cli uninstall --offline`; 
 def uninstall(
     operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool
 ) -> Result[RemovalReport | None]:
-    """Undo everything in the receipt, newest first. Asks once, unless `yes` or the run is unattended.
+    """Undo everything in the receipt, newest first. Ask once, unless `yes` or the run is unattended.
 
-    Raises NetworkError, which says how to continue, when the tenant is unreachable and `offline` is false.
+    Raises NetworkError, whose hint says how to continue, if the tenant is unreachable and `offline` is false.
     """
 
     def own() -> Result[RemovalReport | None]:
@@ -104,10 +104,10 @@ def uninstall(
 def take_back(
     operator: Operator, own: Callable[[], Result[RemovalReport | None]]
 ) -> Result[RemovalReport | None]:
-    """Undo everything; `own` undoes the part of the user that runs this process.
+    """Undo both parts; `own` undoes the part of this process's user.
 
-    Root lets the account do its part first, where it has begun; the account asks root for the host part
-    afterwards.
+    Root first has the account undo its part, if that has begun; the account undoes its part and then asks
+    root for the host part.
     """
     if not operator.files.live:
         result = own()
@@ -168,7 +168,7 @@ def _joined(
 
 
 def _uncounted(_undone: int, _total: int) -> None:
-    """Show no bar: each change has its own line."""
+    """Show no progress bar, since each change prints a line."""
 
 
 def remove_installation(
@@ -178,11 +178,11 @@ def remove_installation(
     keep_data: bool = False,
     counted: Callable[[int, int], None] = _uncounted,
 ) -> list[Removal]:
-    """Undo everything, newest first. Raises SetupError when something refuses; running again continues.
+    """Undo everything, newest first. Raises SetupError if an undo fails; running it again continues.
 
-    What the tenant has of ours goes first, so that a sign-in that is refused, or may not remove it, leaves
-    this server as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
-    administrator brought or wrote below /etc/mstunnel. `counted` gets the changes undone and their number.
+    The objects in the tenant are removed first, so that a refused sign-in, or one without permission, leaves
+    this server unchanged; with `offline` they stay and are named. With `keep_data` the administrator's files
+    below /etc/mstunnel stay, too. `counted` gets the number of undone changes and their total.
     """
     receipt, left = run.receipt, []
     if offline:
@@ -192,7 +192,7 @@ def remove_installation(
         left += run.runner.leave(remains)
     left += _remove_from_tenant(run)
     if keep_data:
-        # Until the commit of an adoption, Microsoft's own directory comes back.
+        # Until an adoption is committed, undo restores Microsoft's directory.
         data = {
             entry.key: entry.key.partition(":")[2]
             for entry in run.receipt.entries.values()
@@ -213,7 +213,7 @@ def remove_installation(
 def _remove_from_tenant(run: Run) -> list[Removal]:
     """Remove the record of this server and its application, as an administrator.
 
-    Raises SignInError where this sign-in may not, before either is removed.
+    Raises SignInError, before either is removed, if this sign-in lacks the permission.
     """
     keys = [*tenant_keys(run.receipt)]
     if not keys:
@@ -222,7 +222,7 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
     application_id = (result(run.receipt, CreateAppIdentity.kind) or {}).get("application_object_id")
     graph = run.host.graph
     try:
-        # The record is removed first: whether the application may be removed is tried before.
+        # The record is removed first; the permission to remove the application is tested before that.
         application = graph.application(str(application_id)) if application_id else None
         if application is not None:
             graph.require_changeable(application)
@@ -234,13 +234,13 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
 
 
 def tenant_keys(receipt: Receipt) -> dict[str, str]:
-    """What of ours may stand in the tenant, be it half made: keys, each with the kind of its action."""
+    """Return the tenant objects that this installation created or began to create: keys with action kinds."""
     kinds = {key: str(entry.versions[-1]["kind"]) for key, entry in receipt.entries.items()}
     return {key: kind for key, kind in kinds.items() if kind in _IN_TENANT}
 
 
 def kept(removals: list[Removal]) -> tuple[Problem, ...]:
-    """A warning for everything that was left in place."""
+    """Return a warning for each object that was left in place."""
     return tuple(
         warning(
             "kept",
@@ -254,7 +254,7 @@ def kept(removals: list[Removal]) -> tuple[Problem, ...]:
 
 
 def removed(removals: list[Removal], line: str) -> Result[RemovalReport]:
-    """The result of a removal: `line` says what was removed, the next one how many changes were undone."""
+    """Return the result of a removal, with `line` and the number of undone changes."""
     outcomes = Counter(removal.undone.outcome for removal in removals)
     restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
     counts = text(
@@ -267,9 +267,9 @@ def removed(removals: list[Removal], line: str) -> Result[RemovalReport]:
 
 
 def forget(files: Files, journal: Journal) -> None:
-    """Remove what only served the installation: log, saved files, receipt; the journal last.
+    """Remove the files of the installer: log, saved files, receipt, and last the journal.
 
-    Nothing of it need be there: a run that was killed right at its beginning, or here, leaves some of it.
+    Any of them may be missing, since a run may be killed at its beginning or in this function.
     """
     state = journal.directory
     for name in files.names(f"{state}/saved"):
@@ -281,11 +281,11 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_tree(PROGRAM_UPDATES)
         for path in (journal.receipt_path, *_REMAINS):
             files.remove(path)
-    # The monitor was stopped, maybe while it held the lock.
+    # The monitor may have been stopped while it held the lock.
     files.remove(paths.FEED_LOCK)
     files.remove(paths.RESOLVER)
     if files.state(paths.LOG) is not None:
-        # Those that logrotate moved away are beside it.
+        # logrotate keeps the rotated logs in the same directory.
         for name in files.names(paths.LOG):
             if f"{paths.LOG}/{name}".startswith(paths.SETUP_LOG):
                 files.remove(f"{paths.LOG}/{name}")
@@ -294,9 +294,9 @@ def forget(files: Files, journal: Journal) -> None:
 
 
 def forget_program(operator: Operator) -> list[Problem]:
-    """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more.
+    """Remove the unpacked one-file program. This must come last, since no module can be imported afterwards.
 
-    Commands that run beside this one end first. Returns a warning for what is kept for one that does not.
+    Waits for other running commands. Returns warnings for files that are kept because one does not end.
     """
     return [
         warning(
@@ -312,7 +312,7 @@ def forget_program(operator: Operator) -> list[Problem]:
 
 
 def rollback(operator: Operator) -> Result[RemovalReport | None]:
-    """Undo what an unfinished installation did. Raises UsageError when it is finished."""
+    """Undo an unfinished installation. Raises UsageError if it is finished."""
 
     def own() -> Result[RemovalReport | None]:
         with open_run(operator, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:

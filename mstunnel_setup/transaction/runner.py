@@ -1,4 +1,4 @@
-"""The runner: gathers, decides, journals and applies actions, and undoes them in reverse order."""
+"""The runner, which gathers, decides, journals and applies actions, and undoes them in reverse order."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from mstunnel_setup.transaction.step import AnyStep
 
-# Called with a change by others; returns True if it may be overwritten.
+# The function gets a description of a change by others, and returns True if it may be overwritten.
 Consent: TypeAlias = Callable[[str], bool]
 
 
@@ -35,9 +35,9 @@ class Removal:
 
 
 class Runner:
-    """Runs steps against `host` and records every action in `journal` before and after it happens.
+    """The executor of steps on `host`, which records every action in `journal` before and after it.
 
-    `may_replace` is asked before a change by others is overwritten. `waited` returns the seconds spent
+    `may_replace` is called before a change by others is overwritten. `waited` returns the seconds spent
     waiting for a person so far, which do not count as the time of a step.
     """
 
@@ -164,7 +164,7 @@ class Runner:
             step.prove(run, facts)
             self.take_back(step.obsolete(run))
         except SetupError as error:
-            # A run that has changed nothing leaves no trace.
+            # A run that has changed nothing leaves no journal behind.
             if self._journal.installation_id is not None:
                 fields = {"code": error.code, "message": error.message, "hint": error.hint}
                 self._journal.append("failed", step=step.name, **fields)

@@ -1,4 +1,4 @@
-"""A step, known to administrators by name: facts, then a pure decision, then actions."""
+"""Steps of an installation, with names for administrators: facts, a pure decision, then actions."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Step(Generic[RunT, Facts]):
     actions, some of which may already be satisfied; `prove` checks the outcome and raises when it is
     wrong. `title` is what people see.
 
-    What a step asks of a run, before its first change: `missing` names the settings that an unattended run
-    lacks, `refuse` raises for what would stop this step (it gets the names of all steps of the run), and
-    `needs` are steps whose facts must be gathered earlier in the same run. `obsolete` names the objects of
-    earlier runs, by key, that are undone once the step is done.
+    Before the first change of a run, `missing` names the settings that an unattended run lacks and `refuse`
+    raises if this step cannot succeed (it gets the names of all steps of the run). `needs` are steps whose
+    facts must be gathered earlier in the same run. `obsolete` returns the keys of objects of earlier runs
+    that are undone after the step.
     """
 
     name: str

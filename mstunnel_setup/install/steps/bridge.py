@@ -1,4 +1,4 @@
-"""Step `bridge`: give the engine's bridge another range, if the answers set one."""
+"""Step `bridge`: change the address range of the engine's bridge, if the answers set one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +29,9 @@ _CNI = "/etc/cni/net.d"
 
 @dataclass(frozen=True)
 class Move:
-    """The wanted range of the bridge of `engine` (empty: keep it); the files that define it, by path.
+    """The requested range of the bridge of `engine` (empty: keep it), and the files that define it, by path.
 
-    `modes` are the permissions of those that are there.
+    `modes` are the permissions of the existing files.
     """
 
     network: str
@@ -62,9 +62,9 @@ def _decide(move: Move) -> Sequence[Action]:
 
 
 def _file(move: Move) -> tuple[str, str]:
-    """The file that defines the bridge, and its wanted content.
+    """Return the file that defines the bridge, and its new content.
 
-    A file with that range stays as it is written: what others added to it is no reason to write it again.
+    A file that already has the range stays unchanged, with everything that others added to it.
     """
     network = IPv4Network(move.network)
     if move.engine == "docker":
@@ -81,7 +81,7 @@ def _file(move: Move) -> tuple[str, str]:
 
 
 def _cni(document: JsonObject, network: IPv4Network) -> JsonObject:
-    """The list with the range of its bridge replaced; routes and other plugins stay."""
+    """Return the CNI list with the range of its bridge replaced; routes and other plugins stay."""
     plugins: list[JsonValue] = []
     for plugin in map(as_object, as_list(document["plugins"])):
         addresses = {name: value for name, value in as_object(plugin.get("ipam")).items() if name != "subnet"}
@@ -100,7 +100,7 @@ def _json(document: JsonObject, present: str) -> str:
 
 
 def offer(run: Run, facts: ReadinessFacts) -> bool:
-    """Offer a person to move the bridge to a free range; whether that was agreed to."""
+    """Offer a person to move the bridge to a free range; return whether they agreed."""
     if run.answers.bridge or facts.addresses is None or not run.console.interactive:
         return False
     free = free_range(facts.addresses, facts.tunnel or TunnelFacts())

@@ -45,12 +45,12 @@ _SHOWN_ONCE = ("private-ca", "root-not-trusted")
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate that was read: where from, its name, and the copies for the usual places.
+    """A certificate that was read: its source, its name, and the copies for the usual paths.
 
-    `returning` is whether its generation exists here already while another is in use; `judged_by` is the
-    gateway's image where it has to load the certificate before that replaces another; `of_devices` are the
-    actions that place what certificates of devices are checked with; `loaded` tells what the gateway reads
-    before the step.
+    `returning` is true if its generation exists already while another is in use; `judged_by` is the
+    gateway's image if that has to load the certificate before it replaces another; `of_devices` are the
+    actions that place the CAs and CRLs for device certificates; `loaded` identifies the files that the
+    gateway reads before the step.
     """
 
     source: IdentitySource
@@ -63,7 +63,7 @@ class Certificate:
 
     @property
     def fingerprint(self) -> str:
-        """The name of its generation."""
+        """The fingerprint of the leaf, which names the certificate's generation."""
         return fingerprint(self.identity)
 
 
@@ -80,7 +80,7 @@ def _gather(run: Run) -> Certificate:
 
 
 def _loaded(files: Files) -> tuple[str | None, ...]:
-    """What the gateway reads of this step: its certificate, the CAs and the revocation lists of devices."""
+    """Return the state of this step's files: the gateway's certificate, the device CAs and the CRLs."""
     return generations.linked(files), *map(files.digest, (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
 
 
@@ -89,10 +89,10 @@ def suitable(
     public_address: str | None,
     refused: Callable[[Run, CertificateError], None] = certificate_source.ask_again,
 ) -> Certificate:
-    """The certificate to use at `public_address`: found, read and judged.
+    """Find, read and check the certificate to use at `public_address`.
 
-    Raises CertificateError unattended; a person is asked for another one until it can be used, or they stop.
-    `refused` asks for it, or raises.
+    An unattended run raises CertificateError; a person is prompted until a certificate can be used, or they
+    stop. `refused` prompts for another one, or raises.
     """
     while True:
         source = (
@@ -117,12 +117,12 @@ def suitable(
 
 
 def find(run: Run) -> Certificate:
-    """Read the certificate to import: named in this run, or else at its usual place; it is not judged here.
+    """Read the certificate to import: the one named in this run, else at the usual paths; it is not checked.
 
-    Files named in an earlier run only are used instead where they hold a later certificate than the usual
-    place, and than the one in use: they were renewed in place, as certbot does.
+    Files that only an earlier run named are used instead if their certificate is later than those at the
+    usual paths and in use: they were renewed in place, as certbot does.
 
-    Raises CertificateError, and WaitingError when there is none yet.
+    Raises CertificateError, and WaitingError if there is no certificate yet.
     """
     named = certificate_source.named(run.answers)
     origins = certificate_source.origins(run)
@@ -133,7 +133,7 @@ def find(run: Run) -> Certificate:
         return _read(run, named)
     usual = certificate_source.usual(run)
     pem, pfx = (source if source.is_whole(run.files) else None for source in usual)
-    # A renewal as PFX leaves the earlier PEM files in place.
+    # A renewal as PFX leaves the PEM files in use in place, so the PFX file takes precedence over them.
     source = pfx if pem is None or (pfx is not None and _is_linked(run, pem)) else pem
     at_usual_place = None if source is None else _read(run, source)
     renewed = _renewed(run, named, at_usual_place) if named_earlier else None
@@ -144,12 +144,15 @@ def find(run: Run) -> Certificate:
 
 
 def _renewed(run: Run, named: IdentitySource, at_usual_place: Certificate | None) -> Certificate | None:
-    """What is `named` where it was issued last; with nothing at the usual place also where it is in use."""
+    """Return the `named` certificate if it is the latest; None otherwise.
+
+    With no certificate at the usual paths, it may also be the one in use.
+    """
     if not named.is_whole(run.files):
         return None
     try:
         leaf = run.host.load(named).leaf
-    except SetupError as error:  # also a passphrase that is not available
+    except SetupError as error:  # including a passphrase that is not available
         paths_named, problem = " and ".join(named.paths), error.message
         run.note("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem)
         return None
@@ -160,7 +163,7 @@ def _renewed(run: Run, named: IdentitySource, at_usual_place: Certificate | None
 
 
 def _is_linked(run: Run, source: IdentitySource) -> bool:
-    """Whether the certificate there is in use already; what cannot be read is not."""
+    """Return whether the certificate from this source is in use; False if it cannot be read."""
     try:
         return fingerprint(run.host.load(source)) == generations.linked(run.files)
     except CertificateError:
@@ -175,12 +178,12 @@ def _read(run: Run, source: IdentitySource) -> Certificate:
 
 
 def _or_in_use(run: Run, found: Certificate) -> Certificate:
-    """`found`, or the one in use where using `found` would be a step back, or before its time.
+    """Return `found`, or the certificate in use if `found` is older or not yet due.
 
-    Until a gateway has served the one in use, everything replaces it. After that, what an option or a
-    variable of this run or a person names replaces it, even if it is older; what the answer file or an
-    earlier run names, only when it was issued later: `mst-cli import_cert` may have put the one in use there
-    since. What is at the usual place replaces it unless it is older or ends earlier.
+    Until a gateway has served the one in use, any certificate replaces it. After that, one named by an option
+    or a variable of this run or by a person replaces it, even if it is older; one named by the answer file or
+    an earlier run only if it was issued later, since `mst-cli import_cert` may have imported a newer one. A
+    certificate at the usual paths replaces it unless it is older or expires earlier.
     """
     current = generations.in_use(run.files)
     if current is None or fingerprint(current) == found.fingerprint:
@@ -205,14 +208,14 @@ def _or_in_use(run: Run, found: Certificate) -> Certificate:
 
 
 def address(run: Run) -> str | None:
-    """The public address of the site joined earlier; None before the step `site`, which judges it itself."""
+    """Return the public address of the joined site; None before the step `site`, which checks it itself."""
     return run.joined_site.public_address or None if run.joined_site else None
 
 
 def findings(
     run: Run, identity: Identity, public_address: str | None, now: datetime | None = None
 ) -> tuple[Problem, ...]:
-    """The findings about the identity, as of `now`. A self-signed one is for lab tenants only."""
+    """Return the findings about certificate and key, as of `now`; only a lab accepts a self-signed one."""
     return judge(
         identity,
         public_address=public_address,
@@ -224,9 +227,9 @@ def findings(
 
 
 def examine(run: Run, identity: Identity, public_address: str | None, now: datetime | None = None) -> None:
-    """Judge the identity: errors raise CertificateError, which names them all; the rest is shown.
+    """Check certificate and key. Raises CertificateError, which names all errors; other findings are shown.
 
-    What devices need to trust a private CA is shown until the certificate is in use, not at every run.
+    How devices learn to trust a private CA is shown only until the certificate is in use.
     """
     found = findings(run, identity, public_address, now)
     if fingerprint(identity) == generations.linked(run.files):
@@ -235,7 +238,7 @@ def examine(run: Run, identity: Identity, public_address: str | None, now: datet
 
 
 def refuse(found: Sequence[Problem]) -> None:
-    """Raise CertificateError where there are errors: it names them all, code and hint are the first one's."""
+    """Raise CertificateError if there are errors: it names all, with the code and hint of the first."""
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors:
         raise CertificateError(
@@ -244,7 +247,7 @@ def refuse(found: Sequence[Problem]) -> None:
 
 
 def tell(run: Run, found: Sequence[Problem]) -> None:
-    """Show the warnings, and everything else that needs action; raises as `refuse` does."""
+    """Show the warnings and other findings that need action. Raises as `refuse` does."""
     refuse(found)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
@@ -252,9 +255,9 @@ def tell(run: Run, found: Sequence[Problem]) -> None:
 
 
 def ask_authorities(run: Run, identity: Identity) -> tuple[RevocationStatus, ...]:
-    """Ask responders and lists about every certificate of the path to its root, the leaf first.
+    """Return the revocation status, from OCSP and CRLs, of each certificate of the path, the leaf first.
 
-    Raises nothing.
+    Raises nothing: an unreachable responder is a status, too.
     """
     roots, now = run.host.trusted_roots, run.host.clock.now()
     path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
@@ -266,16 +269,16 @@ def ask_authorities(run: Run, identity: Identity) -> tuple[RevocationStatus, ...
 
 
 def keep_revocation(run: Run, identity: Identity, found: Sequence[RevocationStatus]) -> None:
-    """Keep the answer for commands that must not wait for the network."""
+    """Store the revocation status for commands that must not wait for the network."""
     now, name = run.host.clock.now(), fingerprint(identity)
     revocation.keep(run.files, revocation.ASKED_BY_COMMANDS, name, found, now)
 
 
 def refuse_gone(run: Run) -> None:
-    """Raise CertificateError for a file that is named for the first time and missing, where one is in use.
+    """Raise CertificateError for a newly named file that is missing while another certificate is in use.
 
-    The one in use would be kept without a word; while there is none, the file is waited for. A person is
-    asked for another one.
+    Otherwise the one in use would silently be kept. While none is in use, the file is awaited. A person is
+    prompted for another one.
     """
     named_now = run.is_new("certificate.chain", "certificate.key", "certificate.pfx")
     while named_now and (gone := certificate_source.missing_files(run)):
@@ -286,9 +289,9 @@ def refuse_gone(run: Run) -> None:
 
 
 def copies(run: Run, source: IdentitySource, identity: Identity) -> Iterator[Action]:
-    """The actions that copy files given elsewhere to the usual places; a link there is an administrator's.
+    """Yield the actions that copy the given files to the usual paths; an administrator's link there stays.
 
-    Others may read `site.crt`, and the file given may hold more than certificates: it is written again.
+    All users may read `site.crt`, so only the certificates of the given file are written to it.
     """
     files = run.files
 
@@ -309,7 +312,7 @@ def copies(run: Run, source: IdentitySource, identity: Identity) -> Iterator[Act
 
 
 def placing(certificate: Certificate) -> tuple[Action, ...]:
-    """The actions that make a generation of the certificate."""
+    """Return the actions that create a generation of the certificate."""
     generation = generations.directory(certificate.fingerprint)
     return (
         MakeDirectory(path=paths.GENERATIONS, mode=paths.PRIVATE_MODE),
@@ -319,7 +322,7 @@ def placing(certificate: Certificate) -> tuple[Action, ...]:
 
 
 def switching(name: str) -> Link:
-    """The action that takes the generation `name` into use."""
+    """Return the action that activates the generation `name`."""
     return Link(path=paths.ACTIVE, target=generations.target(name))
 
 
@@ -332,16 +335,16 @@ def _decide(certificate: Certificate) -> Sequence[Action]:
 
 
 def _prove(run: Run, certificate: Certificate) -> None:
-    """Have a gateway load changed files now: a list of revoked devices must not wait for its next look."""
+    """Reload the gateway if its files changed: a new CRL must not wait for the periodic check."""
     if "launch" in run.receipt.steps and _loaded(run.files) != certificate.loaded:
         with suppress(SetupError):
             containers.reload_gateway(run.host)
 
 
 def _refuse(run: Run, steps: Collection[str]) -> None:
-    """Judge the certificate that an unattended run will use, if it is there already.
+    """Check the certificate that an unattended run will use, if it exists already. Raises CertificateError.
 
-    Once an installation has begun, only files that are named since are looked for. Raises CertificateError.
+    Once an installation has begun, only newly named files are checked.
     """
     environment.refuse_early(run, steps, "certificate", paths.CERTIFICATES, "environment")
     if run.receipt.entries:

@@ -24,7 +24,7 @@ from mstunnel_setup.transaction.step import Step
 
 @dataclass(frozen=True)
 class Configuration:
-    """The server configuration, and what the gateway needs to know besides it."""
+    """The server configuration, and the further settings of the gateway."""
 
     server: ServerConfiguration
     image: str
@@ -35,7 +35,7 @@ class Configuration:
 
 
 def pulled(run: Run) -> ServerConfiguration:
-    """The server configuration of the site, from the tenant. Raises TenantError."""
+    """Return the server configuration of the site, from the tenant. Raises TenantError."""
     site_id = site.chosen_id(run)
     wire = run.host.graph.configuration_of(site_id)
     if wire is None:
@@ -70,7 +70,10 @@ def _gather(run: Run) -> Configuration:
 
 
 def _token_rules(run: Run) -> TokenRules:
-    """The rules of the answers. Raises UsageError: an issuer of another tenant would lock out all devices."""
+    """Return the token rules of the answers.
+
+    Raises UsageError for an issuer of another tenant, which would lock out all devices.
+    """
     cloud, answers, issuer = (
         cloud_of(run.answers),
         run.answers.token,
@@ -111,17 +114,17 @@ def _decide(configuration: Configuration) -> Sequence[Action]:
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
         *((WriteFile(path=paths.BALANCERS, text=balancers),) if balancers else ()),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
-        # Once ocserv has accepted them: until then the monitor goes on with the earlier ones.
-        # Without those that are None: a release that adds a setting leaves the files of hosts as they are.
+        # The settings follow once ocserv has accepted them; until then the monitor uses the earlier ones.
+        # Settings that are None are left out, so that a release with a new setting does not change the file.
         WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json", exclude_none=True)),
     )
 
 
 def refuse_forgeable(run: Run) -> None:
-    """Raise UsageError where others than the balancers could send the gateway an address of a device."""
+    """Raise UsageError if other hosts than the load balancers could send device addresses to the gateway."""
     if not run.answers.proxy_protocol_from or run.engine_name != "docker":
         return
-    # Docker's own proxy takes IPv6, and a link-local address is enough for that.
+    # docker-proxy accepts IPv6 connections, and for these a link-local address is enough.
     addresses = run.host_reader.addresses()
     if addresses.ipv6 and not addresses.ipv6_disabled:
         raise UsageError(
@@ -138,12 +141,12 @@ def refuse_forgeable(run: Run) -> None:
 
 
 def _obsolete(run: Run) -> list[str]:
-    """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
+    """Return the objects of settings that the answers dropped: authentication, its secret, load balancers."""
     answers = run.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
     withdrawn = answers.certificates_of_devices and answers.withdrawn("devices.crl_file")
     of_withdrawn = (f"file:{DEVICE_REVOCATIONS}",) if withdrawn else ()
-    # Release 0.2.0 asked RADIUS servers.
+    # Release 0.2.0 supported RADIUS; its files are removed.
     radius = f"{paths.PRIVATE}/radius"
     of_radius = (f"file:{radius}/radiusclient.conf", f"file:{radius}/servers", f"directory:{radius}")
     return [

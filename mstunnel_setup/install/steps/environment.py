@@ -51,9 +51,10 @@ DIRECTORIES = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE),
 
 @dataclass(frozen=True)
 class Environment:
-    """The text of `env.sh`, the settings in it that are ours, and the extra roots (file and SHA-256, or PEM).
+    """The text of `env.sh`, the settings in it that this program manages, and the extra roots.
 
-    `rootless` says that the agent is the account, and needs no directory given to it.
+    A root is a file and its SHA-256, or PEM text. If `rootless`, the agent runs as the account and already
+    owns its directories.
     """
 
     text: str
@@ -67,14 +68,14 @@ class Environment:
 def _gather(run: Run) -> Environment:
     current = run.files.read(paths.ENVIRONMENT)
     present = None if current is None else env_file.decode(current, paths.ENVIRONMENT)
-    # From a file that does not exist no line was removed.
+    # A missing line means that an administrator removed it only if the file exists.
     before = _before(run) if present is not None else {}
     wanted = _wanted(run)
-    # A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases.
+    # A proxy that an administrator wrote into `env.sh` in lower or upper case applies to both.
     known = env_file.parse(present or "", paths.ENVIRONMENT)
     edited = proxies_of({name: value for name, value in known.items() if before.get(name) != value})
     content = env_file.merge(present, before, wanted | in_both_cases(edited), paths.ENVIRONMENT)
-    # The password of a proxy, which should have none, is kept out of plans and messages.
+    # A proxy should have no password; if it has one, plans and messages must not show it.
     for variables in (known, env_file.parse(content, paths.ENVIRONMENT)):
         for name in (*PROXIES, *map(str.upper, PROXIES)):
             _, login = without_login(variables.get(name, ""))
@@ -87,7 +88,7 @@ def _gather(run: Run) -> Environment:
         roots = run.files.read_given(ca_file)
         if roots is None:
             raise CA_FILE_MISSING(path=ca_file)
-        # All users may read the copy below ca-trust.
+        # All users can read the copy below ca-trust, so a file with a private key is refused.
         with contextlib.suppress(CertificateError):
             if read_material(roots).keys:
                 raise UsageError(
@@ -102,39 +103,40 @@ def _gather(run: Run) -> Environment:
 
 
 def content(run: Run) -> bytes:
-    """What `env.sh` holds once its step is done."""
+    """Return the content of `env.sh` after its step."""
     if run.environment is not None:
         return run.environment
     return run.files.read(paths.ENVIRONMENT) or b""
 
 
 def settings(run: Run) -> Mapping[str, str]:
-    """Settings in `env.sh` after its step. Raises EnvironmentFileError if it cannot be parsed."""
+    """Return the settings in `env.sh` after its step. Raises EnvironmentFileError if it cannot be parsed."""
     return env_file.parse(env_file.decode(content(run), paths.ENVIRONMENT), paths.ENVIRONMENT)
 
 
 def _before(run: Run) -> Mapping[str, str]:
-    """Settings chosen by an earlier run; the other lines of the file are the administrator's."""
+    """Return the settings of an earlier run; the other lines of the file belong to the administrator."""
     return {name: str(value) for name, value in as_object(remembered(run.receipt, WANTED)).items()}
 
 
 def _wanted(run: Run) -> dict[str, str]:
-    """Proxies of the shell, of /etc/profile.d or of an earlier run, in both cases; then what the answers say.
+    """Return the variables for `env.sh`: proxies in lower and upper case, overridden by the answers.
 
-    A later run comes from another shell (sudo drops the proxies); that does not mean the proxy was removed.
+    Proxies come from the shell, from /etc/profile.d or from an earlier run: sudo may drop those of the shell,
+    which does not mean that the proxy was removed.
     """
     wanted = dict(run.answers.environment)
     if run.answers.client_to_client:
         wanted["CLIENT_TO_CLIENT"] = "true"
-    # Read one after the other: merged, an old name in one case would hide a new one in the other.
+    # The sources are read separately: merged, an old lower-case name would hide a new upper-case one.
     sources = (wanted, os.environ, _shell_proxies(run), _before(run))
     found = ChainMap(*map(proxies_of, sources))
     return wanted | in_both_cases({name: found[name] for name in PROXIES if name in found})
 
 
 def _shell_proxies(run: Run) -> dict[str, str]:
-    """The plain assignments in the file for all shells; none where an earlier run wrote it."""
-    # That of an administrator may be root's alone; the account of a rootless gateway continues without it.
+    """Return the plain assignments in the profile of all shells; empty if an earlier run wrote that file."""
+    # An administrator's file may be readable by root only; a rootless account continues without it.
     profile = text_of(run.files, _SHELL_PROXIES)
     written = run.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     if written is not None and written.versions[-1].get("text") == profile:
@@ -147,10 +149,10 @@ def _shell_proxies(run: Run) -> dict[str, str]:
 
 
 def proxies(run: Run) -> dict[str, str]:
-    """The proxy variables (lower case) in `env.sh` once its step is done.
+    """Return the proxy variables (lower case) in `env.sh` after its step.
 
-    In root's part of a rootless installation those that an administrator gives it: `env.sh` is the account's,
-    and what this part sets is for all users, root too.
+    Root's part of a rootless installation uses only those that an administrator passes: `env.sh` belongs to
+    the account, and this part sets the proxy for all users, including root.
     """
     if run.host.scope is Scope.HOST and not paths.ROOTLESS:
         return proxies_of(_wanted(run))
@@ -158,17 +160,17 @@ def proxies(run: Run) -> dict[str, str]:
 
 
 def service_ports(run: Run) -> tuple[int, ...]:
-    """The TCP ports of a lab tenant and of the proxies: both may be services of this host."""
+    """Return the TCP ports of a lab tenant and of the proxies, which may be services of this host."""
     tenant = run.answers.tenant
     addresses = [proxy_place(url) for url in (tenant.authority, tenant.graph) if url]
-    # Root's part without root comes before `env.sh` is written.
+    # In a rootless installation root's part runs before `env.sh` is written.
     for found in (proxies(run), proxies_of(_wanted(run))):
         addresses += [proxy_place(url) for name, url in found.items() if name != "no_proxy"]
     return tuple(sorted({address[1] for address in addresses if address is not None}))
 
 
 def adopt_proxies(run: Run) -> None:
-    """Have this process, and what it starts, use the proxies of `env.sh` where the shell names none."""
+    """Set the proxies of `env.sh` for this process and its children, unless the shell sets them."""
     for name, value in in_both_cases(proxies(run)).items():
         os.environ.setdefault(name, value)
 
@@ -177,7 +179,8 @@ def _decide(environment: Environment) -> Sequence[Action]:
     actions: list[Action] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
     actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
     actions += given_to_agent(paths.AGENT_DIRECTORY, rootless=environment.rootless)
-    # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
+    # The settings are stored after the file is written: if the run is killed in between, the next one still
+    # recognizes the older lines as its lines.
     actions.append(MergeFile(path=paths.ENVIRONMENT, text=environment.text, mode=0o640))
     actions.append(StoreAnswer(name=WANTED, value={**environment.wanted}))
     if environment.ca_file is not None:
@@ -188,7 +191,7 @@ def _decide(environment: Environment) -> Sequence[Action]:
 
 
 def _prove(run: Run, _environment: Environment) -> None:
-    """A person gets the time to edit `env.sh` before anything is built on it; once is enough."""
+    """Let a person edit `env.sh` once, before later steps use it."""
     if not run.console.interactive or STEP.name in run.receipt.steps:
         return
     run.console.say(joined(described(settings(run)), "\n"))
@@ -210,7 +213,7 @@ def _prove(run: Run, _environment: Environment) -> None:
             for name, value in settings(run).items():
                 refuse_wrong(name, value)
         except EnvironmentFileError as error:
-            # Its message names the file.
+            # The message of this error already names the file.
             run.console.say(with_hint(error.message, error.hint))
         except UsageError as error:
             message, hint = error.message, error.hint
@@ -222,7 +225,7 @@ def _prove(run: Run, _environment: Environment) -> None:
 
 
 def described(found: Mapping[str, str]) -> Iterator[str]:
-    """The lines that name `env.sh`, each variable with what it is for, and what it is set to in `found`."""
+    """Yield lines that name `env.sh` and each variable with its purpose and its value in `found`."""
     yield text("The settings of the gateway are in {environment}:", environment=paths.ENVIRONMENT)
     others = {name: "" for name in found if name not in _MEANINGS and name.lower() not in PROXIES}
     shown = {**found, **proxies_of(found)}
@@ -232,9 +235,9 @@ def described(found: Mapping[str, str]) -> Iterator[str]:
 
 
 def refuse_early(run: Run, steps: Collection[str], name: str, directory: str, maker: str) -> None:
-    """Raise UsageError where the step `name` needs a directory that the step `maker` has not made.
+    """Raise UsageError if the step `name` needs a directory that the step `maker` has not created.
 
-    That one may be among the `steps` of this run.
+    `maker` may be among the `steps` of this run.
     """
     if maker not in steps and run.files.state(directory) is None:
         raise UsageError(
@@ -258,5 +261,5 @@ STEP = Step(
 
 
 def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action]:
-    """The action that lets the agent write into a directory; none without root, where it is the account."""
+    """Return the action that lets the agent write into a directory; a rootless agent already can."""
     return () if rootless else (GiveToAgent(path=directory),)

@@ -1,4 +1,4 @@
-"""Step `eula`: show the licence and terms, and record who accepted which text when."""
+"""Step `eula`: show the licence terms, and record which text was accepted, by whom and when."""
 
 import getpass
 import hashlib
@@ -27,9 +27,9 @@ ACCEPTED_KEY: Final = f"answer:{_ACCEPTED}"
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The answers given, and which text (SHA-256) was accepted by whom; the journal adds when.
+    """The given answers, and the accepted text (SHA-256) with the person; the journal adds the time.
 
-    `record` is None when a marker that is not ours says that the terms are accepted.
+    `record` is None if a marker file of another program says that the terms are accepted.
     """
 
     answers: JsonObject
@@ -43,7 +43,7 @@ class Terms(Report):
 
 
 def show(_operator: Operator) -> Result[Terms]:
-    """The licence and terms of use, as the result of a command."""
+    """Return the licence and terms of use, as the result of a command."""
     return Result(report=Terms(text=terms()), text=verbatim(terms()))
 
 
@@ -53,9 +53,9 @@ def terms() -> str:
 
 
 def answers_to_store(run: Run) -> JsonObject:
-    """The answers to store for later runs; what a step asks for and remembers is left to that step.
+    """Return the answers to store for later runs, without those that another step prompts for and stores.
 
-    Acceptance of one text says nothing about the next, so it is remembered with its digest only.
+    The acceptance is not stored as an answer: it is valid for one text only, which its digest identifies.
     """
     before = as_object(remembered(run.receipt, "answers"))
     return {
@@ -116,7 +116,7 @@ STEP = Step(
     _decide,
     missing=_missing,
 )
-# Root keeps the record alone: the marker and the answers belong to the account.
+# Root stores only the record; the marker and the answers belong to the account.
 BY_ROOT: Step[Run, JsonObject | None] = Step(
     "eula",
     text("Licence and terms of use"),

@@ -1,4 +1,4 @@
-"""The steps of root alone for a rootless gateway.
+"""The steps that root runs for a rootless gateway.
 
 `account`: create the service account, and the directory of settings that it owns.
 
@@ -35,9 +35,9 @@ from mstunnel_setup.transaction.step import Step
 
 @dataclass(frozen=True)
 class ServiceAccount:
-    """The account as it is, and whether it can read the system's journal (None: there is no such group).
+    """The state of the account, and whether it can read the system's journal (None: no such group).
 
-    `incomplete`: an interrupted run of ours has created it without its home.
+    `incomplete` means that an interrupted run created it without its home directory.
     """
 
     facts: RootlessFacts
@@ -61,7 +61,7 @@ def _gather_account(run: Run) -> ServiceAccount:
 
 
 def is_incomplete(files: Files, receipt: Receipt, name: str) -> bool:
-    """Whether our creation of the account has not been finished, and it has no home."""
+    """Return whether an interrupted run created the account without its home directory."""
     entry, found = (
         receipt.entries.get(service_account.CreateAccount(name=name).key),
         known_accounts.find(name),
@@ -77,7 +77,7 @@ def _decide_account(account: ServiceAccount) -> Sequence[Action]:
         StoreAnswer(name="account", value=name),
     ]
     if facts.uid is None or account.incomplete:
-        # A new account gets its subordinate ids with its creation (useradd(8)).
+        # useradd(8) gives a new account its subordinate ids.
         actions.append(service_account.CreateAccount(name=name))
     else:
         if facts.subuids < service_account.IDS:
@@ -96,15 +96,15 @@ def _decide_account(account: ServiceAccount) -> Sequence[Action]:
 ACCOUNT = Step("account", text("Service account"), _gather_account, _decide_account)
 
 
-# Whenever the rules of the host are loaded again, those of the uplink have to be.
+# Loading the host's rules flushes those of the uplink, so nftables.service has to load these again.
 _RULES_LOADED: Final = f"{uplink.UNITS}/nftables.service.wants"
 
 
 @dataclass(frozen=True)
 class Uplink:
-    """The account, the port of its gateway, the program; `obstacle` is why the host cannot have an uplink.
+    """The account, the port of its gateway, and the program; `obstacle` says why an uplink is impossible.
 
-    `services` are the ports of tenant and proxy, which may be on this host.
+    `services` are the ports of the tenant and the proxy, which may run on this host.
     """
 
     account: str
@@ -115,7 +115,7 @@ class Uplink:
 
 
 def uplink_obstacle(host: Host) -> str:
-    """Why this host cannot have an uplink; empty when it can."""
+    """Return why this host cannot have an uplink; empty if it can."""
     if not host.systemd.running():
         return text("systemd does not run here")
     return obstacle(host.files, host.processes)
@@ -149,7 +149,7 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
             rules=uplink.RULES,
         )
 
-    # What runs as the account in the network of a container before its first process (oci-hooks(5)).
+    # The hook runs as the account in the container's network before its first process (oci-hooks(5)).
     hook: JsonObject = {
         "version": "1.0.0",
         "hook": {
@@ -179,10 +179,10 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
 UPLINK = Step("uplink", text("Network of the gateway through the kernel"), _gather_uplink, _decide_uplink)
 
 
-# Podman 5.3 and later lets the containers of an account wait for it, for 90 s and in vain where nothing pulls
-# it in (podman-user-wait-network-online.service).
+# Since Podman 5.3 a user's containers wait for this target, and for 90 s in vain if no unit pulls it in
+# (podman-user-wait-network-online.service).
 TARGET = "network-online.target"
-# What `systemctl add-wants multi-user.target network-online.target` makes.
+# `systemctl add-wants multi-user.target network-online.target` creates a link in this directory.
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 

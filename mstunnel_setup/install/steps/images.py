@@ -23,7 +23,7 @@ from mstunnel_setup.transaction.step import Step
 
 @dataclass(frozen=True)
 class GatewayImages:
-    """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
+    """The engine, the references (`name@sha256:…`) of the two images, and the archives that hold them."""
 
     engine: EngineChoice
     server: str
@@ -32,7 +32,7 @@ class GatewayImages:
 
 
 def references(run: Run) -> tuple[str, str]:
-    """References of the server and the agent image; a person is asked for what no answer names."""
+    """Return the references of the server and agent images; a person is prompted for missing ones."""
     return (
         run.answer("images.server", "Image of the VPN server, by digest (registry/name@sha256:…)"),
         run.answer("images.agent", "Image of the agent, by digest (registry/name@sha256:…)"),
@@ -40,9 +40,9 @@ def references(run: Run) -> tuple[str, str]:
 
 
 def local_names(run: Run) -> Mapping[str, str]:
-    """What the engine knows the images by, or will after this step, where that is not the reference.
+    """Return the engine's local names of images that it does not know by reference after this step.
 
-    Docker forgets the digest of an image that it loads; it is known by the name that loading gives it.
+    Docker drops the digest of an image that it loads, so the image is known by its name in the archive.
     """
     if run.host.chosen.name != "docker":
         return {}
@@ -55,7 +55,7 @@ def local_names(run: Run) -> Mapping[str, str]:
 
 
 def loaded_names(run: Run) -> Mapping[str, str]:
-    """What Docker knows the images by that this installation has loaded there; no engine is asked."""
+    """Return Docker's local names of the images that this installation loaded, without asking Docker."""
     if engine_of(run.receipt) != "docker":
         return {}
     entries = run.receipt.entries
@@ -68,7 +68,7 @@ def loaded_names(run: Run) -> Mapping[str, str]:
 
 
 def for_judgement(run: Run) -> str:
-    """The gateway's image, where this host has it and a configuration that it could judge; else empty."""
+    """Return the gateway's image if this host has it and a configuration to check with it; else empty."""
     files = run.files
     if not files.live or paths.ACTIVE not in (files.read(paths.OCSERV_CONF) or b"").decode():
         return ""
@@ -78,7 +78,7 @@ def for_judgement(run: Run) -> str:
 
 
 def _gather(run: Run) -> GatewayImages:
-    # An installation stays with its engine.
+    # The engine of an installation never changes.
     installed, wanted = engine_of(run.receipt), run.answers.engine
     if installed is not None and wanted not in ("auto", installed):
         raise UsageError(
@@ -99,17 +99,17 @@ def _gather(run: Run) -> GatewayImages:
 
 
 def archives(run: Run, wanted: Sequence[str]) -> Mapping[str, str]:
-    """The archive of each wanted image: those that are given, or those that an earlier run loaded.
+    """Return the archive of each image: the given ones, or those that an earlier run loaded.
 
-    Raises EngineError when archives are given and one is missing, or when an image is to be loaded again and
-    its archive is gone.
+    Raises EngineError if a given archive is missing, or if an image has to be loaded again and its archive is
+    gone.
     """
     given = run.answers.images.archive
     absent = [reference for reference in wanted if run.host.engine.image(reference) is None]
     earlier = {reference: loaded_from(run.receipt, reference) for reference in wanted}
     if all(earlier.values()) and not run.is_new("images.archive"):
         if not absent:
-            # Nothing is loaded: the archives may have been removed.
+            # All images are present, so the archives may have been removed.
             return earlier
         files = run.files.given
         if all(files.state(archive) is None for archive in given or ()):
@@ -124,7 +124,7 @@ def archives(run: Run, wanted: Sequence[str]) -> Mapping[str, str]:
                 archives=", ".join(gone),
             )
     if not given:
-        # An image of this release may come from its archive only.
+        # Some images of this release exist only in its archive, not in a registry.
         own = release_images()
         if own and absent and any(reference.startswith(f"{LOCAL}/") for reference in wanted):
             raise EngineError(
@@ -153,7 +153,7 @@ def archives(run: Run, wanted: Sequence[str]) -> Mapping[str, str]:
 
 
 def fetch(references: Sequence[str]) -> Step[Run, Mapping[str, str]]:
-    """Pull or load images without using them."""
+    """Return a step that pulls or loads images without using them."""
 
     def decide(archives: Mapping[str, str]) -> Sequence[Action]:
         return [_bring(reference, archives) for reference in references]
@@ -165,7 +165,7 @@ def _decide(images: GatewayImages) -> Sequence[Action]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],
         "agentImageDigest": images.agent.rpartition("@")[2],
-        # Beyond the vendor's keys: which registry the agent may see whether it answers.
+        # This key is not in the vendor's file: it names the registry that the agent probes.
         "serverImageName": images.server.rpartition("@")[0],
         "mst_use_custom_image": 0,
     }
@@ -185,7 +185,7 @@ def _bring(reference: str, archives: Mapping[str, str]) -> Action:
 
 
 def _refuse(run: Run, steps: Collection[str]) -> None:
-    """Look for archives that are named, before their names are stored. Raises EngineError."""
+    """Raise EngineError for missing archives, before their paths are stored."""
     environment.refuse_early(run, steps, "images", paths.CONFIGURATION, "eula")
     named = run.answers.images.archive
     if run.is_new("images.archive") if run.receipt.entries else named:

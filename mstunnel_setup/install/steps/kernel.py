@@ -35,13 +35,13 @@ _MODULE_FILES = {**MODULE_FILES, **CONNTRACK_MODULE_FILES}
 
 @dataclass(frozen=True)
 class Kernel:
-    """The kernel as it is; `live` is false for the files of a host that does not run now (`--root`).
+    """The state of the kernel; `live` is false for the files of a host that is not running (`--root`).
 
-    `rootless_port` is the port of a gateway without root, None with root, `uplink` whether the kernel
-    forwards that port, `forwards_ipv6` whether the gateway gets IPv6 on this host. `limited` are the families
-    of packets that this host forwards because of us, and so for the gateway only; `guarded` says whether it
-    can have rules for agent and gateway, which `account` runs (empty: root) and which reach tenant and proxy
-    at the ports `services`; `systemd` whether systemd loads these rules at boot.
+    `rootless_port` is the port of a rootless gateway, None with root, `uplink` whether the kernel forwards
+    that port, `forwards_ipv6` whether the gateway gets IPv6 on this host. `limited` are the address families
+    that this host forwards only for the gateway; `guarded` says whether the host can have rules for agent and
+    gateway, which `account` runs (empty: root) and which reach tenant and proxy at the ports `services`;
+    `systemd` whether systemd loads these rules at boot.
     """
 
     facts: KernelFacts
@@ -57,10 +57,10 @@ class Kernel:
 
     @property
     def wanted(self) -> Mapping[str, str]:
-        """The settings that a gateway needs, each with its least or its greatest value."""
+        """The settings that a gateway needs, each with its minimum or maximum value."""
         facts, advertised = self.facts, self.facts.advertised if self.forwards_ipv6 else None
         bounds = wanted(self.rootless_port, advertised, uplink=self.uplink)
-        # Without those of a module that is not available.
+        # Settings of a kernel module that is not available cannot be set.
         tracks = bool((facts.loadable | facts.built_in) & {*CONNTRACK_MODULE_FILES})
         return {
             name: bound
@@ -105,9 +105,9 @@ def _gather(run: Run) -> Kernel:
 
 
 def _forwards_for_us(run: Run, facts: KernelFacts, name: str) -> bool:
-    """Whether the host forwards only because a gateway needs it, by the setting `name`.
+    """Return whether the setting `name` is on only because a gateway needs it.
 
-    What an administrator has in a file of their own is their choice; what was on before us stays as it was.
+    A setting in an administrator's file is their choice; one that was on before the installation stays on.
     """
     path, at_boot = facts.sysctl_files.get(name, ("", ""))
     if at_boot == "1" and path != SYSCTL_FILE:
@@ -117,13 +117,13 @@ def _forwards_for_us(run: Run, facts: KernelFacts, name: str) -> bool:
     entries = run.receipt.entries
     if entry := entries.get(f"sysctl:{name}"):
         return entry.before.get("value") != "1"
-    # `mst-readiness --fix` writes our file, too.
+    # `mst-readiness --fix` writes the same file without a receipt.
     return path == SYSCTL_FILE and f"file:{SYSCTL_FILE}" not in entries
 
 
 def _decide(kernel: Kernel) -> Sequence[Action]:
     actions: list[Action] = []
-    # What is built in, or not available, needs no loading; any file that names a module loads it at boot.
+    # A module that is built in or missing is not loaded; any file that names a module loads it at boot.
     for module, file in _MODULE_FILES.items():
         if module in kernel.facts.loadable:
             if module not in kernel.facts.module_files:
@@ -131,18 +131,21 @@ def _decide(kernel: Kernel) -> Sequence[Action]:
                 actions.append(WriteFile(path=file, text=text))
             if module not in kernel.facts.modules and kernel.live:
                 actions.append(LoadModule(name=module))
-    # Before the host forwards anything, the rules say for whom.
+    # The rules that limit forwarding are loaded before the settings enable it.
     actions += _rules(kernel) if kernel.guarded else ()
     actions += _settings(kernel)
     places = {action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)}
     places -= {action.path for action in actions if isinstance(action, MakeDirectory)}
     made: list[Action] = [MakeDirectory(path=place) for place in sorted(places)]
-    # The units have the same directories above them.
+    # The mapping drops duplicates: the units need some of the same directories.
     return tuple({action.key: action for action in (*made, *actions)}.values())
 
 
 def _rules(kernel: Kernel) -> list[Action]:
-    """The units come first: loading the rules starts the one that loads them again after nftables."""
+    """Return the actions for the rules.
+
+    The units come first, since loading the rules starts the unit that reloads them after nftables.
+    """
     limits: list[firewall.LoadedRules] = [
         firewall.LimitContainers(text=firewall.container_rules(kernel.account, kernel.services))
     ]
@@ -158,7 +161,7 @@ def _rules(kernel: Kernel) -> list[Action]:
 
 
 def _obsolete(run: Run) -> list[str]:
-    """The limit, once an administrator has the host forward for others in a file of `sysctl.d`."""
+    """Return the limiting rules once a file of an administrator in `sysctl.d` enables forwarding."""
     kernel = _gather(run)
     made = {action.key for action in _rules(replace(kernel, limited=("ipv4",)))} - {
         action.key for action in _decide(kernel)
@@ -171,10 +174,11 @@ def _settings(kernel: Kernel) -> list[Action]:
     bounds, at_boot = kernel.wanted, kernel.facts.sysctl_files
     lacking = {name for name in bounds if not suffices(name, at_boot.get(name, ("", None))[1], bounds[name])}
     if FORWARD not in at_boot and kernel.facts.sysctls.get(FORWARD) == "1" and kernel.rootless_port is None:
-        # What did it does so at each boot. Docker drops what others forward only where it came first.
+        # Another program enabled it and does so at each boot. If the setting were on before Docker starts,
+        # Docker would not drop the packets that others want forwarded.
         lacking.discard(FORWARD)
     if lacking:
-        # The file is written as a whole: what it sets already stays in it.
+        # The file is replaced as a whole, so the settings that it already has are written again.
         ours = {name: value for name, (path, value) in at_boot.items() if path == SYSCTL_FILE}
         lines = {**ours, **{name: bounds[name] for name in bounds if name in lacking}}
         text = rendering.render("kernel/90-mstunnel.conf", settings=lines)

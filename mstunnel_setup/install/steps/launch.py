@@ -46,7 +46,7 @@ PORT_IN_USE = declare(
     "Stop that service, or choose another port in the server configuration in the admin center.",
 )
 _TUN = DEVICE
-# The first is there with cgroup v2 only, the second with v1 only.
+# The first path exists with cgroup v2 only, the second with v1 only.
 _CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 _PIDS = "/sys/fs/cgroup/pids"
 _CONGESTION_CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control"
@@ -67,9 +67,10 @@ _REBOOT: Mapping[EngineName, str] = {
 
 @dataclass(frozen=True)
 class Launch:
-    """The containers to run, server first, by which engine, in which way, and whether without root.
+    """The containers to run, server first, their engine and run method, and whether they are rootless.
 
-    `host_addresses` is what devices must not reach on this host, `versions` the vendor's version-info.json.
+    `host_addresses` are the addresses of this host that devices must not reach, `versions` is the vendor's
+    version-info.json.
     """
 
     specifications: tuple[ContainerSpec, ...]
@@ -81,12 +82,12 @@ class Launch:
 
     @property
     def ipv6(self) -> bool:
-        """Whether a container joins the network with IPv6."""
+        """True if a container joins the network with IPv6."""
         return any(specification.ipv6_network for specification in self.specifications)
 
 
 def step_for_port(port: int) -> Step[Run, Launch]:
-    """The same step for a gateway on `port`: the tenant is not asked for it."""
+    """Return the step for a gateway on `port`, without reading the port from the tenant."""
     return Step("launch", STEP.title, lambda run: _containers(run, port), _decide)
 
 
@@ -135,9 +136,9 @@ def _containers(run: Run, port: int) -> Launch:
 
 
 def container_host(run: Run, port: int) -> our_containers.ContainerHost:
-    """Where containers will run on this host; no engine is asked. Raises CheckError without a network."""
+    """Return the container host without asking the engine. Raises CheckError without a network program."""
     files = run.files
-    # The file with the host's name servers, where root has prepared an uplink for this port.
+    # With an uplink for this port, the container uses the file with the host's name servers.
     has_uplink = paths.ROOTLESS and uplink.ready(files, port)
     return our_containers.ContainerHost(
         configuration=str(files.locate(paths.CONFIGURATION)),
@@ -156,11 +157,11 @@ def container_host(run: Run, port: int) -> our_containers.ContainerHost:
 
 
 def _versions(host: Host, server: str, agent: str) -> JsonObject:
-    """What runs, in the vendor's words; the engine's version has Docker's name with Podman, too."""
+    """Return the running versions under the vendor's keys: `DockerVersion` holds Podman's version, too."""
     images = {"Server": server, "Agent": agent}
 
     def created(reference: str) -> JsonValue:
-        """When the image was built, or where that will be known: in a plan it is not there yet."""
+        """Return the build time of the image, or a reference to the pull's output if it is not pulled yet."""
         image = host.engine.image(reference)
         if image is None:
             return output(PullImage(reference=reference).key, "created")
@@ -175,9 +176,10 @@ def _versions(host: Host, server: str, agent: str) -> JsonObject:
 
 
 def network(files: Files, processes: Processes) -> Network:
-    """What connects containers without root: the faster of two programs that can (performance.md).
+    """Return the network program of rootless containers: the faster available one (performance.md).
 
-    Pasta uploads 1 to 3 Mbit/s where the host sends with bbr. slirp4netns leaves Podman: without it, pasta.
+    With the congestion control bbr on the host, pasta uploads only 1 to 3 Mbit/s, so slirp4netns is used.
+    Podman is dropping slirp4netns; without it, pasta is used.
     """
     programs: dict[str, Network] = {"pasta": "pasta", "slirp4netns": _SLIRP4NETNS}
     bbr = (files.given.read(_CONGESTION_CONTROL) or b"").strip() == b"bbr"
@@ -221,9 +223,9 @@ def _decide(launch: Launch) -> Sequence[Action]:
     if launch.versions:
         actions.append(WriteJson(path=paths.VERSION_INFO, value=launch.versions))
     if launch.host_addresses:
-        # The monitor follows what changes later.
+        # The monitor updates this list when addresses change later.
         actions.append(WriteFile(path=paths.HOST_ADDRESSES, text=launch.host_addresses, managed=True))
-    # Directories of the files that systemd and Podman read, each once.
+    # Each directory for the files of systemd and Podman is listed once.
     found = directories(engine_ipv6.DIRECTORY) if launch.ipv6 else []
     if launch.run_method is RunMethod.QUADLET:
         found += directories(paths.QUADLETS)
@@ -246,7 +248,7 @@ def _starting(launch: Launch) -> Iterator[Action]:
             rendered = quadlet.render(specification, rootless=launch.rootless)
             yield InstallQuadlet(path=f"{paths.QUADLETS}/{name}.container", text=rendered)
         else:
-            # The links are what `systemctl enable` would make; systemd reloads its units once, at the end.
+            # These links replace `systemctl enable`, so that systemd reloads its units once, at the end.
             path = f"{paths.UNITS}/{name}.service"
             for target in engine_options.WANTED_BY[launch.engine]:
                 yield Link(path=f"{_wants(target)}/{name}.service", target=path)
@@ -265,7 +267,7 @@ STEP: Step[Run, Launch] = Step(
     text("Start of the containers"),
     lambda run: _containers(run, configure.pulled(run).listen_port),
     _decide,
-    # Release 0.2.0 wrote an init script where systemd does not run.
+    # Release 0.2.0 wrote an init script on hosts without systemd.
     obsolete=lambda _run: ("init-script:mstunnel", "file:/etc/init.d/mstunnel"),
     needs=("sign-in",),
 )

@@ -1,4 +1,4 @@
-"""The steps that place our programs, and what the host does for them.
+"""The steps that install the programs of this product, and the services of the host for them.
 
 `program`: install the running program in /usr/sbin, under all its names.
 
@@ -55,7 +55,7 @@ SUPPORT_DIRECTORIES = {
 
 @dataclass(frozen=True)
 class Program:
-    """The file that runs (path, SHA-256), None when the program came as a package; and where it belongs.
+    """The running one-file program (path, SHA-256; None for a package), and its target directory.
 
     `support` copies its completions and manual pages, `archive` the archive of the images.
     """
@@ -69,7 +69,7 @@ class Program:
 
 
 def installed_version(receipt: Receipt) -> str:
-    """Return the version of the program that is installed; that of this one if none is."""
+    """Return the version of the installed program, or of this one if none is installed."""
     found = remembered(receipt, _REMEMBERED)
     return str(found["version"]) if isinstance(found, dict) else __version__
 
@@ -91,7 +91,7 @@ def _gather_program(run: Run) -> Program:
     files, source = run.files, bundle.one_file()
     if source is None:
         return Program()
-    # Of a program that is where it belongs the digest is the recorded one: 30 MB take a while to read.
+    # A program at its target path has the recorded digest, which saves reading its 30 MB.
     place = f"{directory(files)}/{FILE}"
     entry, state = run.receipt.entries.get(f"file:{place}"), files.state(place)
     if entry and entry.finished and state and state.mode == _MODE and str(files.locate(place)) == source:
@@ -117,9 +117,9 @@ def _gather_program(run: Run) -> Program:
 
 
 def _support_files(files: Files, support: Path) -> Iterator[CopyFile]:
-    """What copies the files of `support` into directories that the host has: a missing shell needs none.
+    """Yield actions that copy completions and manual pages to where the host's shells and `man` read them.
 
-    They go where the shells and `man` of the host look for them.
+    Directories of shells that the host lacks are not created.
     """
     for kind, places in SUPPORT_DIRECTORIES.items():
         target = next((directory for directory in places if files.state(directory) is not None), None)
@@ -131,9 +131,9 @@ def _support_files(files: Files, support: Path) -> Iterator[CopyFile]:
 
 
 def _archive(run: Run) -> Sequence[Action]:
-    """For a rootless gateway, what copies the archive of the images to where the account can read it.
+    """Return the action that copies the image archive to where the account of a rootless gateway reads it.
 
-    Nothing where the account finds it already, or there is none beside the program.
+    Empty if the account already finds it, or if there is no archive beside the program.
     """
     own = release_images()
     if own is None or run.host.scope is not Scope.HOST:
@@ -151,7 +151,7 @@ def _decide_program(program: Program) -> Sequence[Action]:
     target = f"{program.directory}/{FILE}"
     return (
         StoreAnswer(name=_REMEMBERED, value={"version": program.version}),
-        # Ours whatever it holds: a copy that was damaged, or a release that was put there by hand.
+        # A damaged copy, or a release that an administrator copied there, is replaced without asking.
         CopyFile(path=target, mode=_MODE, source=program.source, digest=program.digest, managed=True),
         *(Link(path=f"{program.directory}/{name}", target=FILE) for name in LINKS),
         *program.support,
@@ -164,7 +164,7 @@ PROGRAM = Step("program", text("The program in /usr/sbin"), _gather_program, _de
 
 @dataclass(frozen=True)
 class MonitorService:
-    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it."""
+    """The program to run, its engine, whether systemd can run it, and whether it runs as an account."""
 
     program: str
     systemd: bool
@@ -198,7 +198,7 @@ MONITORING = Step(
     text("Monitor of the host"),
     _gather_monitor,
     _decide_monitor,
-    # Release 0.2.0 wrote an init script where systemd does not run.
+    # Release 0.2.0 wrote an init script on hosts without systemd.
     obsolete=lambda _run: (f"init-script:{MONITOR}", f"file:/etc/init.d/{MONITOR}"),
 )
 
@@ -207,7 +207,7 @@ RULES = "/etc/audit/rules.d/mst.rules"
 
 @dataclass(frozen=True)
 class Audit:
-    """Whether auditd runs, the paths to watch, and whether the rules at our place are of others."""
+    """The state of auditd, the paths to watch, and whether the rules file belongs to others."""
 
     active: bool
     watched: tuple[str, ...]
@@ -216,12 +216,12 @@ class Audit:
 
 def _gather_audit(run: Run) -> Audit:
     host = run.host
-    # The account, which plans what root will do, may not look into the directory of the rules.
+    # An account that plans root's part cannot read the directory of the rules.
     active = host.files.live and not paths.ROOTLESS and host.processes.find(AUDIT_LOADER) is not None
     active = active and host.systemd.running() and host.systemd.active("auditd.service")
     present = host.files.read(RULES) if active else None
     foreign = present is not None and not present.startswith(b"# Written by mstunnel-setup")
-    # Rules that cannot be changed before the next boot (auditctl(8)).
+    # "enabled 2" means that the rules are locked until the next boot (auditctl(8)).
     if (
         active
         and not foreign
@@ -234,7 +234,7 @@ def _gather_audit(run: Run) -> Audit:
 
 
 def _decide_audit(audit: Audit) -> Sequence[Action]:
-    """Newer kernels refuse rules for paths that do not exist, so this comes when they do."""
+    """Return the actions for the rules; newer kernels refuse rules for paths that do not exist yet."""
     if not audit.active or audit.foreign:
         return ()
     return (WriteAuditRules(path=RULES, text=rendering.render("audit/mst.rules", watched=audit.watched)),)
@@ -244,7 +244,7 @@ AUDIT = Step("audit", text("Audit of the gateway's files"), _gather_audit, _deci
 
 _ROTATIONS = "/etc/logrotate.d"
 ROTATION = f"{_ROTATIONS}/mstunnel"
-# A log that two files name ends logrotate with an error.
+# logrotate fails if two of its files name the same log.
 OF_PACKAGE = f"{_ROTATIONS}/mstunnel-setup"
 """What the Debian and RPM packages of the program bring for root's log."""
 
@@ -260,7 +260,7 @@ class RotatedLog:
 
 @dataclass(frozen=True)
 class Logs:
-    """Whether logrotate is here, and its logs."""
+    """The logs to rotate, and whether logrotate is installed."""
 
     logrotate: bool
     rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.HOST_LOG),)

@@ -33,11 +33,11 @@ _READ_BY_ALL = 0o004
 
 @dataclass(frozen=True)
 class Proxy:
-    """The proxy variables (lower case) that the gateway uses, and the places as they are now.
+    """The proxy variables (lower case) that the gateway uses, and the present files that set a proxy.
 
-    `texts` are the files of all places by path, `modes` the permissions of those that are there; `unlabelled`
-    the ports that SELinux keeps from proxies.
-    Without root the places of the system are the part of root, the units that of the account.
+    `texts` are these files by path, `modes` the permissions of the existing ones; `unlabelled` are the ports
+    that SELinux does not allow for proxies. In a rootless installation root's part writes the files of the
+    system, and the account's part the units.
     """
 
     wanted: Mapping[str, str]
@@ -50,17 +50,17 @@ class Proxy:
 
     @property
     def secret(self) -> bool:
-        """Whether a user name or password is in it."""
+        """True if a proxy contains a user name or password."""
         return any(place.credentials for place in proxy_places("", self.wanted))
 
     @property
     def shells(self) -> str:
-        """The file for all shells."""
+        """Path of the profile that all shells read."""
         return ENVIRONMENT if self.engine == "docker" else PROFILE
 
     @property
     def exposed(self) -> bool:
-        """Whether a password would stand in a file for all shells that other users read."""
+        """True if a password would be written to a shell profile that other users can read."""
         return self.secret and bool(self.modes.get(self.shells, 0) & _OTHERS)
 
 
@@ -88,9 +88,10 @@ def _gather_all(run: Run) -> Proxy:
 
 
 def _gather_system(run: Run) -> Proxy:
-    """What an administrator gives root's part, and nothing of the account, is for all users.
+    """Return the system's proxy from the variables that an administrator gives to root's part.
 
-    All users can read the journal of this part, so it gets no password, and no text that is kept from them.
+    The account's settings are ignored, since this proxy applies to all users. All users can read the journal
+    of this part, so it gets no password and no text of a file that they cannot read.
     """
     proxy = _gather(run)
     if proxy.secret:
@@ -101,12 +102,12 @@ def _gather_system(run: Run) -> Proxy:
 
 
 def _units(engine: EngineName) -> tuple[str, ...]:
-    """The units that fetch images: that of the engine and the host's monitor."""
+    """Return the units that download images: the engine's, and the host's monitor."""
     return (f"{engine}.service", MONITOR)
 
 
 def _unlabelled(run: Run, wanted: Mapping[str, str]) -> tuple[int, ...]:
-    """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
+    """Return the proxy ports to label for SELinux; a person is asked first."""
     host = run.host
     if not (wanted and host.files.live) or text_of(host.files, "/sys/fs/selinux/enforce").strip() != "1":
         return ()
@@ -132,26 +133,27 @@ def _decide(proxy: Proxy) -> Sequence[Action]:
         present = proxy.texts.get(path, "")
         text = shell_text(present, both, export=path == PROFILE)
         if text != present:
-            # A file that is there keeps its mode; a new one with a password in it is root's alone.
+            # An existing file keeps its mode; only root may read a new one that contains a password.
             mode = proxy.modes.get(path, 0o600 if proxy.secret else 0o644)
             actions += [*directories(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode)]
     wanted = _units(proxy.engine) if proxy.units else ()
     drop_ins = [action for unit in wanted for action in _drop_in(unit, proxy, both)]
-    # Where systemd is not installed, or an account has no units yet, nothing of it is there.
+    # Without systemd, or for an account without units, the directory of the units may be missing.
     return [*actions, *(directories(paths.UNITS) if drop_ins else ()), *drop_ins]
 
 
 def _decide_system(proxy: Proxy) -> Sequence[Action]:
-    """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours.
+    """Return the actions for the system's files.
 
-    The account remembers those with a password.
+    The variables are stored, so that a later run recognizes its lines in `env.sh`; the account stores those
+    with a password.
     """
     remembered = StoreAnswer(name=environment.WANTED, value={**in_both_cases(proxy.wanted)})
     return (*_decide(proxy), *(() if proxy.secret or not proxy.wanted else (remembered,)))
 
 
 def _obsolete(run: Run) -> list[str]:
-    """Return the keys of what was made for a proxy that `env.sh` no longer names; none until that exists."""
+    """Return the keys of objects for a proxy that `env.sh` no longer names; empty until that file exists."""
     if run.files.state(paths.ENVIRONMENT) is None or environment.proxies(run):
         return []
     names = {step.name for step in STEPS}
@@ -159,7 +161,7 @@ def _obsolete(run: Run) -> list[str]:
 
 
 def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:
-    """Ours, unless the drop-ins that are there already say the same in other words."""
+    """Return the actions for the drop-in, unless other drop-ins already set the same variables."""
     directory = f"{paths.UNITS}/{unit}.d"
     present = {
         path: text
@@ -171,7 +173,7 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
         seen |= unit_environment(present[name])
     path = f"{directory}/http-proxy.conf"
     text = drop_in_text(present.get(path, ""), both)
-    # The very text may be that of a run that died before the unit followed it.
+    # A killed run may have written this text before systemd reloaded the unit, so the action is kept then.
     if seen.items() >= both.items() and present.get(path) != text:
         return ()
     mode = proxy.modes.get(path, 0o644)
@@ -181,7 +183,7 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
 
 
 def shell_text(present: str, wanted: Mapping[str, str], *, export: bool) -> str:
-    """The shell file with these assignments at its end, unless it assigns the very same already.
+    """Return the shell file with these assignments appended, unless it already makes them.
 
     Raises EnvironmentFileError for a value that no shell file can hold.
     """
@@ -196,7 +198,7 @@ def shell_text(present: str, wanted: Mapping[str, str], *, export: bool) -> str:
 
 
 def drop_in_text(present: str, wanted: Mapping[str, str]) -> str:
-    """The drop-in with these variables at its end; of two lines for one variable the later one counts."""
+    """Return the drop-in with these variables appended; for systemd the last line of a variable counts."""
     names = set(wanted)
 
     def only_ours(line: str) -> bool:
@@ -211,7 +213,7 @@ def drop_in_text(present: str, wanted: Mapping[str, str]) -> str:
 
 
 def _prove(run: Run, proxy: Proxy) -> None:
-    """Ask systemd what the units get to see: another drop-in may come after ours."""
+    """Check with systemd which proxies the units get, since another drop-in may override this one."""
     systemd = run.host.systemd
     for unit in _units(proxy.engine) if proxy.wanted and proxy.units else ():
         if not (systemd.running() and systemd.known(unit)):

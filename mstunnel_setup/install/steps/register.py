@@ -55,9 +55,9 @@ _DEPLOYMENT_MODES: Final = {
 
 @dataclass(frozen=True)
 class ExistingIdentity:
-    """An existing application, its tenant, and what it signs in with.
+    """An existing application, its tenant, and its credential.
 
-    That is a certificate by place and digest, or a secret by its place.
+    The credential is the path and digest of a certificate, or the path of a secret.
     """
 
     app_id: str
@@ -69,10 +69,10 @@ class ExistingIdentity:
 
 @dataclass(frozen=True)
 class Registration:
-    """Under which names this server appears in the tenant, where, and how its containers run.
+    """The names of this server in the tenant, its site, and the versions of its containers.
 
-    `left_record` is the id of a record that an earlier server of this name left and that is to be removed,
-    `left_applications` are the object ids of applications that an earlier installation of this host left.
+    `left_record` is the id of a leftover record of an earlier server of this name that is to be removed,
+    `left_applications` are the object ids of leftover applications of an earlier installation of this host.
     """
 
     site_id: str
@@ -88,14 +88,14 @@ class Registration:
 
     @property
     def server(self) -> RegisterServer:
-        """How this server gets its record."""
+        """The action that creates this server's record."""
         return RegisterServer(
             site_id=self.site_id, server_name=self.server_name, deployment_mode=self.deployment_mode
         )
 
     @property
     def credential_path(self) -> str:
-        """Where the agent finds what it signs in with."""
+        """Path of the agent's credential."""
         secret = self.existing.secret if self.existing else self.secret
         return paths.AGENT_SECRET if secret else paths.AGENT_CREDENTIAL
 
@@ -108,7 +108,7 @@ def _gather(run: Run) -> Registration:
     known = run.receipt.entries
     record = None if registration.server.key in known else _left_record(run, registration)
     left = () if _application(registration).key in known else _left_applications(run, registration)
-    # What nobody agreed to remove is refused when the objects are made.
+    # Leftovers that nobody agreed to remove cause an error later, when the new objects are created.
     return replace(
         registration,
         left_record=record.id if record is not None and _may_remove(run, record) else "",
@@ -117,7 +117,7 @@ def _gather(run: Run) -> Registration:
 
 
 def require_possible(run: Run) -> None:
-    """Check and ask all that a new registration needs, before the one there is removed.
+    """Check and confirm everything for a new registration, before the present one is removed.
 
     Raises TenantError `site-deleted`, `server-name-taken`, `server-record-left` and `application-name-taken`.
     """
@@ -136,7 +136,7 @@ def require_possible(run: Run) -> None:
 
 
 def _registration(run: Run) -> Registration:
-    # Eight hex digits tell this machine from others of the same name; the machine id stays private.
+    # Eight hex digits of a hash distinguish machines of the same name without publishing the machine id.
     machine_id = run.files.read("/etc/machine-id") or run.host_name.encode()
     machine = hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
     return Registration(
@@ -152,15 +152,15 @@ def _registration(run: Run) -> Registration:
 
 
 def _left_applications(run: Run, registration: Registration) -> Sequence[Application]:
-    """The applications of this name that are not of this installation.
+    """Return the applications of this name that do not belong to this installation.
 
-    The name holds this machine's id, so they are left from an installation whose journal is gone.
+    The name contains a hash of the machine id, so they are leftovers of an installation without a journal.
     """
     if registration.existing is not None:
         return ()
     entry = run.receipt.entries.get(_application(registration).key)
     if entry is not None and not entry.outputs:
-        # An earlier run was cut off when it made the one of this name.
+        # An interrupted run of this installation created the application of this name.
         return ()
     own = entry.outputs.get("application_object_id") if entry else None
     found = run.host.graph.find_applications(registration.application_name)
@@ -168,7 +168,7 @@ def _left_applications(run: Run, registration: Registration) -> Sequence[Applica
 
 
 def _may_replace(run: Run, registration: Registration, left: Sequence[Application]) -> bool:
-    """Whether a person agrees to remove these applications; asked once in a run, and never unattended."""
+    """Ask a person, once in a run, whether to remove these applications; return False if unattended."""
     agreed, ids = run.removable, {item.id for item in left}
     if ids <= agreed or not run.console.interactive:
         return ids <= agreed
@@ -187,10 +187,10 @@ def _may_replace(run: Run, registration: Registration, left: Sequence[Applicatio
 
 
 def _left_record(run: Run, registration: Registration) -> TunnelServer | None:
-    """The record of this name in the site that is not of this installation."""
+    """Return the record of this name in the site that does not belong to this installation."""
     entry = run.receipt.entries.get(registration.server.key)
     if entry is not None and not entry.outputs:
-        # An earlier run was cut off when it made the one of this name.
+        # An interrupted run of this installation created the record of this name.
         return None
     own = entry.outputs.get("server_id") if entry else None
     name = registration.server_name.casefold()
@@ -199,7 +199,7 @@ def _left_record(run: Run, registration: Registration) -> TunnelServer | None:
 
 
 def _may_remove(run: Run, record: TunnelServer) -> bool:
-    """Whether this record is silent, and the answers or a person agree to remove it; asked once in a run."""
+    """Return whether the record is silent and the answers or a person, asked once, allow its removal."""
     agreed = run.removable
     if not is_silent(record) or record.id in agreed:
         return is_silent(record)
@@ -214,9 +214,9 @@ def _may_remove(run: Run, record: TunnelServer) -> bool:
 
 
 def _existing(run: Run) -> ExistingIdentity | None:
-    """The identity that the answers name, once it has proved that it can do what the agent will do.
+    """Return the application that the answers name, after testing that it can do the agent's work.
 
-    Raises SignInError, and WaitingError `admin-consent-needed` when it still lacks the permission.
+    Raises SignInError, and WaitingError `admin-consent-needed` if it still lacks the permission.
     """
     given = run.answers.identity
     if given.client_id is None:
@@ -243,7 +243,7 @@ def _existing(run: Run) -> ExistingIdentity | None:
 
 
 def _refuse_changed(run: Run, application_name: str, credential_path: str) -> None:
-    """Raise TenantError when this server began with another name, machine id or kind of credential."""
+    """Raise TenantError if this installation began with another name, machine id or kind of credential."""
     names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
     classes = (CreateAgentCredential, CreateAgentSecret, PlaceAgentCredential, PlaceAgentSecret)
     credentials = {each.kind for each in classes}
@@ -284,7 +284,7 @@ def _refuse_changed(run: Run, application_name: str, credential_path: str) -> No
 
 
 def _is_registered(run: Run) -> bool:
-    """Whether this server has a record under the name that it has now."""
+    """Return whether this server has a record under its present name."""
     versions = (entry.versions[-1] for entry in run.receipt.entries.values())
     return any(
         known["kind"] == RegisterServer.kind and known["server_name"] == run.server_name for known in versions
@@ -294,13 +294,13 @@ def _is_registered(run: Run) -> bool:
 def _decide(registration: Registration) -> Sequence[Action]:
     application = _application(registration)
     credential = _credential(registration, application.key)
-    # An application is made with its certificate, but it must be there before it can have a secret.
+    # An application is created with its certificate, but a secret can only be added to an existing one.
     made_later = isinstance(credential, CreateAgentSecret)
     server = registration.server
     left = RemoveServerRecord(
         site_id=registration.site_id, server_id=registration.left_record, server_name=registration.server_name
     )
-    # Before the new one is created, whose name must be free.
+    # Leftover applications are removed before the new one is created, whose name must be free.
     left_applications = [
         RemoveApplication(object_id=object_id, display_name=registration.application_name)
         for object_id in registration.left_applications
@@ -326,7 +326,7 @@ def _decide(registration: Registration) -> Sequence[Action]:
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
-        # The file of the agent is known by the name that the vendor's reference has for it, too.
+        # The link has the name that the vendor's documentation gives for the agent's file.
         LinkInPlace(path=name, target=os.path.relpath(path, PurePosixPath(name).parent)),
     )
 
@@ -342,7 +342,7 @@ def _application(registration: Registration) -> Action:
 
 
 def _credential(registration: Registration, application: str) -> Action:
-    """What the agent signs in with; `application` is the key of the action that makes its application."""
+    """Return the action that creates the agent's credential; `application` is the key of its application."""
     path, existing = registration.credential_path, registration.existing
     if existing is None and registration.secret:
         return CreateAgentSecret(path=path, application=application, days=CREDENTIAL_DAYS)

@@ -33,7 +33,7 @@ from mstunnel_setup.transaction.step import Step
 
 
 def _gather(run: Run) -> str:
-    """The application to sign in with; empty when the method needs none to be named."""
+    """Return the client id to sign in with; empty if the method needs none."""
     signed_in = run.administrator
     if not signed_in and registered(run.receipt):
         try:
@@ -52,9 +52,9 @@ def _gather(run: Run) -> str:
 
 
 def as_administrator(run: Run, further: Sequence[str] = ()) -> None:
-    """Sign in as an administrator, once in a run: even where this server's own identity would do.
+    """Sign in as an administrator, once in a run, even if this server could sign in itself.
 
-    For what removes that identity. `further` are permissions to ask for. Raises SignInError.
+    Removing this server's identity needs it. `further` are additional permissions. Raises SignInError.
     """
     if not run.administrator:
         run.graph = administrator(run, further)
@@ -62,9 +62,9 @@ def as_administrator(run: Run, further: Sequence[str] = ()) -> None:
 
 
 def administrator(run: Run, further: Sequence[str] = ()) -> Graph:
-    """The tenant with an administrator's sign-in, by the method of the answers.
+    """Sign in as an administrator, with the method of the answers, and return the tenant.
 
-    `further` are permissions that a device code asks for beside the usual ones. A person without a role in
+    `further` are permissions that a device code requests besides the usual ones. A person without a role in
     Intune may sign in with another account. Raises SignInError.
     """
     http, host = http_session(run), run.host
@@ -83,7 +83,7 @@ def administrator(run: Run, further: Sequence[str] = ()) -> Graph:
         )
         graph = Graph(http, cloud_of(run.answers), token, host.clock)
         try:
-            # Who may not read the sites may change nothing there: this ends before the first change.
+            # An account that cannot read the sites cannot change them; this request fails before any change.
             graph.sites()
         except SignInError as error:
             if not _other_account(run, error):
@@ -93,7 +93,7 @@ def administrator(run: Run, further: Sequence[str] = ()) -> Graph:
 
 
 def _other_account(run: Run, error: SignInError) -> bool:
-    """Whether a person signs in with another account than the one refused with `error`."""
+    """Ask whether to sign in with another account after `error`; return the answer."""
     if not run.console.interactive or run.answers.sign_in.method != "device-code":
         return False
     run.console.say(with_hint(error.message, error.hint))
@@ -104,7 +104,7 @@ def _other_account(run: Run, error: SignInError) -> bool:
 
 
 def client_id(run: Run, permissions: Sequence[str]) -> str:
-    """The application to sign in with; a person is asked in a cloud that has none for every tenant."""
+    """Return the client id to sign in with; a person is prompted in a cloud without a multi-tenant one."""
     if run.answers.client_id is None:
         return run.answer("sign_in.client_id", CLIENT_ID_QUESTION)
     if run.answers.sign_in.client_id is None:
@@ -118,9 +118,9 @@ def client_id(run: Run, permissions: Sequence[str]) -> str:
 
 
 def as_registrar(run: Run) -> None:
-    """Sign in as an administrator who can register a server, before anything is changed for it.
+    """Sign in as an administrator who can register a server, before the first change.
 
-    Raises SignInError, also for an account that clearly has no licence of Intune.
+    Raises SignInError, also for an account that clearly has no Intune licence.
     """
     as_administrator(run, (USER_READ,))
     graph = run.host.graph
@@ -141,9 +141,10 @@ def as_registrar(run: Run) -> None:
 
 
 def http_session(run: Run, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
-    """A session that trusts the system, `tenant.ca_file` and the roots below ca-trust (times in seconds).
+    """Open a session that trusts the system's roots, `tenant.ca_file` and those below ca-trust.
 
-    Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
+    Times are in seconds. Proxies come from the shell, else from `env.sh`. Raises NetworkError if a root
+    cannot be read.
     """
     environment.adopt_proxies(run)
     tenant = run.answers.tenant
@@ -152,7 +153,7 @@ def http_session(run: Run, *, timeout: float = 30, deadline: float = 120) -> Htt
 
 
 def own_identity(run: Run) -> Graph:
-    """The tenant with this server's own identity. Raises SignInError."""
+    """Return the tenant, signed in as this server. Raises SignInError."""
     known = identity(run.receipt) or {}
     made = result(run.receipt, CreateAgentCredential.kind) or {}
     tested = str(made.get(TESTED_SHA256, ""))
@@ -161,30 +162,30 @@ def own_identity(run: Run) -> Graph:
 
 
 def as_application(run: Run, tenant_id: str, app_id: str, credential: Credential | ClientSecret) -> Graph:
-    """The tenant with the identity of an application. Raises SignInError."""
+    """Return the tenant, signed in as an application. Raises SignInError."""
     http, clock, where = http_session(run), run.host.clock, cloud_of(run.answers)
     source = SignIn(http, clock, where, tenant_id, app_id).application(credential)
     return Graph(http, where, source, clock, signed_in_as=app_id)
 
 
 def registered(receipt: Receipt) -> bool:
-    """Whether this server has its own identity in the tenant and a record in a site."""
+    """Return whether this server has an application in the tenant and a record in a site."""
     return identity(receipt) is not None and result(receipt, RegisterServer.kind) is not None
 
 
 def identity(receipt: Receipt) -> JsonObject | None:
-    """What the tenant returned for this server's application, once it is finished."""
+    """Return the tenant's data of this server's application; None until it is created."""
     return result(receipt, CreateAppIdentity.kind) or result(receipt, UseAppIdentity.kind)
 
 
 def result(receipt: Receipt, kind: str) -> JsonObject | None:
-    """The results of the finished action of this kind, if any."""
+    """Return the outputs of the finished action of this kind, if any."""
     found = [entry for entry in receipt.entries.values() if entry.versions[-1]["kind"] == kind]
     return next((entry.outputs for entry in found if entry.finished), None)
 
 
 def _decide(client_id: str) -> Sequence[Action]:
-    """Signing in changes nothing on the host; a client id that was typed is remembered."""
+    """Return the action that stores a typed client id; signing in itself changes nothing on the host."""
     return (StoreAnswer(name="sign_in.client_id", value=client_id),) if client_id else ()
 
 
@@ -198,8 +199,8 @@ def _missing(run: Run) -> Sequence[str]:
 def _refuse(run: Run, steps: Collection[str]) -> None:
     """Sign in before the first change of an unattended run. Raises SignInError.
 
-    So an account without role or licence leaves the host as it was. A certificate that is awaited costs no
-    sign-in. An installation that has begun signs in at its step.
+    An account without role or licence thus leaves the host unchanged. A run that waits for a certificate does
+    not sign in, and an installation that has begun signs in at its step.
     """
     awaited = "certificate" in steps and certificate_source.present(run) is None
     if not (run.receipt.entries or run.console.interactive or awaited):

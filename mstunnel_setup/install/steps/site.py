@@ -28,9 +28,9 @@ _COUNTED = 10
 
 @dataclass(frozen=True)
 class ChosenSite:
-    """The chosen site: its GUID, name, and the address for devices; all answers, if a person gave one.
+    """The chosen site: its GUID, name and public address, and all answers if a person gave one.
 
-    `certificate` is what a person chose instead of the one that does not name this address.
+    `certificate` is the one that a person chose because the first does not contain this address.
     """
 
     id: str
@@ -41,7 +41,7 @@ class ChosenSite:
 
 
 def gather(run: Run, refuse_unsuited: Callable[[Run], None] = lambda _run: None) -> ChosenSite:
-    """Choose the site; when the certificate does not name its address, a person chooses again.
+    """Choose the site; if the certificate does not contain its address, a person chooses again.
 
     `refuse_unsuited` raises for a chosen site that this host cannot serve.
     """
@@ -78,9 +78,9 @@ def _refuse(_run: Run, error: CertificateError) -> None:
 
 
 def _named_another(run: Run, error: CertificateError) -> bool:
-    """Have a person name another certificate, or choose another site; returns whether it was a certificate.
+    """Let a person name another certificate or choose another site; return True for a certificate.
 
-    Raises `error` when they stop, and at the end of the input.
+    Raises `error` if they stop, and at the end of the input.
     """
     run.console.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
     rows = [*(() if run.joined_site else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
@@ -98,16 +98,16 @@ def _named_another(run: Run, error: CertificateError) -> bool:
 
 
 def require_named(run: Run, site: TunnelSite) -> None:
-    """Raise CertificateError unless the certificate names the public address of the site, if it has one."""
+    """Raise CertificateError unless the certificate contains the site's public address, if it has one."""
     if site.public_address:
-        # The one judged in this run, or the one placed by an earlier one.
+        # The certificate is the one read in this run, or the one that an earlier run placed.
         in_use = generations.source(run.files, paths.ACTIVE)
         placed = run.identity or run.host.load(in_use)
         examine(run, placed, site.public_address)
 
 
 def chosen_id(run: Run) -> str:
-    """The GUID of the chosen site. Raises TenantError before the step `site`."""
+    """Return the GUID of the chosen site. Raises TenantError before the step `site`."""
     if run.site is not None:
         return run.site.id
     if not run.joined_site:
@@ -116,7 +116,7 @@ def chosen_id(run: Run) -> str:
 
 
 def choose(run: Run) -> TunnelSite:
-    """The site to join, chosen once in a run. Raises TenantError when there is none such."""
+    """Return the site to join, chosen once in a run. Raises TenantError if it does not exist."""
     if run.site is None:
         run.site = _chosen(run)
     return run.site
@@ -125,9 +125,9 @@ def choose(run: Run) -> TunnelSite:
 def _chosen(run: Run) -> TunnelSite:
     earlier, wanted = run.joined_site, run.answers.site
     if earlier and run.answers.origins["site"].kind in ("earlier", "default"):
-        # The answer of an earlier run may name the site that was left since, or have its old name.
+        # The joined site takes precedence: an earlier answer may name a site that was left, or an old name.
         wanted = earlier.id
-    # By its GUID a site is requested alone: a tenant may have thousands.
+    # A site is requested by its GUID without listing all, since a tenant may have thousands.
     given = (wanted or "").strip()
     if is_guid(given) and (found := run.host.graph.site(given)):
         return found
@@ -155,7 +155,7 @@ def _sorted(sites: Sequence[TunnelSite]) -> list[TunnelSite]:
 
 
 def _asked(run: Run, sites: Sequence[TunnelSite]) -> TunnelSite:
-    # The servers of many sites are not counted: each site costs a request.
+    # The servers are counted only for a few sites, since each site costs a request.
     counted = len(sites) <= _COUNTED
     rows = [
         (
@@ -168,13 +168,13 @@ def _asked(run: Run, sites: Sequence[TunnelSite]) -> TunnelSite:
     ]
     columns = (text("Name"), text("Address"), text("Servers"))
     chosen = _find(sites, run.console.choose("Sites of the tenant", rows, columns))
-    # An answer is kept with the first change, so that a run that stops before this step need not ask again.
+    # The choice becomes an answer, which the first change stores, so a stopped run need not ask again.
     run.take({"site": chosen.id})
     return chosen
 
 
 def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
-    """The site with this GUID, else with this name, which must be the name of one site only."""
+    """Return the site with this GUID, else with this name, which only one site may have."""
     key = wanted.strip().casefold()
     found = [site for site in sites if site.id.casefold() == key]
     found = found or [site for site in sites if site.display_name.casefold() == key]
@@ -204,13 +204,13 @@ def _decide(site: ChosenSite) -> Sequence[Action]:
     value = JoinedSite(id=site.id, name=site.name, public_address=site.public_address)
     joined = StoreAnswer(name="joined-site", value=value.data)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
-    # A later run asks none of the questions again that were answered after the terms.
+    # All answers are stored, so that a later run does not repeat the questions that followed the terms.
     answers = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
     return (*placed, *answers, joined)
 
 
 def _refuse_address(run: Run, steps: Collection[str]) -> None:
-    """Raise CertificateError where an unattended run would join a site whose address is not certified."""
+    """Raise CertificateError if an unattended run's certificate does not contain the site's address."""
     if run.receipt.entries or run.console.interactive or not {"certificate", "sign-in"} <= set(steps):
         return
     if (source := certificate_source.present(run)) is not None:

@@ -35,10 +35,10 @@ AGENT_NOT_CHECKED_IN = declare(
 
 @dataclass(frozen=True)
 class ExpectedGateway:
-    """Where the gateway must serve, and which record of which site must be in the tenant.
+    """The port on which the gateway must serve, and the record and site that must exist in the tenant.
 
-    `closed` is why the gateway cannot open its tunnel device, or could not before a run that was cut off;
-    empty when it can.
+    `closed` says why the gateway cannot open its tunnel device, or could not before an interrupted run; it is
+    empty if the gateway can.
     """
 
     port: int
@@ -49,7 +49,7 @@ class ExpectedGateway:
 
 def _gather(run: Run) -> ExpectedGateway:
     registration = sign_in.result(run.receipt, RegisterServer.kind) or {}
-    # A run that was cut off may have restarted it already; this one is still about the same action.
+    # An interrupted run may already have restarted the gateway; then the reason is in the unfinished action.
     begun = run.receipt.entries.get(RenewTunnelDevice.key_template)
     before = "" if begun is None or begun.finished else str(begun.before.get("reason", ""))
     return ExpectedGateway(
@@ -63,7 +63,7 @@ def _gather(run: Run) -> ExpectedGateway:
 def _prove(run: Run, expected: ExpectedGateway) -> None:
     serves(run.host, expected.port)
     healthy(run.host)
-    # What was open stays open.
+    # The device is tested again only if the gateway could not open it before.
     if expected.closed and (reason := tunnel_device.closed(run.host)):
         run.fail(
             EngineError(
@@ -82,7 +82,7 @@ def _prove(run: Run, expected: ExpectedGateway) -> None:
 
 
 def _applies_the_configuration(run: Run) -> None:
-    """A gateway that runs looks at its files every 30 seconds, and may restart for them."""
+    """Wait until the gateway has applied its files: it checks them every 30 seconds and may restart."""
     files = run.files
     said, configuration = report.read_report(files), files.read(paths.OCSERV_CONF)
     applied = said.configuration if said else None
@@ -101,9 +101,10 @@ def _applies_the_configuration(run: Run) -> None:
 
 
 def _has_checked_in(run: Run, expected: ExpectedGateway) -> None:
-    """Both sides must say so: the tenant may date a record when it is made, before there is an agent.
+    """Raise unless both the tenant and the agent report a recent check-in.
 
-    What an agent before the one that runs has written does not count, nor a check-in that is long ago.
+    The tenant may date a record at its creation, before an agent exists. The report of an agent that was
+    replaced and a check-in long ago do not count.
     """
     record = run.host.graph.server(expected.site_id, expected.server_id)
     if record is None:
@@ -127,7 +128,7 @@ STEP = Step(
     "verify",
     text("Proof that the gateway serves"),
     _gather,
-    # Looking changes nothing; a gateway that was started too early is started once more.
+    # The step only tests the gateway, and restarts one that was started before its tunnel device existed.
     lambda expected: (RenewTunnelDevice(reason=expected.closed),),
     _prove,
     needs=("sign-in",),

@@ -1,1 +1,1 @@
-"""The monitor on the host: the only privileged part that runs all the time."""
+"""The monitor on the host, the only privileged process that runs permanently."""

@@ -1,4 +1,4 @@
-"""What the agent reports of this server, in the log and the status of the service."""
+"""The agent's health report, in the monitor's log and in the status of its service."""
 
 from dataclasses import dataclass, field
 
@@ -12,10 +12,10 @@ from mstunnel_setup.io.files import Files
 
 @dataclass
 class AgentReports:
-    """Logs the health of this server, and what the agent fails at, when it changes.
+    """The logger of this server's health and of the agent's errors, when they change.
 
-    The agent cannot write to the journal. Its report is untrusted: it is validated as data, and the hints are
-    the host's. `summary` is the health and its reasons on one line, empty without a report.
+    The agent cannot write to the journal. Its report is untrusted: it is validated as data, and the hints
+    come from the host. `summary` is the health with its reasons on one line, empty without a report.
     """
 
     files: Files
@@ -25,7 +25,7 @@ class AgentReports:
     _problem: LogLine | None = field(default=None, init=False)
 
     def look(self) -> None:
-        """Log what is new, and set `summary`."""
+        """Log changes of the report, and set `summary`."""
         self.summary = ""
         report = read_health(self.files)
         if report is None:

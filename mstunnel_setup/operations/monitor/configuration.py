@@ -1,7 +1,7 @@
-"""The server configuration on its way from agent to gateway: validated, rendered and proved by the host.
+"""Configurations that the agent requests: the host validates, renders and tests them for the gateway.
 
-The record of what was written last lies beside the journal, where the agent cannot write. It is written
-before the gateway's files, so whatever a kill leaves half done is recognised by the file that stands there.
+The record of the last write is beside the journal, where the agent cannot write. It is written before the
+gateway's files, so the monitor recognizes an interrupted change by comparing the files with the record.
 """
 
 import hashlib
@@ -33,19 +33,18 @@ from mstunnel_setup.transaction.lock import exclusive
 
 NextStep: TypeAlias = Literal["settled", "awaiting", "rollback", "retry"]
 
-# The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
+# The gateway reloads as soon as it gets the signal; a restart of ocserv takes one or two seconds.
 _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.25
 _HINT: Final = text("The earlier one is in use again. Correct the server configuration in the admin center.")
 
 
 class ConfigurationRecord(BaseModel):
-    """What became of the agent's last request.
+    """The result of the agent's last request.
 
-    `wanted` names what it was rendered to, whatever the port and the log level. `written` and `settings` are
-    the SHA-256 of the `ocserv.conf` and of the `admin-settings.json` that were written; an earlier release
-    recorded no `settings`. `previous` are the texts of the two files before that, by path, until the change
-    is accepted or undone.
+    `wanted` identifies the rendered text without port and log level. `written` and `settings` are the SHA-256
+    of the written `ocserv.conf` and `admin-settings.json`; an earlier release recorded no `settings`.
+    `previous` holds the earlier texts of the two files, by path, until the change is accepted or undone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -59,10 +58,10 @@ class ConfigurationRecord(BaseModel):
     previous: dict[str, str] = {}
 
     def next_step(self, present: Mapping[str, bytes | None]) -> NextStep:
-        """What is left to do while the two files are as `present`.
+        """Return what remains to be done if the two files are as in `present`.
 
-        `awaiting` the gateway's report on it, `rollback` to what was before, `retry` because a kill came
-        before both were written, or `settled`: also when another command has written a configuration since.
+        `awaiting` the gateway's report, `rollback` to the previous files, `retry` because a kill came before
+        both were written, or `settled`, also if another command has written a configuration since.
         """
         files = []
         for path, written in ((paths.OCSERV_CONF, self.written), (paths.ADMIN_SETTINGS, self.settings)):
@@ -71,18 +70,18 @@ class ConfigurationRecord(BaseModel):
             files.append((digest_of(content or b"") == written, text, before, written))
         in_place = files[0][0]
         if self.outcome == "refused":
-            # Whether a file is still the refused one; a file that the change left alone is not.
+            # A file that the change did not touch cannot be a refused one.
             left = any(placed and before not in (None, text or "") for placed, text, before, _ in files)
             return "rollback" if in_place and left else "settled"
         if self.outcome == "accepted":
             return "settled"
-        # One of the files is still the one before.
+        # One of the files is still the previous one, so the write was interrupted.
         if any(written and text == before and not placed for placed, text, before, written in files):
             return "retry"
         return "awaiting" if in_place else "settled"
 
     def reply(self, request: AgentRequest) -> Reply:
-        """The reply to the request that it is about."""
+        """Return the reply to the recorded request."""
         if self.outcome == "refused":
             reason = text("the gateway refuses the configuration: {reason}", reason=self.reason)
             return Reply.to(request, "refused", reason, _HINT)
@@ -90,12 +89,12 @@ class ConfigurationRecord(BaseModel):
 
 
 def digest_of(configuration: bytes) -> str:
-    """SHA-256 in hex of an `ocserv.conf`, as the gateway names it."""
+    """Return the SHA-256 in hex of an `ocserv.conf`, by which the gateway identifies it."""
     return hashlib.sha256(configuration).hexdigest()
 
 
 def read_record(files: Files) -> ConfigurationRecord | None:
-    """The record; one that is damaged, or of a newer version, is none: all is judged again then."""
+    """Read the record; None if it is missing, damaged or of a newer version, so that all is tested again."""
     return messages.read_trusted(files, paths.SERVED_CONFIGURATION, ConfigurationRecord)
 
 
@@ -106,7 +105,7 @@ def write_record(files: Files, record: ConfigurationRecord) -> None:
 
 @dataclass(frozen=True)
 class _ValidRequest:
-    """A request that was validated for these options; `wanted` names what it is rendered to."""
+    """A request that was validated for these options; `wanted` identifies the rendered text."""
 
     request: AgentRequest
     options: GatewayOptions
@@ -117,9 +116,9 @@ class _ValidRequest:
 
 @dataclass
 class Configurations:
-    """Serves the configurations that the agent requests.
+    """The handler of the configurations that the agent requests.
 
-    `reload_gateway` has the gateway look at its files now instead of at its next look.
+    `reload_gateway` makes the gateway check its files at once instead of at the next interval.
     """
 
     files: Files
@@ -132,9 +131,9 @@ class Configurations:
         self._limiter = RateLimiter(self.files)
 
     def look(self) -> None:
-        """Complete the last change, then serve another configuration if the agent requests it.
+        """Complete the last change, then write another configuration if the agent requests it.
 
-        Raises SetupError for what cannot be served; the agent gets the reason as its reply.
+        Raises SetupError for one that cannot be served; the agent gets the reason as the reply.
         """
         if self.files.state(paths.OUTBOX) is None:
             return
@@ -152,14 +151,14 @@ class Configurations:
 
     @property
     def settled(self) -> bool:
-        """Whether the gateway has taken or refused what was written last."""
+        """True if the gateway has accepted or refused the last written configuration."""
         return self._next_step(read_record(self.files)) == "settled"
 
     def keep_level(self) -> None:
-        """Have the gateway log as much as this host wants now. Raises SetupError: env.sh is wrong."""
+        """Apply the log level of `env.sh` to the gateway. Raises SetupError if `env.sh` is invalid."""
         present = self.files.read(paths.OCSERV_CONF) or b""
         served = served_level(present)
-        # While the gateway has not reported, what stands there is recognised by its digest.
+        # Until the gateway has reported, the file is identified by its digest, so it must not change.
         if served is None or not self.settled:
             return
         if (level := read_log_level(self.files, self.clock.now())) != served:
@@ -169,7 +168,7 @@ class Configurations:
             self.reload_gateway()
 
     def _validate(self, request: AgentRequest) -> _ValidRequest:
-        """The request, validated and rendered once: at most looks the same bytes lie there."""
+        """Validate and render the request, or return the last result if its bytes are unchanged."""
         options = read_gateway_options(self.files)
         valid = self._valid
         if valid is None or (valid.request.payload, valid.options) != (request.payload, options):
@@ -179,7 +178,7 @@ class Configurations:
         return valid
 
     def _show_address(self, address: str) -> None:
-        """Have the gateway try the site's internal address, and none that is no address."""
+        """Write the site's internal address for the gateway to probe, if it is a valid address."""
         content, now = (address if is_probe_address(address) else "").encode() + b"\n", self.clock.now()
         if self.files.read(paths.PROBE_URL) != content and not self._limiter.wait("probe", now):
             with self._changing():
@@ -187,7 +186,7 @@ class Configurations:
                 self.files.write(paths.PROBE_URL, content)
 
     def _serve(self, valid: _ValidRequest) -> Reply:
-        """Serve the configuration unless it is served, or was refused, already; returns the reply."""
+        """Write the configuration unless it is already in use or was refused; return the reply."""
         present, record, now = rendering.current(self.files), read_record(self.files), self.clock.now()
         if record is not None and record.wanted == valid.wanted and record.next_step(present) != "retry":
             return record.reply(valid.request)
@@ -203,7 +202,7 @@ class Configurations:
                 time=now + wait,
             )
             return Reply.to(valid.request, "waiting", reason)
-        # While the gateway has not reported, the way back leads to what it served before.
+        # Until the gateway has reported, the previous files stay those that it accepted last.
         if record is not None and record.next_step(present) in ("awaiting", "retry"):
             previous = record.previous
         else:
@@ -218,7 +217,7 @@ class Configurations:
         with self._changing():
             if changed:
                 self._limiter.record(change, now)
-            # An interruption between the files is recognised by what stands there.
+            # After an interruption between the files, the monitor recognizes the state by comparing them.
             write_record(self.files, record)
             rendering.write(self.files, changed)
         mailbox.write_reply(self.files, record.reply(valid.request))
@@ -229,9 +228,9 @@ class Configurations:
         return (read_record(self.files) or record).reply(valid.request)
 
     def _await_report(self) -> None:
-        """Wait a little for the gateway's report, when there was one lately."""
+        """Wait a short time for the gateway's report, if it has reported recently."""
         report = read_report(self.files)
-        # One that has not reported does not answer within seconds either.
+        # A gateway that has not reported recently will not report within seconds either.
         if report is None or abs(self.clock.now() - report.at) > LATEST_REPORT:
             return
         end = self.clock.monotonic() + _PATIENCE
@@ -239,7 +238,7 @@ class Configurations:
             self.clock.sleep(_PAUSE)
 
     def _settle(self) -> bool:
-        """Complete the last change; whether the gateway's report on it is still to come."""
+        """Complete the last change; return True if the gateway's report on it is still missing."""
         record = read_record(self.files)
         if record is not None and self._next_step(record) == "awaiting":
             record = self._with_report(record)
@@ -248,12 +247,13 @@ class Configurations:
         return self._next_step(record) == "awaiting"
 
     def _rolled_back(self) -> ConfigurationRecord | None:
-        """The record once what was served before a refused change is in place again.
+        """Restore the files before a refused change and return the new record.
 
-        It forgets the earlier files: a command that writes the same configuration later has a reason to.
+        The record drops the previous files: if a command later writes the same configuration, that is
+        deliberate.
         """
         with self._changing():
-            # A command may have written a configuration meanwhile, and removed the record.
+            # Another command may meanwhile have written a configuration and removed the record.
             record = read_record(self.files)
             if record is None or record.outcome != "refused":
                 return record
@@ -268,7 +268,7 @@ class Configurations:
         return record
 
     def _with_report(self, record: ConfigurationRecord) -> ConfigurationRecord:
-        """The record after the gateway's report on what stands there; the same while there is none."""
+        """Return the record updated with the gateway's report on the present files; unchanged without one."""
         report = read_report(self.files)
         applied = report.configuration if report is not None else None
         if applied is None or applied.digest != record.written:
@@ -288,7 +288,7 @@ class Configurations:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Hold the lock of this gateway. Raises LockedError, also when it was just removed."""
+        """Hold the lock of this gateway. Raises LockedError, also if the gateway was just uninstalled."""
         with exclusive(self.files, self.clock, paths.LOCK):
             if self.files.state(paths.OUTBOX) is None:
                 raise LockedError("gateway-removed", "the gateway was removed a moment ago")
@@ -296,7 +296,7 @@ class Configurations:
 
 
 def wanted_port(files: Files) -> int | None:
-    """The port to move to; None when it is in use already, or the gateway has not taken what stands there.
+    """Return the port to move to; None if it is in use, or the gateway has not accepted the present files.
 
     Raises StepError `settings-unreadable`.
     """

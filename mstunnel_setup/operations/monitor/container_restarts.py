@@ -1,4 +1,4 @@
-"""How the containers are, and the restarts of those that are down."""
+"""The condition of the containers, and restarts of those that are down."""
 
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
@@ -12,7 +12,7 @@ CONTAINERS = (paths.SERVER, paths.AGENT)
 
 
 class ContainerRestarts:
-    """Restarts containers that are down. `all_healthy` is what the last look found."""
+    """The restarter of containers that are down. `all_healthy` is the result of the last check."""
 
     def __init__(self, context: MonitorContext, reports: AgentReports) -> None:
         self._context = context
@@ -21,13 +21,13 @@ class ContainerRestarts:
         self.all_healthy = False
 
     def look(self) -> None:
-        """Look at both containers, show them as the status of the service, and restart what has to be."""
+        """Check both containers, show their condition in the service's status, and restart as decided."""
         context = self._context
         host, unheard = context.host, silent(context.files, context.clock.now())
         seen: dict[str, Condition] = {
             name: condition(host, name, check=name in unheard) for name in CONTAINERS
         }
-        # Without systemd only these looks have the engine check the health.
+        # Without systemd no timer runs the health checks, so the monitor runs them here.
         self.all_healthy = set(seen.values()) == {"healthy"} and host.systemd.running()
         shown = [f"{name}: {seen[name]}" for name in seen]
         if self._reports.summary:
@@ -39,7 +39,7 @@ class ContainerRestarts:
 
 
 def condition(host: Host, container: str, *, check: bool = False) -> Condition:
-    """Return how a container is; `check` has its health checked now."""
+    """Return the condition of a container; `check` runs its health check now."""
     unit = f"{container}.service"
     if host.systemd.known(unit) and not host.systemd.active(unit):
         return "failed" if host.systemd.failed(unit) else "stopped"
@@ -47,6 +47,6 @@ def condition(host: Host, container: str, *, check: bool = False) -> Condition:
     if found is None or found.status != "running":
         return "stopped"
     if check and found.health is not None:
-        # Docker counts only the checks that it makes itself.
+        # Docker's health status counts only the checks that Docker runs itself.
         return "healthy" if host.engine.probe(container) else "unhealthy"
     return "healthy" if found.health is None else found.health

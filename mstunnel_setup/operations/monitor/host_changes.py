@@ -1,4 +1,4 @@
-"""Changes of the host by the monitor: overdue certificates, the port, the list of addresses."""
+"""Changes that the monitor makes to the host: overdue certificates, the port, the list of addresses."""
 
 from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Scope
@@ -10,11 +10,11 @@ from mstunnel_setup.operations.monitor.limits import RateLimiter
 from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
 from mstunnel_setup.readiness.facts.host import own_addresses
 
-# The installer is imported when there is work for it: it doubles what a monitor at rest holds in memory.
+# The installer is imported only when needed, since it doubles the memory of an idle monitor.
 
 
 def import_overdue(context: MonitorContext) -> None:
-    """Take the certificates into use whose time has come and whose timer has not done it."""
+    """Activate the certificates that are due and that their timer has not activated."""
     operator = context.operator
     receipt = journal_of(Scope.ALL, operator, despite_damage=True).receipt
     if not pending_imports(receipt):
@@ -30,9 +30,9 @@ def import_overdue(context: MonitorContext) -> None:
 
 
 def move_port(context: MonitorContext) -> None:
-    """Move to the port that the tenant wants, at most every ten minutes, whether it works or not.
+    """Move to the port of the tenant's configuration, at most every ten minutes, even after a failure.
 
-    A gateway that an administrator stopped moves once it is started again.
+    A gateway that an administrator stopped moves after it is started again.
     """
     now, limiter = context.clock.now(), RateLimiter(context.files)
     interrupted = limiter.moving

@@ -1,4 +1,4 @@
-"""Lost kernel modules, and a gateway that was started before its tunnel device could be used."""
+"""Repair of unloaded kernel modules, and of a gateway that was started before its tunnel device."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +20,12 @@ from mstunnel_setup.readiness.facts.host import HostReader
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.sysctls import MODULE_FILES
 
-# A module that was not loaded, or a restart that has not helped, is tried again later.
+# A failed load or restart is repeated after this pause.
 _RETRY_SECONDS: Final = 600.0
 
 
 class KernelModules:
-    """Loads the modules that this kernel has lost, and has the gateway use them and its tunnel device."""
+    """The loader of missing kernel modules, which restarts the gateway if it needs them."""
 
     def __init__(self, context: MonitorContext) -> None:
         self._context = context
@@ -35,7 +35,7 @@ class KernelModules:
         self._restarts = Pace(_RETRY_SECONDS)
 
     def load_lost(self) -> None:
-        """Load lost modules, and have a server that runs use them; tried every ten minutes, reported once."""
+        """Load missing modules and restart a running server for them, every ten minutes; report once."""
         context = self._context
         files, clock = context.files, context.clock
         if not files.live:
@@ -82,7 +82,7 @@ def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
 
 
 def _load_modules(host: Host, names: Sequence[str]) -> str:
-    """Load modules; return why that did not work, empty when it did."""
+    """Load modules; return why that failed, empty on success."""
     if paths.ROOTLESS:
         return text("only root may load it: run `modprobe --all {names}` as root", names=" ".join(names))
     try:

@@ -1,4 +1,4 @@
-"""How often the agent may have the gateway changed: one rate limit, kept through restarts of the monitor."""
+"""Rate limits for changes of the gateway that the agent requests; they persist across restarts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ ChangeKind: TypeAlias = Literal["reload", "restart", "port", "upgrade", "probe",
 class Limit:
     """At most `burst` changes at once, and one more each `interval` (GCRA).
 
-    What was done is one time: when the last change would end if each took an interval.
+    The state is a single time: the end of the last change if each took an interval.
     """
 
     interval: timedelta
     burst: int = 1
 
     def wait(self, end: datetime | None, now: datetime) -> timedelta:
-        """Return the time until the next change is allowed, zero to an interval."""
-        # Only a clock that was set back makes more of it than a full burst; `after_one_more` shortens it.
+        """Return the time until the next change is allowed: between zero and one interval."""
+        # The end exceeds a full burst only if the clock was set back; `after_one_more` corrects it.
         if end is None or end - now > self.burst * self.interval:
             return timedelta()
         return max(end - now - (self.burst - 1) * self.interval, timedelta())
@@ -49,15 +49,15 @@ LIMITS: Final[Mapping[ChangeKind, Limit]] = {
     "restart": Limit(timedelta(minutes=10), 3),
     "port": Limit(timedelta(minutes=10)),
     "upgrade": Limit(timedelta(hours=1), 2),
-    # The agent can cause a line with each file that it leaves here.
+    # The agent can cause a log line with each file that it writes to the inbox.
     "log": Limit(timedelta(minutes=1), 20),
 }
 
 
 class _ChangeRecord(BaseModel):
-    """What the agent had changed: `ends` by kind of change, as in `Limit`.
+    """The state of the limits: `ends` by kind of change, as in `Limit`.
 
-    Releases up to 0.2.0 called them `debts`; the next change that is recorded replaces the name.
+    Releases up to 0.2.0 called the field `debts`; the next recorded change replaces the name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -69,19 +69,19 @@ class _ChangeRecord(BaseModel):
 
 @dataclass(frozen=True)
 class RateLimiter:
-    """How often the agent had something changed, in a file that it cannot write. Times are UTC.
+    """The limits and their state, in a file that the agent cannot write. Times are UTC.
 
-    A change is recorded before it is made, so that one which is interrupted counts.
+    A change is recorded before it is made, so that an interrupted one counts.
     """
 
     files: Files
 
     def wait(self, change: ChangeKind, now: datetime) -> timedelta:
-        """Return the time until such a change is allowed; zero when it is now."""
+        """Return the time until such a change is allowed; zero if it is allowed now."""
         return LIMITS[change].wait(self._read().ends.get(change), now)
 
     def record(self, change: ChangeKind, now: datetime, *, moving: int | None = None) -> None:
-        """Record a change, and the port of a move that begins with it. Raises FileError."""
+        """Record a change, and the target port if it is a move. Raises FileError."""
         found = self._read()
         end = LIMITS[change].after_one_more(found.ends.get(change), now)
         ends = {**found.ends, change: end}
@@ -89,11 +89,11 @@ class RateLimiter:
 
     @property
     def moving(self) -> int | None:
-        """The port of a move that was interrupted; it is completed, whatever the limit is."""
+        """Target port of an interrupted move, which is completed regardless of the limit."""
         return self._read().moving
 
     def end_move(self) -> None:
-        """Record that the move is over, well or not. Raises FileError."""
+        """Record the end of a move, successful or not. Raises FileError."""
         self._write(self._read().model_copy(update={"moving": None}))
 
     def _write(self, changes: _ChangeRecord) -> None:
@@ -101,13 +101,13 @@ class RateLimiter:
         self.files.write(paths.AGENT_CHANGES, content, 0o600)
 
     def _read(self) -> _ChangeRecord:
-        """Return what was recorded; nothing for a file that is damaged or of a newer version."""
+        """Read the record; return an empty one for a file that is damaged or of a newer version."""
         return messages.read_trusted(self.files, paths.AGENT_CHANGES, _ChangeRecord) or _ChangeRecord()
 
 
 @dataclass
 class LimitedLog:
-    """A log that takes so many lines in a while, and says how many it left out. Kept in memory only."""
+    """A log with a rate limit, which reports how many lines it dropped. Its state is in memory only."""
 
     write: Tell
     clock: Clock
@@ -115,7 +115,7 @@ class LimitedLog:
     _left_out: int = 0
 
     def tell(self, line: LogLine) -> None:
-        """Write a line, unless there were too many."""
+        """Write a line, unless the limit is exceeded."""
         now, limit = self.clock.now(), LIMITS["log"]
         if limit.wait(self._end, now):
             self._left_out += 1

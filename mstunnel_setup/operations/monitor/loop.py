@@ -1,4 +1,4 @@
-"""The loop of the monitor: it runs what is due, and rests while all is well."""
+"""The monitor's loop: it runs due tasks, and pauses longer while the gateway is healthy."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -27,27 +27,28 @@ from mstunnel_setup.operations.monitor.restart_decision import silent
 from mstunnel_setup.operations.monitor.task import Task
 from mstunnel_setup.operations.monitor.upgrades import AgentUpgrades
 
-# What asks for a look: the agent's messages, and the settings of this host.
+# A change in these directories (settings of this host, messages of the agent) starts a round at once.
 _WATCHED: Final = (paths.CONFIGURATION, paths.INBOX)
-# However often the agent leaves something here. Also while something is not well, or about to change.
+# Rounds are at least this far apart, however often the agent writes messages; it is also the pause while
+# something is unhealthy or about to change.
 _SHORTEST_PAUSE: Final = 8.0
-# While all is well it only reads files, and asks Podman, whose service has to start for that, now and then.
+# A healthy gateway needs only reads of files; asking Podman starts its service, so that happens rarely.
 _PAUSE_AT_REST: Final = 120.0
 _PAUSES_AT_REST: Final = 7
-# Much longer than its longest pause is a hang, for which systemd starts it again.
+# systemd restarts the monitor after this time without a sign of life, which far exceeds the longest pause.
 _HANG_SECONDS: Final = 180.0
-# How long one task may take before the service manager ends the monitor: the engine or a disk hangs.
+# systemd ends the monitor if one task takes longer than this: then the engine or a disk hangs.
 _WORK_SECONDS: Final = 1800.0
-# A file is complete a moment after it appears, and a process is gone a moment before its container is.
+# A new file is complete shortly after it appears, and a container ends shortly after its process.
 _SETTLE_SECONDS: Final = 0.5
-# Cron imports to the minute, too. A look at the tunnel costs as much as a health check.
+# Cron, too, imports certificates to the minute. Testing the tunnel device costs as much as a health check.
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 
 
 @dataclass
 class GatewayMonitor:
-    """Looks after the gateway of this server."""
+    """The monitor of this server's gateway."""
 
     operator: Operator
     tell: Tell
@@ -55,7 +56,7 @@ class GatewayMonitor:
     program: OwnProgram = field(default_factory=OwnProgram)
 
     def __post_init__(self) -> None:
-        """Make the tasks, in the order of a round."""
+        """Create the tasks in the order of a round."""
         self.context = MonitorContext(self.operator, self.tell, self.service)
         files, clock = self.operator.files, self.operator.clock
         self.upgrades = upgrades = AgentUpgrades(self.context)
@@ -67,11 +68,11 @@ class GatewayMonitor:
         self._restarts = restarts = ContainerRestarts(self.context, reports)
         task = partial(Task, self.context)
         self.tasks: Sequence[Task] = [
-            # A feed that is away is tried again in an hour, however often the monitor looks.
+            # An unreachable feed is retried after an hour, however often rounds run.
             task(upgrades.refresh_feed, _HOUR, when=upgrades.has_feed, may_fail=True),
-            # The window of this host may open while the monitor rests.
+            # The maintenance window of this host may open while the monitor is idle.
             task(upgrades.show_offer, at_rest=True),
-            # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
+            # The agent checks once a minute; one that asks more often must not occupy the lock and the log.
             task(upgrades.take_request, _MINUTE, when=upgrades.has_request),
             task(upgrades.carry_out),
             task(configurations.look),
@@ -86,12 +87,12 @@ class GatewayMonitor:
         ]
 
     def run(self, changes: Changes) -> None:
-        """Look when something has changed, and every quarter of an hour; more often while all is not well.
+        """Run rounds after each change and every quarter of an hour, more often while something is unhealthy.
 
-        Returns between two rounds, without work that is pending, once the program was replaced.
+        Returns between two rounds, with no work pending, after the program was replaced.
         """
         while True:
-            # Also for the start of the new program, which may have to unpack itself.
+            # The long limit also covers the start of a replaced program, which may have to unpack itself.
             self.service.alive(_WORK_SECONDS)
             if self.upgrades.requested is None and self.program.replaced(self.operator.clock):
                 break
@@ -100,7 +101,7 @@ class GatewayMonitor:
             self.service.alive(_HANG_SECONDS)
             processes = self._processes() if at_rest else ()
             if processes:
-                # Before the pause: Podman's service takes memory as long as it is in use.
+                # Podman's service occupies memory while it is in use, so it is closed before the pause.
                 self.close()
             self.operator.clock.sleep(_SHORTEST_PAUSE)
             if processes:
@@ -108,7 +109,7 @@ class GatewayMonitor:
         self.tell(log_lines.PROGRAM_REPLACED(version=__version__))
 
     def _rest(self, changes: Changes, processes: Sequence[int]) -> None:
-        """Wait until there is something to do, and do now and then what needs files only."""
+        """Wait until there is something to do; meanwhile run the tasks that only read files."""
         for _ in range(_PAUSES_AT_REST):
             if changes.wait(_PAUSE_AT_REST, processes):
                 self.operator.clock.sleep(_SETTLE_SECONDS)
@@ -120,9 +121,9 @@ class GatewayMonitor:
                 return
 
     def round(self) -> bool:
-        """Run what is due; return whether all is well now, and nothing is about to change.
+        """Run the due tasks; return whether everything is healthy and nothing is about to change.
 
-        While another run is in progress on this host, the rest waits for the next round.
+        While another run is in progress on this host, the remaining tasks wait for the next round.
         """
         return (
             self._run(self.tasks)
@@ -132,7 +133,7 @@ class GatewayMonitor:
         )
 
     def _run(self, tasks: Iterable[Task]) -> bool:
-        """Run tasks one after the other; return False when another run on this host stopped that."""
+        """Run tasks one after the other; return False if another run on this host holds the lock."""
         for task in tasks:
             self.service.alive(_WORK_SECONDS)
             try:
@@ -147,7 +148,7 @@ class GatewayMonitor:
         return any(task.complaint for task in self.tasks if not task.may_fail)
 
     def _processes(self) -> tuple[int, ...]:
-        """Return those of the containers; none unless both run."""
+        """Return the process ids of the containers; empty unless both run."""
         with suppress(SetupError):
             states = [self.context.host.engine.inspect(name) for name in CONTAINERS]
             found = tuple(state.process_id for state in states if state and state.process_id)
@@ -159,6 +160,6 @@ class GatewayMonitor:
         self.context.close()
 
     def _nudge(self) -> None:
-        """Have the gateway apply its files now, if that works."""
+        """Signal the gateway to apply its files now; ignore a failure."""
         with suppress(SetupError):
             containers.reload_gateway(self.context.host)

@@ -1,4 +1,4 @@
-"""What the tasks of the monitor share: this host, the log and the service."""
+"""The host, log and service that the tasks of the monitor share."""
 
 from contextlib import ExitStack
 from functools import cached_property
@@ -12,9 +12,9 @@ from mstunnel_setup.io.systemd import ServiceManager
 
 
 class MonitorContext:
-    """This host, with its engine open from round to round.
+    """The shared state of the tasks: this host, with the engine's connection kept open between rounds.
 
-    `tell` writes the log, `service` is what systemd knows of the monitor.
+    `tell` writes to the log, `service` reports to systemd.
     """
 
     def __init__(self, operator: Operator, tell: Tell, service: ServiceManager) -> None:
@@ -27,7 +27,7 @@ class MonitorContext:
 
     @cached_property
     def host(self) -> Host:
-        """The host's parameters. Opening the engine costs more than a look, so it stays open."""
+        """This host. Its engine stays open, since opening it costs more than a check."""
         return self._open.enter_context(open_host(self.operator))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Another port for the gateway: the host re-creates the container."""
+"""Moving the gateway to another port, for which the host re-creates the container."""
 
 from typing import Final
 
@@ -21,18 +21,18 @@ _PAUSE: Final = 0.5
 def move(run: Run, port: int) -> None:
     """Publish `port`, then have the gateway listen there.
 
-    `ocserv.conf` comes last: until it names the new port, an interrupted move is begun again.
+    `ocserv.conf` is written last: until it names the new port, an interrupted move starts again.
 
-    Raises SetupError: the earlier port goes on where the container cannot be made; where only the proof
-    fails, the new one stays.
+    Raises SetupError. If the container cannot be created, the earlier port stays in use; if only the test of
+    the gateway fails, the new port stays.
     """
     before = gateway_port(run.files)
     step = launch.step_for_port(port)
     found = run.host.engine.inspect(paths.SERVER)
     label = step.gather(run).specifications[0].labels[CONFIGURATION_LABEL]
-    # An interrupted move has made the container already; it then holds the port itself.
+    # After an interrupted move the new container may exist and use the port itself.
     published = found is not None and found.labels.get(CONFIGURATION_LABEL) == label
-    # The container that runs would be gone before the engine finds that it cannot publish the port.
+    # The port is tested first: the engine removes the running container before it tries to publish it.
     taken = [] if published else listening(run.files.given, port)
     if taken:
         programs = {item.program or text("an unknown program") for item in taken}

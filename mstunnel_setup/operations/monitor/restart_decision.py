@@ -1,4 +1,4 @@
-"""The decision which containers to check and to restart, with back-off."""
+"""The decision which containers to check and to restart, with back-off between restarts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,21 +14,21 @@ from mstunnel_setup.io.files import Files
 Condition: TypeAlias = Literal["healthy", "starting", "stopped", "failed", "unhealthy"]
 """`stopped` is by an administrator's hand, `failed` given up by the service manager, `starting` no news."""
 
-# One failed check may be a slow one.
+# A single failed check may only have been slow.
 _PATIENCE: Final = 3
 _FIRST_PAUSE: Final = 60.0
 _LONGEST_PAUSE: Final = 1800.0
-# A container that fails again soon after a passed check was never fixed.
+# A container that fails again within this time counts as not repaired.
 _TRUSTED_AFTER: Final = 600.0
-# The agent reports every minute, and may take a while for a round with a tenant that does not answer.
+# The agent reports every minute; with a tenant that does not answer, a round takes longer.
 _LATEST_AGENT_REPORT: Final = timedelta(minutes=2.5)
 
 
 @dataclass(frozen=True)
 class _Memory:
-    """Of one container: bad looks in a row, restarts not yet forgotten, when the next one is allowed.
+    """The history of one container: consecutive failures, recent restarts, and the time of the next one.
 
-    `well_since` is the first of the good looks in a row, None after another one. Times are monotonic.
+    `well_since` is the time of the first consecutive success, None after a failure. Times are monotonic.
     """
 
     bad: int = 0
@@ -39,12 +39,12 @@ class _Memory:
 
 @dataclass
 class RestartDecision:
-    """Decides from what was seen of each container so far."""
+    """The history of all containers, and the restarts that follow from it."""
 
     memory: dict[str, _Memory] = field(default_factory=dict)
 
     def look(self, seen: Mapping[str, Condition], now: float) -> Sequence[str]:
-        """Remember one more look at `now` (monotonic seconds); return the containers to restart."""
+        """Record the conditions at `now` (monotonic seconds); return the containers to restart."""
         due = []
         for name, condition in seen.items():
             item = _after(self.memory.get(name, _Memory()), condition, now)
@@ -57,7 +57,7 @@ class RestartDecision:
 
 
 def _after(known: _Memory, condition: Condition, now: float) -> _Memory:
-    """Bad looks are over at once; restarts are forgotten when it stayed well for a while."""
+    """Return the history after a check: a success ends failures, a longer healthy time clears restarts."""
     if condition == "healthy":
         since = now if known.well_since is None else known.well_since
         return _Memory() if now - since >= _TRUSTED_AFTER else replace(known, bad=0, well_since=since)
@@ -70,14 +70,14 @@ def _after(known: _Memory, condition: Condition, now: float) -> _Memory:
 def silent(files: Files, now: datetime) -> frozenset[str]:
     """Return the containers whose last report is old, or missing, or says that ocserv did not answer.
 
-    That proves nothing: a disk may be full. Checking the health of a container does, but starts programs.
+    A missing report is no proof, since a disk may be full; a health check is, but it starts programs.
     """
     found = set[str]()
     try:
         gateway = read_report(files)
     except FileError:
         gateway = None
-    # Time may have been set back.
+    # The absolute difference counts, because the clock may have been set back.
     if gateway is None or gateway.connections is None or abs(now - gateway.at) > LATEST_REPORT:
         found.add(paths.SERVER)
     agent = read_health(files)

@@ -1,4 +1,4 @@
-"""One kind of work of the monitor."""
+"""Tasks of the monitor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ def _always() -> bool:
 
 @dataclass
 class Task:
-    """Work that is done in every round, or at most every `pause` seconds.
+    """Work for every round, or at most every `pause` seconds.
 
-    It waits while `when` returns False. While it fails the monitor looks often, unless it `may_fail`. Work
-    that is done `at_rest`, too, reads files only. `due` is in monotonic seconds; `complaint` is the line that
-    the last try logged, empty when it succeeded.
+    It waits while `when` returns False. While it fails, rounds are frequent, unless it `may_fail`. A task
+    that also runs `at_rest` only reads files. `due` is in monotonic seconds; `complaint` is the line that the
+    last attempt logged, empty if it succeeded.
     """
 
     context: MonitorContext
@@ -32,13 +32,13 @@ class Task:
     complaint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        """Limit the lines of each task separately, so that a flood of one hides none of another."""
+        """Create a log limit for this task alone, so that its lines cannot suppress those of others."""
         self._log = LimitedLog(self.context.tell, self.context.clock)
 
     def run(self) -> None:
-        """Do the work if it is due; log why it fails, once for each reason.
+        """Do the work if it is due; log a failure once for each reason.
 
-        Raises LockedError while another run is in progress on this host; the work stays due then.
+        Raises LockedError while another run is in progress on this host; the work then stays due.
         """
         try:
             now = self.context.clock.monotonic()
@@ -61,13 +61,13 @@ class Task:
 
 @dataclass
 class Pace:
-    """Allows something once in so many seconds."""
+    """A limit of one event per number of seconds."""
 
     seconds: float
     _next: float = field(default=0.0, init=False)
 
     def allows(self, now: float) -> bool:
-        """Return whether it may be done at `now` (monotonic seconds); it counts as done then."""
+        """Return whether the event may happen at `now` (monotonic seconds); if so, it counts as done."""
         if now < self._next:
             return False
         self._next = now + self.seconds

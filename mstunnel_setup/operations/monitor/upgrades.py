@@ -1,4 +1,4 @@
-"""Upgrades: the feed, the release that the agent is offered, and the one that it requests."""
+"""Upgrades by the agent: the feed, the release offered to the agent, and the one that it requests."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -22,23 +22,23 @@ from mstunnel_setup.operations.monitor.limits import RateLimiter
 from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
 from mstunnel_setup.transaction.lock import exclusive
 
-# What is removed at once of a directory that lies in the place of a request: a second of work.
+# If a directory is in place of a request, only this many entries are removed at once (a second of work).
 _MOST_ENTRIES: Final = 10_000
-# It was this server's turn when the agent wrote the request; that is over when the window closes.
+# A request expires, since this server's turn ends with the maintenance window.
 _LIFE: Final = timedelta(minutes=15)
-# Draining and downloading take their time.
+# An upgrade may take this long, including download and drain.
 _UPGRADE_SECONDS: Final = 60.0 * MOST_DRAIN_MINUTES + 21600.0
 
 
 class AgentUpgrades:
-    """Refreshes the feed, and carries out what the agent requests. `requested` was taken and is not begun."""
+    """The handler of the feed and of the agent's upgrades. `requested` was taken and has not begun."""
 
     def __init__(self, context: MonitorContext) -> None:
         self._context = context
         self.requested: AgentRequest | None = None
 
     def has_feed(self) -> bool:
-        """Return whether there is a feed to follow. Raises UsageError: its settings are wrong."""
+        """Return whether a feed is configured. Raises UsageError if its settings are invalid."""
         return read_feed(self._context.files) is not None
 
     def refresh_feed(self) -> None:
@@ -48,30 +48,30 @@ class AgentUpgrades:
         context = self._context
         if (settings := read_feed(context.files)) is None:
             return
-        # A command that refreshes it uses the same files; others need not wait for a server that is slow.
+        # Only commands that refresh the feed use these files; no other command waits for a slow feed server.
         with exclusive(context.files, context.clock, paths.FEED_LOCK):
             fetch_releases.fetch(context.operator, settings)
 
     def show_offer(self) -> None:
-        """Offer the agent the release that it may request."""
+        """Write the release that the agent may request."""
         show_offer(self._context.files, self._context.clock.now())
 
     def has_request(self) -> bool:
-        """Return whether there is a request, which waits while the gateway is stopped."""
+        """Return whether there is a request; it waits while the gateway is stopped."""
         context = self._context
         return context.files.state(UPGRADE.request) is not None and not context.gateway_is_stopped()
 
     def take_request(self) -> None:
-        """Take the agent's request out of its directory, without the lock: the agent can put anything there.
+        """Move the agent's request out of its directory, without the lock: the agent can put anything there.
 
-        Raises StepError: it is no request.
+        Raises StepError if the file is not a request.
         """
         self.requested = take(self._context.files)
 
     def carry_out(self) -> None:
         """Complete an upgrade, or begin the one that the agent requests, unless the gateway is stopped.
 
-        Raises StepError: what the agent requests is not allowed.
+        Raises StepError if the request is not allowed.
         """
         context = self._context
         if read_history(context.files).unfinished is None and (
@@ -79,7 +79,7 @@ class AgentUpgrades:
         ):
             self.requested = None
             return
-        # Importing the installer doubles what a monitor at rest holds in memory.
+        # The installer is imported only for an upgrade, since it doubles the memory of an idle monitor.
         from mstunnel_setup.install import session  # noqa: PLC0415
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415
         from mstunnel_setup.operations.version import release_names  # noqa: PLC0415
@@ -103,7 +103,7 @@ class AgentUpgrades:
 
 
 def show_offer(files: Files, now: datetime) -> None:
-    """Write the release that the agent may request, and what else it needs of the list, into the outbox."""
+    """Write the release that the agent may request, and related data of the list, to the outbox."""
     catalogue = offered(files, now)
     if files.state(paths.OUTBOX) is None:
         return
@@ -116,12 +116,12 @@ def show_offer(files: Files, now: datetime) -> None:
         held=offer is not None and offer.digests in read_history(files).held,
         objection=objection(files, catalogue, offer, now) if offer is not None else "",
     )
-    # Without a list there is nothing to say, and nothing appears that no run has made.
+    # Without a list there is nothing to write, and the outbox must not be created here.
     _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
 
 
 def _show(files: Files, path: str, message: BaseModel | None) -> None:
-    """Replace a message unless it is the same; None removes it."""
+    """Replace a message unless it is unchanged; None removes it."""
     content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
     if content is None:
         files.remove(path)
@@ -130,7 +130,7 @@ def _show(files: Files, path: str, message: BaseModel | None) -> None:
 
 
 def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
-    """Return the release that the agent may request; an unknown site gets what every site gets."""
+    """Return the release that the agent may request; for an unknown site, the one for all sites."""
     site, present = "", None
     with suppress(SetupError):
         site = read_agent_settings(files).site_id
@@ -140,7 +140,7 @@ def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
 
 
 def objection(files: Files, catalogue: ReleaseCatalogue, release: Release, now: datetime) -> str:
-    """Why the rules of this host let the agent not begin this release now; empty when they do.
+    """Return why the rules of this host forbid the agent to begin this release now; empty if they allow it.
 
     Raises UsageError `upgrades-invalid`.
     """
@@ -148,9 +148,9 @@ def objection(files: Files, catalogue: ReleaseCatalogue, release: Release, now: 
 
 
 def take(files: Files) -> AgentRequest | None:
-    """Return the agent's request, which is removed; None when it was withdrawn meanwhile.
+    """Remove and return the agent's request; None if it was withdrawn meanwhile.
 
-    Raises StepError or FileError: it is no request.
+    Raises StepError or FileError if the file is not a request.
     """
     try:
         request = mailbox.receive(files, UPGRADE)
@@ -162,13 +162,13 @@ def take(files: Files) -> AgentRequest | None:
 
 
 def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now: datetime) -> None:
-    """Record one more upgrade that the agent requested.
+    """Record an upgrade that the agent requested.
 
-    Raises StepError: the request is old, comes after too many others, or is for what is not offered or not
-    allowed now; then the agent may request it again later. What is refused for good the agent gets as the
-    reply. Raises UsageError `upgrades-invalid`.
+    Raises StepError if the request is old, exceeds the rate limit, or names a release that is not offered or
+    not allowed now; the agent may request it again later. A final refusal is written as the reply. Raises
+    UsageError `upgrades-invalid`.
     """
-    # A time after `now` is from before the clock was set back.
+    # A time after `now` was written before the clock was set back.
     if abs(now.timestamp() - request.at) > _LIFE.total_seconds():
         raise StepError(
             "upgrade-request-old",
@@ -182,12 +182,12 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
     if not catalogue.named(images):
         reason = text("no release that is offered to this server has these images")
     elif offer is None or images != offer.digests:
-        # That may be another one tomorrow, or this one again.
+        # The offer may change, or return to this release, so this refusal is not final.
         reason = text("it is not the newest release that is offered to this site")
     elif objected := objection(files, catalogue, offer, now):
         reason = objected
     else:
-        # Only once: a compromised agent cannot end sessions with it repeatedly.
+        # A failed release is not retried: otherwise a compromised agent could end sessions repeatedly.
         history = read_history(files)
         if images in history.failed:
             reason = text("it failed on this host before")

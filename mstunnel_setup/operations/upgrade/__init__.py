@@ -1,1 +1,1 @@
-"""Upgrades of the two images: drain, switch, verify, roll back."""
+"""Upgrades of the two images: drain, switch, verify, and roll back."""

@@ -32,7 +32,7 @@ NO_RELEASES = declare(
     "no release is offered to this server",
     "List releases in {catalogue}, then run the command again.",
 )
-# Supported are the newest release and the one before it (docs/reference/releases.md).
+# The newest release and the one before it are supported (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
 _NOT_IN_GRAPH = (
     text(
@@ -123,7 +123,7 @@ class UpgradeHistory(Report):
 
 
 def check(operator: Operator) -> Result[UpgradeCheck]:
-    """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
+    """Compare the running release with the newest one, without fetching or changing anything."""
     now = operator.clock.now()
     with open_run(operator, exclusively=False, despite_damage=True) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
@@ -178,7 +178,7 @@ def _notices(
 
 
 def _decision_lines(found: LastDecision, *, upgrades: bool) -> Iterator[str]:
-    """The maintenance window, what the tenant does not show, and why the agent does not upgrade yet."""
+    """Yield lines on the maintenance window, the data that the tenant lacks, and why the agent waits."""
     if found.window:
         follows = text(
             ", regardless of daylight saving time; to follow it, write `time_zone` in {catalogue}",
@@ -201,7 +201,7 @@ def _decision_lines(found: LastDecision, *, upgrades: bool) -> Iterator[str]:
 def apply(
     operator: Operator, name: str | None, drain_minutes: int | None = None
 ) -> Result[UpgradeReport | ReleaseInUse]:
-    """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
+    """Upgrade to the release `name`, or the newest one offered; wait up to `drain_minutes` for sessions."""
     with open_run(operator) as run:
         running(run)
         finished = finish(run)
@@ -221,7 +221,7 @@ def apply(
                 known=", ".join(release.name for release in catalogue.releases),
             )
         if running(run).digests == release.digests:
-            # Since before this command, or because it finished an interrupted upgrade.
+            # The release runs already, or this command has just completed an interrupted upgrade to it.
             if finished is not None:
                 return _ended(finished)
             content = text("Release {name} is already running; nothing was changed.", name=release.name)
@@ -239,7 +239,7 @@ def apply(
 
 
 def rollback(operator: Operator) -> Result[UpgradeReport]:
-    """Go back to the release before the last upgrade; the abandoned one is not used again automatically."""
+    """Return to the release before the last upgrade; the agent does not install the abandoned one again."""
     with open_run(operator) as run:
         running(run)
         finished = finish(run)
@@ -256,14 +256,14 @@ def rollback(operator: Operator) -> Result[UpgradeReport]:
         try:
             catalogue = offered(run.files, operator.clock.now())
         except UsageError:
-            # A list that cannot be read is no reason to keep a bad release.
+            # A rollback must work even if the release list is unreadable.
             catalogue = ReleaseCatalogue(())
         name = next(iter(release_names(catalogue, earlier)), "earlier")
         return _ended(upgrade_to(run, name, earlier, "administrator", rejects_source=True), asked=True)
 
 
 def history(operator: Operator) -> Result[UpgradeHistory]:
-    """All upgrades of this server, the newest first."""
+    """Return all upgrades of this server, the newest first."""
     with open_run(operator, exclusively=False, despite_damage=True) as run:
         found = read_history(run.files)
     upgrades = found.upgrades[::-1]
@@ -273,7 +273,7 @@ def history(operator: Operator) -> Result[UpgradeHistory]:
 
 
 def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result[UpgradeReport]:
-    """The result of an upgrade. Raises EngineError for one that was `asked` for and failed."""
+    """Return the result of an upgrade. Raises EngineError for a failed one if it was `asked` for."""
     report = _report(upgrade)
     if upgrade.outcome is UpgradeOutcome.DONE:
         content = text(
@@ -299,7 +299,7 @@ def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result[UpgradeReport]:
 
 
 def _sessions(upgrade: Upgrade) -> Sequence[str]:
-    """How many devices were connected before, and came back, where that is known."""
+    """Return a line on the devices that were connected before and that reconnected, if known."""
     before, after = upgrade.sessions_before, upgrade.sessions_after
     back = (
         "" if after is None else text(", {sessions_after} back when it was confirmed", sessions_after=after)
@@ -309,7 +309,7 @@ def _sessions(upgrade: Upgrade) -> Sequence[str]:
 
 
 def _held(upgrade: Upgrade) -> Sequence[str]:
-    """That the release which an administrator chose stays, and how long."""
+    """Return a line on how long the release that an administrator chose stays."""
     ends = text("until a newer release is published, or until `mst-cli upgrade apply`")
     shown = text("Held at {release}: {ends}.", release=upgrade.release, ends=ends)
     return [] if upgrade.held_back is None else [shown]

@@ -1,8 +1,8 @@
 """`mst-cli upgrade refresh|import`: the release feed, from its address or from a file.
 
 The feed is a repository of The Update Framework (https://theupdateframework.github.io/specification/latest/).
-Its reference client refuses what is signed by other keys, expired, older than what was seen before, cut, or
-mixed from several versions. What is known of the feed is one file here, replaced at once.
+Its reference client rejects metadata that is signed by other keys, expired, older than the known metadata,
+truncated, or mixed from several versions. The verified metadata is one local file, replaced atomically.
 """
 
 import os
@@ -58,7 +58,7 @@ _TIMEOUT, _DEADLINE = 30, 60
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
 _OK, _NOT_FOUND = 200, 404
 _LARGEST_ARCHIVE: Final = 4 << 20
-# A feed holds a few files of each version, some kilobytes each.
+# A feed holds a few files per version, with some kilobytes each, so this bounds an archive generously.
 _LIMITS: Final = Limits(entries=4096, file_size=_LARGEST_ARCHIVE, total=_LARGEST_ARCHIVE)
 _REASONS: Final[Mapping[type[Exception], str]] = {
     UnsignedMetadataError: text("it is not signed by the keys that the trusted root names"),
@@ -80,11 +80,11 @@ class OfferedReleases(Report):
 
 
 def fetch_now(operator: Operator, archive: Path | None = None) -> Result[OfferedReleases]:
-    """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers.
+    """Refresh the feed from its address, or from a tar file of its publisher; return the offered releases.
 
     Raises as `own_scope` and `refreshed`.
     """
-    # Upgrades are the work of the account of a rootless gateway, which reads a record of its own.
+    # A rootless gateway is upgraded by its account, which keeps a separate record.
     own_scope(operator)
     _feed, catalogue = refreshed(operator, archive)
     known = read_feed_record(operator.files)
@@ -103,7 +103,7 @@ def fetch_now(operator: Operator, archive: Path | None = None) -> Result[Offered
 
 
 def refreshed(operator: Operator, archive: Path | None = None) -> tuple[Feed, ReleaseCatalogue]:
-    """The feed of this server, and the releases that it offers now. Raises UsageError `feed-missing`."""
+    """Refresh the feed of this server; return it with its releases. Raises UsageError `feed-missing`."""
     feed = read_feed(operator.files)
     if feed is None:
         raise UsageError(
@@ -112,7 +112,7 @@ def refreshed(operator: Operator, archive: Path | None = None) -> tuple[Feed, Re
             hint='Write url = "https://…" and root = "FILE" into {settings}, then run the command again.',
             settings=SETTINGS,
         )
-    # Neither beside the monitor's refresh nor beside an uninstallation, which removes the files.
+    # The locks exclude the monitor's refresh, and an uninstallation, which removes the files.
     with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
         return feed, fetch(operator, feed, archive)
 
@@ -122,7 +122,7 @@ def fetch(operator: Operator, feed: Feed, archive: Path | None = None) -> Releas
     now = operator.clock.now()
     if archive is not None:
         return refresh(operator.files, feed, Archive(archive), now)
-    # What lies in a directory of the agent is nothing that root may trust.
+    # Root must not trust a file in a directory that the agent can write.
     roots = added_roots_pem(operator.files)
     http = HttpSession(operator.clock, roots=roots, timeout=_TIMEOUT, deadline=_DEADLINE)
     return refresh(operator.files, feed, Remote(feed, http), now)
@@ -130,7 +130,7 @@ def fetch(operator: Operator, feed: Feed, archive: Path | None = None) -> Releas
 
 @dataclass
 class Remote(FetcherInterface):
-    """The feed at its address, through our HTTP session: proxies, trust, bounds on time and size."""
+    """The feed at its address, read with the product's HTTP session (proxies, roots, limits)."""
 
     feed: Feed
     http: HttpSession
@@ -144,10 +144,10 @@ class Remote(FetcherInterface):
 
 
 class Archive(FetcherInterface):
-    """The feed in a tar file, for a server without a way to it; verified like what is fetched."""
+    """The feed in a tar file, for a server that cannot reach it; verified like a fetched one."""
 
     def __init__(self, path: Path) -> None:
-        """Read the archive. Raises UsageError `feed-archive-invalid`: no tar file of a feed; FileError."""
+        """Read the archive. Raises UsageError `feed-archive-invalid` for other files, and FileError."""
         try:
             with path.open("rb") as opened:
                 content = opened.read(_LARGEST_ARCHIVE + 1)
@@ -172,14 +172,14 @@ class Archive(FetcherInterface):
 
 
 def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -> ReleaseCatalogue:
-    """Get what is new of the feed, verify and keep it; the releases that it lists.
+    """Fetch, verify and store new metadata of the feed; return the releases that it lists.
 
-    What was verified before an error is kept as well, so that nothing older is believed later. Raises
+    Metadata verified before an error is stored as well, so that older metadata is rejected later. Raises
     UsageError `releases-invalid`, NetworkError, StepError `feed-refused`, FileError such as `disk-full`.
     """
     known = read_feed_record(files)
     if known is None or known.anchor != feed.anchor:
-        # Another root begins another feed.
+        # A new trust root invalidates the stored metadata.
         known = FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
     files.remove_tree(WORK)
     files.make_directories(WORK, 0o700)
@@ -189,7 +189,7 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
         text, program = _verified_targets(str(files.locate(WORK)), source)
         metadata = _verified(files)
     except (RepositoryError, DownloadError, OSError) as error:
-        # What its client has not written is as it was.
+        # The client writes only changed files, so the others are taken from the stored metadata.
         metadata = {**known.metadata, **_verified(files)}
         _keep(files, known.model_copy(update={"metadata": metadata}))
         raise _failure(feed, error) from error
@@ -206,7 +206,7 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
 
 
 def _verified_targets(directory: str, source: FetcherInterface) -> tuple[str, OfferedProgram | None]:
-    """The list of releases, and what the feed says of the newest program for this machine."""
+    """Return the release list, and the feed's entry of the newest program for this machine."""
     updater = Updater(directory, "metadata", directory, "targets", source, bootstrap=None)
     updater.refresh()
     info = updater.get_targetinfo(TARGET)
@@ -225,7 +225,7 @@ def _verified_targets(directory: str, source: FetcherInterface) -> tuple[str, Of
 
 
 def _verified(files: Files) -> dict[str, str]:
-    """The client keeps a file of each role once it has verified it."""
+    """Return the metadata files, by name, that the client has verified and stored."""
     found = {role: files.read(f"{WORK}/{role}.json") for role in _ROLES}
     return {role: content.decode() for role, content in found.items() if content is not None}
 

@@ -1,12 +1,11 @@
-"""The drain before an upgrade, and what proves a release after it.
+"""The drain before an upgrade, and the tests of a release after it.
 
-Tokens are for devices, so the host cannot sign in to its own gateway. Devices that were connected come back
-by themselves within seconds, unless they sleep; and the gateway reports whether it reaches the internal
-address of its site.
+The host cannot sign in to its gateway, since only devices get tokens. Two observations replace that:
+connected devices reconnect within seconds unless they sleep, and the gateway reports whether it reaches the
+internal address of its site.
 
-A balancer in front of the site sees the port of a drained gateway refused and sends devices to another
-server. ocserv notifies the devices still connected at the end that the server shuts down, as always when it
-stops.
+A drained gateway refuses new connections, so a load balancer sends devices to another server. When ocserv
+stops, it notifies the devices that are still connected.
 """
 
 import re
@@ -26,9 +25,9 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.sessions import ask
 
-# ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is logged at every level, with its source.
+# ocserv 1.3.0 logs this line as an error, so at every level, with its source (worker-log.c, worker-auth.c).
 _REFUSAL: Final = re.compile(
-    # From the beginning of the line, or after its time: what a device calls itself stands further on.
+    # The pattern is anchored at the line's start or after its time, since a device chooses text further on.
     r"^(?:[0-9T:.+Z-]+ )?worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) "
     r"(?:[\w.-]+:\d+: )?failed authentication for ",
     re.MULTILINE,
@@ -36,32 +35,32 @@ _REFUSAL: Final = re.compile(
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
-# It tries at its start, gives up after twenty seconds, and reports after thirty.
+# The gateway probes at its start, gives up after 20 seconds, and reports after 30.
 _PROBE_PATIENCE: Final = 60.0
 _DRAIN_PAUSE: Final = 5.0
-# A separate table: the gateway rewrites its other one whenever it starts.
+# The rule has a separate nftables table, since the gateway rewrites its main table at each start.
 _TABLE: Final = ("inet", "mstunnel_drain")
 
 
 def refused_addresses(log: str) -> frozenset[str]:
-    """The addresses of devices whose sign-in the gateway refused, from its log."""
+    """Return the addresses of devices whose sign-in the gateway refused, from its log."""
     return frozenset(_REFUSAL.findall(log))
 
 
 def connected(host: Host) -> tuple[str, ...]:
-    """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
-    # occtl lists every open connection, also before and after a sign-in that is refused.
+    """Return the address of each connected device. Raises EngineError if the gateway does not answer."""
+    # occtl lists every open connection, also those without a successful sign-in.
     return tuple(
         str(row.get("Remote IP", "")) for row in ask(host, "users") if row.get("State") == "connected"
     )
 
 
 def await_devices(run: Run, before: tuple[str, ...]) -> int:
-    """How many devices are connected as soon as one is, or none after a minute; `before` were the addresses.
+    """Wait up to a minute until a device connects, and return the number of connected devices.
 
-    Raises NetworkError `devices-refused` when none is let in and one of those from before was turned away.
-    Other refused addresses prove nothing, the earlier release may have refused them too; nor does a device
-    that has not reconnected, it may sleep.
+    Raises NetworkError `devices-refused` if none connects and one of the addresses `before` was refused.
+    Other refused addresses prove nothing, since the earlier release may have refused them too; a device that
+    has not reconnected may sleep.
     """
     clock = run.host.clock
     end = clock.monotonic() + _PATIENCE
@@ -80,14 +79,14 @@ def await_devices(run: Run, before: tuple[str, ...]) -> int:
 
 
 def _count(host: Host) -> int:
-    """How many devices are connected; a gateway that does not answer just now has none yet."""
+    """Return the number of connected devices; zero while the gateway does not answer yet."""
     with suppress(EngineError):
         return len(connected(host))
     return 0
 
 
 def _log(host: Host) -> str:
-    """The log of the container that runs now; empty when the engine does not keep one."""
+    """Return the log of the running container; empty if the engine does not keep one."""
     command = host.engine.logs_command(paths.SERVER, LogOptions())
     with suppress(SetupError):
         done = host.processes.run(command, timeout=_SECONDS, check=False)
@@ -96,10 +95,10 @@ def _log(host: Host) -> str:
 
 
 def reached_address(files: Files, now: datetime) -> str:
-    """The address that the host has the gateway try, if it reached it lately; else empty.
+    """Return the configured probe address if the gateway reached it recently; else empty.
 
-    Neither another address of the report nor something else in its place counts: a gateway that was taken
-    over could prevent with it that a release is installed.
+    Another address in the report does not count, and neither does an invalid report: with these a compromised
+    gateway could prevent the installation of a release.
     """
     probe = None
     with suppress(FileError):
@@ -115,7 +114,7 @@ def _probe(files: Files) -> Probe | None:
 
 
 def reaches_inside(run: Run, url: str) -> None:
-    """Return once the gateway that runs now has reached `url`. Raises NetworkError `inside-unreachable`."""
+    """Wait until the running gateway has reached `url`. Raises NetworkError `inside-unreachable`."""
 
     def require_reached() -> None:
         probe, state = _probe(run.files), run.host.engine.inspect(paths.SERVER)
@@ -123,7 +122,7 @@ def reaches_inside(run: Run, url: str) -> None:
         why = ""
         if probe is None or started is None or probe.at < started.replace(microsecond=0):
             why = "it has not tried"
-        # Another address is another question: the site was changed meanwhile.
+        # If the probe address changed, the site was edited meanwhile and this test no longer applies.
         elif probe.url == url and not probe.reached:
             why = probe.words
         if why:
@@ -139,15 +138,15 @@ def reaches_inside(run: Run, url: str) -> None:
 
 
 def drain(run: Run, port: int, minutes: int) -> None:
-    """Refuse new connections to `port` and wait for the last session to end, at most so many minutes.
+    """Refuse new connections to `port` and wait up to `minutes` minutes for the last session to end.
 
-    A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
+    A gateway that does not answer has no sessions to wait for. The next container accepts connections again.
     """
     host, say = run.host, run.console.say
     end = host.clock.monotonic() + 60 * minutes
     match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
     try:
-        # The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are.
+        # The loopback stays open for the health check, and UDP because it carries existing sessions.
         _add(host, "table", *_TABLE)
         _add(host, "chain", *_TABLE, "input", "{ type filter hook input priority filter; }")
         _add(host, "rule", *_TABLE, "input", *match, "reject", "with", "tcp", "reset")
@@ -178,5 +177,5 @@ def _add(host: Host, *words: str) -> None:
 
 
 def reopen(host: Host) -> None:
-    """Let devices in again, where the container was not replaced after all."""
+    """Accept new connections again, if the container was not replaced after all."""
     host.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)

@@ -1,7 +1,7 @@
-"""One upgrade, phase by phase: fetch and check, switch, prove from outside, else go back and prove again.
+"""The phases of an upgrade: fetch and check, switch, test from outside, or roll back and test again.
 
-The phase is on the disk before it begins, and each phase may begin again: the monitor or the
-next command completes an unfinished upgrade, which always ends with a release that serves.
+Each phase is on the disk before it begins, and can be repeated: the monitor or the next command completes an
+unfinished upgrade, so that it ends with a working release.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,13 +30,13 @@ from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.transaction.step import AnyStep
 
-# A gateway that serves does so within seconds; the longer the wait, the longer users are out.
+# A working gateway serves within seconds; a longer wait only prolongs an outage.
 _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.5
 
 
 def running(run: Run) -> ImagePair:
-    """The images in use. Raises UsageError where nothing is installed."""
+    """Return the images in use. Raises UsageError if nothing is installed."""
     require_installed(run.journal)
     server, agent = (remembered(run.receipt, f"images.{name}") for name in ("server", "agent"))
     if not isinstance(server, str) or not isinstance(agent, str):
@@ -56,8 +56,8 @@ def upgrade_to(
 ) -> Upgrade:
     """Upgrade to the release of these images, after completing an unfinished upgrade (fields: `Upgrade`).
 
-    Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier
-    release could be brought back; calling `finish` again goes on with that.
+    Returns the record, whose outcome says whether it succeeded. Raises SetupError if not even the earlier
+    release could be restored; calling `finish` again continues with that.
     """
     finish(run)
     source, now = running(run), run.host.clock.now()
@@ -76,7 +76,7 @@ def upgrade_to(
 
 
 def finish(run: Run) -> Upgrade | None:
-    """Bring an interrupted upgrade to its end, if there is one. Raises SetupError as `upgrade_to`."""
+    """Complete an interrupted upgrade, if there is one. Raises SetupError as `upgrade_to`."""
     unfinished = read_history(run.files).unfinished
     return None if unfinished is None else _carry_on(run, unfinished)
 
@@ -90,11 +90,11 @@ def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Pull the images; they are not in use yet, so a failure leaves everything as it was."""
+    """Pull the images; they are not in use yet, so a failure changes nothing."""
     wanted = upgrade.target
     run = _answering_with(run, wanted)
     try:
-        # A file that would be overwritten and was edited by hand: nothing is switched then.
+        # If an administrator edited a file that the switch overwrites, the upgrade stops here.
         for planned in run.runner.plan(_switching(run), run):
             for edited in filter(None, map(run.runner.changed, planned.actions)):
                 raise StepError(
@@ -108,21 +108,21 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
     except SetupError as error:
         _drop_images(run, upgrade.source)
         return _ended(run, upgrade, UpgradeOutcome.NOT_BEGUN, error.message)
-    # A container that stays ends no session, and nothing would let devices in again.
+    # A drain is pointless if the container stays: no session ends, and no new container removes the rule.
     drains = upgrade.drain_minutes and upgrade.replaces_server
     return upgrade.model_copy(update={"phase": UpgradePhase.DRAIN}) if drains else _ready(run, upgrade)
 
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Let sessions end by themselves for a while; after an interruption the wait starts again."""
+    """Wait for sessions to end; after an interruption the wait starts again."""
     proof.drain(run, gateway_port(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
 def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Record the connected devices: once the switch has begun, an interruption would lose them."""
+    """Record the connected devices before the switch, which an interruption would otherwise lose."""
     seen: dict[str, object] = {}
-    # A gateway that does not answer may be why there is an upgrade.
+    # The gateway may not answer; an upgrade may be the remedy for that.
     with suppress(EngineError):
         devices = proof.connected(run.host)
         seen = {"devices": devices, "sessions_before": len(devices)}
@@ -130,10 +130,10 @@ def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Take the new images into use and have them prove that they serve."""
+    """Switch to the new images and test that they serve."""
     try:
         _take(run, upgrade.target)
-        # The new server proves itself by what the earlier one did.
+        # The new server has to reach the internal address if the earlier one did.
         if upgrade.replaces_server and upgrade.probe_url:
             proof.reaches_inside(run, upgrade.probe_url)
         awaited = upgrade.replaces_server and upgrade.devices
@@ -145,9 +145,9 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _back(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Take the earlier images into use again; they, too, have to prove themselves."""
+    """Switch back to the earlier images and test that they serve."""
     if upgrade.drain_minutes:
-        # A container that was not replaced refuses the proof, too; one that is gone has no rule.
+        # A container that was not replaced would refuse the test, too; a removed one has no drain rule.
         with suppress(SetupError):
             proof.reopen(run.host)
     _take(run, upgrade.source)
@@ -170,21 +170,21 @@ def _take(run: Run, wanted: ImagePair) -> None:
 
 
 def _switching(run: Run) -> Sequence[AnyStep]:
-    """The steps that take images into use."""
+    """Return the steps that switch to other images."""
     return (images.STEP, launch.step_for_port(gateway_port(run.files)))
 
 
 def _answering_with(run: Run, wanted: ImagePair) -> Run:
-    """The run with these images as answers. An archive of the installation does not hold others."""
+    """Return the run with these images as answers, without the archive, which holds other images."""
     earlier = {key: value for key, value in run.answers.record().items() if key != "images.archive"}
     given = {"images.server": wanted.server, "images.agent": wanted.agent}
     return run.answering(merge(given, {}, earlier=earlier))
 
 
 def _drop_images(run: Run, *needed: ImagePair) -> None:
-    """Remove the images of ours that no release needs any more, and no container of ours runs.
+    """Remove this product's images that neither a needed release nor a running container uses.
 
-    After a run that was cut off, a container may still run the images before those of the answers.
+    After an interrupted run, a container may still use older images than the answers name.
     """
     states = [run.host.engine.inspect(name) for name in (paths.SERVER, paths.AGENT)]
     kept = {item.partition("@")[2] for images in needed for item in (images.server, images.agent)}
@@ -199,9 +199,9 @@ def _ended(run: Run, upgrade: Upgrade, outcome: UpgradeOutcome, reason: str = ""
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
-    """Put the state on the disk, and what the agent reports to the tenant into the mailbox.
+    """Write the state to the disk, and the reply that the agent reports to the tenant.
 
-    An upgrade that the history calls ended is not resumed, so its reply comes before that.
+    The reply is written first, because an upgrade that has ended in the history is not resumed.
     """
     history = read_history(run.files).with_last(upgrade)
     ended: ReplyState = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"

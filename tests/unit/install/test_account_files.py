@@ -64,7 +64,7 @@ def test_a_key_of_root_is_named_with_the_command_that_copies_it(scene: Scene, tr
     assert tries.readers == [GATEWAY, GATEWAY]
 
 
-def test_an_account_that_is_still_to_be_made_is_made_first(scene: Scene, tries: Tries) -> None:
+def test_missing_account_is_created_first(scene: Scene, tries: Tries) -> None:
     """Until then it has no more rights than a stranger."""
     error = refusal(scene, **scene.certificate(), account="mstunnel")
     commands = [line.split()[0:3] for line in error.hint.splitlines()[1:]]
@@ -72,22 +72,18 @@ def test_an_account_that_is_still_to_be_made_is_made_first(scene: Scene, tries: 
     assert {reader and (reader.uid, reader.gid) for reader in tries.readers} == {(65532, 65532)}
 
 
-def test_the_account_itself_tries_for_itself(
-    scene: Scene, tries: Tries, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_account_checks_its_files_itself(scene: Scene, tries: Tries, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "ROOTLESS", True)
     refusal(scene, **scene.certificate())
     assert set(tries.readers) == {None}
 
 
-def test_what_the_account_can_read_is_accepted(scene: Scene, tries: Tries) -> None:
+def test_files_readable_by_the_account_are_accepted(scene: Scene, tries: Tries) -> None:
     accepted(scene, **scene.certificate(directory="/home"))
     assert len(tries.tried) == 2
 
 
-def test_what_is_missing_or_about_to_be_given_away_and_a_pipe_of_the_shell_are_not_tried(
-    scene: Scene, tries: Tries
-) -> None:
+def test_missing_files_and_shell_pipes_are_not_tried_for_reading(scene: Scene, tries: Tries) -> None:
     key = str(scene.write(paths.SITE_KEY, "key"))
     accepted(scene, certificate__pfx="/nowhere/site.pfx")
     for path in ("/dev/fd/0", key):
@@ -114,7 +110,7 @@ def test_answer_file_roots_secrets_and_archives_count_too(scene: Scene) -> None:
     assert [path for path in files if path not in error.message] == []
 
 
-def test_the_archive_that_the_program_finds_itself_is_copied_by_root(scene: Scene, tries: Tries) -> None:
+def test_root_copies_the_archive_that_the_program_found(scene: Scene, tries: Tries) -> None:
     run = scene.opened(account=GATEWAY.name, mode="rootless")
     found = answered(run.answers, {"images.archive": [str(scene.write("/root/images.tar", ""))]})
     found.origins["images.archive"] = Origin("default", "of this release")
@@ -122,7 +118,7 @@ def test_the_archive_that_the_program_finds_itself_is_copied_by_root(scene: Scen
     assert tries.tried == []
 
 
-def test_a_key_that_root_put_among_the_settings_of_the_account_is_given_to_it(
+def test_key_in_the_account_settings_is_given_to_the_account(
     scene: Scene, tries: Tries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = scene.write(paths.SITE_KEY, "key")

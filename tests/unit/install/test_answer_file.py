@@ -32,7 +32,7 @@ def file(private: Path) -> Path:
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_the_file_has_what_is_printed_without_one(
+def test_file_equals_the_printed_answers(
     write: Callable[[Operator, Path | None], Result], tmp_path: Path, file: Path
 ) -> None:
     operator = operator_of(tmp_path)
@@ -43,9 +43,7 @@ def test_the_file_has_what_is_printed_without_one(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_new_file_is_a_valid_answer_file_and_the_schema_one_json_document(
-    tmp_path: Path, file: Path
-) -> None:
+def test_new_answer_file_is_valid_and_its_schema_is_json(tmp_path: Path, file: Path) -> None:
     answer_file.new(operator_of(tmp_path), file)
     assert load(file).answers.version == 1
     file.unlink()
@@ -90,7 +88,7 @@ def saved(scene: Scene, file: Path) -> tuple[AnswerFile, Result]:
     return load(file).answers, result
 
 
-def test_everything_that_was_told_comes_back(installed: Scene, private: Path) -> None:
+def test_all_answers_are_saved(installed: Scene, private: Path) -> None:
     answers, result = saved(installed, private / "next.yaml")
     assert (answers.eula, answers.site, answers.images.server) == ("accept", BERLIN.id, SERVER_IMAGE)
     assert answers.sign_in.client_id == TOLD["sign_in.client_id"]
@@ -108,7 +106,7 @@ def test_everything_that_was_told_comes_back(installed: Scene, private: Path) ->
     assert second.endswith("mstunnel-setup answers schema > answers.schema.json")
 
 
-def test_the_roots_of_the_tenant_come_along(installed: Scene, private: Path) -> None:
+def test_roots_of_the_tenant_are_saved_as_text(installed: Scene, private: Path) -> None:
     """Their file is on this server only."""
     root = Pki().pem("root")
     installed.write(TENANT_ROOTS, b"Root of the lab\n" + root)
@@ -116,7 +114,7 @@ def test_the_roots_of_the_tenant_come_along(installed: Scene, private: Path) -> 
     assert (answers.tenant.ca_file, answers.tenant.ca_pem) == (None, root.decode())
 
 
-def test_settings_that_a_person_edited_are_told_as_well(installed: Scene, private: Path) -> None:
+def test_settings_edited_in_env_sh_are_saved(installed: Scene, private: Path) -> None:
     installed.write(paths.ENVIRONMENT, "https_proxy=http://p:1\nHTTPS_PROXY=http://p:1\nTRACE_SESSIONS=1\n")
     answers, result = saved(installed, private / "next.yaml")
     assert answers.environment == {"https_proxy": "http://p:1", "TRACE_SESSIONS": "1"}

@@ -26,7 +26,7 @@ def begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def test_a_step_leads_to_the_steps_that_are_left(begun: Run) -> None:
+def test_a_step_names_the_steps_that_remain(begun: Run) -> None:
     code, said = begun("mstunnel-setup", "step", "kernel")
 
     assert code == 0
@@ -37,7 +37,7 @@ def test_a_step_leads_to_the_steps_that_are_left(begun: Run) -> None:
 @pytest.mark.parametrize(
     ("step", "earlier"), [("environment", "eula"), ("certificate", "environment"), ("images", "eula")]
 )
-def test_a_step_before_the_one_that_makes_its_directory_names_that(
+def test_step_names_the_step_that_creates_its_directory(
     begun: Run, tmp_path: Path, step: str, earlier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MSTUNNEL_IMAGES_SERVER", SERVER_IMAGE)
@@ -50,7 +50,7 @@ def test_a_step_before_the_one_that_makes_its_directory_names_that(
 
 
 @pytest.mark.usefixtures("scene")
-def test_a_step_gives_up_the_proxy_that_is_no_longer_named(begun: Run, tmp_path: Path) -> None:
+def test_a_step_removes_a_proxy_that_is_no_longer_set(begun: Run, tmp_path: Path) -> None:
     for step in ("eula", "environment"):
         assert begun("mstunnel-setup", "step", step, "--accept-eula")[0] == 0
     settings, shells = tmp_path / "etc/mstunnel/env.sh", tmp_path / "etc/profile.d/http_proxy.sh"
@@ -65,7 +65,7 @@ def test_a_step_gives_up_the_proxy_that_is_no_longer_named(begun: Run, tmp_path:
     assert not shells.exists()
 
 
-def test_the_other_mode_leads_to_rollback(begun: Run) -> None:
+def test_the_other_mode_requires_a_rollback(begun: Run) -> None:
     begun("mstunnel-setup", "step", "kernel")
 
     code, said = begun("mstunnel-setup", "--rootless")
@@ -74,14 +74,14 @@ def test_the_other_mode_leads_to_rollback(begun: Run) -> None:
     assert "installation with root exists on this host Roll it back first (`mstunnel-setup rollback`)" in said
 
 
-def test_a_server_that_was_never_registered_is_not_removed_from_the_tenant(begun: Run) -> None:
+def test_unregistered_server_is_not_removed_from_the_tenant(begun: Run) -> None:
     begun("mstunnel-setup", "step", "kernel")
 
     assert begun("mst-cli", "uninstall")[1].startswith("Removed from this server. ")
 
 
 @pytest.mark.parametrize("way_back", ["mstunnel-setup rollback", "mst-cli uninstall"])
-def test_undone_the_tree_is_as_before(tmp_path: Path, begun: Run, way_back: str) -> None:
+def test_undo_restores_the_tree(tmp_path: Path, begun: Run, way_back: str) -> None:
     """With the directories that an image may lack, and without the lock."""
     before = tree(tmp_path)
     begun("mstunnel-setup", "step", "kernel")
@@ -92,7 +92,7 @@ def test_undone_the_tree_is_as_before(tmp_path: Path, begun: Run, way_back: str)
     assert tree(tmp_path) == before
 
 
-def test_a_directory_used_by_others_by_then_stays(tmp_path: Path, begun: Run) -> None:
+def test_directory_that_others_use_meanwhile_stays(tmp_path: Path, begun: Run) -> None:
     begun("mstunnel-setup", "step", "kernel")
     (tmp_path / "var/log/theirs").touch()
 

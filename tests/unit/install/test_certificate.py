@@ -56,7 +56,7 @@ def _refused(scene: Scene, **answers: Any) -> CertificateError:
 
 
 @pytest.mark.parametrize("kind", ["pem", "pfx"])
-def test_only_what_is_named_elsewhere_is_copied_to_the_usual_places(scene: Scene, kind: str) -> None:
+def test_only_files_outside_the_usual_paths_are_copied_there(scene: Scene, kind: str) -> None:
     pfx = str(scene.write("/root/site.pfx", _pfx()))
     scene.prompter.interactive = False
     named = {"certificate__pfx": pfx} if kind == "pfx" else scene.certificate(_PKI)
@@ -88,9 +88,7 @@ def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -
     [("chain", "key"), ("key", "chain"), ("both", "key"), ("key", "both"), ("both", None)],
     ids=["as named", "swapped", "key too", "key too, swapped", "key too, named alone"],
 )
-def test_only_certificates_get_into_the_file_that_all_may_read(
-    scene: Scene, chain: str, key: str | None
-) -> None:
+def test_world_readable_file_holds_certificates_only(scene: Scene, chain: str, key: str | None) -> None:
     """The file given as certificate may hold the key as well, and the two may be swapped."""
     certificates, private = _PKI.pem("leaf") + _PKI.pem("inter"), key_bytes(_PKI.key_name("leaf"))
     contents = {"chain": certificates, "key": private, "both": certificates + b"a remark\n" + private}
@@ -118,9 +116,7 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
         (paths.SITE_PFX, f"{paths.SITE_PFX} has mode 0644, not 0600"),
     ],
 )
-def test_a_key_that_others_may_read_at_the_usual_path_is_reported(
-    scene: Scene, place: str, said: str
-) -> None:
+def test_key_readable_by_others_at_the_usual_path_is_reported(scene: Scene, place: str, said: str) -> None:
     if place == paths.SITE_PFX:
         content = _pfx()
     else:
@@ -135,7 +131,7 @@ def test_a_key_that_others_may_read_at_the_usual_path_is_reported(
     assert said in scene.prompter.said[0]
 
 
-def test_a_certificate_that_is_named_alone_and_has_no_key_is_refused(scene: Scene) -> None:
+def test_certificate_without_a_key_is_refused(scene: Scene) -> None:
     error = _refused(scene, **scene.certificate(_PKI) | {"certificate__key": None})
     assert error.code == "key-missing"
     assert "--key" in error.hint
@@ -178,7 +174,7 @@ def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
     assert len(scene.files.names(paths.GENERATIONS)) == 2
 
 
-def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) -> None:
+def test_key_is_readable_by_root_only_and_not_in_the_journal(scene: Scene) -> None:
     scene.run(certificate.STEP, scene.opened(**scene.certificate(_PKI)))
     states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
     assert [state.mode if state else None for state in states] == [0o710, 0o600]
@@ -198,7 +194,7 @@ def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) 
         ),
     ],
 )
-def test_unattended_the_exact_places_are_named(scene: Scene, named: dict[str, Any], places: str) -> None:
+def test_unattended_run_names_the_expected_paths(scene: Scene, named: dict[str, Any], places: str) -> None:
     scene.prompter.interactive = False
     with refused(WaitingError, "certificate-awaited", places) as caught:
         certificate.STEP.gather(
@@ -215,7 +211,7 @@ PLACE, KEY = "Or enter the path of an existing certificate", "Path of its privat
     ("kind", "asked"),
     [("chain", [PLACE, KEY]), ("both", [PLACE]), ("PKCS12", [PLACE]), ("PFX", [PLACE])],
 )
-def test_a_person_may_name_the_place_where_the_certificate_lies_already(
+def test_person_may_enter_the_path_of_an_existing_certificate(
     scene: Scene, kind: str, asked: list[str]
 ) -> None:
     """Chain and key in two files or in one, or a PFX in PEM."""
@@ -247,7 +243,7 @@ def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene, where: 
     assert "geheim" not in str(scene.journal.records)
 
 
-def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
+def test_wrong_path_is_reported_and_asked_again(scene: Scene) -> None:
     chain, key = scene.certificate(_PKI).values()
     relative = chain.lstrip("/")
     scene.prompter.typed = ["/nowhere/site.pfx", relative, "", chain, key]
@@ -277,7 +273,7 @@ def test_a_passphrase_named_by_an_answer_is_not_asked_for(scene: Scene) -> None:
     assert set(scene.secrets) == {"geheim"}
 
 
-def test_a_wrong_passphrase(scene: Scene) -> None:
+def test_wrong_passphrase_is_refused(scene: Scene) -> None:
     scene.write(paths.SITE_PFX, _pfx(b"geheim"))
     scene.write("/root/passphrase", "falsch\n").chmod(0o600)
     named = {
@@ -289,7 +285,7 @@ def test_a_wrong_passphrase(scene: Scene) -> None:
     assert "falsch" not in error.message + error.hint
 
 
-def test_a_key_of_another_certificate_and_one_that_has_expired_are_refused(scene: Scene) -> None:
+def test_wrong_key_and_expired_certificate_are_refused(scene: Scene) -> None:
     _pem(scene)
     scene.clock.elapsed = timedelta(days=100).total_seconds()
     assert _refused(scene).code == "expired"
@@ -306,7 +302,7 @@ def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("added", [True, False])
-def test_what_devices_need_for_a_private_authority_is_shown_once(scene: Scene, *, added: bool) -> None:
+def test_root_that_devices_need_is_shown_once(scene: Scene, *, added: bool) -> None:
     _pem(scene)
     scene.trusted = ()
     if added:
@@ -320,7 +316,7 @@ def test_what_devices_need_for_a_private_authority_is_shown_once(scene: Scene, *
     assert scene.prompter.said == []
 
 
-def test_a_self_signed_certificate_will_do_in_a_lab_alone(scene: Scene) -> None:
+def test_self_signed_certificate_is_accepted_only_in_a_lab(scene: Scene) -> None:
     pki = Pki({"leaf": {"issuer": "leaf"}})
     scene.write(paths.SITE_CERTIFICATE, pki.pem("leaf"))
     scene.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o600)
@@ -333,14 +329,14 @@ def test_a_self_signed_certificate_will_do_in_a_lab_alone(scene: Scene) -> None:
     assert "the certificate is self-signed: devices do not trust it" in said
 
 
-def test_only_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:
+def test_only_the_address_of_the_joined_site_is_checked(scene: Scene) -> None:
     _pem(scene)
     certificate.STEP.gather(scene.opened())
     scene.remember("joined-site", {"id": "1", "name": "Berlin", "public_address": "vpn.elsewhere.org"})
     assert "vpn.elsewhere.org" in _refused(scene).message
 
 
-def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:
+def test_renewed_pfx_is_imported_despite_older_pem_files(scene: Scene) -> None:
     """The vendor's way: a new site.pfx, then `import_cert`; the PEM files of before are still there."""
     _pem(scene)
     first = certificate.find(scene.opened())

@@ -90,7 +90,7 @@ def server(scene: Scene) -> Server:
     return made
 
 
-def test_an_import_without_options_takes_what_was_put_at_the_usual_places(server: Server) -> None:
+def test_import_without_options_reads_the_usual_paths(server: Server) -> None:
     assert server.found() == "yearly"
     server.put("short", USUAL)
     assert server.found() == "short"
@@ -99,12 +99,12 @@ def test_an_import_without_options_takes_what_was_put_at_the_usual_places(server
     assert server.found() == "short"
 
 
-def test_an_import_without_options_does_not_return_to_them(server: Server) -> None:
+def test_import_without_options_ignores_older_answers(server: Server) -> None:
     server.switch("short")
     assert server.found() == "short"
 
 
-def test_renewed_in_place_they_are_imported_without_options(server: Server) -> None:
+def test_files_renewed_in_place_are_imported(server: Server) -> None:
     """As certbot does; the usual places hold our copies of the one before."""
     server.put("renewed", GIVEN)
     assert server.found() == "renewed"
@@ -115,7 +115,7 @@ def test_renewed_in_place_they_are_imported_without_options(server: Server) -> N
     assert server.found() == "renewed"
 
 
-def test_a_renewal_in_place_that_cannot_be_read_is_reported(server: Server) -> None:
+def test_unreadable_renewed_file_is_reported(server: Server) -> None:
     server.put("renewed", GIVEN)
     server.scene.write(GIVEN[1], key_bytes("p256/other"))
     assert server.found() == "yearly"
@@ -123,7 +123,7 @@ def test_a_renewal_in_place_that_cannot_be_read_is_reported(server: Server) -> N
     assert "does not belong to the certificate" in server.scene.prompter.said[-1]
 
 
-def test_they_restore_the_usual_places_while_in_use_but_replace_nothing_later(server: Server) -> None:
+def test_answers_restore_usual_paths_but_replace_no_newer_file(server: Server) -> None:
     for path in USUAL:
         server.scene.files.remove(path)
     assert server.found() == "yearly"
@@ -135,9 +135,7 @@ def test_they_restore_the_usual_places_while_in_use_but_replace_nothing_later(se
 
 
 @pytest.mark.parametrize("run", [Server.run, Server.run_with_file], ids=["stored answers", "answer file"])
-def test_the_step_returns_to_them_only_when_they_were_renewed(
-    server: Server, run: Callable[[Server], None]
-) -> None:
+def test_step_uses_named_files_again_only_if_renewed(server: Server, run: Callable[[Server], None]) -> None:
     """After `mst-cli import_cert`: the certificate in use lasts less long, but was issued later."""
     server.switch("short")
     run(server)
@@ -148,13 +146,13 @@ def test_the_step_returns_to_them_only_when_they_were_renewed(
     assert server.in_use == "renewed"
 
 
-def test_an_option_of_this_run_replaces_what_the_answer_file_names(server: Server) -> None:
+def test_option_overrides_the_certificate_in_the_answer_file(server: Server) -> None:
     server.switch("short")
     server.run(**server.put("yearly", GIVEN))
     assert server.in_use == "yearly"
 
 
-def test_the_answer_file_replaces_one_that_has_never_served(server: Server) -> None:
+def test_answer_file_replaces_an_unused_certificate(server: Server) -> None:
     server.scene.files.remove(f"{paths.STATE}/journal.jsonl")
     server.scene.remember("answers", {})
     server.switch("short")
@@ -162,7 +160,7 @@ def test_the_answer_file_replaces_one_that_has_never_served(server: Server) -> N
     assert server.in_use == "yearly"
 
 
-def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_linked(server: Server) -> None:
+def test_relinked_older_certificate_is_loaded_by_the_gateway(server: Server) -> None:
     """ocserv loads no file that is older than its last load."""
     server.switch("short")
     run = server.scene.opened(**server.put("yearly", GIVEN))
@@ -176,7 +174,7 @@ def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_link
     assert server.scene.files.names(paths.GENERATIONS) == []
 
 
-def test_the_one_in_use_is_kept_with_a_note_when_they_are_gone(server: Server) -> None:
+def test_missing_files_keep_the_certificate_with_a_note(server: Server) -> None:
     server.scene.files.remove(GIVEN[1])
     server.run()
     assert server.in_use == "yearly"
@@ -184,7 +182,7 @@ def test_the_one_in_use_is_kept_with_a_note_when_they_are_gone(server: Server) -
     assert server.scene.prompter.said[-1] == (f"Certificate: {key} cannot be found; the one in use is kept.")
 
 
-def test_a_new_path_without_a_file_is_refused_before_it_is_stored(server: Server) -> None:
+def test_path_to_a_missing_file_is_refused_before_it_is_stored(server: Server) -> None:
     typo = {"certificate__chain": ["/root/typo.pem"], "certificate__key": "/root/key.pem"}
     missing = r"the file /root/typo\.pem does not exist"
     with refused(CertificateError, "certificate-file-missing", missing):

@@ -53,7 +53,7 @@ def name_of(found: Certificate) -> bytes:
     return found.identity.leaf.public_bytes(Encoding.PEM)
 
 
-def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
+def test_certificate_is_used_once_complete_and_valid(host: Host) -> None:
     host.prompter.meanwhile = [
         lambda: None,
         lambda: host.place(paths.SITE_CERTIFICATE, PKI.pem("leaf")[:300]),
@@ -71,7 +71,7 @@ def test_it_is_taken_as_soon_as_it_is_complete_and_valid(host: Host) -> None:
     assert "Give devices the whole chain" in private
 
 
-def test_a_file_that_cannot_be_read_yet_is_waited_for(host: Host) -> None:
+def test_unreadable_file_is_awaited(host: Host) -> None:
     """As a key is that root copied for the account of a rootless gateway; here it is a directory."""
     key = host.root / paths.SITE_KEY.lstrip("/")
     host.prompter.meanwhile = [
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_read_yet_is_waited_for(host: Host) -> None:
 
 
 @pytest.mark.parametrize("older", ["old", "over"])
-def test_an_older_one_is_left_alone(host: Host, older: str) -> None:
+def test_older_certificate_is_ignored(host: Host, older: str) -> None:
     used = host.use("leaf")
     host.started()
     host.put(older)
@@ -94,15 +94,13 @@ def test_an_older_one_is_left_alone(host: Host, older: str) -> None:
     assert "ends before the one in use" in host.prompter.said[0]
 
 
-def test_what_is_in_use_goes_on_when_its_files_are_gone(host: Host) -> None:
+def test_certificate_stays_in_use_when_its_files_are_gone(host: Host) -> None:
     used = host.use("leaf")
     assert host.gather().fingerprint == used
 
 
 @pytest.mark.parametrize(("used", "put"), [("old", "leaf"), ("leaf", "old")], ids=["newer", "older"])
-def test_one_that_has_never_served_gives_way_to_a_newer_and_to_an_older_one(
-    host: Host, used: str, put: str
-) -> None:
+def test_unused_certificate_is_replaced_even_by_an_older_one(host: Host, used: str, put: str) -> None:
     """The wrong one of the first run ends a little later than the right one."""
     host.use(used)
     host.put(put)
@@ -110,7 +108,7 @@ def test_one_that_has_never_served_gives_way_to_a_newer_and_to_an_older_one(
     assert not any("older" in text for text in host.prompter.said)
 
 
-def test_an_older_one_that_is_named_replaces_what_is_served(host: Host) -> None:
+def test_older_certificate_named_by_an_option_is_used(host: Host) -> None:
     host.use("leaf")
     host.started()
     host.put("old")
@@ -127,7 +125,7 @@ def test_a_wrong_passphrase_is_reported_and_can_be_corrected(host: Host) -> None
     assert [text for text in host.prompter.said if "does not open" in text] == host.prompter.said[:2]
 
 
-def test_after_three_wrong_passphrases_a_person_may_stop_or_go_on(host: Host) -> None:
+def test_after_three_wrong_passphrases_a_person_may_stop(host: Host) -> None:
     host.put_pfx(b"right")
     host.prompter.typed = ["1", "2", "3", "stop", "right"]
     with pytest.raises(CertificateError) as caught:
@@ -138,7 +136,7 @@ def test_after_three_wrong_passphrases_a_person_may_stop_or_go_on(host: Host) ->
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_passphrase_is_asked_for_when_its_file_is_missing_or_wrong(host: Host, *, there: bool) -> None:
+def test_passphrase_is_prompted_if_its_file_is_missing_or_wrong(host: Host, *, there: bool) -> None:
     host.put_pfx(b"right")
     if there:
         host.place("/root/passphrase", b"wrong")
@@ -169,7 +167,7 @@ def test_a_certificate_that_does_not_fit_is_asked_for_again(host: Host) -> None:
     ]
 
 
-def test_the_files_mended_where_they_lie_are_read_again(host: Host) -> None:
+def test_files_corrected_in_place_are_read_again(host: Host) -> None:
     host.put("over")
     host.prompter.typed = [""]
     asked = host.prompter.ask

@@ -34,7 +34,7 @@ def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
     return {**found, **{action.path: action.text for action in texts}}
 
 
-def test_the_configuration_of_the_site_is_judged_by_ocserv_of_the_image_to_be_run(scene: Scene) -> None:
+def test_ocserv_of_the_new_image_checks_the_site_configuration(scene: Scene) -> None:
     """The files that it becomes are among the recorded decisions."""
     found = configure.STEP.gather(scene.opened(**IMAGES))
     assert (found.server.listen_port, found.image) == (8443, SERVER_IMAGE)
@@ -44,7 +44,7 @@ def test_the_configuration_of_the_site_is_judged_by_ocserv_of_the_image_to_be_ru
     ("address", "tried"),
     [("https://intranet.test/", "https://intranet.test/"), ("http://[fd00::1/", ""), (None, "")],
 )
-def test_the_first_address_to_try_is_judged_as_every_later_one(
+def test_first_test_address_is_validated_like_later_ones(
     scene: Scene, address: str | None, tried: str
 ) -> None:
     run = scene.opened(**IMAGES)
@@ -54,13 +54,13 @@ def test_the_first_address_to_try_is_judged_as_every_later_one(
     assert texts == {paths.PROBE_URL: f"{tried}\n"}
 
 
-def test_tokens_of_this_tenant_only(scene: Scene) -> None:
+def test_only_tokens_of_this_tenant_are_accepted(scene: Scene) -> None:
     claims = _files(scene)[paths.OIDC_JSON]["required_claims"]
     assert claims["tid"] == scene.graph.tenant_id()
     assert scene.graph.tenant_id() in claims["iss"]
 
 
-def test_the_answers_choose_the_rules_for_tokens(scene: Scene) -> None:
+def test_answers_set_the_token_rules(scene: Scene) -> None:
     chosen = {"version": "2", "scope": "Other", "maximum_lifetime": 600, "required_claims": {"acct": 0}}
     oidc = _files(scene, **{f"token__{key}": value for key, value in chosen.items()})[paths.OIDC_JSON]
     assert oidc["required_claims"]["iss"].endswith(f"{scene.graph.tenant_id()}/v2.0")
@@ -71,7 +71,7 @@ def test_the_answers_choose_the_rules_for_tokens(scene: Scene) -> None:
     assert "https://sts.example/x/" in other["optional_claims"]["idp"]
 
 
-def test_the_applications_that_may_present_a_token(scene: Scene) -> None:
+def test_answers_name_the_applications_whose_tokens_count(scene: Scene) -> None:
     apps = ["1b730954-1685-4b74-9bfd-dac224a7b894", "d3590ed6-52b3-4102-aeff-aad2292ab01c"]
     assert _files(scene, token__clients=apps)[paths.OIDC_JSON]["listed_claims"] == {"appid": apps}
     of_version_2 = _files(scene, token__clients=apps, token__version="2")[paths.OIDC_JSON]
@@ -85,7 +85,7 @@ def test_a_lab_issues_its_own_tokens(scene: Scene) -> None:
     assert oidc["openid_configuration_url"].startswith("https://lab:1/")
 
 
-def test_the_log_level_comes_from_env_sh_as_this_run_will_write_it(scene: Scene) -> None:
+def test_log_level_comes_from_the_env_sh_of_this_run(scene: Scene) -> None:
     scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=4\n")
     run = scene.opened(**IMAGES, environment={"DEBUG_LEVEL": "3"})
     assert configure.STEP.gather(run).level == 4
@@ -94,7 +94,7 @@ def test_the_log_level_comes_from_env_sh_as_this_run_will_write_it(scene: Scene)
     assert configure.STEP.gather(run).level == 3
 
 
-def test_a_log_level_that_is_none(scene: Scene) -> None:
+def test_invalid_log_level_is_refused(scene: Scene) -> None:
     scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=loud\n")
     with pytest.raises(SetupError, match="loud"):
         _files(scene)
@@ -112,7 +112,7 @@ def test_a_log_level_that_is_none(scene: Scene) -> None:
         ),
     ],
 )
-def test_what_cannot_be_served_is_refused(
+def test_configuration_that_cannot_be_served_is_refused(
     scene: Scene, served: TunnelConfiguration | None, issuer: str, code: str
 ) -> None:
     scene.graph.configuration = served
@@ -129,7 +129,7 @@ def test_what_cannot_be_served_is_refused(
         (Completed(126, "", "crun: clone: Invalid argument"), "engine-failed", "clone: Invalid argument"),
     ],
 )
-def test_a_check_that_fails_says_whether_file_image_or_runtime_is_to_blame(
+def test_failed_check_tells_file_image_and_runtime_apart(
     scene: Scene, once: Completed, code: str, message: str
 ) -> None:
     scene.engine = Accepting(once=once)
@@ -139,13 +139,13 @@ def test_a_check_that_fails_says_whether_file_image_or_runtime_is_to_blame(
     assert message in caught.value.message
 
 
-def test_settings_that_the_gateway_ignores_are_reported(scene: Scene) -> None:
+def test_settings_ignored_by_the_gateway_are_reported(scene: Scene) -> None:
     scene.graph.configuration = configuration(route_includes=("192.168.0.0/16",))
     _files(scene)
     assert [text for text in scene.prompter.said if "10.0.0.53" in text]
 
 
-def test_balancers_are_named_to_the_gateway_which_then_expects_their_header(scene: Scene) -> None:
+def test_gateway_expects_the_proxy_header_of_load_balancers(scene: Scene) -> None:
     scene.engine = Accepting()
     scene.files.make_directory(paths.CONFIGURATION)
     named = {**IMAGES, "proxy_protocol_from": ["192.0.2.10", "2001:db8::/64"]}
@@ -169,7 +169,7 @@ def test_balancers_are_named_to_the_gateway_which_then_expects_their_header(scen
         ("docker", 0, "192.0.2.10", False),
     ],
 )
-def test_balancers_are_refused_only_where_the_engine_hides_who_sends(
+def test_balancers_are_refused_only_if_the_engine_hides_senders(
     scene: Scene, *, engine: str, disabled: int, balancers: object, safe: bool
 ) -> None:
     """For that not even an address is needed that leads beyond the link."""
@@ -179,7 +179,7 @@ def test_balancers_are_refused_only_where_the_engine_hides_who_sends(
         assert _files(scene, engine=engine, proxy_protocol_from=balancers)
 
 
-def test_a_list_of_revoked_certificates_stays_until_it_is_withdrawn(scene: Scene) -> None:
+def test_revocation_list_stays_until_it_is_removed(scene: Scene) -> None:
     given = {**IMAGES, "authentication": "certificate"}
     scene.files.make_directories(paths.CERTIFICATES)
     scene.files.write(DEVICE_REVOCATIONS, b"a list")

@@ -249,7 +249,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
 @pytest.mark.parametrize("name", FACTS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_any_facts_lead_to_actions_that_the_journal_keeps_whole(name: str, data: st.DataObject) -> None:
+def test_journal_keeps_the_actions_of_any_facts(name: str, data: st.DataObject) -> None:
     checked_decision(STEPS[name], data.draw(FACTS[name]))
 
 

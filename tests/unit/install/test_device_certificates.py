@@ -53,7 +53,7 @@ def given_files(scene: Scene) -> dict[str, str]:
     }
 
 
-def test_authority_and_list_are_placed_once_and_removed_with_the_rest(scene: Scene) -> None:
+def test_device_ca_and_crl_are_placed_once_and_uninstalled(scene: Scene) -> None:
     files = given_files(scene)
     assert set(PLACED) <= set(run(scene, **files))
     assert scene.files.read(DEVICE_AUTHORITY) == PKI.pem("inter")
@@ -64,7 +64,7 @@ def test_authority_and_list_are_placed_once_and_removed_with_the_rest(scene: Sce
     assert scene.files.state(DEVICE_AUTHORITY) is scene.files.state(DEVICE_REVOCATIONS) is None
 
 
-def test_a_newer_list_is_taken_by_running_the_step_again(scene: Scene) -> None:
+def test_running_the_step_again_places_a_newer_crl(scene: Scene) -> None:
     files = given_files(scene)
     run(scene, **files)
     scene.write("/root/device-ca.crl", NEWER)
@@ -91,7 +91,7 @@ def test_running_gateway_loads_a_newer_list_at_once(scene: Scene) -> None:
     assert reloads == [("sh", "-c", "kill -HUP 1")]
 
 
-def test_what_was_placed_stays_when_the_files_it_came_from_are_gone(scene: Scene) -> None:
+def test_placed_files_stay_when_their_sources_are_gone(scene: Scene) -> None:
     files = given_files(scene)
     scene.remember("answers", {name.replace("__", "."): path for name, path in files.items()})
     run(scene, **files)
@@ -105,7 +105,7 @@ def test_what_was_placed_stays_when_the_files_it_came_from_are_gone(scene: Scene
 
 
 @pytest.mark.parametrize("setting", ["devices__ca_file", "devices__crl_file"])
-def test_a_new_path_without_a_file_is_refused_before_it_is_stored(scene: Scene, setting: str) -> None:
+def test_path_to_a_missing_file_is_refused_before_it_is_stored(scene: Scene, setting: str) -> None:
     files = given_files(scene)
     scene.remember("answers", {name.replace("__", "."): path for name, path in files.items()})
     run(scene, **files)
@@ -117,17 +117,17 @@ def test_a_new_path_without_a_file_is_refused_before_it_is_stored(scene: Scene, 
         certificate.STEP.refuse(opened(scene, **typo), ["environment", "certificate"])
 
 
-def test_devices_with_tokens_need_no_authority(scene: Scene) -> None:
+def test_token_sign_in_needs_no_device_ca(scene: Scene) -> None:
     assert not set(PLACED) & set(run(scene, authentication="oidc"))
     assert device_certificates.missing(opened(scene)) == ()
 
 
-def test_certificates_as_well_need_it(scene: Scene) -> None:
+def test_certificate_sign_in_needs_a_device_ca(scene: Scene) -> None:
     also = {"authentication": "oidc", "authentication_also": "certificate"}
     assert PLACED[0] in run(scene, **also, **given_files(scene))
 
 
-def test_a_missing_authority_is_named_like_every_missing_answer(scene: Scene) -> None:
+def test_missing_device_ca_is_reported_as_a_missing_answer(scene: Scene) -> None:
     without = opened(scene, authentication="certificate")
     with refused(UsageError, "answers-missing", r"`devices\.ca_file`: give MSTUNNEL_DEVICES_CA_FILE or"):
         require(without.answers, certificate.STEP.missing(without))
@@ -150,7 +150,7 @@ def test_a_person_is_asked_until_the_file_can_be_used(scene: Scene) -> None:
     assert "leaf is not a CA" in leaf
 
 
-def test_files_that_cannot_be_used_are_refused_before_the_first_change(scene: Scene) -> None:
+def test_unusable_files_are_refused_before_the_first_change(scene: Scene) -> None:
     files = given_files(scene)
     scene.write("/root/device-ca.crl", revocation_list(signer="p256/stranger"))
     with pytest.raises(CertificateError, match="not signed by that CA"):
@@ -160,7 +160,7 @@ def test_files_that_cannot_be_used_are_refused_before_the_first_change(scene: Sc
         refuse_unready(scene.opened(authentication="certificate", **files), ["certificate"])
 
 
-def test_a_list_that_changes_after_the_check_is_not_placed(scene: Scene) -> None:
+def test_crl_changed_after_the_check_is_not_placed(scene: Scene) -> None:
     files = given_files(scene)
     planned = device_certificates.placing(opened(scene, authentication="certificate", **files))
     scene.write("/root/device-ca.crl", NEWER)
@@ -168,14 +168,14 @@ def test_a_list_that_changes_after_the_check_is_not_placed(scene: Scene) -> None
         planned[-1].apply(opened(scene).host, {})
 
 
-def test_the_journal_holds_no_list(scene: Scene) -> None:
+def test_journal_does_not_hold_the_crl(scene: Scene) -> None:
     run(scene, **given_files(scene))
     journal = "".join(str(record) for record in scene.journal.records)
     assert "BEGIN X509 CRL" not in journal
     assert "device-ca.crl" in journal
 
 
-def test_another_way_to_authenticate_takes_authority_and_list_away(scene: Scene) -> None:
+def test_other_authentication_removes_device_ca_and_crl(scene: Scene) -> None:
     run(scene, **given_files(scene))
     runner = scene.opened().runner
     assert runner.take_back(configure.STEP.obsolete(opened(scene, authentication="certificate"))) == []

@@ -110,7 +110,7 @@ def interrupted(child: "pexpect.spawn[str]") -> None:
     assert child.exitstatus == 130
 
 
-def test_every_question_comes_once_and_in_order(desk: Desk) -> None:
+def test_every_question_is_asked_once_and_in_order(desk: Desk) -> None:
     with desk.runs() as child:
         desk.accepts(child)
         after(child, "path of an existing certificate", "/nowhere.pem")
@@ -131,7 +131,7 @@ def test_every_question_comes_once_and_in_order(desk: Desk) -> None:
 
 
 @pytest.mark.e2e
-def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> None:
+def test_wrong_choice_is_asked_again_without_a_new_sign_in(desk: Desk) -> None:
     """The right certificate ends earlier than the wrong one."""
     wrong = desk.certificate("vpn.elsewhere.example", "wrong")
     right = desk.certificate(ADDRESS, "right", days=60)
@@ -197,7 +197,7 @@ def test_an_account_without_the_role_may_stop(desk: Desk) -> None:
 
 
 @pytest.mark.e2e
-def test_the_right_certificate_replaces_a_wrong_one_of_the_run_before(desk: Desk) -> None:
+def test_right_certificate_replaces_a_wrong_one_stored_before(desk: Desk) -> None:
     """It was stored by the first run, ends later, and has never served."""
     wrong, right = desk.certificate("vpn.elsewhere.example", "wrong"), desk.certificate(days=60)
     with desk.runs(**desk.answers(wrong)) as child:
@@ -229,7 +229,7 @@ def test_a_wrong_passphrase_asks_again(desk: Desk) -> None:
 
 
 @pytest.mark.e2e
-def test_an_application_left_by_an_earlier_installation_is_replaced(desk: Desk) -> None:
+def test_application_left_by_an_earlier_installation_is_replaced(desk: Desk) -> None:
     """Its host was installed again from nothing."""
     answers = desk.answers()
     with desk.runs(**answers) as child:
@@ -261,7 +261,7 @@ def test_stopping_before_the_certificate_costs_no_sign_in(desk: Desk) -> None:
         interrupted(child)
 
 
-def test_interrupted_at_the_terms_nothing_is_left(desk: Desk) -> None:
+def test_interrupt_at_the_licence_terms_leaves_nothing(desk: Desk) -> None:
     before = sorted(desk.root.rglob("*"))
     with desk.runs() as child:
         child.expect_exact("-- more")
@@ -269,7 +269,7 @@ def test_interrupted_at_the_terms_nothing_is_left(desk: Desk) -> None:
     assert [path for path in desk.root.rglob("*") if path not in before and path.is_file()] == []
 
 
-def test_the_vendor_s_variable_shows_sign_in_and_registration_request_by_request(desk: Desk) -> None:
+def test_vendor_debug_variable_shows_sign_in_requests(desk: Desk) -> None:
     with desk.runs(mst_verbose_log="true", **desk.answers()) as child:
         after(child, "then press Enter", "")
         child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")

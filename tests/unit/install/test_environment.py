@@ -69,7 +69,7 @@ def test_proxies_of_the_shell_are_written_in_both_cases(
     }
 
 
-def test_proxies_of_profile_d_count_as_well_and_its_other_lines_do_not(scene: Scene) -> None:
+def test_only_proxy_lines_of_profile_d_are_read(scene: Scene) -> None:
     scene.write(_PROFILE, '# ours\nexport HTTP_PROXY="http://p:1"\nif true; then\n  id\nfi\nno_proxy=$X\n')
     assert _install(scene) == {"http_proxy": "http://p:1", "HTTP_PROXY": "http://p:1"}
 
@@ -80,7 +80,7 @@ def test_a_profile_that_cannot_be_read_names_no_proxy(scene: Scene) -> None:
     assert _install(scene) == {}
 
 
-def test_a_proxy_written_by_an_earlier_run_is_no_setting_of_the_administrator(scene: Scene) -> None:
+def test_proxy_written_by_an_earlier_run_is_not_an_admin_setting(scene: Scene) -> None:
     text = "export http_proxy=http://gone:1\n"
     scene.files.make_directories("/etc/profile.d")
     writing: Step[Any, Any] = Step(
@@ -105,7 +105,7 @@ def test_the_shell_wins_over_profile_d_and_the_answers_over_both(
 
 
 @pytest.mark.parametrize("earlier", ["shell", "profile.d"])
-def test_the_shell_wins_over_what_was_there_before_in_whichever_case_it_names_the_proxy(
+def test_proxy_of_the_shell_overrides_the_file_in_either_case(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, earlier: str
 ) -> None:
     if earlier == "shell":
@@ -146,7 +146,7 @@ def test_lines_of_an_administrator_survive_every_later_run(scene: Scene, *, firs
 
 
 @pytest.mark.parametrize(("old", "new", "left"), [("A=1", "A=9", {"A": "9"}), ("A=1\n", "", {})])
-def test_a_line_that_an_administrator_changed_or_took_away_stays_so(
+def test_line_edited_or_removed_by_an_administrator_stays_so(
     scene: Scene, old: str, new: str, left: dict[str, str]
 ) -> None:
     _install(scene, environment={"A": "1", "B": "1"})
@@ -156,9 +156,7 @@ def test_a_line_that_an_administrator_changed_or_took_away_stays_so(
 
 
 @pytest.mark.parametrize("edited", ["http_proxy", "HTTP_PROXY"])
-def test_a_proxy_that_an_administrator_changed_in_either_case_counts_for_both(
-    scene: Scene, edited: str
-) -> None:
+def test_proxy_edited_in_one_case_applies_to_both_cases(scene: Scene, edited: str) -> None:
     _install(scene, environment={"http_proxy": "http://old:1"})
     _edit(scene, f"\n{edited}=http://old:1", f"\n{edited}=http://new:1")
     both = {"http_proxy": "http://new:1", "HTTP_PROXY": "http://new:1"}
@@ -166,7 +164,7 @@ def test_a_proxy_that_an_administrator_changed_in_either_case_counts_for_both(
         assert _install(scene, environment={"http_proxy": "http://old:1"}) == both
 
 
-def test_a_run_that_died_after_writing_the_file_still_knows_its_own_lines(scene: Scene) -> None:
+def test_run_killed_after_writing_still_recognizes_its_lines(scene: Scene) -> None:
     _install(scene, environment={"A": "1", "B": "1"})
     run = scene.opened(environment={"A": "2", "B": "2"})
     for action in environment.STEP.decide(environment.STEP.gather(run)):
@@ -177,9 +175,7 @@ def test_a_run_that_died_after_writing_the_file_still_knows_its_own_lines(scene:
 
 
 @pytest.mark.parametrize("content", [b"# Schl\xfcssel\nA=1\n", b"A=$(id)\n"], ids=["not UTF-8", "command"])
-def test_a_file_that_cannot_be_kept_stops_the_run_before_anything_is_written(
-    scene: Scene, content: bytes
-) -> None:
+def test_undecodable_file_stops_the_run_before_any_write(scene: Scene, content: bytes) -> None:
     """A comment in another encoding is not rewritten with question marks."""
     scene.write(paths.ENVIRONMENT, content)
     with pytest.raises(EnvironmentFileError, match="line 1") as caught:
@@ -198,7 +194,7 @@ def test_a_root_of_the_tenant_is_copied(scene: Scene) -> None:
     ]
 
 
-def test_a_person_may_stop_to_edit_the_file_and_is_not_asked_twice(scene: Scene) -> None:
+def test_person_may_stop_to_edit_the_file_and_is_asked_once(scene: Scene) -> None:
     scene.prompter.interactive, scene.prompter.typed = True, ["stop", ""]
     with refused(WaitingError, "environment-to-edit"):
         _install(scene)
@@ -207,7 +203,7 @@ def test_a_person_may_stop_to_edit_the_file_and_is_not_asked_twice(scene: Scene)
     assert len(scene.prompter.asked) == 2
 
 
-def test_a_person_reads_where_the_settings_are_and_what_each_is_for(scene: Scene) -> None:
+def test_person_sees_where_settings_are_and_what_each_is_for(scene: Scene) -> None:
     scene.prompter.interactive, scene.prompter.typed = True, [""]
     _install(scene, environment={"TRACE_SESSIONS": "1", "OWN": "2"})
     first, *rows = scene.prompter.said[0].splitlines()
@@ -222,7 +218,7 @@ def test_a_person_reads_where_the_settings_are_and_what_each_is_for(scene: Scene
     assert max(map(len, rows)) <= 80
 
 
-def test_what_is_edited_meanwhile_counts(scene: Scene) -> None:
+def test_edits_made_during_the_run_are_used(scene: Scene) -> None:
     run = scene.opened()
     scene.prompter.interactive = True
     scene.prompter.ask = lambda *_arguments, **_options: edit(scene, "TRACE_SESSIONS=2\n")  # type: ignore[method-assign]
@@ -238,9 +234,7 @@ def test_what_is_edited_meanwhile_counts(scene: Scene) -> None:
         ("http_proxy=a", "http_proxy"),
     ],
 )
-def test_a_slip_in_the_file_is_told_before_anything_is_built_on_it(
-    scene: Scene, line: str, said: str
-) -> None:
+def test_error_in_the_file_is_reported_before_it_is_used(scene: Scene, line: str, said: str) -> None:
     lines = [f"{line}\n", "DEBUG_LEVEL=1\n"]
     scene.prompter.interactive = True
     scene.prompter.ask = lambda *_arguments, **_options: edit(scene, lines.pop(0))  # type: ignore[method-assign]
@@ -267,7 +261,7 @@ def test_later_steps_of_a_plan_see_the_file_before_it_is_written(scene: Scene) -
 
 
 @pytest.mark.parametrize("code", ["ca-file-missing", "ca-file-with-key"])
-def test_a_root_that_is_missing_or_in_a_file_with_its_key_is_refused(scene: Scene, code: str) -> None:
+def test_missing_root_and_root_with_its_key_are_refused(scene: Scene, code: str) -> None:
     """All users may read the copy below ca-trust."""
     ca_file = scene.write("/root/ca.pem", Pki().pem("root") + key_bytes("p256"))
     if code == "ca-file-missing":
@@ -276,7 +270,7 @@ def test_a_root_that_is_missing_or_in_a_file_with_its_key_is_refused(scene: Scen
         environment.STEP.gather(scene.opened(tenant__ca_file=str(ca_file)))
 
 
-def test_roots_given_as_text_are_written_where_the_containers_read_them(scene: Scene) -> None:
+def test_roots_given_as_text_are_written_for_the_containers(scene: Scene) -> None:
     """`--lab` brings them without a file."""
     pem = Pki().pem("root").decode()
     _install(scene, tenant__ca_pem=pem)

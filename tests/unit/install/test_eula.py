@@ -52,7 +52,7 @@ def test_the_answer_file_accepts_without_a_question(scene: Scene) -> None:
     assert (scene.prompter.asked, scene.prompter.paged) == ([], [])
 
 
-def test_it_is_recorded_which_text_was_accepted_by_whom(scene: Scene) -> None:
+def test_accepted_text_and_person_are_recorded(scene: Scene) -> None:
     scene.run(eula.STEP, scene.opened(eula="accept"))
     record = remembered(scene.opened().receipt, "accepted-eula")
     assert isinstance(record, dict)
@@ -76,7 +76,7 @@ def test_a_new_text_is_asked_for_again(scene: Scene, monkeypatch: pytest.MonkeyP
     assert "answer:accepted-eula" in paths_of(scene.run(eula.STEP, scene.opened()))
 
 
-def test_the_acceptance_of_an_old_text_is_no_earlier_answer(scene: Scene) -> None:
+def test_acceptance_of_an_old_text_is_not_reused(scene: Scene) -> None:
     scene.run(eula.STEP, scene.opened(eula="accept", server_name="gw7"))
     assert remembered(scene.opened().receipt, "answers") == {"server_name": "gw7"}
 
@@ -87,7 +87,7 @@ def test_a_marker_of_another_program_is_respected(scene: Scene) -> None:
     assert scene.prompter.asked == []
 
 
-def test_root_keeps_the_record_alone_for_the_account_that_follows(scene: Scene) -> None:
+def test_root_stores_eula_record_for_the_account(scene: Scene) -> None:
     scene.prompter.typed = ["yes"]
     assert paths_of(scene.run(eula.BY_ROOT, scene.opened())) == ["answer:accepted-eula"]
     assert scene.files.state(paths.CONFIGURATION) is None

@@ -17,7 +17,7 @@ from tests.unit.tenant.test_against_lab import Lab
 running = against_lab.lab
 
 
-def test_it_registers_the_server_and_becomes_its_identity(
+def test_existing_application_registers_the_server(
     running: Lab, scene: Scene, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     directory = tmp_path_factory.mktemp("beforehand")

@@ -44,7 +44,7 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
     assert machine.tree() == before
 
 
-def test_an_account_that_cannot_list_the_rules_relies_on_their_file(
+def test_account_that_cannot_list_rules_relies_on_their_file(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its plan would ask for root at every run."""
@@ -54,7 +54,7 @@ def test_an_account_that_cannot_list_the_rules_relies_on_their_file(
     assert machine.run(kernel.STEP) == []
 
 
-def test_what_an_earlier_release_switched_on_is_limited_now(
+def test_forwarding_enabled_by_an_earlier_release_is_limited(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
@@ -65,14 +65,14 @@ def test_what_an_earlier_release_switched_on_is_limited_now(
     assert emulated.tables(machine.host.root) == BOTH
 
 
-def test_what_readiness_fixed_is_limited(machine: Machine) -> None:
+def test_forwarding_enabled_by_mst_readiness_is_limited(machine: Machine) -> None:
     machine.scene.write("/etc/sysctl.d/90-mstunnel.conf", "net.ipv4.ip_forward = 1\n")
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
     machine.run(kernel.STEP)
     assert emulated.tables(machine.host.root) == BOTH
 
 
-def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(machine: Machine) -> None:
+def test_rules_are_removed_if_the_host_becomes_a_router(machine: Machine) -> None:
     """Those for agent and gateway stay, and the units that load them."""
     machine.run(kernel.STEP)
     machine.host.systemd.told.clear()
@@ -85,7 +85,7 @@ def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(mac
     assert machine.text(FORWARD) == "1\n"
 
 
-def test_without_nft_the_administrator_reads_that_others_are_let_through(
+def test_without_nft_a_warning_names_the_open_forwarding(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Host, "find", lambda _self, _name: None)
@@ -96,22 +96,20 @@ def test_without_nft_the_administrator_reads_that_others_are_let_through(
     assert all("Install the package nftables" in said for said in (guarded, limited))
 
 
-def test_with_root_the_engine_stays_the_one_that_switches_forwarding_on(machine: Machine) -> None:
+def test_with_root_the_engine_enables_forwarding(machine: Machine) -> None:
     """Docker drops what others want forwarded, but only where it was the first to switch it on."""
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
     machine.run(kernel.STEP)
     assert "ip_forward" not in machine.text("/etc/sysctl.d/90-mstunnel.conf")
 
 
-def test_what_a_host_sets_itself_is_not_set_again(machine: Machine) -> None:
+def test_forwarding_set_by_the_host_is_not_set_again(machine: Machine) -> None:
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
     assert [text for text in machine.run(kernel.STEP) if "ip_forward" in text or "rules.nft" in text] == []
 
 
-def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_an_uplink_users_get_no_low_ports(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "uplink_obstacle", lambda _ports: "")
     with_settings_for_accounts(machine)
     done = machine.run(kernel.STEP, mode="rootless")
@@ -121,7 +119,7 @@ def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
 
 
 @pytest.mark.parametrize("port", [443, 8443])
-def test_the_check_of_the_firewall_finds_the_port_of_the_gateway_open(port: int) -> None:
+def test_firewall_check_finds_the_gateway_port_open(port: int) -> None:
     script = "nft --file - && nft --json list ruleset"
     command = ["unshare", "--map-root-user", "--net", "sh", "-c", script]
     rules = firewall.rules(("ipv4", "ipv6")) + firewall.container_rules("", ())

@@ -73,7 +73,7 @@ PLAN = InstallRequest(
 
 
 @pytest.mark.parametrize("placed", [None, OTHER])
-def test_until_this_program_is_placed_the_plan_is_that_of_roots_part(
+def test_plan_shows_only_roots_part_until_the_program_is_placed(
     scene: Scene, stopped: Operator, placed: str | None
 ) -> None:
     """Another release would plan what it does itself, or there is none to ask."""
@@ -92,27 +92,25 @@ def test_the_account_plans_both_parts_with_the_same_program(scene: Scene, stoppe
         plan(stopped, PLAN, exit_code=False)
 
 
-def test_what_root_has_begun_is_shown_before_the_account_can_begin(stopped: Operator) -> None:
+def test_roots_part_is_shown_before_the_account_starts(stopped: Operator) -> None:
     shown = status(stopped).report
     assert shown is not None
     assert (shown.done, shown.next, shown.installed) == (("eula",), "account", False)
 
 
-def test_what_root_has_begun_is_rolled_back_without_the_account(scene: Scene, stopped: Operator) -> None:
+def test_roots_part_is_rolled_back_without_the_account(scene: Scene, stopped: Operator) -> None:
     assert rollback(stopped).status == "changed"
     assert scene.journal.receipt.entries == {}
 
 
-def test_the_account_shows_and_rolls_back_with_any_program_of_ours(scene: Scene, stopped: Operator) -> None:
+def test_account_can_show_and_roll_back_with_any_release(scene: Scene, stopped: Operator) -> None:
     scene.write(PLACED, program(OTHER))
     for command in (status, rollback):
         with pytest.raises(SystemExit):
             command(stopped)
 
 
-def test_a_part_of_the_account_is_not_left_behind_where_its_program_is_gone(
-    scene: Scene, stopped: Operator
-) -> None:
+def test_account_part_is_removed_even_if_its_program_is_gone(scene: Scene, stopped: Operator) -> None:
     scene.write(f"{GATEWAY.home}/.local/state/mstunnel/journal.jsonl", "")
     for command in (status, rollback):
         with refused(CheckError, "program-not-placed") as caught:

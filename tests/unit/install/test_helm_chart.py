@@ -103,7 +103,7 @@ def test_the_chart_renders_the_objects_of_the_manifest(
         check_object(kind, found)
 
 
-def test_helm_s_own_linter_finds_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
+def test_helm_lint_finds_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
     for more in ((), ("--values", values(host, tmp_path))):
         linted = ran(helm, "lint", "--strict", str(CHART), *more)
         assert linted.returncode == 0, linted.stdout + linted.stderr

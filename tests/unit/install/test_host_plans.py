@@ -163,7 +163,7 @@ def test_a_host_gets_its_plan(path: Path) -> None:
     assert plan(facts, case.get("files", {})) == case["plan"]
 
 
-def test_problems_that_steps_fix_are_refused_when_the_steps_are_skipped() -> None:
+def test_problems_are_refused_if_the_step_that_fixes_is_skipped() -> None:
     facts = ReadinessFacts.model_validate(json.loads((HOSTS / "rhel-9.6.json").read_text())["facts"])
 
     assert failures(facts, STEPS) == []

@@ -92,7 +92,7 @@ def test_settings_that_the_gateway_refuses_are_not_recorded(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize("field", WITHOUT_A_RECORD)
-def test_a_host_of_an_earlier_release_keeps_its_settings_until_the_next_run(scene: Scene, field: str) -> None:
+def test_settings_of_an_earlier_release_stay_until_the_next_run(scene: Scene, field: str) -> None:
     before = installed(scene, **ANSWERS[field])
     wanted = read_gateway_options(scene.files)
     scene.files.remove(paths.GATEWAY_SETTINGS)
@@ -128,7 +128,7 @@ tcp-port = 443
     ],
 )
 @pytest.mark.parametrize("record", [None, b"{", b'{"version": 2, "authentication": "oidc"}'])
-def test_without_a_record_of_this_release_the_rendered_file_counts(
+def test_without_a_settings_record_the_rendered_file_is_read(
     tmp_path: Path, record: bytes | None, auth: str, more: str, options: GatewayOptions
 ) -> None:
     files = Files(tmp_path)

@@ -54,9 +54,7 @@ def test_any_file_that_loads_a_module_counts(machine: Machine) -> None:
     assert machine.text("/etc/modules") == "tun\n"
 
 
-def test_of_another_root_only_the_files_are_written(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_another_root_only_files_are_written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Files, "live", False)
     machine.run(kernel.STEP)
     assert machine.host.asked == []
@@ -75,9 +73,7 @@ def with_ipv6(machine: Machine, device: str) -> None:
 
 
 @pytest.mark.parametrize(("device", "name"), [("eth0", "eth0"), ("eth0.5", "eth0/5")])
-def test_a_host_that_forwards_ipv6_keeps_the_route_that_a_router_advertises(
-    machine: Machine, device: str, name: str
-) -> None:
+def test_forwarding_host_keeps_the_advertised_ipv6_route(machine: Machine, device: str, name: str) -> None:
     with_ipv6(machine, device)
     before = machine.tree()
 
@@ -92,7 +88,7 @@ def test_a_host_that_forwards_ipv6_keeps_the_route_that_a_router_advertises(
     assert machine.tree() == before
 
 
-def test_a_host_forwards_no_ipv6_where_the_engine_gives_the_gateway_none(machine: Machine) -> None:
+def test_ipv6_is_not_forwarded_if_the_gateway_has_none(machine: Machine) -> None:
     with_ipv6(machine, "eth0")
     assert [text for text in machine.run(kernel.STEP, engine="docker") if "ipv6" in text] == []
 
@@ -109,7 +105,7 @@ def with_settings_for_accounts(machine: Machine) -> None:
     machine.scene.write("/proc/sys/net/netfilter/nf_conntrack_timestamp", "0\n")
 
 
-def test_without_root_the_kernel_is_also_made_ready_for_the_account(machine: Machine) -> None:
+def test_rootless_kernel_settings_are_made_for_the_account(machine: Machine) -> None:
     with_settings_for_accounts(machine)
     before = machine.tree()
 
@@ -158,7 +154,7 @@ def test_without_root_a_password_is_in_no_file_of_the_system(machine: Machine) -
     ]
 
 
-def test_without_root_a_file_that_others_cannot_read_stays_out_of_the_journal(machine: Machine) -> None:
+def test_rootless_journal_omits_files_others_cannot_read(machine: Machine) -> None:
     machine.scene.write(proxy.PROFILE, "export TOKEN=hidden\n").chmod(0o600)
     machine.scene.run(proxy.SYSTEM, of_root(machine, environment={"https_proxy": PROXY}))
     assert machine.text(proxy.PROFILE) == "export TOKEN=hidden\n"
@@ -171,7 +167,7 @@ def mode(machine: Machine, path: str) -> int:
     return state.mode
 
 
-def test_a_file_for_all_shells_keeps_its_mode_and_its_other_lines(machine: Machine) -> None:
+def test_shell_profile_keeps_its_mode_and_other_lines(machine: Machine) -> None:
     theirs = "# ours\nexport http_proxy=http://old:1\nexport EDITOR=vi\n"
     machine.scene.write(proxy.PROFILE, theirs).chmod(0o600)
     install_proxy(machine, http_proxy=PROXY)
@@ -182,7 +178,7 @@ def test_a_file_for_all_shells_keeps_its_mode_and_its_other_lines(machine: Machi
     assert (machine.text(proxy.PROFILE), mode(machine, proxy.PROFILE)) == (theirs, 0o600)
 
 
-def test_only_what_holds_a_password_is_written_for_root_alone(machine: Machine) -> None:
+def test_only_files_with_a_password_are_readable_by_root_only(machine: Machine) -> None:
     install_proxy(machine, https_proxy=PROXY)
     places = (proxy.PROFILE, *DROP_INS)
     assert [mode(machine, path) for path in places] == [0o644] * 3
@@ -227,14 +223,14 @@ def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
     assert machine.tree() == before
 
 
-def test_before_env_sh_is_written_no_proxy_is_given_up(machine: Machine) -> None:
+def test_no_proxy_is_removed_before_env_sh_is_written(machine: Machine) -> None:
     """The host part of a rootless installation comes first; root runs it again without proxies."""
     install_proxy(machine, https_proxy=PROXY)
     machine.scene.files.remove(paths.ENVIRONMENT)
     assert proxy.STEP.obsolete(machine.opened(environment={})) == []
 
 
-def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
+def test_removed_proxy_is_removed_everywhere(machine: Machine) -> None:
     machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
     before = machine.tree()
     install_proxy(machine, https_proxy=PROXY)
@@ -247,7 +243,7 @@ def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
     assert after == before
 
 
-def test_docker_has_its_own_places(machine: Machine) -> None:
+def test_docker_proxy_is_written_where_docker_reads_it(machine: Machine) -> None:
     machine.host.systemd.running_units.add("docker.service")
     machine.host.systemd.environments["docker.service"] = f"http_proxy={PROXY} HTTP_PROXY={PROXY}"
     machine.run(environment.STEP, proxy.STEP, engine="docker", environment={"http_proxy": PROXY})
@@ -289,7 +285,7 @@ def semanage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("semanage")
-def test_selinux_gets_to_know_the_port_and_forgets_it(machine: Machine) -> None:
+def test_selinux_port_label_is_added_and_removed(machine: Machine) -> None:
     selinux(machine, "80", "443")
     assert "set the SELinux type of TCP port 3128 to http_port_t" in install_proxy(machine, https_proxy=PROXY)
     assert emulated.ports(machine.host.root) == {3128: "http_port_t"}
@@ -306,7 +302,7 @@ def test_selinux_gets_to_know_the_port_and_forgets_it(machine: Machine) -> None:
         *(("1", "yes", (3128,)), ("1", "no", ())),
     ],
 )
-def test_a_port_is_labelled_where_selinux_is_enforcing_and_a_person_agrees(
+def test_selinux_port_is_labelled_if_a_person_agrees(
     machine: Machine, enforce: str | None, typed: str, ports: tuple[int, ...]
 ) -> None:
     selinux(machine, "80")
@@ -322,7 +318,7 @@ def test_a_port_is_labelled_where_selinux_is_enforcing_and_a_person_agrees(
     assert ["3128" in question for question in prompter.asked] == [True] * bool(typed)
 
 
-def test_the_bridge_moves_and_comes_back(machine: Machine) -> None:
+def test_bridge_is_moved_and_restored(machine: Machine) -> None:
     before = machine.tree()
     machine.host.systemd.running_units.add("podman.service")
     machine.run(bridge.STEP, bridge="192.168.240.0/24")
@@ -337,7 +333,7 @@ CONFLIST = "/etc/cni/net.d/87-podman-bridge.conflist"
 
 
 @pytest.mark.parametrize(("backend", "path"), [("cni", CONFLIST), ("netavark", bridge.DROP_IN)])
-def test_a_file_of_cni_counts_only_where_podman_reads_it(machine: Machine, backend: str, path: str) -> None:
+def test_cni_file_counts_only_if_podman_reads_it(machine: Machine, backend: str, path: str) -> None:
     plugin = {"type": "bridge", "bridge": "cni-podman0", "ipam": {"subnet": "10.88.0.0/16"}}
     machine.scene.write(CONFLIST, json.dumps({"plugins": [plugin]}))
     machine.scene.write("/var/lib/containers/storage/defaultNetworkBackend", backend)
@@ -354,7 +350,7 @@ def test_docker_keeps_its_other_settings(machine: Machine) -> None:
     assert json.loads(machine.text(bridge.DAEMON))["bip"] == "10.0.0.1/24"
 
 
-def test_what_others_add_to_the_settings_of_docker_stays(machine: Machine) -> None:
+def test_docker_settings_added_by_others_stay(machine: Machine) -> None:
     """No question while the range is ours; with another range, uninstallation would lose their text."""
     machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker")
     theirs = '{"bip":"192.168.240.1/24","debug":true}'

@@ -33,7 +33,7 @@ def _brought(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def test_both_are_pulled_by_digest_or_come_from_the_archives_given(scene: Scene, tmp_path: Path) -> None:
+def test_images_are_pulled_by_digest_or_loaded_from_archives(scene: Scene, tmp_path: Path) -> None:
     both = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
     agent, server = _archive(tmp_path / "agent.tar", _AGENT), _archive(tmp_path / "server.tar", _SERVER)
     for given, of_server, of_agent in (((), "", ""), ((both,), both, both), ((agent, server), server, agent)):
@@ -51,7 +51,9 @@ def test_offline_nothing_is_pulled_because_an_archive_lacks_it(scene: Scene, tmp
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])
-def test_an_archive_that_is_none(scene: Scene, tmp_path: Path, content: bytes | None) -> None:
+def test_file_that_is_not_an_image_archive_is_refused(
+    scene: Scene, tmp_path: Path, content: bytes | None
+) -> None:
     archive = tmp_path / "images.tar"
     if content is not None:
         archive.write_bytes(content)
@@ -59,9 +61,7 @@ def test_an_archive_that_is_none(scene: Scene, tmp_path: Path, content: bytes | 
         images.STEP.gather(scene.opened(**IMAGES, images__archive=(str(archive),)))
 
 
-def test_images_that_were_loaded_are_loaded_again_from_the_archive_of_then(
-    scene: Scene, tmp_path: Path
-) -> None:
+def test_loaded_images_are_reloaded_from_the_same_archive(scene: Scene, tmp_path: Path) -> None:
     """As by `mst-cli install`: the archive that lay beside the program is no answer that a run stores."""
     archive = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
     for reference in (SERVER_IMAGE, AGENT_IMAGE):
@@ -84,7 +84,7 @@ def test_images_that_were_loaded_are_loaded_again_from_the_archive_of_then(
     assert _brought(scene.opened(**IMAGES)) == both, "nothing is loaded, so no archive is needed"
 
 
-def test_a_person_is_asked_for_images_that_no_answer_names_until_it_is_by_digest(scene: Scene) -> None:
+def test_person_is_prompted_for_images_until_named_by_digest(scene: Scene) -> None:
     assert images.STEP.missing(scene.opened()) == ("images.server", "images.agent")
     scene.prompter.typed = ["registry.example.com/server:latest", SERVER_IMAGE, AGENT_IMAGE]
     run = scene.opened()
@@ -93,7 +93,7 @@ def test_a_person_is_asked_for_images_that_no_answer_names_until_it_is_by_digest
     assert "by digest" in scene.prompter.said[0]
 
 
-def test_without_registry_and_archive_the_refusal_names_file_and_place(
+def test_without_registry_or_archive_the_error_names_the_archive(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = ReleaseImages(_SERVER, _AGENT, "mstunnel-images-1.0-amd64.tar", "")

@@ -51,7 +51,7 @@ def test_the_root_it_gives_verifies_the_lab(lab: dict[str, Any]) -> None:
     session.close()
 
 
-def test_what_is_given_besides_counts_more(lab: dict[str, Any]) -> None:
+def test_other_answers_override_those_of_the_lab(lab: dict[str, Any]) -> None:
     own = "44444444-0000-0000-0000-000000000000"
     request = InstallRequest(settings={"sign_in.client_id": own, "site": "Berlin"}, lab=printed(lab))
     settings = with_lab(Clock(), request).settings
@@ -79,7 +79,9 @@ def test_without_a_lab_nothing_is_fetched() -> None:
         ),
     ],
 )
-def test_refused(lab: dict[str, Any], change: Any, kind: type[SetupError], code: str, said: str) -> None:
+def test_lab_that_cannot_be_used_is_refused(
+    lab: dict[str, Any], change: Any, kind: type[SetupError], code: str, said: str
+) -> None:
     with refused(kind, code) as caught:
         with_lab(Clock(), InstallRequest(lab=change(printed(lab))))
     assert said in caught.value.message
@@ -90,7 +92,7 @@ def test_the_fingerprint_may_be_in_upper_case(lab: dict[str, Any]) -> None:
     assert with_lab(Clock(), InstallRequest(lab=f"{address}/#sha256:{digits.upper()}")).settings
 
 
-def test_a_server_that_is_no_lab_is_named(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_is_not_a_lab_is_reported(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab_tenant, "_CONNECTION", "/devicelogin")
     with refused(TenantError, "lab-connection-invalid"):
         with_lab(Clock(), InstallRequest(lab=printed(lab)))

@@ -103,7 +103,7 @@ def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) ->
     assert (agent.image, agent.local_image) == (AGENT_IMAGE, AGENT_IMAGE)
 
 
-def test_the_versions_that_run_are_written_in_the_vendor_s_words(scene: Scene) -> None:
+def test_running_versions_use_the_vendors_field_names(scene: Scene) -> None:
     built = datetime(2026, 11, 1, 12, tzinfo=UTC)
     scene.engine.images = {SERVER_IMAGE: Image(SERVER_IMAGE, "sha256:" + "a" * 64, "id", built)}
     actions = launch.STEP.decide(launch.STEP.gather(_opened(scene)))
@@ -137,7 +137,7 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
 
 
-def test_tcp_and_udp_of_the_configured_port_and_the_configuration_below_the_root(scene: Scene) -> None:
+def test_gateway_gets_configured_port_and_paths_below_the_root(scene: Scene) -> None:
     port = scene.graph.configuration.listen_port  # type: ignore[union-attr]
     server, _ = launch.STEP.gather(_opened(scene)).specifications
     assert [(item.host, item.container, item.protocol) for item in server.ports] == [
@@ -161,7 +161,7 @@ def test_processes_are_limited_where_the_kernel_can(
     assert [spec.pids_limit for spec in launch.STEP.gather(_opened(scene)).specifications] == limits
 
 
-def test_a_changed_env_sh_or_image_restarts_and_nothing_else_does(scene: Scene) -> None:
+def test_only_a_changed_env_sh_or_image_restarts(scene: Scene) -> None:
     def labels() -> list[str]:
         gathered = launch.STEP.gather(_opened(scene)).specifications
         return [specification.labels[CONFIGURATION_LABEL] for specification in gathered]
@@ -215,7 +215,7 @@ def test_an_administrator_may_ignore_a_check_by_its_id(scene: Scene) -> None:
         (b"cubic\n", {"slirp4netns"}, "slirp4netns:port_handler=slirp4netns,mtu=1500"),
     ],
 )
-def test_without_an_uplink_the_faster_program_connects_the_gateway(
+def test_without_an_uplink_the_faster_network_program_is_used(
     scene: Scene,
     monkeypatch: pytest.MonkeyPatch,
     *,

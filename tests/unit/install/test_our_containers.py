@@ -37,7 +37,7 @@ def seen(specification: ContainerSpec) -> set[str]:
     return {volume.host for volume in specification.volumes}
 
 
-def test_without_an_access_log_nothing_is_counted_and_no_journal_is_seen() -> None:
+def test_without_an_access_log_no_journal_or_counter_is_mounted() -> None:
     plain = server(traced=False, journal="/run/systemd/journal/dev-log")
     assert ACCOUNTING not in plain.sysctls
     assert seen(plain) == {"/etc/mstunnel", "/server"}
@@ -50,13 +50,13 @@ def test_an_access_log_enables_accounting_and_has_a_separate_tag() -> None:
     assert seen(server(traced=True)) == seen(server(traced=False))
 
 
-def test_selinux_labels_our_directories_and_no_directory_of_the_host() -> None:
+def test_selinux_relabels_product_directories_only() -> None:
     traced = server(traced=True, journal="/run/systemd/journal/dev-log")
     labelled = {volume.host for volume in traced.volumes if "z" in volume.options}
     assert labelled == seen(traced) - {"/run/systemd/journal/dev-log"} == {"/etc/mstunnel", "/server"}
 
 
-def test_with_an_uplink_root_publishes_the_port_and_a_hook_connects_the_server() -> None:
+def test_with_an_uplink_root_publishes_the_port() -> None:
     connected = server(resolver="/etc/resolv.conf")
     assert (connected.network, connected.ports) == ("none", ())
     assert connected.hooks == uplink.DIRECTORY
@@ -70,7 +70,7 @@ def test_a_change_of_the_network_makes_a_new_container() -> None:
     assert len({specification.labels[CONFIGURATION_LABEL] for specification in ways}) == len(ways)
 
 
-def test_a_host_with_ipv6_gives_it_to_the_server_beside_the_bridge_of_the_engine() -> None:
+def test_host_with_ipv6_gives_the_server_ipv6_beside_the_bridge() -> None:
     plain, joined = server(), server(ipv6_network=ipv6.NETWORK)
     options = create_arguments(joined)
     # The bridge has to be named: a network that is named would replace it.

@@ -16,7 +16,7 @@ def test_without_systemd_health_is_checked_on_demand(scene: Scene, *, systemd: b
     assert state.health == health
 
 
-def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
+def test_unknown_health_is_checked_on_demand(scene: Scene) -> None:
     scene.engine.containers["box"] = container(health="starting")
     ports = scene.opened().host
     assert containers.state_of(ports, "box") == container(health="starting")
@@ -24,7 +24,7 @@ def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
     assert containers.state_of(ports, "box") == container(health="healthy")
 
 
-def test_what_does_not_run_is_not_checked(scene: Scene) -> None:
+def test_stopped_container_is_not_checked(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container("exited", None)})
     scene.systemd.runs = False
     ports = scene.opened().host

@@ -101,14 +101,14 @@ def test_last_step_refuses_before_the_first_one_changes_anything(scene: Scene) -
     assert (scene.files.state(paths.CONFIGURATION), scene.journal.records) == (None, ())
 
 
-def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any, examined: list[Wanted]) -> None:
+def test_host_that_the_steps_can_fix_is_accepted(scene: Scene, host: Any, examined: list[Wanted]) -> None:
     host("rhel-9.6")
     preflight.refuse_unready(opened(scene), HOST_ONLY)
     assert len(examined) == 1
 
 
 @pytest.mark.parametrize("later", [[], ["images"]])
-def test_registries_are_checked_where_the_installation_goes_on_to_pull(
+def test_registries_are_checked_only_if_images_are_pulled(
     scene: Scene, host: Any, examined: list[Wanted], later: list[str]
 ) -> None:
     """Root's part alone does not know where the account has its images from."""
@@ -132,7 +132,7 @@ def of_firewall(scene: Scene) -> list[str]:
         ("debian-13", ""),
     ],
 )
-def test_a_firewall_that_blocks_devices_is_reported_with_the_command(
+def test_firewall_blocking_devices_is_reported_with_the_command(
     scene: Scene, host: Any, name: str, command: str
 ) -> None:
     """No step opens it. RHEL's lets TCP in, Debian's both."""
@@ -182,9 +182,7 @@ def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
     assert scene.prompter.said[-1].startswith("Ignored (--ignore-check): Docker user namespaces")
 
 
-def test_checks_that_could_not_be_completed_are_reported_by_reason_and_refuse_nothing(
-    scene: Scene, host: Any
-) -> None:
+def test_incomplete_checks_are_reported_but_refuse_nothing(scene: Scene, host: Any) -> None:
     host("debian-13", network=None, unread={"network": {"reason": "no answer within 20 s"}})
     preflight.refuse_unready(opened(scene), HOST_ONLY)
     (said,) = scene.prompter.said
@@ -234,7 +232,7 @@ def run_to_the_site(scene: Scene, one: Run) -> None:
 
 
 @pytest.mark.usefixtures("signed_in")
-def test_what_the_site_demands_is_checked_as_soon_as_it_is_known(scene: Scene, host: Any) -> None:
+def test_site_requirements_are_checked_once_known(scene: Scene, host: Any) -> None:
     """Not before the terms, and before this server is registered there."""
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
     scene.graph.configuration = configuration()
@@ -306,7 +304,7 @@ def test_the_endpoints_follow_the_cloud_and_the_images(
     }
 
 
-def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
+def test_check_ids_match_those_used_by_the_steps() -> None:
     directory = Path(preflight.__file__).parent
     sources = [directory.parent / "tenant/sign_in_errors.py", *directory.rglob("*.py")]
     used = "".join(path.read_text() for path in sources if path.stem != "preflight")
@@ -314,7 +312,7 @@ def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
     assert [name for name in preflight.OF_STEPS if f'"{name}"' not in used] == []
 
 
-def test_balancers_that_anyone_could_pose_as_are_refused_before_the_first_change(scene: Scene) -> None:
+def test_spoofable_balancers_are_refused_before_the_first_change(scene: Scene) -> None:
     scene.write("/proc/net/if_inet6", "fe800000000000000000000000000002 02 40 20 80 eth0\n")
     with refused(SetupError, "proxy-protocol-forgeable"):
         ask_steps(opened(scene, engine="docker", proxy_protocol_from="192.0.2.10"), HOST_ONLY)
@@ -331,7 +329,7 @@ def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, t
     ask_steps(opened(scene, **IMAGES, images__archive=(archive,)), skipped)
 
 
-def test_an_archive_that_is_named_later_is_judged_before_its_name_is_stored(scene: Scene, host: Any) -> None:
+def test_new_archive_is_checked_before_its_path_is_stored(scene: Scene, host: Any) -> None:
     """A wrong name was stored, and every later run without that option failed for it."""
     host("rhel-9.6")
     scene.remember("answers", {})
@@ -350,9 +348,7 @@ def unlicensed(scene: Scene, signed_in: list[str]) -> list[str]:
     return signed_in
 
 
-def test_unattended_an_account_is_refused_before_the_first_change(
-    scene: Scene, unlicensed: list[str]
-) -> None:
+def test_unattended_run_refuses_an_account_before_any_change(scene: Scene, unlicensed: list[str]) -> None:
     with refused(SignInError, "licence-missing"):
         ask_steps(opened(scene, **scene.certificate(), eula="accept"), ALL)
     assert unlicensed == ["administrator"]
@@ -360,7 +356,7 @@ def test_unattended_an_account_is_refused_before_the_first_change(
 
 
 @pytest.mark.usefixtures("signed_in")
-def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_change(scene: Scene) -> None:
+def test_unattended_run_refuses_another_sites_certificate(scene: Scene) -> None:
     pki = Pki({"leaf": {"names": ["vpn.example.com"]}})
     scene.trusted = (pki.certificate("root"),)
     given = {**scene.certificate(pki), "eula": "accept"}
@@ -376,9 +372,7 @@ def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene, unl
     assert unlicensed == []
 
 
-def test_a_certificate_that_is_awaited_or_refused_costs_no_sign_in(
-    scene: Scene, unlicensed: list[str]
-) -> None:
+def test_missing_or_refused_certificate_is_found_before_sign_in(scene: Scene, unlicensed: list[str]) -> None:
     ask_steps(opened(scene), ALL)
     ask_steps(opened(scene), HOST_ONLY)
     named = scene.certificate()

@@ -58,7 +58,7 @@ def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
     assert scene.run(program.PROGRAM, scene.opened()) == ()
 
 
-def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
+def test_installed_program_is_read_only_if_it_looks_wrong(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has 30 MB, and most runs are started from it."""
@@ -78,7 +78,7 @@ def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
     assert read == [str(scene.files.locate(FILE))]
 
 
-def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the_file(
+def test_rootless_account_finds_archive_from_beside_the_program(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = ReleaseImages("sha256:" + "a" * 64, "sha256:" + "b" * 64, "images.tar", "")
@@ -102,7 +102,7 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
         (b"the program", b"the next program"),
     ],
 )
-def test_what_a_power_cut_left_and_an_older_file_are_replaced_and_all_are_removed(
+def test_partial_and_older_programs_are_replaced_and_uninstalled(
     scene: Scene, copied: Path, left: bytes, given: bytes
 ) -> None:
     scene.run(program.PROGRAM, scene.opened())
@@ -167,7 +167,7 @@ def support(scene: Scene, copied: Path, tmp_path: Path, monkeypatch: pytest.Monk
     return unpacked / "support"
 
 
-def test_completions_and_manual_pages_go_where_the_host_has_a_place(scene: Scene, support: Path) -> None:
+def test_completions_and_man_pages_go_where_directories_exist(scene: Scene, support: Path) -> None:
     placed = [f"file:{path}" for path in ("/usr/share/bash-completion/completions/mst-cli", MANUAL)]
     assert paths_of(scene.run(program.PROGRAM, scene.opened())) == [*PLACED, *placed]
     assert scene.files.read(MANUAL) == b"man8/mst-cli.8"
@@ -197,7 +197,7 @@ def test_pages_of_a_newer_version_replace_the_older_ones(scene: Scene, support: 
     assert scene.files.read(MANUAL) == b"newer"
 
 
-def test_without_systemd_the_administrator_has_the_monitor_run(scene: Scene) -> None:
+def test_without_systemd_a_note_says_to_run_the_monitor(scene: Scene) -> None:
     scene.systemd.runs = False
     assert not program.MONITORING.gather(scene.opened()).systemd
     (said,) = scene.prompter.said
@@ -233,7 +233,7 @@ def logging(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return machine
 
 
-def test_auditd_watches_the_files_of_the_gateway_until_the_uninstall(logging: Machine) -> None:
+def test_auditd_watches_gateway_files_until_the_uninstall(logging: Machine) -> None:
     assert logging.run(program.AUDIT) == [f"write the audit rules {program.RULES} and load them"]
     assert "\n-w /etc/mstunnel -p wa -k mst\n" in logging.text(program.RULES)
     assert logging.run(program.AUDIT) == []
@@ -242,9 +242,7 @@ def test_auditd_watches_the_files_of_the_gateway_until_the_uninstall(logging: Ma
     assert logging.host.asked.count("augenrules --load") == 2
 
 
-def test_the_account_that_has_root_do_it_need_not_see_the_rules(
-    logging: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_account_need_not_read_the_audit_rules(logging: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only root may look into their directory: the plan of the account lacks them, and root writes them."""
     read = Files.read
 
@@ -262,7 +260,7 @@ def test_the_account_that_has_root_do_it_need_not_see_the_rules(
 
 
 @pytest.mark.parametrize("why", ["auditd does not run", "no systemd", "rules of others"])
-def test_there_are_no_audit_rules_of_ours(logging: Machine, why: str) -> None:
+def test_audit_rules_are_left_out_without_auditd_or_if_foreign(logging: Machine, why: str) -> None:
     if why == "auditd does not run":
         logging.host.systemd.running_units.clear()
     elif why == "no systemd":
@@ -272,7 +270,7 @@ def test_there_are_no_audit_rules_of_ours(logging: Machine, why: str) -> None:
     assert logging.run(program.AUDIT) == []
 
 
-def test_locked_audit_rules_are_said_to_count_from_the_next_boot(logging: Machine) -> None:
+def test_locked_audit_rules_apply_from_the_next_boot(logging: Machine) -> None:
     logging.host.enabled = 2
     logging.run(program.AUDIT)
     assert any("take effect at the next boot" in text for text in logging.scene.prompter.said)
@@ -302,7 +300,7 @@ def test_without_logrotate_nothing_is_done(machine: Machine) -> None:
     assert machine.run(program.LOGS) == []
 
 
-def test_a_log_that_a_package_has_rotated_is_not_named_twice(logging: Machine) -> None:
+def test_log_rotated_by_a_package_is_not_listed_twice(logging: Machine) -> None:
     """With two entries for one file logrotate ends with an error."""
     logging.scene.files.write(program.OF_PACKAGE, b"/var/log/mstunnel/*.log {}\n")
     logging.run(program.LOGS)

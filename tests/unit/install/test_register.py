@@ -38,7 +38,7 @@ def joined(scene: Scene) -> None:
     scene.join(BERLIN)
 
 
-def test_site_cloud_and_name_are_those_of_the_answers_or_else_of_the_host(scene: Scene) -> None:
+def test_site_cloud_and_name_come_from_answers_or_the_host(scene: Scene) -> None:
     """The files that say so are among the recorded decisions."""
     facts = register.STEP.gather(scene.opened())
     assert facts == register.Registration(
@@ -71,7 +71,7 @@ def test_two_machines_of_one_name_have_two_applications(scene: Scene) -> None:
         ({"deployment": "pod", "mode": "rootless"}, DeploymentMode.POD_ROOTLESS),
     ],
 )
-def test_the_tenant_learns_how_the_containers_run(
+def test_tenant_record_says_how_the_containers_run(
     scene: Scene, answers: dict[str, str], sent: DeploymentMode
 ) -> None:
     assert register.STEP.gather(scene.opened(**answers)).deployment_mode is sent
@@ -122,7 +122,7 @@ def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("typed", "removed"), [("yes", ["object"]), ("no", [])])
-def test_an_application_that_an_earlier_installation_left_is_replaced_after_confirmation(
+def test_leftover_application_is_replaced_after_confirmation(
     scene: Scene, typed: str, removed: list[str]
 ) -> None:
     name = register.STEP.gather(scene.opened()).application_name
@@ -137,7 +137,7 @@ def test_an_application_that_an_earlier_installation_left_is_replaced_after_conf
     assert kinds.index(CreateAppIdentity) == 1 + len(removed)
 
 
-def test_what_is_left_behind_stays_when_unattended(scene: Scene) -> None:
+def test_unattended_run_keeps_leftover_objects(scene: Scene) -> None:
     name = register.STEP.gather(scene.opened()).application_name
     scene.graph.listed = [LEFT]
     scene.graph.applications = [Application(id="object", display_name=name)]
@@ -161,7 +161,7 @@ OWN = LEFT.model_copy(update={"id": "22222222-0000-0000-0000-000000000001"})
     ],
     ids=["own", "gone", "agreed", "declined beside own", "declined", "at work"],
 )
-def test_a_new_registration_is_asked_about_before_the_old_one_goes(
+def test_person_confirms_before_the_old_registration_is_removed(
     scene: Scene, records: list[TunnelServer], typed: list[str], code: str
 ) -> None:
     run = scene.opened()
@@ -187,7 +187,7 @@ def test_no_new_registration_in_a_site_that_is_gone(scene: Scene) -> None:
     assert "mst-cli site change" in caught.value.hint
 
 
-def test_an_application_of_others_is_refused_before_the_old_one_goes(scene: Scene) -> None:
+def test_foreign_application_is_refused_before_any_removal(scene: Scene) -> None:
     name = register.STEP.gather(scene.opened()).application_name
     scene.graph.applications = [Application(id="object", display_name=name)]
     scene.prompter.interactive = False
@@ -209,7 +209,7 @@ def test_another_machine_id_is_told_from_another_name(scene: Scene) -> None:
     assert "`mst-cli reenroll`" in caught.value.hint
 
 
-def test_what_is_ours_is_not_taken_for_left_behind(scene: Scene) -> None:
+def test_own_objects_are_not_mistaken_for_leftovers(scene: Scene) -> None:
     """Not even when the run was cut off before the tenant's answer came."""
     facts = register.STEP.gather(scene.opened(existing_record="replace"))
     name = facts.application_name
@@ -249,9 +249,7 @@ def _prepared(scene: Scene, tmp_path: Path) -> Run:
     )
 
 
-def test_an_existing_application_is_verified_and_used_instead_of_a_new_one(
-    scene: Scene, proved: list[str], tmp_path: Path
-) -> None:
+def test_existing_application_is_verified_and_reused(scene: Scene, proved: list[str], tmp_path: Path) -> None:
     run = _prepared(scene, tmp_path)
     run.host.files.make_directories(paths.AGENT_DIRECTORY)
     place, use, *rest = register.STEP.decide(register.STEP.gather(run))
@@ -305,7 +303,7 @@ def test_the_kind_of_credential_stays_as_it_was_installed(scene: Scene, before: 
         )
 
 
-def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(
+def test_credential_changed_after_the_check_is_not_placed(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
     run = _prepared(scene, tmp_path)
@@ -315,7 +313,7 @@ def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(
         place.apply(run.host, {})
 
 
-def test_an_application_without_the_permission_waits_for_consent(
+def test_application_without_permission_awaits_consent(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
     scene.graph.refusal = SignInError("permission-missing", "Graph refused")

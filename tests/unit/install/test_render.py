@@ -102,7 +102,7 @@ def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> No
 @pytest.mark.parametrize(
     "answers", [{"authentication": "certificate"}, {"authentication_also": "certificate"}]
 )
-def test_a_pod_gets_the_authority_of_devices_and_its_list_where_certificates_let_in(
+def test_pod_gets_device_ca_and_crl_if_certificates_sign_in(
     host: Scene, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]
 ) -> None:
     host.files.remove(paths.OIDC_JSON)
@@ -158,7 +158,7 @@ def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(host: Scene) -> None
         check_object("Deployment", deployment)
 
 
-def test_one_pod_at_a_time_serves_one_address_and_sees_the_addresses_of_devices(host: Scene) -> None:
+def test_one_pod_at_a_time_serves_and_sees_device_addresses(host: Scene) -> None:
     found = documents(host)
     (deployment,), (service,) = found["Deployment"], found["Service"]
     assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]["type"]) == (1, "Recreate")
@@ -166,7 +166,7 @@ def test_one_pod_at_a_time_serves_one_address_and_sees_the_addresses_of_devices(
     assert [port["protocol"] for port in service["spec"]["ports"]] == ["TCP", "UDP"]
 
 
-def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -> None:
+def test_pod_has_only_the_rights_of_the_container_specifications(host: Scene) -> None:
     pod, server, agent = pod_of(host)
     assert server["securityContext"]["capabilities"] == {
         "drop": ["ALL"],
@@ -190,9 +190,7 @@ def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -
 
 
 @pytest.mark.parametrize(("setting", "counts"), [("0", False), ("1", True), ("2", True)])
-def test_with_an_access_log_the_kernel_counts_the_connections_of_the_pod(
-    host: Scene, setting: str, counts: bool
-) -> None:
+def test_access_log_makes_the_kernel_count_pod_connections(host: Scene, setting: str, counts: bool) -> None:
     host.write(paths.ENVIRONMENT, f"TRACE_SESSIONS={setting}\n")
     sysctls = {each["name"] for each in pod_of(host)[0]["securityContext"]["sysctls"]}
     counting = {
@@ -249,7 +247,7 @@ def pod(host: Scene, tmp_path: Path) -> Pod:
     return Pod(container["command"][-1], tmp_path / "pod")
 
 
-def test_a_credential_that_the_agent_renewed_stays_until_the_secret_is_replaced(pod: Pod) -> None:
+def test_renewed_credential_stays_until_the_secret_is_replaced(pod: Pod) -> None:
     assert pod.start(b"first") == b"first"
     pod.renew(b"renewed")
     assert pod.start(b"first") == b"renewed"
@@ -258,7 +256,7 @@ def test_a_credential_that_the_agent_renewed_stays_until_the_secret_is_replaced(
     assert pod.start(b"of another identity") == b"renewed again"
 
 
-def test_a_claim_that_an_earlier_release_filled_keeps_its_credential(pod: Pod) -> None:
+def test_volume_of_an_earlier_release_keeps_its_credential(pod: Pod) -> None:
     """It may have been renewed, and the one in the Secret have ended."""
     (pod.root / "credential/own").mkdir(parents=True)
     pod.renew(b"renewed")
@@ -266,7 +264,7 @@ def test_a_claim_that_an_earlier_release_filled_keeps_its_credential(pod: Pod) -
     assert pod.start(b"of another identity") == b"of another identity"
 
 
-def test_the_agent_s_health_does_not_take_the_gateway_off_the_service(host: Scene) -> None:
+def test_agent_health_does_not_affect_pod_readiness(host: Scene) -> None:
     _, server, agent = pod_of(host)
     assert ("readinessProbe" in server, "readinessProbe" in agent) == (True, False)
     assert "livenessProbe" in agent
@@ -292,7 +290,7 @@ def test_secrets_are_placeholders_that_are_named(host: Scene) -> None:
     assert [notice.code for notice in result.warnings] == ["placeholders-left"]
 
 
-def test_files_that_are_not_secret_are_in_the_manifest_and_missing_ones_are_named(host: Scene) -> None:
+def test_manifest_holds_public_files_and_names_missing_ones(host: Scene) -> None:
     (found,) = documents(host)["ConfigMap"]
     assert found["data"]["ca-trust__tenant-ca.crt"] == "a root\n"
     assert "tcp-port = 8443" in found["data"]["ocserv.conf"]
@@ -302,7 +300,7 @@ def test_files_that_are_not_secret_are_in_the_manifest_and_missing_ones_are_name
     assert f"<content of {paths.OIDC_JSON}>" in rendered(host, "kubernetes").data["placeholders"]
 
 
-def test_the_addresses_of_this_host_are_not_taken_for_those_of_the_nodes(host: Scene) -> None:
+def test_host_addresses_are_not_used_as_node_addresses(host: Scene) -> None:
     host.write(paths.HOST_ADDRESSES, "192.0.2.1\n")
     (found,) = documents(host)["ConfigMap"]
     assert found["data"]["host-addresses"] == "<addresses of the nodes>\n"

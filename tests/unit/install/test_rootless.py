@@ -70,13 +70,13 @@ def test_a_person_reads_the_terms_before_root_has_anything_to_do(tmp_path: Path)
     assert console.paged == [eula.terms()]
 
 
-def test_unattended_the_answers_of_both_parts_are_named_before_root_is_needed(tmp_path: Path) -> None:
+def test_unattended_run_names_missing_answers_before_root(tmp_path: Path) -> None:
     with refused(UsageError, "answers-missing") as caught:
         planned(tmp_path, FakePrompter(interactive=False), **{"tenant.cloud": "public"})
     assert [caught.value.message.count(f"`{path}`: give") for path in ("eula", "site")] == [1, 1]
 
 
-def test_a_key_that_the_account_cannot_read_is_refused_before_the_terms(
+def test_unreadable_key_is_refused_before_the_licence_terms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(1, "", ""))
@@ -86,7 +86,7 @@ def test_a_key_that_the_account_cannot_read_is_refused_before_the_terms(
     assert console.paged == []
 
 
-def test_root_is_told_no_proxy_by_the_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_passes_no_proxy_to_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root's part would set it for all users."""
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, SECRET)
@@ -101,7 +101,7 @@ def test_root_is_told_no_proxy_by_the_account(tmp_path: Path, monkeypatch: pytes
         rootless.answers_of_account(json.dumps({"environment": proxies}).encode())
 
 
-def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
+def test_root_gets_the_certificates_and_not_their_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(0, "", ""))
@@ -146,7 +146,7 @@ def test_anything_else_is_refused_and_not_repeated(told: bytes) -> None:
     )
 
 
-def test_what_the_account_tells_does_not_change_for_which_account_it_is(
+def test_answers_of_the_account_cannot_change_the_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rule for sudo fixes the options."""
@@ -193,7 +193,7 @@ def prepared(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Operator:
     return operator_of(scene.root, FakePrompter(interactive=False))
 
 
-def test_after_roots_part_the_account_continues_without_the_option(prepared: Operator, scene: Scene) -> None:
+def test_after_roots_part_the_account_needs_no_option(prepared: Operator, scene: Scene) -> None:
     install.one_step(prepared, InstallRequest({"eula": "accept"}), "eula")
     known = remembered(scene.journal.receipt, "answers")
     assert isinstance(known, dict)
@@ -219,7 +219,7 @@ def test_root_who_was_stopped_after_the_terms_may_still_choose(
     assert chosen is (Scope.HOST if mode == "rootless" else Scope.ALL)
 
 
-def test_root_who_was_stopped_before_the_account_is_known_goes_on_without_the_option(
+def test_interrupted_root_part_resumes_without_the_option(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.run(eula.BY_ROOT, scene.opened(eula="accept"))
@@ -285,7 +285,7 @@ def test_unattended_sudo_does_not_ask(tmp_path: Path, asked: list[Sequence[str]]
         *(("", True, output, "sudo refused") for output in ("", "not JSON", "[]", '{"status": "ok"}')),
     ],
 )
-def test_where_sudo_does_not_do_it_the_command_is_printed(
+def test_command_is_printed_if_sudo_is_not_possible(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     asked: list[Sequence[str]],
@@ -321,7 +321,7 @@ def test_only_an_installation_goes_on_after_the_printed_command(
     assert caught.value.hint.endswith(f":\nsudo {shlex.join(by_hand)}")
 
 
-def test_what_fails_in_the_other_half_is_its_own_failure() -> None:
+def test_failure_of_roots_part_is_reported_once() -> None:
     error = {"code": "linger-failed", "message": "no", "hint": "look"}
     envelope = {"status": "error", "data": {}, "warnings": [], "errors": [error]}
     result = rootless.relayed(Completed(10, json.dumps(envelope), ""), RunReport)

@@ -22,7 +22,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ARCHIVE
 
 
-def test_a_checkout_knows_none() -> None:
+def test_checkout_names_no_images() -> None:
     assert release_images() is None
     assert with_release_images(merge({}, {})).images.server is None
 
@@ -31,7 +31,7 @@ def test_a_checkout_knows_none() -> None:
     ("given", "registry"),
     [({}, "registry.example.com/mstunnel"), ({"images.registry": "localhost:5000"}, "localhost:5000")],
 )
-def test_without_an_answer_they_come_from_a_registry_by_the_digests_of_the_release(
+def test_images_default_to_the_digests_of_the_release(
     beside: Path, given: dict[str, str], registry: str
 ) -> None:
     images = with_release_images(merge(given, {})).images
@@ -46,7 +46,7 @@ def test_an_archive_that_is_given_comes_first(beside: Path) -> None:
     assert images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
 
 
-def test_they_stay_when_a_person_answers_another_question(beside: Path) -> None:
+def test_images_stay_when_another_question_is_answered(beside: Path) -> None:
     beside.touch()
     answers = answered(with_release_images(merge({}, {})), {"site": "Office"})
     assert answers.images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
@@ -55,14 +55,14 @@ def test_they_stay_when_a_person_answers_another_question(beside: Path) -> None:
     assert answers.record() == {"site": "Office"}
 
 
-def test_a_run_that_stopped_before_loading_finds_the_archive_again(beside: Path) -> None:
+def test_run_stopped_before_loading_finds_the_archive_again(beside: Path) -> None:
     beside.touch()
     first = with_release_images(merge({}, {}))
     earlier = {"images.server": first.images.server, "images.agent": first.images.agent}
     assert with_release_images(merge({}, {}, earlier=earlier)).images.archive == (str(beside),)
 
 
-def test_images_of_another_release_are_not_looked_for_in_the_archive(beside: Path) -> None:
+def test_images_of_another_release_are_not_read_from_the_archive(beside: Path) -> None:
     beside.touch()
     earlier = {
         f"images.{name}": f"localhost/mstunnel/{name}@sha256:{'c' * 64}" for name in ("server", "agent")

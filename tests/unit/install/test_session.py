@@ -36,7 +36,7 @@ def noted(scene: Scene) -> Scene:
 
 
 @pytest.mark.parametrize("step", ["import", "launch"])
-def test_what_is_done_already_is_not_told_whatever_else_was_given_up(noted: Scene, step: str) -> None:
+def test_finished_work_is_not_reported_again(noted: Scene, step: str) -> None:
     """The output of a renewal hook is a mail from cron."""
     noted.journal.append("begin", step=step, key=FILE.key, action=CODEC.dump(FILE), before={"digest": None})
     events: list[Event] = []
@@ -45,7 +45,7 @@ def test_what_is_done_already_is_not_told_whatever_else_was_given_up(noted: Scen
     assert events == []
 
 
-def test_what_a_dead_run_did_unrecorded_counts_as_done(noted: Scene) -> None:
+def test_unrecorded_work_of_a_killed_run_counts_as_done(noted: Scene) -> None:
     noted.journal.append(
         "begin", step="import", key=FILE.key, action=CODEC.dump(FILE), before={"digest": None}
     )
@@ -54,14 +54,14 @@ def test_what_a_dead_run_did_unrecorded_counts_as_done(noted: Scene) -> None:
     assert noted.journal.receipt.entries[FILE.key].finished
 
 
-def test_a_failure_is_over_when_the_same_is_asked_for_and_nothing_is_left_to_do(noted: Scene) -> None:
+def test_failure_clears_when_the_same_run_has_nothing_to_do(noted: Scene) -> None:
     noted.journal.append("failed", step="import", code="disk-full", message="no space", hint="Free some.")
     assert not apply_actions(noted.opened(), "Note it", [NOTE])
     assert noted.journal.receipt.failure is None
 
 
 @pytest.mark.parametrize("end", [None, StepError("disk-full", "no space"), KeyboardInterrupt()])
-def test_however_a_run_ends_its_receipt_names_what_it_did(scene: Scene, end: BaseException | None) -> None:
+def test_receipt_lists_all_changes_however_a_run_ends(scene: Scene, end: BaseException | None) -> None:
     """Packages and Ansible learn from it that something is installed."""
     with suppress(StepError, KeyboardInterrupt), open_run(operator_of(scene.root)) as run:
         apply_actions(run, "Note it", [NOTE])

@@ -82,7 +82,7 @@ REFUSED = SignInError("application-unknown", "no such application")
     ],
     ids=["new", "registered", "refused"],
 )
-def test_a_registered_server_signs_in_as_itself_and_an_administrator_otherwise(
+def test_registered_server_needs_no_administrator_sign_in(
     scene: Scene, tenant: _Tenant, *, registered: bool, refusal: Exception | None, opened: list[str]
 ) -> None:
     if registered:
@@ -95,7 +95,7 @@ def test_a_registered_server_signs_in_as_itself_and_an_administrator_otherwise(
     assert any("no such application" in text for text in scene.prompter.said) is bool(refusal)
 
 
-def test_a_tenant_out_of_reach_is_no_reason_to_ask_an_administrator(scene: Scene, tenant: _Tenant) -> None:
+def test_unreachable_tenant_does_not_prompt_an_administrator(scene: Scene, tenant: _Tenant) -> None:
     _registered(scene)
     tenant.refusal = NetworkError("unreachable", "no route")
     with pytest.raises(NetworkError):
@@ -103,7 +103,7 @@ def test_a_tenant_out_of_reach_is_no_reason_to_ask_an_administrator(scene: Scene
     assert tenant.opened == ["own"]
 
 
-def test_removal_needs_an_administrator_even_so_and_no_licence(scene: Scene, tenant: _Tenant) -> None:
+def test_removal_needs_an_administrator_but_no_licence(scene: Scene, tenant: _Tenant) -> None:
     _registered(scene)
     tenant.graph.plans = ()
     run = scene.opened()
@@ -121,9 +121,7 @@ def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch:
     assert paths.AGENT_CREDENTIAL in scene.prompter.said[0]
 
 
-def test_a_licence_is_asked_for_by_its_own_permission_and_passes_in_silence(
-    scene: Scene, tenant: _Tenant
-) -> None:
+def test_valid_licence_passes_silently(scene: Scene, tenant: _Tenant) -> None:
     sign_in.STEP.gather(scene.opened())
     assert tenant.asked == [(USER_READ,)]
     assert scene.prompter.said == []
@@ -156,9 +154,7 @@ def test_a_missing_licence_can_be_ignored(scene: Scene, tenant: _Tenant) -> None
         FakeGraph(person=False, plans=()),
     ],
 )
-def test_what_is_no_clear_answer_is_said_and_no_refusal(
-    scene: Scene, tenant: _Tenant, graph: FakeGraph
-) -> None:
+def test_unclear_licence_is_reported_and_accepted(scene: Scene, tenant: _Tenant, graph: FakeGraph) -> None:
     tenant.graph = graph
     sign_in.STEP.gather(scene.opened())
     (said,) = scene.prompter.said
@@ -186,7 +182,9 @@ def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
         ({"method": "token-file"}, ("sign_in.token_file",)),
     ],
 )
-def test_what_each_method_needs(scene: Scene, answers: dict[str, str], missing: tuple[str, ...]) -> None:
+def test_missing_settings_of_each_method_are_named(
+    scene: Scene, answers: dict[str, str], missing: tuple[str, ...]
+) -> None:
     run = scene.opened()
     section = run.answers.sign_in.model_copy(update=answers)
     given = run.answering(run.answers.model_copy(update={"sign_in": section}))
@@ -218,7 +216,7 @@ def test_in_the_clouds_of_the_vendor_no_client_id_is_asked_for(scene: Scene, clo
     assert "MSTUNNEL_SIGN_IN_CLIENT_ID" in said
 
 
-def test_an_own_registration_needs_no_announcement(scene: Scene) -> None:
+def test_own_client_id_shows_no_notice(scene: Scene) -> None:
     run = scene.opened(sign_in__client_id=_CLIENT)
     assert sign_in.client_id(run, SETUP_PERMISSIONS) == _CLIENT
     assert scene.prompter.said == []
@@ -237,7 +235,7 @@ def test_a_token_file_is_enough(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(run.host.graph, Graph)
 
 
-def test_a_person_without_a_role_is_refused_before_the_first_change(
+def test_person_without_a_role_is_refused_before_any_change(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Graph decides, by the first request: the sites are read before anything is changed."""
@@ -260,7 +258,7 @@ def test_the_proxy_of_env_sh_is_used_unless_the_shell_names_one(
     assert "OTHER" not in os.environ
 
 
-def test_a_further_root_that_is_missing(scene: Scene) -> None:
+def test_missing_ca_file_is_refused(scene: Scene) -> None:
     with pytest.raises(NetworkError):
         sign_in.http_session(scene.opened(tenant__ca_file="/nowhere/ca.pem"))
 
@@ -280,7 +278,7 @@ def _sign_in(root: Path, **given: str) -> TokenSource:
     )
 
 
-def test_a_token_file_is_read_on_this_machine_without_any_request(tmp_path: Path) -> None:
+def test_token_file_is_read_locally_without_a_request(tmp_path: Path) -> None:
     """As every file that an administrator names, it does not lie below `--root`."""
     (tmp_path / "token").write_text("a-token\n")
     source = _sign_in(tmp_path / "root", method="token-file", token_file=str(tmp_path / "token"))
@@ -292,6 +290,6 @@ def test_an_application_needs_its_tenant(tmp_path: Path) -> None:
         _sign_in(tmp_path, method="client-secret", client_secret="file:/root/secret", **_APP)
 
 
-def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_certificate_is_named(tmp_path: Path) -> None:
     with pytest.raises(SignInError, match=r"app\.pfx"):
         _sign_in(tmp_path, method="client-certificate", pfx=str(tmp_path / "app.pfx"), **_APP)

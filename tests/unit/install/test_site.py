@@ -44,7 +44,7 @@ def test_a_site_by_guid_or_name(scene: Scene, wanted: str, listings: int) -> Non
     assert (scene.prompter.asked, scene.graph.listings) == ([], listings)
 
 
-def test_the_sites_are_shown_by_name_with_address_and_number_of_servers(scene: Scene) -> None:
+def test_sites_are_listed_with_address_and_server_count(scene: Scene) -> None:
     scene.graph.listed = [TunnelServer(id="1", display_name="gw1")]
     scene.prompter.typed = [OSAKA.id]
     scene.run(site.STEP, scene.opened())
@@ -91,7 +91,7 @@ def test_a_name_of_two_sites_needs_the_guid(scene: Scene) -> None:
     assert site.STEP.gather(scene.opened(site=twin.id)).id == twin.id
 
 
-def test_a_site_whose_name_is_the_guid_of_another_does_not_hide_it(scene: Scene) -> None:
+def test_site_named_like_another_sites_guid_does_not_hide_it(scene: Scene) -> None:
     scene.graph.all_sites.append(TunnelSite(id="4", display_name=OSAKA.id))
     assert site.STEP.gather(scene.opened(site=OSAKA.id)).id == OSAKA.id
 
@@ -117,7 +117,7 @@ def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("answer", [BERLIN.id, "Kobe"], ids=["the site left since", "its old name"])
-def test_the_joined_site_counts_before_the_answer_of_an_earlier_run(scene: Scene, answer: str) -> None:
+def test_joined_site_takes_precedence_over_an_earlier_answer(scene: Scene, answer: str) -> None:
     scene.join(OSAKA)
     run = scene.opened().answering(merge({}, {}, earlier={"site": answer}))
     assert site.STEP.gather(run).id == OSAKA.id
@@ -185,7 +185,7 @@ def test_a_person_may_stop_instead(scene: Scene, *, joined: bool) -> None:
 
 
 @pytest.mark.parametrize("typed", [[], ["certificate"]])
-def test_without_a_person_at_the_input_it_ends_as_unattended(scene: Scene, typed: list[str]) -> None:
+def test_run_without_input_fails_like_an_unattended_one(scene: Scene, typed: list[str]) -> None:
     """As from cron, without --unattended."""
     scene.prompter.typed = typed
     scene.prompter.at_end = UsageError("input-ended", "the input ended")
@@ -193,12 +193,12 @@ def test_without_a_person_at_the_input_it_ends_as_unattended(scene: Scene, typed
         site.STEP.gather(_with_certificate(scene, ["vpn.example.com"], site="Berlin"))
 
 
-def test_a_site_without_public_address_needs_no_name_in_the_certificate(scene: Scene) -> None:
+def test_site_without_address_accepts_any_certificate_name(scene: Scene) -> None:
     run = _with_certificate(scene, ["anything.example.com"], site="Osaka")
     assert site.STEP.gather(run).public_address == ""
 
 
-def test_later_steps_learn_the_site_before_it_is_remembered(scene: Scene) -> None:
+def test_later_steps_know_the_site_before_it_is_stored(scene: Scene) -> None:
     run = scene.opened(site="Osaka")
     with refused(TenantError, "site-missing"):
         site.chosen_id(run)

@@ -15,12 +15,12 @@ NAMES = {
 }
 
 
-def test_the_names_stay() -> None:
+def test_step_names_are_stable() -> None:
     assert {step.name for scope in Scope for step in steps_of(scope)} == NAMES
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_only_steps_of_later_releases_follow_the_one_that_finishes_a_part(scope: Scope) -> None:
+def test_only_steps_of_later_releases_follow_the_final_step(scope: Scope) -> None:
     names = [step.name for step in steps_of(scope)]
     assert {*names[names.index(LAST_STEP[scope]) + 1 :]} <= {"audit", "logs"}
 

@@ -10,7 +10,7 @@ from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, OSAKA, Scene
 
 
-def test_it_names_address_port_site_certificate_and_the_next_steps(
+def test_summary_names_address_certificate_and_next_steps(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.join(BERLIN)
@@ -29,7 +29,7 @@ def test_it_names_address_port_site_certificate_and_the_next_steps(
     ]
 
 
-def test_what_is_not_known_is_left_out(scene: Scene) -> None:
+def test_unknown_values_are_left_out(scene: Scene) -> None:
     scene.prompter.interactive = False
     scene.join(OSAKA)
     scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")

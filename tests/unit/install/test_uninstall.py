@@ -29,7 +29,7 @@ from tests.unit.operators import operator_of
 
 
 @pytest.mark.parametrize(("others", "left"), [((), None), (("notes",), ["notes"])])
-def test_the_log_goes_with_those_that_were_rotated_and_a_lock_that_a_stopped_monitor_has_left(
+def test_uninstall_removes_rotated_logs_and_a_stale_lock(
     tmp_path: Path, others: tuple[str, ...], left: list[str] | None
 ) -> None:
     """A foreign file beside the log stays."""
@@ -62,7 +62,7 @@ def test_a_person_is_asked_once_and_may_say_no(installed: Path) -> None:
     assert (installed / "etc/mstunnel/env.sh").exists()
 
 
-def test_who_said_yes_beforehand_is_not_asked(installed: Path) -> None:
+def test_yes_option_skips_the_question(installed: Path) -> None:
     person = FakePrompter()
     done = uninstall(operator_of(installed, person), {}, offline=False, keep_data=False, yes=True)
     assert (done.status, person.asked) == ("changed", [])
@@ -95,7 +95,7 @@ def files_below(scene: Scene, directory: str) -> set[str]:
     return {f"{paths.CONFIGURATION}/{path.relative_to(top)}" for path in top.rglob("*") if path.is_file()}
 
 
-def test_what_was_taken_over_stays_with_the_data(adopted: Scene) -> None:
+def test_adopted_files_stay_with_the_data(adopted: Scene) -> None:
     operator = operator_of(adopted.root)
     commit(operator)
 
@@ -105,7 +105,7 @@ def test_what_was_taken_over_stays_with_the_data(adopted: Scene) -> None:
     assert {notice.message for notice in done.warnings} >= {f"left in place: {path}" for path in TAKEN_OVER}
 
 
-def test_until_the_commit_the_other_directory_comes_back(adopted: Scene) -> None:
+def test_vendor_directory_is_restored_until_the_commit(adopted: Scene) -> None:
     uninstall(operator_of(adopted.root), {}, offline=False, keep_data=True, yes=True)
 
     assert files_below(adopted, paths.CONFIGURATION) == set(TAKEN_OVER)
@@ -113,7 +113,7 @@ def test_until_the_commit_the_other_directory_comes_back(adopted: Scene) -> None
     assert not adopted.files.locate(beside(paths.CONFIGURATION)).exists()
 
 
-def test_a_certificate_that_was_chosen_for_the_site_stays_with_the_data(scene: Scene) -> None:
+def test_certificate_chosen_for_the_site_stays_with_the_data(scene: Scene) -> None:
     """A person names it once the site is known, in place of one that does not contain its address."""
     for directory in (paths.CERTIFICATES, paths.PRIVATE):
         scene.files.make_directories(directory)
@@ -193,9 +193,7 @@ def removed(scene: Scene) -> list[str]:
 
 
 @pytest.mark.parametrize("right", [_APPLICATION.display_name, "server"])
-def test_a_sign_in_that_may_not_remove_what_the_tenant_has_leaves_everything(
-    registered: Scene, right: str
-) -> None:
+def test_sign_in_without_permission_to_remove_changes_nothing(registered: Scene, right: str) -> None:
     """The application in the answers is not that of the installation, or the person lacks a role."""
     registered.graph = tenant = Tenant(refused=right)
     before = registered.journal.receipt.entries
@@ -208,7 +206,7 @@ def test_a_sign_in_that_may_not_remove_what_the_tenant_has_leaves_everything(
     assert registered.journal.receipt.entries == before
 
 
-def test_the_tenant_loses_record_and_application_before_the_server_loses_anything(registered: Scene) -> None:
+def test_uninstall_cleans_the_tenant_before_the_server(registered: Scene) -> None:
     assert removed(registered) == [_SERVER, _APPLICATION.id]
     assert registered.files.state("/etc/later") is None
     assert registered.journal.receipt.entries == {}

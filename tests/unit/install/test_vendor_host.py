@@ -65,9 +65,7 @@ def test_an_installation_is_refused_before_its_first_change(run: Run, arguments:
     assert "mstunnel-setup adopt plan" in error["hint"]
 
 
-def test_the_inventory_lists_files_with_owner_mode_and_digest_and_shows_no_secret(
-    run: Run, host: Path
-) -> None:
+def test_inventory_lists_file_metadata_and_no_secrets(run: Run, host: Path) -> None:
     envelope = run("adopt", "inventory")
 
     files = {item["path"]: item for item in envelope["data"]["files"]}
@@ -113,7 +111,7 @@ def test_certificate_site_tenant_and_settings_are_carried_over(vendor_host: Scen
     assert {"certificate", "site", "server configuration", "TRACE_SESSIONS in env.sh"} == carried
 
 
-def test_variables_in_the_answers_replace_those_of_the_same_name_alone(vendor_host: Scene) -> None:
+def test_answer_variables_replace_only_those_of_the_same_name(vendor_host: Scene) -> None:
     given = {"HTTPS_PROXY": "http://proxy.example.com:3128", "debug_level": "2"}
     agreed = Adoption(
         digest="",
@@ -140,7 +138,7 @@ def test_every_loss_is_named(vendor_host: Scene) -> None:
     assert {"sessions", "agent's identity", "record in the tenant"} <= set(lost)
 
 
-def test_of_the_trusted_roots_the_plan_promises_those_that_the_switch_copies(vendor_host: Scene) -> None:
+def test_plan_lists_the_trusted_roots_that_adoption_copies(vendor_host: Scene) -> None:
     places = [f"/etc/mstunnel/ca-trust/{name}" for name in ("one.crt", "two.pem")]
     for place in places:
         vendor_host.write(place, Pki().pem("root"))
@@ -177,7 +175,7 @@ def test_a_certificate_that_cannot_be_used_blocks(vendor_host: Scene, why: str) 
     assert codes(assessed(vendor_host)) == [code]
 
 
-def test_a_certificate_in_the_answers_replaces_that_of_the_vendor(vendor_host: Scene) -> None:
+def test_certificate_in_the_answers_replaces_the_vendors(vendor_host: Scene) -> None:
     (vendor_host.root / CERTIFICATE).unlink()
 
     found = assessed(vendor_host, **{"certificate.pfx": "/root/site.pfx"})
@@ -196,7 +194,7 @@ def test_a_link_into_the_folder_of_an_acme_client_is_followed(vendor_host: Scene
     assert (found.chain, found.problems) == ("/root/.acme.sh/site.crt", ())
 
 
-def test_what_an_earlier_adoption_left_blocks(vendor_host: Scene) -> None:
+def test_leftovers_of_an_earlier_adoption_block(vendor_host: Scene) -> None:
     found = assess(take_inventory(vendor_host.opened().host), {}, ("/etc/mstunnel.vendor",))
 
     assert codes(found) == ["vendor-aside-occupied"]
@@ -211,9 +209,7 @@ def test_what_an_earlier_adoption_left_blocks(vendor_host: Scene) -> None:
         ("usr/sbin/mst-cli.new", None),
     ],
 )
-def test_the_digest_of_a_plan_changes_with_what_it_rests_on(
-    vendor_host: Scene, path: str, content: bytes | None
-) -> None:
+def test_plan_digest_changes_with_its_inputs(vendor_host: Scene, path: str, content: bytes | None) -> None:
     before = take_inventory(vendor_host.opened().host).digest
     if content is None:
         (vendor_host.root / "usr/sbin/mst-cli").unlink()

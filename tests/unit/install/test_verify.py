@@ -92,7 +92,7 @@ def _refused(scene: Scene, folder: Path, code: str, pki: Pki = _PKI) -> SetupErr
     ],
     ids=["plain", "behind balancers", "without its balancers"],
 )
-def test_a_gateway_is_asked_as_a_device_or_a_balancer_asks_it(
+def test_gateway_is_probed_like_a_device_or_balancer(
     scene: Scene, tmp_path: Path, configuration: str, header: bytes
 ) -> None:
     if configuration:
@@ -101,11 +101,11 @@ def test_a_gateway_is_asked_as_a_device_or_a_balancer_asks_it(
     _verify(scene, tmp_path, header=header)
 
 
-def test_another_certificate_on_the_port(scene: Scene, tmp_path: Path) -> None:
+def test_other_certificate_on_the_port_is_an_error(scene: Scene, tmp_path: Path) -> None:
     _refused(scene, tmp_path, "wrong-leaf-served", Pki())
 
 
-def test_a_certificate_that_is_not_there_any_more(scene: Scene) -> None:
+def test_removed_certificate_is_an_error(scene: Scene) -> None:
     """As after an uninstallation that was stopped, when an upgrade or a new identity is asked for."""
     scene.files.remove(paths.ACTIVE)
     scene.graph.configuration = configuration(443)
@@ -114,7 +114,7 @@ def test_a_certificate_that_is_not_there_any_more(scene: Scene) -> None:
     assert (caught.value.code, caught.value.hint) == ("generation-incomplete", "Run `mst-cli cert repair`.")
 
 
-def test_no_listener_on_the_port(scene: Scene) -> None:
+def test_port_without_a_listener_is_an_error(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         scene.graph.configuration = configuration(free.getsockname()[1])
     with refused(NetworkError, "handshake-failed"):
@@ -134,7 +134,7 @@ def test_no_listener_on_the_port(scene: Scene) -> None:
     ],
     ids=["missing", "unhealthy", "unknown", "exited", "exited when healthy"],
 )
-def test_a_container_that_is_not_healthy(
+def test_unhealthy_container_is_an_error(
     scene: Scene, tmp_path: Path, name: str, state: ContainerState | None, seen: str
 ) -> None:
     if state is None:
@@ -145,7 +145,7 @@ def test_a_container_that_is_not_healthy(
     assert f"container {name} {seen}" in error.message
 
 
-def test_a_container_that_gets_healthy_in_time(scene: Scene, tmp_path: Path) -> None:
+def test_container_that_becomes_healthy_in_time_passes(scene: Scene, tmp_path: Path) -> None:
     containers = scene.engine.containers
     containers["mstunnel-server"] = container(health="starting")
     scene.clock.during = [lambda: None, lambda: containers.update({"mstunnel-server": container()})]
@@ -159,7 +159,7 @@ def _gateway_says(scene: Scene, configuration: bytes, outcome: str) -> None:
     scene.write(report.REPORT, f"time 1795000000\nconfiguration {digest} {outcome}\n".encode())
 
 
-def test_a_configuration_that_the_gateway_takes_in_time(scene: Scene, tmp_path: Path) -> None:
+def test_configuration_applied_in_time_passes(scene: Scene, tmp_path: Path) -> None:
     scene.write(paths.OCSERV_CONF, b"new")
     _gateway_says(scene, b"old", "applied ")
     scene.clock.during = [lambda: None, lambda: _gateway_says(scene, b"new", "applied ")]
@@ -174,7 +174,7 @@ def test_a_configuration_that_the_gateway_takes_in_time(scene: Scene, tmp_path: 
     ],
     ids=["overlooked", "refused"],
 )
-def test_a_configuration_that_the_gateway_does_not_apply(
+def test_configuration_not_applied_is_an_error(
     scene: Scene, tmp_path: Path, looked_at: bytes, outcome: str, reason: str
 ) -> None:
     scene.write(paths.OCSERV_CONF, b"new")
@@ -182,7 +182,7 @@ def test_a_configuration_that_the_gateway_does_not_apply(
     assert _refused(scene, tmp_path, "configuration-not-applied").message.endswith(reason)
 
 
-def test_a_server_that_the_tenant_does_not_list(scene: Scene, tmp_path: Path) -> None:
+def test_server_missing_in_the_tenant_is_an_error(scene: Scene, tmp_path: Path) -> None:
     scene.graph.listed = []
     _refused(scene, tmp_path, "server-not-listed")
 
@@ -208,7 +208,7 @@ LOG = "`mst-cli agent logs --tail 20`"
     ],
     ids=["refused", "none of our codes", "the check-in of another", "long ago"],
 )
-def test_an_agent_that_has_not_checked_in_is_named_with_the_reason(
+def test_agent_that_has_not_checked_in_is_reported_with_reason(
     scene: Scene,
     tmp_path: Path,
     *,
@@ -226,9 +226,7 @@ def test_an_agent_that_has_not_checked_in_is_named_with_the_reason(
 
 
 @pytest.mark.parametrize("record", [NEVER, CHECKED_IN], ids=["never", "dated by the tenant alone"])
-def test_an_agent_that_has_said_nothing_has_not_checked_in(
-    scene: Scene, tmp_path: Path, record: TunnelServer
-) -> None:
+def test_silent_agent_has_not_checked_in(scene: Scene, tmp_path: Path, record: TunnelServer) -> None:
     scene.graph.listed = [record]
     scene.files.remove(STATUS)
     error = _refused(scene, tmp_path, "agent-not-checked-in")
@@ -236,7 +234,7 @@ def test_an_agent_that_has_said_nothing_has_not_checked_in(
     assert error.hint.startswith(LOG)
 
 
-def test_what_an_earlier_agent_reported_does_not_count(scene: Scene, tmp_path: Path) -> None:
+def test_report_of_an_earlier_agent_is_ignored(scene: Scene, tmp_path: Path) -> None:
     """As after a change of `env.sh` that keeps the new agent from the tenant, which has dated the record."""
     _agent_says(scene, NOW, REFUSED)
     later = NOW + timedelta(seconds=1)
@@ -250,7 +248,7 @@ def test_the_first_check_in_is_waited_for(scene: Scene, tmp_path: Path) -> None:
     _verify(scene, tmp_path, within=2)
 
 
-def test_the_first_word_of_an_agent_that_was_replaced_is_waited_for(scene: Scene, tmp_path: Path) -> None:
+def test_first_report_of_a_replaced_agent_is_awaited(scene: Scene, tmp_path: Path) -> None:
     later = NOW + timedelta(seconds=1)
     scene.engine.containers["mstunnel-agent"] = replace(container(), started_at=later)
     scene.clock.during = [lambda: None, lambda: _agent_says(scene, later)]
@@ -274,7 +272,7 @@ def _opens_after(scene: Scene, restarts: int) -> None:
 
 
 @pytest.mark.usefixtures("device")
-def test_a_gateway_that_cannot_open_its_tunnel_device_is_restarted_once(scene: Scene, tmp_path: Path) -> None:
+def test_gateway_without_its_tunnel_device_is_restarted_once(scene: Scene, tmp_path: Path) -> None:
     _opens_after(scene, 1)
     with _serving(tmp_path, _PKI) as port:
         scene.graph.configuration = configuration(port)
@@ -300,9 +298,7 @@ def test_a_tunnel_device_that_stays_closed_is_an_error(
 
 
 @pytest.mark.usefixtures("device")
-def test_a_restart_that_helped_before_the_run_was_killed_is_not_made_again(
-    scene: Scene, tmp_path: Path
-) -> None:
+def test_successful_restart_is_not_repeated_after_a_kill(scene: Scene, tmp_path: Path) -> None:
     before: JsonObject = {"reason": "cannot open: No such device"}
     action = {"kind": "renew-tunnel-device", **before}
     scene.journal.append("begin", step="verify", key="tunnel-device", action=action, before=before)
