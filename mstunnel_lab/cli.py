@@ -12,6 +12,7 @@ from mstunnel_lab.faults import Fault
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.cli.framework.command import App, Program, Work, run_program
 from mstunnel_setup.io.operator import Operator
 
@@ -200,7 +201,7 @@ def token(
 
     remote.write_token(directory, user, out)
     report = TokenFile(user=user, file=str(out))
-    return Result("changed", report, text=[f"{out} has a token of {user}."])
+    return Result("changed", report, text=[text("{out} has a token of {user}.", out=out, user=user)])
 
 
 @_for_running_lab()

@@ -91,9 +91,12 @@ def steps(_operator: Operator) -> Result[StepList]:
         *((item.name, item.title) for item in report.steps),
         ("", ""),
         (text("Without root (--rootless):"), ""),
-        *((item.name, f"{item.title} ({item.by})") for item in report.rootless),
+        *(
+            (item.name, text("{title} ({by})", title=text(item.title), by=text(item.by)))
+            for item in report.rootless
+        ),
     ]
-    lines = [Line(f"{name:12} {title}", name, title) if title else name for name, title in rows]
+    lines = [Line(f"{name!s:12} {title!s}", name, title) if title else name for name, title in rows]
     return Result(report=report, text=lines)
 
 

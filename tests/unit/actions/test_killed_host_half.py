@@ -195,7 +195,7 @@ def test_killed_run_is_completed_and_undone(host_of: Callable[[str, bool], Morta
 
 
 def test_kinds_of_actions_of_root_are_listed() -> None:
-    modules = ("accounts", "uplink")
+    modules = ("service_account", "uplink")
     kinds = {kind.kind for kind in CODEC._kinds.values() if kind.__module__.endswith(modules)}
     further = {ReachTarget.kind, WriteAuditRules.kind}
     assert kinds - {"give-to-agent", "open-mailbox"} | further == OF_ROOT
