@@ -151,7 +151,7 @@ def missing_image(host: Host, receipt: Receipt, container: str) -> EngineError |
 
 
 def _require_image(operator: Operator, host: Host, container: str) -> None:
-    """Raise EngineError `container-image-missing` before a container is stopped that cannot start again."""
+    """Raise EngineError `container-image-missing` unless the container could start again."""
     if error := missing_image(host, journal_of(Scope.ALL, operator, despite_damage=True).receipt, container):
         raise error
 
