@@ -1,1 +1,1 @@
-"""Answers: what the administrator wants, where each value came from, and where secrets are kept."""
+"""Answers: the administrator's settings, the source of each value, and the places of secrets."""

@@ -16,9 +16,9 @@ from mstunnel_setup.answers.values import Key
 from mstunnel_setup.base.text import text
 
 Values: TypeAlias = Mapping[str, object]
-"""Settings that are given, by path, each with its value."""
+"""Given settings by path, each with its value."""
 Ranks: TypeAlias = Mapping[str, int]
-"""The source of each setting that is given; 0 is the strongest."""
+"""The source of each given setting; 0 is the strongest."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Alternatives:
 
     def findings(self, values: Values) -> Iterator[tuple[str, str]]:
         """Yield each setting that excludes one of a later variant, and what to do about it."""
-        # Reversed, so that of several the first is named.
+        # The order is reversed so that the message names the first of several.
         for one, other in dict(reversed(self._exclusive(values))).items():
             advice = text(
                 "use either `{one}` or `{other}`: remove one of them", one=_key(one), other=_key(other)
@@ -108,7 +108,7 @@ CHOICES: Final = (
         ("authentication", "authentication_also"), {"certificate": ("devices.ca_file", "devices.crl_file")}
     ),
 )
-# Values that say nothing, and so exclude nothing.
+# These values count as not given, so they exclude nothing.
 _EMPTY: Final[tuple[object, ...]] = (None, "none", (), [])
 
 

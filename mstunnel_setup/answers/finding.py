@@ -1,4 +1,4 @@
-"""What a rule finds in a declared object."""
+"""Findings of rules about a declared object."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,20 +19,21 @@ class Finding(Problem):
 
     @property
     def fatal(self) -> bool:
-        """Whether it is an error."""
+        """True for an error."""
         return self.severity is Severity.ERROR
 
     def at(self, key: str) -> "Finding":
-        """The same about another key."""
+        """Return the same finding about another key."""
         return replace(self, key=key)
 
 
 def finding(
     key: str, code: str, message: str, /, hint: str = "", *, fatal: bool = True, **values: object
 ) -> Finding:
-    """A finding about `key`, written where it is found; its texts have parameters in braces as an error's.
+    """Return a finding about `key`; its texts have parameters in braces as an error's.
 
-    `code` is a contract: its meaning never changes. docs/reference/mst-admin.md lists what these calls have.
+    `code` is a contract: its meaning never changes. docs/reference/mst-admin.md lists the codes of these
+    calls.
     """
     severity = Severity.ERROR if fatal else Severity.WARNING
     return Finding(code, sentence(message, values), sentence(hint, values), severity, key)

@@ -1,4 +1,4 @@
-"""Merging: option, environment, answer file, earlier answer, backup, default; each value keeps its origin."""
+"""Merge option, environment, answer file, earlier answer, backup, default; each value keeps its origin."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ _NAMES: Mapping[str, Callable[[Setting], str]] = {
 }
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
-# The vendor's names of clouds (reference: environment variables given to the setup script).
+# The vendor's setup script has these names of clouds (reference: its environment variables).
 _VENDOR_CLOUDS = {"FXP": "gcc-high", "PE": "public"}
 _21VIANET = "MCP"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value came from: the kind of source, and its name (option, variable, or place in the file)."""
+    """Origin of a value: the kind of source, and its name (option, variable, or place in the file)."""
 
     kind: OriginKind
     name: str = ""
@@ -61,7 +61,7 @@ class Answers(AnswerFile):
     origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
 
     def record(self) -> JsonObject:
-        """What was answered (no defaults), by setting path, for the journal; secrets are references."""
+        """Return the given answers by setting path, for the journal; secrets are references."""
         values = flat(self.model_dump(mode="json"))
         return {
             path: values[path]
@@ -70,11 +70,11 @@ class Answers(AnswerFile):
         }
 
     def withdrawn(self, path: str) -> bool:
-        """Whether the answer file gives the setting as `null`, which withdraws the answer of earlier runs."""
+        """Return whether the answer file sets the setting to `null`, which withdraws earlier answers."""
         return self.value(path) is None and self.origins[path].kind != "default"
 
     def value(self, path: str) -> object:
-        """The value of the setting with `path`; None when nothing was answered and there is no default."""
+        """Return the value of the setting at `path`; None without an answer and a default."""
         found: object = self
         for name in path.split("."):
             found = getattr(found, name)
@@ -101,11 +101,11 @@ def merge(
     earlier: Mapping[str, object] | None = None,
     backup: Mapping[str, object] | None = None,
 ) -> Answers:
-    """The answers that count.
+    """Return the merged answers.
 
     `options`, `earlier` and `backup` are by setting path; an option that was not given is absent or None.
     Empty variables count as not set; a setting that the file gives as `null` is withdrawn. Raises
-    AnswersError naming every value that does not fit, by its origin.
+    AnswersError that names every invalid value by its origin.
     """
     of_options = {
         path: _Given(value, Origin("option", BY_PATH[path].option))
@@ -147,12 +147,12 @@ def merge(
 
 
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
-    """`answers` with more, given meanwhile; the origins of the others stay. Raises AnswersError.
+    """Return `answers` with additional values; the other origins stay. Raises AnswersError.
 
     A setting given as None loses its value.
     """
     values = flat(answers.model_dump(mode="json"))
-    # Defaults with a name are those of a release: no other merge would bring them back.
+    # Named defaults belong to a release; another merge would not restore them.
     kept = {
         name: values[name]
         for name, origin in answers.origins.items()
@@ -166,7 +166,7 @@ def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
 
 
 def require(answers: Answers, paths: Iterable[str]) -> None:
-    """Raise UsageError `answers-missing`, naming all settings of `paths` that have no value, at once."""
+    """Raise UsageError `answers-missing`, naming all settings of `paths` without a value, at once."""
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
         lines = [text("`{path}`: give {ways}", path=setting.path, ways=setting.ways()) for setting in missing]
@@ -219,12 +219,12 @@ def _implied(layer: _Layer) -> _Layer:
 
 
 def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
-    """The recorded answers; a setting that this version no longer knows is passed over."""
+    """Return the recorded answers without settings that this version no longer knows."""
     return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
 
 
 def _without_overruled(layer: _Layer) -> _Layer:
-    """Return the layer without what does not go with the choice of a stronger source."""
+    """Return the layer without settings that a stronger source's choice excludes."""
     beaten = overruled(
         {path: given.value for path, given in layer.items()},
         {path: given.rank for path, given in layer.items()},
@@ -233,10 +233,10 @@ def _without_overruled(layer: _Layer) -> _Layer:
 
 
 def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:
-    """All problems, each in terms of the option or variable by which its value was given, if any."""
+    """Return all problems as one error that names the option or variable of each invalid value."""
     lines = set()
     for problem in problems:
-        # Where the value came from, or the first value of its section.
+        # The origin of the value, or of the first value in its section.
         path, section = ".".join(problem.path), problem.path[0]
         near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
             key for key in chosen if key.startswith(f"{section}.")

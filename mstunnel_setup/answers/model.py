@@ -44,7 +44,7 @@ VERSION = 1
 def setting(
     description: str, *, example: object = None, default: object = None, several: bool = False
 ) -> Any:
-    """A setting with its description, an example, and its default; `several` takes one value or a list."""
+    """Return a field with a description, an example and a default; `several` accepts one value or a list."""
     return Field(
         default=default,
         description=description,
@@ -204,13 +204,13 @@ _DEFAULT_LIFETIME: Final = 30 * 3600
 
 
 def _claim_value(value: object) -> str | int | bool:
-    """The value as it is: the gateway compares types as well."""
+    """Return the value unchanged: the gateway compares types as well."""
     if not isinstance(value, str | int) or (isinstance(value, str) and not value.isprintable()):
         raise ValueError("must be one line of text, a number or true/false: correct it")
     return value
 
 
-# RFC 6749, section 3.3: printable, without space, `"` and `\`.
+# RFC 6749, section 3.3, allows printable characters without space, `"` and `\`.
 _Scope: TypeAlias = Annotated[
     str,
     matching(
@@ -338,12 +338,12 @@ class AnswerFile(Part):
 
     @property
     def client_id(self) -> str | None:
-        """The application to sign in with: the one named, else for a device code that of every tenant."""
+        """The application to sign in with: the named one, else for a device code every tenant's."""
         if self.sign_in.client_id or self.sign_in.method != "device-code" or self.tenant.cloud == "custom":
             return self.sign_in.client_id
         return GRAPH_COMMAND_LINE_TOOLS
 
     @property
     def certificates_of_devices(self) -> bool:
-        """Whether a certificate lets a device in."""
+        """True if a certificate lets a device in."""
         return "certificate" in (self.authentication, self.authentication_also)

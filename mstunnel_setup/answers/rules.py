@@ -1,7 +1,7 @@
-"""Rules between settings: what a choice needs to be complete, and which values fit together.
+"""Rules between settings: requirements of a choice, and values that must fit together.
 
-They look at what is written, so they hold for any mixture of sources. The model has judged each value for
-itself; `judge` in load.py applies both. The settings that exclude one another are in choices.py.
+They examine the given keys, so they hold for any mixture of sources. The model has validated each value by
+itself; `judge` in load.py applies both. Settings that exclude one another are in choices.py.
 """
 
 import re
@@ -17,11 +17,11 @@ from mstunnel_setup.base.text import text
 
 Section: TypeAlias = Mapping[str, object]
 Advice: TypeAlias = tuple[str, str]
-"""The key concerned, and what to do about it."""
+"""The key concerned, and the advice."""
 Located: TypeAlias = tuple[tuple[str, ...], str]
-"""The keys that lead to it, and what to do about it."""
+"""The keys that lead to the value, and the advice."""
 
-# What a method cannot do without; a certificate may also be in a PFX.
+# Required keys of each method; a certificate may also be in a PFX.
 _NEEDED_KEYS = {
     "client-secret": ("client_id", "client_secret"),
     "client-certificate": ("client_id",),
@@ -29,7 +29,7 @@ _NEEDED_KEYS = {
 }
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Claims that have a setting of their own, or that the gateway judges for itself.
+# These claims have separate settings, or the gateway judges them itself.
 _CLAIMS_ELSEWHERE = {
     "iss": text("use `tenant.issuer` instead"),
     "tid": text("it is always that of the tenant: remove it"),
@@ -37,11 +37,11 @@ _CLAIMS_ELSEWHERE = {
     "oid": text("it is the user: remove it"),
     **dict.fromkeys(("exp", "iat", "nbf"), text("use `token.maximum_lifetime` instead")),
 }
-# Claims that Entra writes as text although they look like numbers (access token claims reference).
+# Entra writes these claims as text although they look like numbers (access token claims reference).
 _CLAIMS_OF_TEXT = ("appidacr", "azpacr", "ver", "xms_idrel", "xms_sub_fct")
-# What the gateway accepts of a claim anyway: with any other value no device could connect.
+# The gateway requires these values anyway: with any other value no device could connect.
 _CLAIMS_OF_MEMBERS: Mapping[str, str | int] = {"acct": 0, "idtyp": "user"}
-# Their keys sign for every tenant, or for personal accounts.
+# The keys of these issuers sign for every tenant, or for personal accounts.
 _NO_TENANT = {
     **dict.fromkeys(("common", "organizations"), text("an endpoint that all tenants share")),
     **dict.fromkeys(
@@ -82,7 +82,7 @@ def _tenant(section: Section) -> Iterator[Advice]:
 
 
 def _token(section: Section) -> Iterator[Advice]:
-    """No further claim stands against what another setting says, or has a value that no token has."""
+    """Yield additional claims that contradict another setting, or have a value that no token has."""
     claims = section.get("required_claims", {})
     elsewhere = dict(_CLAIMS_ELSEWHERE)
     if "clients" in section:
@@ -94,7 +94,7 @@ def _token(section: Section) -> Iterator[Advice]:
         elif name in _CLAIMS_OF_TEXT and not isinstance(value, str):
             advice = text("`token.required_claims.{name}` is text in tokens: write it in quotes", name=name)
         elif name in _CLAIMS_OF_MEMBERS:
-            # Equality as the gateway compares: neither `"0"` nor `false` is 0.
+            # As in the gateway's comparison, neither `"0"` nor `false` equals 0.
             wanted = _CLAIMS_OF_MEMBERS[name]
             if type(value) is not type(wanted) or value != wanted:
                 advice = text(
@@ -126,7 +126,7 @@ def _sign_in(section: Section) -> Iterator[Advice]:
 
 
 def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, ...]:
-    """The settings that signing in to `cloud` by `method` needs without prompts."""
+    """Return the settings that signing in to `cloud` by `method` needs without prompts."""
     keys = _NEEDED_KEYS.get(method, ("client_id",) if cloud == "custom" else ())
     pair = ("certificate", "key") if method == "client-certificate" and not has_pfx else ()
     return tuple(f"sign_in.{key}" for key in (*keys, *pair))
@@ -149,7 +149,7 @@ def _certificate(section: Section) -> Iterator[Advice]:
 
 
 def _environment(section: Section) -> Iterator[Advice]:
-    """What the gateway reads in `env.sh` has values that it can use."""
+    """Yield unusable values of the variables that the gateway reads in `env.sh`."""
     for name, value in section.items():
         try:
             refuse_wrong(name, str(value).lower() if isinstance(value, bool) else str(value))
@@ -158,7 +158,7 @@ def _environment(section: Section) -> Iterator[Advice]:
 
 
 def _incomplete(section: Section, leaf: str, otherwise: str) -> Iterator[Advice]:
-    """Yield what a certificate lacks; without one the advice is at the key `otherwise`."""
+    """Yield the missing parts of a certificate; without one, put the advice at the key `otherwise`."""
     keys = {"leaf": Key(leaf), "key": Key("key"), "pfx": Key("pfx"), "passphrase": Key("passphrase")}
     pair = [key for key in (leaf, "key") if section.get(key)]
     missing = [key for key in (leaf, "key") if key not in pair]
@@ -185,13 +185,13 @@ _RULES: Mapping[str, Callable[[Section], Iterator[Advice]]] = {
 
 
 def findings_of_rules(answers: Section) -> Iterator[Located]:
-    """What the rules find in answers by name, sections among them."""
+    """Yield the rules' findings in answers by name, nested by section."""
     for name, rule in _RULES.items():
         for key, advice in rule(_section(answers, name)):
             yield (name, key), advice
     for path, advice in exclusions(flat(answers)):
         yield tuple(path.split(".")), advice
-    # An issuer of Microsoft's says which version its tokens have.
+    # Microsoft's issuers end with the version of their tokens.
     issuer = str(_section(answers, "tenant").get("issuer", ""))
     version = str(_section(answers, "token").get("version", ""))
     own = "2" if issuer.endswith("/v2.0") else "1" if issuer.startswith("https://sts.") else version

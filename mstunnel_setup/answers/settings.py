@@ -1,4 +1,4 @@
-"""The settings of the answer file, as the models have them: place, option and environment variable."""
+"""The settings of the answer file, from its models: place, option and environment variable."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class Setting(Option):
 
     @property
     def optional(self) -> bool:
-        """Whether it has no value by default."""
+        """True if it has no value by default."""
         return self.default is None
 
     @property
     def section(self) -> bool:
-        """Whether its keys are free, which no variable can hold."""
+        """True if its keys are free, which no variable can hold."""
         return get_origin(self.kind) is dict
 
     @property
@@ -40,7 +40,7 @@ class Setting(Option):
         return "MSTUNNEL_" + name.upper().replace("-", "_").replace(".", "_")
 
     def ways(self) -> str:
-        """How to give the setting, for a hint."""
+        """Return how to give the setting, for a hint."""
         option = f"{self.option}, " if self.option else ""
         return text(
             "{option}{variable} or `{path}` in the answer file",

@@ -1,4 +1,4 @@
-"""What the variables of `env.sh` may be set to: the same for the answer file and for `mst-cli env set`."""
+"""Allowed values of the variables in `env.sh`, for the answer file and for `mst-cli env set`."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ PROXIES: Final[tuple[str, ...]] = ("http_proxy", "https_proxy", "no_proxy")
 """The proxy variables; programs read them in lower or upper case."""
 
 LOG_FORMAT: Final = "LOG_FORMAT"
-"""How agent and monitor write their logs."""
+"""Log formats of agent and monitor."""
 
 VERBOSE: Final = ("mst_verbose_log", "mst_log_verbose")
 """The vendor's two names for detail in all logs."""
@@ -33,26 +33,26 @@ _TRUTH = frozenset({"1", "true", "yes", "on", "0", "false", "no", "off"})
 _HIGHEST_LEVEL = 4
 _LEVEL = re.compile(r"0*[0-4]")
 _TRACE = re.compile(r"[012]")
-# RFC 3986, 3.1. A password may hold `://`, too.
+# RFC 3986, 3.1, defines schemes. The pattern is anchored because a password may hold `://`, too.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-# Without a scheme only a port tells an address from a slip of the hand.
+# Without a scheme, only a port distinguishes an address from a typing error.
 _HOST = r"([^\s/@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,5}}/?")
 
 
 def proxies_of(variables: Mapping[str, str]) -> dict[str, str]:
-    """The proxies among `variables`, in lower case, whichever case names them."""
+    """Return the proxies among `variables`, in lower case, whichever case names them."""
     found = {name: variables.get(name) or variables.get(name.upper(), "") for name in PROXIES}
     return {name: value for name, value in found.items() if value}
 
 
 def in_both_cases(proxies: Mapping[str, str]) -> dict[str, str]:
-    """Each proxy in lower and in upper case, as programs read them."""
+    """Return each proxy in lower and in upper case, as programs read them."""
     return {variable: value for name, value in proxies.items() for variable in (name, name.upper())}
 
 
 def without_login(proxy: str) -> tuple[str, str]:
-    """The address of a proxy without user name and password, and those (`name:password`), empty if none."""
+    """Split a proxy's address into the address alone and its login (`name:password`, "" if none)."""
     before, _, host = proxy.rpartition("@")
     match = _SCHEME.match(before)
     scheme = match[0] if match else ""
@@ -60,7 +60,7 @@ def without_login(proxy: str) -> tuple[str, str]:
 
 
 def proxy_place(url: str) -> tuple[str, int] | None:
-    """Host and port of a proxy's address; None when it is no address."""
+    """Return host and port of a proxy's address; None if it is invalid."""
     try:
         parts = urlsplit(url if "//" in url else f"//{url}")
         host, port = parts.hostname, parts.port
@@ -70,7 +70,7 @@ def proxy_place(url: str) -> tuple[str, int] | None:
 
 
 def refuse_wrong(name: str, value: str) -> None:
-    """Raise UsageError for a value that the gateway could not use; empty is not set, other names are free.
+    """Raise UsageError for a value that the gateway cannot use; empty means unset, other names are free.
 
     A proxy may hold a password, so no message repeats it.
     """

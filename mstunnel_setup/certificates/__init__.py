@@ -1,1 +1,1 @@
-"""TLS certificates of the gateway: read anything, judge it, and return what is served."""
+"""TLS certificates of the gateway: read all usual forms, judge them, and write the form to serve."""

@@ -1,4 +1,4 @@
-"""The certificate that the agent signs in to the tenant with: make it, and read it from its PFX."""
+"""The certificate that the agent signs in to the tenant with: create it, and read it from its PFX."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,15 +16,15 @@ from mstunnel_setup.certificates.load import load_identity_pfx
 from mstunnel_setup.certificates.pfx import outline
 
 CREDENTIAL_DAYS = 365
-"""How long a credential is good; the agent renews it in time."""
+"""Lifetime of a credential in days; the agent renews it in time."""
 
 _KEY_BITS = 3072
-# Clocks of the tenant and of this server differ a little.
+# The clocks of the tenant and of this server differ a little.
 _BACKDATED = timedelta(minutes=5)
 
 
 def new_agent_certificate(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
-    """Make a key and a self-signed certificate for client authentication, valid from `now` for `days`.
+    """Create a key and a self-signed certificate for client authentication, valid for `days` from `now`.
 
     Returns a PFX with an empty passphrase (write it with mode 0600) and the certificate alone as DER.
     """
@@ -52,12 +52,12 @@ def new_agent_certificate(common_name: str, now: datetime, days: int) -> tuple[b
 
 
 def read_agent_certificate(pfx: bytes) -> x509.Certificate:
-    """The certificate of such a PFX; raises CertificateError as `load_identity_pfx` does.
+    """Return the certificate of such a PFX; raise CertificateError as `load_identity_pfx` does.
 
-    The agent may have replaced it: an encrypted part, in which a key that takes hours to decrypt may hide, is
-    refused as `pfx-damaged`.
+    The agent may have replaced the file, so an encrypted part is refused as `pfx-damaged`: it may hide a key
+    that takes hours to decrypt.
     """
-    # The reader names what is wrong with the structure.
+    # If this fails, the reader below names the structural error.
     with suppress(DerError):
         if outline(pfx).is_encrypted:
             raise PFX_DAMAGED(reason=text("a part of it is encrypted"))

@@ -27,34 +27,34 @@ from mstunnel_setup.certificates.certificate import (
 )
 from mstunnel_setup.certificates.der import IA5_STRING, Node, first_element
 
-# Public chains have two to four certificates; more than this is a file made to waste time.
+# Public chains have two to four certificates; a longer file is meant to waste time.
 _MAX_LENGTH = 10
 _MAX_PATHS = 64
 
 
 @dataclass(frozen=True)
 class Path:
-    """Certificates from the leaf upwards; `trusted` when the last one is a trusted root, or its twin."""
+    """Certificates from the leaf upwards; `trusted` if the last one is a trusted root, or the same CA."""
 
     certificates: tuple[x509.Certificate, ...]
     trusted: bool
 
     @property
     def end(self) -> x509.Certificate:
-        """The last certificate."""
+        """The last certificate of the path."""
         return self.certificates[-1]
 
     @cached_property
     def complete(self) -> bool:
-        """Whether it ends in a root."""
+        """True if the path ends in a root."""
         return self.trusted or is_self_signed(self.end)
 
 
 def paths(
     leaf: x509.Certificate, given: Sequence[x509.Certificate], roots: Sequence[x509.Certificate] = ()
 ) -> list[Path]:
-    """All paths upwards, at most 64; there is always one, if only the leaf itself."""
-    # Of the issuers those given come before the trusted ones.
+    """Return all paths upwards, at most 64; there is at least the path of the leaf alone."""
+    # Given issuers are tried before trusted ones.
     wanted = {certificate.issuer for certificate in (leaf, *given)}
     relevant = [root for root in roots if root.subject in wanted]
     anchors = {(root.subject, public_bytes(root)) for root in relevant}
@@ -63,7 +63,7 @@ def paths(
         by_subject[certificate.subject].append(certificate)
 
     def is_anchor(certificate: x509.Certificate) -> bool:
-        """A cross-signed twin of a trusted root is not an anchor itself: the root must be reached."""
+        """Return whether a path ends here: a trusted root does, its cross-signed version does not."""
         twin = (certificate.subject, public_bytes(certificate)) in anchors
         return certificate in relevant or (twin and is_self_signed(certificate))
 
@@ -90,7 +90,7 @@ def best_path(
     roots: Sequence[x509.Certificate] = (),
     now: datetime | None = None,
 ) -> Path:
-    """The path to serve: trusted, then with the right key identifiers, valid at `now`, complete, short."""
+    """Return the path to serve: trusted, then matching key identifiers, valid at `now`, complete, short."""
 
     def rank(path: Path) -> tuple[bool, bool, bool, bool, int]:
         fits = all(itertools.starmap(identifiers_fit, itertools.pairwise(path.certificates)))
@@ -104,9 +104,9 @@ def best_path(
 
 
 def prefer_trusted(identity: Identity, trusted_roots: Sequence[x509.Certificate], now: datetime) -> Identity:
-    """Return the identity with the chain that ends in a trusted root, where the input offers a choice.
+    """Return the identity with the chain that ends in a trusted root, if the input offers a choice.
 
-    The root itself stays in the chain only when the input had it.
+    The root itself stays in the chain only if the input had it.
     """
     path = best_path(identity.leaf, identity.given, trusted_roots, now)
     given = {identity.leaf, *identity.given}
@@ -115,23 +115,24 @@ def prefer_trusted(identity: Identity, trusted_roots: Sequence[x509.Certificate]
 
 @dataclass(frozen=True)
 class _Name:
-    """A name as the certificate has it: the library makes no mail address of just any text in a subject.
+    """A name as encoded in the certificate: the library does not parse every text as a mail address.
 
-    Other names are of one kind when they have the same type.
+    Other names are of one kind if they have the same type.
     """
 
     kind: object
     value: Any
-    # OpenSSL refuses a mail address in any other type of string, whatever the constraints are about.
+    # OpenSSL refuses a mail address in any other string type, whatever the constraints cover.
     is_readable: bool = True
 
 
 def forbidden_name(issuer: x509.Certificate, below: Sequence[x509.Certificate]) -> str | None:
-    """The first name in the certificates below `issuer`, leaf first, that it may not issue for, if any."""
+    """Return the first name below `issuer` that its name constraints forbid, leaf first; else None."""
     constraints = extension(issuer, x509.NameConstraints)
     if constraints is None:
         return None
-    # A self-issued authority, such as one with a new key, is not constrained; a leaf always is.
+    # Name constraints do not apply to a self-issued CA, such as one with a new key; they always apply to a
+    # leaf.
     constrained = [below[0], *(item for item in below[1:] if item.issuer != item.subject)]
     for certificate in constrained:
         for name in _names(certificate, is_leaf=certificate is below[0]):
@@ -141,7 +142,7 @@ def forbidden_name(issuer: x509.Certificate, below: Sequence[x509.Certificate]) 
 
 
 def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[_Name]:
-    """Subject, its mail addresses and the alternative names; the common name where there is no DNS name."""
+    """Yield subject, its mail addresses and the alternative names; without a DNS name the common name."""
     subject = certificate.subject
     if subject.rdns:
         yield _Name(x509.DirectoryName, subject)
@@ -152,13 +153,13 @@ def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[_Name]:
     yield from map(_named, alternatives)
     if is_leaf and not any(isinstance(name, x509.DNSName) for name in alternatives):
         for common in map(str, (item.value for item in subject.get_attributes_for_oid(NameOID.COMMON_NAME))):
-            # Where it looks like a host.
+            # The common name counts only if it looks like a host name.
             if common.isascii() and "." in common and not set(common) & set(" @/:"):
                 yield _Name(x509.DNSName, common)
 
 
 def _mail_addresses(subject: x509.Name) -> Iterator[Node]:
-    """Mail addresses with their type of string, which the library does not return."""
+    """Yield mail addresses with their string type, which the library does not return."""
     for rdn in first_element(subject.public_bytes()).children():
         for attribute in rdn.children():
             kind, value = attribute.sequence(2)[:2]
@@ -185,13 +186,13 @@ def _violates(name: _Name, constraints: x509.NameConstraints) -> bool:
 
 
 def _matches_dns(name: str, subtree: str) -> bool:
-    """With a leading dot the subtree is only what is below it."""
+    """Match a DNS name; a subtree with a leading dot covers only names below it."""
     name, subtree = name.lower(), subtree.lower()
     return not subtree or name == subtree or name.endswith(f".{subtree.removeprefix('.')}")
 
 
 def _matches_host(name: str, subtree: str) -> bool:
-    """In addresses of mail and web a subtree without a leading dot is one host."""
+    """Match the host of a mail or web address; a subtree without a leading dot is exactly one host."""
     name, subtree = name.lower(), subtree.lower()
     return name.endswith(subtree) if subtree.startswith(".") or not subtree else name == subtree
 
@@ -215,7 +216,7 @@ def _matches_ip(name: object, subtree: object) -> bool:
 
 
 def _matches_directory(name: x509.Name, subtree: x509.Name) -> bool:
-    """Compared without regard to case and blanks (RFC 5280, 7.1)."""
+    """Match directory names without regard to case and blanks (RFC 5280, 7.1)."""
     folded, below = (
         [
             frozenset((item.oid.dotted_string, " ".join(str(item.value).casefold().split())) for item in rdn)

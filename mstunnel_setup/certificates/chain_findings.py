@@ -1,7 +1,7 @@
-"""Judge a certificate with its chain: will devices accept it at this address, now and for a while?
+"""Judge a certificate with its chain: do devices accept it at this address, now and in the near future?
 
-Everything here is pure. Limits come from `docs/reference` (TLS certificate): 2048 bits, 730 days for private
-authorities, names as whole labels; those of public authorities and of the time left are in `expiry.py`.
+All functions here are pure. Limits come from `docs/reference` (TLS certificate): 2048 bits, 730 days for
+private CAs, names as whole labels; the limits for public CAs and for the remaining time are in `expiry.py`.
 """
 
 import itertools
@@ -49,11 +49,11 @@ def judge(
     private_roots: Sequence[x509.Certificate] = (),
     allow_self_signed: bool = False,
 ) -> tuple[Problem, ...]:
-    """Return every finding, errors first; no error means the certificate may be used.
+    """Return every finding, errors first; without an error the certificate may be used.
 
-    `public_address` is the name or IP address that devices connect to (None: not known, not judged); `now` is
-    an aware time; `trusted_roots` are those of the system, `private_roots` those an administrator added.
-    Without any root, a chain that stops below its own can only be warned about.
+    `public_address` is the name or IP address that devices connect to (None: unknown, not judged); `now` is
+    an aware time; `trusted_roots` are the system's, `private_roots` those an administrator added. Without any
+    root, an incomplete chain can only be a warning.
     """
     roots = (*trusted_roots, *private_roots)
     path = best_path(identity.leaf, identity.given, roots, now)
@@ -80,7 +80,7 @@ class CertificateFinding(Report):
 
     @classmethod
     def of(cls, found: Problem) -> "CertificateFinding":
-        """The same as part of a report."""
+        """Return the problem as part of a report."""
         return cls(id=found.code, severity=found.severity, message=found.message, hint=found.hint)
 
 
@@ -88,7 +88,7 @@ _FRESH_CHAIN = "Get the intermediate certificates from the authority and give th
 
 
 def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[Problem]:
-    """Where the path ends, and each certificate above the leaf; `private`: the end is of ca-trust."""
+    """Yield findings on the path's end and on each CA above the leaf; `private` means a ca-trust root."""
     if len(path.certificates) == 1 and is_self_signed(path.end):
         return
     end, issuer = title(path.end), issuer_title(path.end)
@@ -137,12 +137,12 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
 
 
 def _of_chain(found: Problem) -> Problem:
-    """The problem with the code that it has above the leaf."""
+    """Return the problem with the code that it has above the leaf."""
     return found if found.code.startswith("chain-") else replace(found, code=f"chain-{found.code}")
 
 
 def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Problem]:
-    """`depth` is the number of intermediates below this issuer."""
+    """Yield findings on an issuer; `depth` is the number of intermediates below it."""
     what = text("{issuer} in the chain", issuer=title(issuer))
     if not is_ca(issuer):
         yield error("chain-not-ca", "{what} is not an authority (CA)", hint=_FRESH_CHAIN, what=what)
@@ -187,7 +187,7 @@ def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Problem]:
 
 
 def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certificate]) -> Iterator[Problem]:
-    """Notes on what else the input had, and on what is done about it."""
+    """Yield notes on the input's other contents, and on how they are handled."""
     used = [certificate for certificate in path.certificates if certificate in identity.given]
     in_input_order = [certificate for certificate in identity.given if certificate in used]
     if used != in_input_order:
@@ -216,7 +216,7 @@ def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certific
         )
 
 
-# What both OpenSSL 3.5 and GnuTLS 3.8 process or let pass; tests ask them.
+# OpenSSL 3.5 and GnuTLS 3.8 both process or accept these extensions; tests verify that.
 _PROCESSED = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,
@@ -237,7 +237,7 @@ _NAMES = {
 
 
 def path_findings(path: Path) -> Iterator[Problem]:
-    """What makes a client refuse this path although each signature is right."""
+    """Yield the reasons for which a client refuses this path although all signatures are right."""
     yield from _critical_extensions(path.certificates[0], LEAF)
     for certificate in path.certificates[1:]:
         what = text("{certificate} in the chain", certificate=title(certificate))
@@ -267,7 +267,7 @@ def path_findings(path: Path) -> Iterator[Problem]:
 
 
 def _critical_extensions(certificate: x509.Certificate, what: str) -> Iterator[Problem]:
-    """RFC 5280, 4.2: a client refuses a certificate with a critical extension that it does not process."""
+    """Yield critical extensions that clients do not process, and so refuse (RFC 5280, 4.2)."""
     critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
     names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
     if names:
@@ -284,12 +284,12 @@ _PRIVATE_DAYS = 730
 
 
 def days_left(certificate: x509.Certificate, now: datetime) -> int:
-    """Whole days until the end; negative when it is over."""
+    """Return the whole days until the end; negative after it."""
     return (certificate.not_valid_after_utc - now).days
 
 
 def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Problem]:
-    """Validity of the leaf, of what is above it, and the length of the leaf's life."""
+    """Yield findings on the validity of the leaf and its CAs, and on the leaf's lifetime."""
     leaf = path.certificates[0]
     if now < leaf.not_valid_before_utc:
         yield error(

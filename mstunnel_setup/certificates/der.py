@@ -1,7 +1,7 @@
-"""A small walker over DER and BER structures, to look at a file before a library judges it.
+"""A small parser of DER and BER structures, to examine a file before a library judges it.
 
-Only what X.509, PKCS#8 and PKCS#12 need (ITU-T X.690): low tag numbers, definite and indefinite lengths,
-octet strings in pieces.
+It covers only the needs of X.509, PKCS#8 and PKCS#12 (ITU-T X.690): low tag numbers, definite and indefinite
+lengths, octet strings in pieces.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _HIGH_TAG = 0x1F
 _LONG_FORM = 0x80
 _MAX_LENGTH_BYTES = 4
 _MAX_DEPTH = 32
-# Twice as long as any in use; numbers of any length take time to read and to print.
+# This is twice the longest identifier in use; numbers of any length would take long to read and print.
 _MAX_IDENTIFIER_BYTES = 128
 _END_OF_CONTENTS = b"\x00\x00"
 
@@ -40,13 +40,13 @@ class Node:
     raw: bytes = field(repr=False)
 
     def expect(self, tag: int) -> "Node":
-        """The element itself when it has the tag."""
+        """Return the element itself if it has the tag."""
         if self.tag != tag:
             raise DerError(f"expected element {tag:#04x}, found {self.tag:#04x}")
         return self
 
     def children(self) -> tuple["Node", ...]:
-        """Elements inside a constructed element."""
+        """Return the elements inside a constructed element."""
         if not self.tag & _CONSTRUCTED:
             raise DerError(f"element {self.tag:#04x} has no parts")
         found = []
@@ -57,25 +57,25 @@ class Node:
         return tuple(found)
 
     def sequence(self, at_least: int = 0) -> tuple["Node", ...]:
-        """Parts of a SEQUENCE that has `at_least` that many."""
+        """Return the parts of a SEQUENCE with at least `at_least` parts."""
         parts = self.expect(SEQUENCE).children()
         if len(parts) < at_least:
             raise DerError(f"expected {at_least} parts, found {len(parts)}")
         return parts
 
     def inside(self) -> "Node":
-        """What an explicit tag contains."""
+        """Return the element inside an explicit tag."""
         children = self.expect(EXPLICIT_0).children()
         if not children:
             raise DerError("empty content")
         return children[0]
 
     def integer(self) -> int:
-        """Value of an INTEGER."""
+        """Return the value of an INTEGER."""
         return int.from_bytes(self.expect(INTEGER).content, "big", signed=True)
 
     def octets(self, depth: int = 0) -> bytes:
-        """Content of an octet string, also of one that BER cut into pieces."""
+        """Return the content of an octet string, also of one that BER cut into pieces."""
         if depth > _MAX_DEPTH:
             raise DerError("nested too deeply")
         if not self.tag & _CONSTRUCTED:
@@ -83,7 +83,7 @@ class Node:
         return b"".join(piece.octets(depth + 1) for piece in self.children())
 
     def identifier(self) -> str:
-        """Dotted form of an OBJECT IDENTIFIER."""
+        """Return the dotted form of an OBJECT IDENTIFIER."""
         content = self.expect(OBJECT_IDENTIFIER).content
         if len(content) > _MAX_IDENTIFIER_BYTES:
             raise DerError(f"object identifier of {len(content)} bytes")
@@ -115,7 +115,7 @@ def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
         raise DerError("unexpected tag number")
     length, body = data[start + 1], start + 2
     if length == _LONG_FORM:
-        # Of indefinite length: up to the mark behind its last part.
+        # An element of indefinite length ends at the mark behind its last part.
         if not tag & _CONSTRUCTED:
             raise DerError("a simple element without a length")
         end = body

@@ -1,8 +1,7 @@
-"""What the gateway checks certificates of devices with: the CAs that issue them, and their revocation lists.
+"""Input for the gateway's check of device certificates: the CAs that issue them, and their revocation lists.
 
-GnuTLS, which does it for ocserv, looks at no date of a list and at no list of another CA, and keeps one list
-for each name of an issuer: what is wrong here would let revoked devices in without a word, so it is refused
-before.
+GnuTLS, which checks them for ocserv, ignores the dates of lists and the lists of other CAs, and keeps one
+list for each issuer name. A faulty list would silently let revoked devices in, so it is refused before.
 """
 
 from collections import defaultdict
@@ -34,12 +33,12 @@ from mstunnel_setup.certificates.read import PemError, looks_like_pem, pem_block
 from mstunnel_setup.certificates.revocation_answers import not_understood, signs_list
 
 _LIST_LABEL = "X509 CRL"
-# A list of a hundred thousand certificates has four million.
+# A revocation list of a hundred thousand certificates has four million bytes.
 _MAX_BYTES = 16 * 1024 * 1024
 
 
 def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.Certificate, ...]:
-    """The CAs in the file at `path`.
+    """Return the CAs in the file at `path`.
 
     Raises CertificateError `device-authority-unusable`, which names all faults.
     """
@@ -70,13 +69,13 @@ def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[st
         yield text(
             "{name} is valid only from {not_valid_before_utc:%Y-%m-%d}", name=name, not_valid_before_utc=start
         )
-    # The signature of a root is never checked: to trust a root is to trust its key.
+    # A root's signature is never verified: trusting a root means trusting its key.
     if not is_self_signed(certificate) and has_weak_signature(certificate):
         yield text("{name} is signed with SHA-1 or MD5, which can be forged", name=name)
 
 
 def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationList, ...]:
-    """The revocation lists in the file at `path`, copies of the same one once.
+    """Return the revocation lists in the file at `path`, without duplicates.
 
     Raises CertificateError `device-revocations-unusable`.
     """
@@ -88,7 +87,7 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
         with lenient_library():
             for encoded in blocks if looks_like_pem(content) else [content]:
                 crl = x509.load_der_x509_crl(encoded)
-                # The fields that the library parses late.
+                # The library parses these fields lazily, so reading them here finds invalid ones.
                 _ = (crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc)
                 for entry in crl:
                     _ = entry.extensions
@@ -100,7 +99,9 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem) from error
     if not lists:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=text("it contains no revocation list"))
-    if (size := len(lists_pem(lists.values()))) > _MAX_BYTES:  # what is placed is read again
+    if (
+        size := len(lists_pem(lists.values()))
+    ) > _MAX_BYTES:  # the written file is read again with the same limit
         problem = text(
             "as PEM it has {size} bytes, and at most {max_bytes} are read", size=size, max_bytes=_MAX_BYTES
         )
@@ -109,7 +110,7 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
 
 
 def lists_pem(lists: Iterable[x509.CertificateRevocationList]) -> bytes:
-    """The lists as PEM, one after the other."""
+    """Return the lists as PEM, one after the other."""
     return b"".join(crl.public_bytes(Encoding.PEM) for crl in lists)
 
 
@@ -119,10 +120,10 @@ def judge_lists(
     authorities: Sequence[x509.Certificate],
     now: datetime,
 ) -> None:
-    """Raise CertificateError `device-revocations-unusable` unless each is the list of an authority now."""
+    """Raise CertificateError `device-revocations-unusable` unless each is a current list of an authority."""
     found = tuple(lists)
     problems = [problem for crl in found for problem in _problems_of_list(crl, authorities, now)]
-    # Of several lists with one issuer name GnuTLS keeps the later one; delta lists are refused anyway.
+    # GnuTLS keeps the later of several lists with one issuer name; delta lists are refused anyway.
     whole: dict[bytes, list[x509.CertificateRevocationList]] = defaultdict(list)
     for crl in found:
         if extension(crl, x509.DeltaCRLIndicator) is None:

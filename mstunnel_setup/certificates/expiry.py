@@ -1,7 +1,7 @@
-"""How near its end a certificate is, for its lifetime: the one rule of every command, row and metric.
+"""How near its end a certificate is, relative to its lifetime: one rule for all commands, rows and metrics.
 
-A fixed number of days would warn of a certificate of six days all its life, and of one of 47 days for longer
-than its renewal takes. The alerts of contrib/prometheus/rules.yml have the same numbers.
+A fixed number of days would warn of a six-day certificate all its life, and of one of 47 days for longer than
+its renewal takes. The alerts of contrib/prometheus/rules.yml have the same numbers.
 """
 
 from datetime import date, datetime, timedelta
@@ -19,14 +19,15 @@ _LONGEST_PUBLIC: Final = (
     (date(2026, 3, 15), 200),
     (date(2020, 9, 1), 398),
 )
-"""From each date on, for how many days a public authority may issue a certificate; the latest date first.
+"""Longest lifetime in days that a public CA may give to a certificate, by start date, latest first.
 
-Source: CA/Browser Forum, ballot SC-081v3; the first of Apple's root program.
+
+Source: CA/Browser Forum, ballot SC-081v3; the first entry is from Apple's root program.
 """
 
 
 class Expiry(StrEnum):
-    """How near the end is."""
+    """Nearness of a certificate's end."""
 
     FAR = "far"
     SOON = "soon"
@@ -38,7 +39,7 @@ def expiry(end: datetime, now: datetime, start: datetime | None = None) -> Expir
     """Return how near `end` is.
 
     It is soon at min(30 days, a third of the lifetime), critical at min(3 days, a tenth). Without `start` the
-    lifetime is not known, and the days alone count.
+    lifetime is unknown, and only the days count.
     """
     left = end - now
     if left < timedelta():
@@ -56,7 +57,7 @@ def expiry_of(certificate: x509.Certificate, now: datetime) -> Expiry:
 
 
 def longest_public(issued: date) -> tuple[int, date]:
-    """Return for how many days a public authority may issue a certificate on a date, and since when."""
+    """Return the longest lifetime in days for a certificate issued on a date, and that rule's start."""
     known = ((days, since) for since, days in _LONGEST_PUBLIC if since <= issued)
     since, days = _LONGEST_PUBLIC[-1]
     return next(known, (days, since))

@@ -32,7 +32,7 @@ LEAF = text("the certificate")
 
 
 def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterator[Problem]:
-    """Everything that does not depend on address, time and chain. In a lab, a self-signed one is a note."""
+    """Yield all findings that do not depend on address, time and chain; a lab may use a self-signed leaf."""
     allowed = allow_self_signed and is_self_signed(leaf)
     if is_self_signed(leaf):
         yield replace(
@@ -68,9 +68,9 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
 
 
 def signature_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
-    """Findings about the signature on a certificate, which messages call `what`."""
+    """Yield findings about a certificate's signature; messages call the certificate `what`."""
     weak = has_weak_signature(certificate)
-    # EdDSA, which phones do not take, names no digest.
+    # Phones do not accept EdDSA, which names no digest.
     digest = None if weak is None else certificate.signature_hash_algorithm
     if digest is None or not (weak or digest.name in _DIGESTS):
         yield error(
@@ -89,7 +89,7 @@ def signature_findings(certificate: x509.Certificate, what: str = LEAF) -> Itera
 
 
 def key_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
-    """Findings about the public key."""
+    """Yield findings about the public key."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
@@ -144,7 +144,7 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
             what=what,
         )
     elif isinstance(curve, ec.SECP521R1) and what == LEAF:
-        # Clients accept it as an authority's key, but offer no signature with it for the handshake.
+        # Clients accept this key of a CA, but offer no signature with it in the handshake.
         yield warning(
             "key-p521",
             "the certificate has a key on the curve P-521; Android and browsers refuse it in TLS",
@@ -153,7 +153,7 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
 
 
 def stapling_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
-    """A warning where the TLS feature extension (RFC 7633) requires what the gateway does not do.
+    """Yield a warning if the TLS feature extension (RFC 7633) requires a feature that the gateway lacks.
 
     GnuTLS refuses such a certificate (since 3.5.1), most clients on phones ignore the extension.
     """
@@ -254,13 +254,13 @@ def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterato
 
 
 def _is_wildcard(name: str) -> bool:
-    """Whether it is `*.` and a domain of at least two labels: no client accepts `*.org`."""
+    """Return whether it is `*.` and a domain of at least two labels: no client accepts `*.org`."""
     rest = name.removeprefix("*.")
     return rest != name and "*" not in rest and "." in rest.rstrip(".")
 
 
 def parse_address(text: str) -> str | IpAddress:
-    """An IP address, or a host name in lower case and in its ASCII form (IDNA 2008); raises ValueError."""
+    """Return an IP address, or a host name in lower-case ASCII form (IDNA 2008); raise ValueError."""
     try:
         return ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -272,19 +272,19 @@ def parse_address(text: str) -> str | IpAddress:
 
 
 def covers(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> bool:
-    """Whether one of the names is the address; IP addresses count only as IP entries."""
+    """Return whether one of the names covers the address; IP addresses count only as IP entries."""
     if not isinstance(wanted, str):
         return wanted in names.get_values_for_type(x509.IPAddress)
-    # A final dot in a certificate stays: the libraries of clients match no such name (RFC 5280, 4.2.1.6).
+    # A name with a final dot is kept, because clients' libraries never match it (RFC 5280, 4.2.1.6).
     known = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
-    # OpenSSL, and what is built on it, matches no wildcard with a label that has an underscore.
+    # OpenSSL and programs that use it match no wildcard with a label that has an underscore.
     first, _, rest = wanted.partition(".")
     wildcard = f"*.{rest}" in known and _is_wildcard(f"*.{rest}") and "_" not in first
     return wildcard or wanted in {name for name in known if not _is_wildcard(name)}
 
 
 def shown_names(names: x509.SubjectAlternativeName) -> str:
-    """The DNS and IP names for people, not more than ten."""
+    """Return the DNS and IP names for people, at most ten."""
     found = [
         *names.get_values_for_type(x509.DNSName),
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),

@@ -1,4 +1,4 @@
-"""From the bytes of files to an identity, and back to the bytes that the gateway reads."""
+"""Convert the bytes of files to an identity, and an identity to the bytes that the gateway reads."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +35,7 @@ def load_identity(chain: bytes, key: bytes = b"") -> Identity:
 
 
 def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identity:
-    """As `load_identity`, from certificate files by path, in any order; an error names the file."""
+    """Read an identity from certificate files by path, in any order; an error names the file."""
     material = Material()
     for path, content in chain.items():
         try:
@@ -48,7 +48,7 @@ def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identit
 
 
 def load_identity_pfx(pfx: bytes, passphrase: bytes | None = None) -> Identity:
-    """Read a PFX file. Order means nothing in it, so `given` starts with the chain.
+    """Read a PFX file, whose order means nothing, so `given` starts with the chain.
 
     Raises CertificateError with the codes of `read_pfx` and `match`.
     """
@@ -90,7 +90,7 @@ def match(material: Material) -> Identity:
 
 
 def _leaf(material: Material) -> Certificate:
-    """The certificate that one of the keys belongs to; of an authority only where there is no other."""
+    """Return the certificate of one of the keys; a CA's only if there is no other."""
     keys = set(map(public_bytes, material.keys))
     found = [item for item in material.certificates if public_bytes(item) in keys]
     leaves = [item for item in found if not is_ca(item)] or found
@@ -109,17 +109,17 @@ def _leaf(material: Material) -> Certificate:
 
 
 def chain_pem(identity: Identity) -> bytes:
-    """The certificates to serve as PEM: leaf first, without the root, which is of no use to devices."""
+    """Return the certificates to serve as PEM: leaf first, without the root, which devices do not need."""
     return _pem([identity.leaf, *(item for item in identity.chain[1:] if not is_self_signed(item))])
 
 
 def given_pem(identity: Identity) -> bytes:
-    """The whole chain as PEM, leaf first, with the root when the input had it; nothing but certificates."""
+    """Return the whole chain as PEM, leaf first, with the root if the input had it; certificates only."""
     return _pem(identity.chain)
 
 
 def root_pem(identity: Identity) -> bytes:
-    """The root above a chain as PEM; empty when the input did not have it."""
+    """Return the root above a chain as PEM; empty if the input lacked it."""
     return _pem([item for item in identity.chain[1:] if is_self_signed(item)])
 
 
@@ -128,12 +128,12 @@ def _pem(certificates: Iterable[Certificate]) -> bytes:
 
 
 def key_pem(identity: Identity) -> bytes:
-    """The private key as PKCS#8 PEM without protection: write it with mode 0600 only."""
+    """Return the private key as unencrypted PKCS#8 PEM; write it only with mode 0600."""
     return identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def fingerprint(identity: Identity) -> str:
-    """Name of what is served: SHA-256 of the leaf (hex), a dash, and 16 hex digits for the chain.
+    """Return the generation's name: SHA-256 of the leaf (hex), a dash, and 16 hex digits for the chain.
 
     The second part makes a renewed chain around the same leaf a new generation.
     """
@@ -142,7 +142,7 @@ def fingerprint(identity: Identity) -> str:
 
 
 Passphrases: TypeAlias = Callable[[str | None], bytes | None]
-"""The passphrase that a reference names; without a reference the one typed during this run, if any."""
+"""Return a reference's passphrase; without a reference the one typed during this run, if any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +163,7 @@ class IdentitySource:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files it needs."""
+        """The files that it needs."""
         if self.pfx:
             return (self.pfx,)
         return (*self.certificates, self.key) if self.key else self.certificates
@@ -174,11 +174,11 @@ class IdentitySource:
         return (self.chain, *self.further)
 
     def is_whole(self, files: Files) -> bool:
-        """Whether all its files exist."""
+        """Return whether all its files exist."""
         return all(files.read_given(path) is not None for path in self.paths)
 
     def read(self, files: Files, passphrase: Passphrases) -> Identity:
-        """Read it. Raises CertificateError when a file is missing or unusable."""
+        """Read the identity. Raises CertificateError if a file is missing or unusable."""
         contents = {path: given_content(files, path) for path in self.paths}
         if self.pfx:
             return load_identity_pfx(contents[self.pfx], passphrase(self.passphrase))
@@ -189,14 +189,14 @@ class IdentitySource:
 
 
 def usual_sources(files: Files, passphrase: str | None = None) -> tuple[IdentitySource, IdentitySource]:
-    """The usual places: PEM, and PFX with this passphrase."""
+    """Return the usual sources: PEM, and PFX with this passphrase."""
     usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
     chain, key, pfx = (str(files.locate(path)) for path in usual)
     return IdentitySource(chain=chain, key=key), IdentitySource(pfx=pfx, passphrase=passphrase)
 
 
 def given_content(files: Files, path: str) -> bytes:
-    """What an administrator's file holds.
+    """Return the content of an administrator's file.
 
     Raises CertificateError `certificate-file-missing` or `input-empty`.
     """

@@ -53,19 +53,19 @@ PBKDF2 = "1.2.840.113549.1.5.12"
 SCRYPT = "1.3.6.1.4.1.11591.4.11"
 HMAC_SHA1 = "1.2.840.113549.2.7"
 
-# More key derivation rounds in a whole file are an attack on the reader's time, not protection.
+# No honest file needs more key derivation rounds; such a file is meant to waste the reader's time.
 MAX_ROUNDS = 5_000_000
 
 
 class TooManyRoundsError(DerError):
-    """The whole file asks for more key derivation rounds than any honest one."""
+    """The file has more key derivation rounds than any honest one."""
 
 
 @dataclass(frozen=True)
 class EncryptedPart:
-    """An encrypted piece: its algorithms by dotted identifier and, when it is a key, its PKCS#8 encoding.
+    """An encrypted piece: its algorithms by dotted identifier and, for a key, its PKCS#8 encoding.
 
-    A key that is not protected counts as a piece without algorithms and rounds.
+    An unprotected key is a piece without algorithms and rounds.
     """
 
     algorithms: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class EncryptedPart:
 
 @dataclass(frozen=True)
 class Mac:
-    """How the content is authenticated: PKCS#12's own scheme, or PBMAC1 (RFC 9579) with `pbmac1_prf` set."""
+    """Authentication of the content: PKCS#12's scheme, or PBMAC1 (RFC 9579) with `pbmac1_prf` set."""
 
     digest_algorithm: str
     expected: bytes
@@ -88,7 +88,7 @@ class Mac:
 
 @dataclass(frozen=True)
 class PfxOutline:
-    """What can be known of a PFX file without its passphrase."""
+    """Facts about a PFX file that need no passphrase."""
 
     encoded: bytes = field(repr=False)
     content: bytes = field(repr=False)
@@ -97,14 +97,14 @@ class PfxOutline:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether a passphrase hides a part of it, in which there may be keys with rounds of their own."""
+        """True if a part is encrypted, which may hide keys with more rounds."""
         return any(part.algorithms for part in self.parts)
 
 
 def outline(data: bytes) -> PfxOutline:
-    """Walk the outer structure; raises DerError where it breaks, TooManyRoundsError above `MAX_ROUNDS`.
+    """Parse the outer structure; raise DerError if it is damaged, TooManyRoundsError above `MAX_ROUNDS`.
 
-    What stands inside an encrypted part is not seen.
+    The contents of encrypted parts are not examined.
     """
     pfx = first_element(data)
     _, content_info, *mac = pfx.sequence(2)
@@ -142,7 +142,7 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
 
 
 def _bags(kind: Node, value: Node) -> Iterator[tuple[str, Node]]:
-    """The bags of a part that is not encrypted: their types, and what they hold."""
+    """Yield the bags of an unencrypted part, by type and content."""
     if kind.identifier() != DATA:
         raise DerError(f"content of type {kind.identifier()}")
     for bag in first_element(value.inside().octets()).sequence():
@@ -151,7 +151,7 @@ def _bags(kind: Node, value: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
-    """Identifiers and rounds of a password-based scheme; PBES2 (RFC 8018) names its parts inside."""
+    """Return identifiers and rounds of a password-based scheme; PBES2 (RFC 8018) nests them."""
     scheme, parameters = algorithm.sequence(2)[:2]
     if scheme.identifier() != PBES2:
         return (scheme.identifier(),), _derivation_rounds(parameters)
@@ -162,7 +162,7 @@ def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
 
 
 def _derivation_rounds(parameters: Node, *, is_scrypt: bool = False) -> int:
-    """Parameters of all kinds are salt first, rounds second; scrypt (RFC 7914) has two more factors."""
+    """Return the rounds: salt comes first, rounds second; scrypt (RFC 7914) has two more factors."""
     salt, rounds, *rest = parameters.sequence(2)
     salt.expect(OCTET_STRING)
     return _rounds(rounds) * (prod(map(_rounds, rest[:2])) if is_scrypt else 1)
@@ -200,7 +200,7 @@ def _mac(node: Node) -> Mac:
     )
 
 
-# Digest names by identifier: plain digests of PKCS#12, and the HMAC identifiers of PBMAC1.
+# Digest names by identifier: PKCS#12 uses plain digests, PBMAC1 the HMAC identifiers.
 DIGESTS = {
     "1.3.14.3.2.26": "sha1",
     "2.16.840.1.101.3.4.2.4": "sha224",
@@ -224,9 +224,9 @@ _MAC_KEY = 3  # the purpose byte of RFC 7292 appendix B.3
 
 
 def _opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
-    """Whether the passphrase produces the MAC.
+    """Return whether the passphrase produces the MAC.
 
-    Writers disagree whether no passphrase is nothing or an empty text; both are tried.
+    Writers encode a missing passphrase as nothing or as an empty text; both are tried.
     """
     tried = (passphrase,) if passphrase else (None, b"")
     return any(hmac.compare_digest(_mac_of(mac, content, one), mac.expected) for one in tried)
@@ -240,7 +240,7 @@ def _mac_of(mac: Mac, content: bytes, passphrase: bytes | None) -> bytes:
             length = hashlib.new(digest).digest_size
         key = hashlib.pbkdf2_hmac(prf, passphrase or b"", mac.salt, mac.rounds, length)
     else:
-        # RFC 7292 appendix B.2; one block is enough, the key is one digest long.
+        # One block of RFC 7292 appendix B.2 is enough, because the key is one digest long.
         size = hashlib.new(digest).block_size
         key = bytes([_MAC_KEY]) * size + _filled(mac.salt, size) + _filled(_wide(passphrase), size)
         for _ in range(mac.rounds):
@@ -249,7 +249,7 @@ def _mac_of(mac: Mac, content: bytes, passphrase: bytes | None) -> bytes:
 
 
 def _wide(passphrase: bytes | None) -> bytes:
-    """Two bytes per character and a final zero (BMPString); bytes that are not UTF-8 count as Latin-1."""
+    """Encode as BMPString with a final zero; bytes that are not UTF-8 count as Latin-1."""
     if passphrase is None:
         return b""
     try:
@@ -269,7 +269,7 @@ _CERTIFICATE_BAG = "1.2.840.113549.1.12.10.1.3"
 
 
 def plain_parts(pfx: bytes) -> tuple[bytes, bytes]:
-    """The key (PKCS#8, DER) and the certificate (DER). Raises DerError unless there is one of each."""
+    """Return key (PKCS#8, DER) and certificate (DER). Raises DerError unless there is one of each."""
     content = first_element(pfx).sequence(2)[1].sequence(2)[1].inside().octets()
     bags = [
         (name, held.inside())
@@ -287,15 +287,15 @@ def plain_parts(pfx: bytes) -> tuple[bytes, bytes]:
 
 @lru_cache(maxsize=2)
 def opened_pfx(pfx: bytes, passphrase: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
-    """What is in it. Raises ValueError, TypeError or UnsupportedAlgorithm, as the library does.
+    """Load the PFX with the library. Raises ValueError, TypeError or UnsupportedAlgorithm, as it does.
 
-    The library tests the primes of an RSA key whenever it reads one: 0.1 s for 3072 bits, 3 s for 8192.
+    The library tests the primes of an RSA key at each load: 0.1 s for 3072 bits, 3 s for 8192.
     """
     return pkcs12.load_pkcs12(pfx, passphrase)
 
 
 _WHERE = text("the PFX file")
-_LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes the first one
+_LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes PKCS12
 _OTHERS = {"certificate": text("a certificate"), "pkcs7": text("a file of certificates (PKCS#7)")}
 _REFUSED = {
     "1.2.840.113549.1.12.1.1": text("RC4, 128 bits"),
@@ -311,7 +311,7 @@ _REFUSED = {
     "1.2.840.113549.2.4": "MD4",
     "1.2.840.113549.2.5": "MD5",
 }
-# Old as well, but Windows and Java still write them; some builds of the library (FIPS) cannot read them.
+# Windows and Java still write these old algorithms; FIPS builds of the library cannot read them.
 _OLD: dict[str, BlockCipherAlgorithm] = {
     "1.2.840.113549.1.12.1.3": TripleDES(bytes(24)),
     "1.2.840.113549.1.12.1.4": TripleDES(bytes(24)),
@@ -321,7 +321,7 @@ _OLD: dict[str, BlockCipherAlgorithm] = {
 
 
 def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
-    """Open a PFX file, also as Base64; None and the empty passphrase both open one with none or an empty one.
+    """Read a PFX file, also as Base64; None and "" both open a file without a passphrase.
 
     Raises CertificateError: `pfx-passphrase-missing`, `pfx-passphrase-wrong`, `pfx-damaged`, `pfx-rounds`,
     `pfx-legacy-algorithm`, `leaf-ambiguous`, `pfx-is-pem`, `pfx-is-other`, `input-is-jks`, `input-empty`,
@@ -329,7 +329,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     """
     found = _outlined(data)
     _refuse_algorithms(found)
-    # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
+    # No writer can have used this passphrase: OpenSSL ends it at the zero byte.
     if b"\0" in (passphrase or b""):
         raise _wrong_passphrase(found, passphrase)
     if found.mac and not _opens_mac(found.mac, found.content, passphrase):
@@ -340,7 +340,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
         raise _wrong_passphrase(found, passphrase)
     for part in found.parts:
         check_key_size(part.encrypted_key, "the one in the PFX file")
-    # The library would use the first key, which may not be that of this gateway.
+    # Of several keys the library would use the first one, which may not be this gateway's.
     keys = sum(part.is_key for part in found.parts)
     if keys > 1:
         raise LEAF_AMBIGUOUS(found=text("{keys} in the PFX file", keys=keys))
@@ -353,7 +353,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
                 keys=(bundle.key,) if bundle.key else (),
             )
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        # The MAC was right, or there is none.
+        # Here the MAC was right, or the file has none.
         if found.mac is None and found.parts and not _opens_a_key(found, passphrase):
             raise _wrong_passphrase(found, passphrase) from error
         if found.mac is None:
@@ -364,7 +364,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
 
 
 def _outlined(data: bytes) -> PfxOutline:
-    """Its structure. Raises CertificateError that names what the file is instead."""
+    """Parse the outer structure. Raises CertificateError that names the file's actual type."""
     check_size(data)
     refuse_keystore(data, _WHERE)
     if not data.strip():
@@ -427,7 +427,7 @@ def _refuse_algorithms(found: PfxOutline) -> None:
 
 def _opens_a_key(found: PfxOutline, passphrase: bytes | None) -> bool:
     for part in found.parts:
-        # Any error means that this one stays closed.
+        # Any error means that this key was not decrypted.
         with suppress(ValueError, TypeError, OverflowError, UnsupportedAlgorithm), lenient_library():
             if part.encrypted_key:
                 load_der_private_key(part.encrypted_key, passphrase or b"")

@@ -1,4 +1,4 @@
-"""Read certificates and keys from bytes in any of the usual forms: PEM, DER, PKCS#7, mixed as they come.
+"""Read certificates and keys in any usual form: PEM, DER, PKCS#7, or a mixture.
 
 PFX files need a passphrase and are read by `read_pfx`.
 """
@@ -36,7 +36,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class PemError(ValueError):
-    """A block that cannot be decoded; the text says which and why, never what is in it."""
+    """A block that cannot be decoded; the text names it and the reason, never its content."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class PemBlock:
 
 
 def text_of(data: bytes) -> str:
-    """Text of a file that may have a byte order mark; bytes that are not text do no harm."""
+    """Decode a file that may have a byte order mark; replace bytes that are not text."""
     if data.startswith(_UTF16):
         return data.decode("utf-16", errors="replace")
-    # Without a mark; in big-endian text the same bytes stand at odd positions.
+    # This recognizes UTF-16 without a mark; in big-endian text the same bytes start at odd positions.
     start = data.find(_BEGIN.encode("utf-16-le"))
     if start >= 0:
         return data.decode("utf-16-be" if start % 2 else "utf-16-le", errors="replace")
@@ -69,14 +69,14 @@ def text_of(data: bytes) -> str:
 
 
 def looks_like_pem(data: bytes) -> bool:
-    """Whether there is at least one block in it."""
+    """Return whether there is at least one PEM block."""
     return _BEGIN in text_of(data)
 
 
 def base64_der(data: bytes) -> bytes | None:
-    """The DER in a file of Base64 without BEGIN and END lines; None when it is none."""
+    """Return the DER in a file of Base64 without BEGIN and END lines; None for any other file."""
     text = "".join(text_of(data).split())
-    if not text.startswith("M"):  # the first byte of a SEQUENCE
+    if not text.startswith("M"):  # Base64 of a SEQUENCE's first byte
         return None
     try:
         return base64.b64decode(text, validate=True)
@@ -100,15 +100,15 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
 Source = Literal["certificate", "key"]
 Kind = Literal["certificate", "pkcs7", "pfx", "key", "encrypted key", ""]
 
-# Generous for a chain (a few KiB), and small enough to refuse a wrong file at once.
+# The limit allows for any chain (a few KiB) and refuses a wrong file at once.
 MAX_BYTES = 512 * 1024
-# OpenSSL tests the primes of an RSA key whenever it loads it: 3 s for 8192 bits, 30 s for 16384.
-# BoringSSL (Android, Chrome) and Apple accept up to 8192; such a key has 4.7 KB, protected or not.
+# OpenSSL tests the primes of an RSA key at each load: 3 s for 8192 bits, 30 s for 16384. BoringSSL (Android,
+# Chrome) and Apple accept up to 8192; such a key has 4.7 KB, encrypted or not.
 MOST_RSA_BITS = 8192
 _MOST_KEY_BYTES = 5120
 
 DATA = "1.2.840.113549.1.7.1"
-"""The type of a content of PKCS#7 and PKCS#12 that is data."""
+"""Content type `data` of PKCS#7 and PKCS#12."""
 _PFX_VERSION = 3
 _ENCRYPTED_PKCS8 = (der.SEQUENCE, der.OCTET_STRING)
 _KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS, JCEKS
@@ -118,9 +118,9 @@ _CERTIFICATE = (der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)
 def read_material(data: bytes, source: Source = "certificate") -> Material:
     """Find certificates and private keys in one input.
 
-    `source` is what the input should be; it only selects texts and codes. An empty
-    input is empty material. Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`,
-    `key-unreadable`, `key-too-large`, `certificate-is-pfx`, `input-is-jks`, `input-too-large`.
+    `source` is the expected kind of input; it only selects texts and codes. Empty input returns empty
+    material. Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`, `key-unreadable`,
+    `key-too-large`, `certificate-is-pfx`, `input-is-jks`, `input-too-large`.
     """
     check_size(data)
     refuse_keystore(data, text("the {source} file", source=source))
@@ -132,9 +132,9 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
 
 
 def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
-    """The certificates of a trust store, of any size: what cannot be read is not trusted, the rest is."""
+    """Return the certificates of a trust store of any size, without unreadable ones."""
     found: list[x509.Certificate] = []
-    # Cut before each block, so that damage to one block does not reach the others.
+    # The text is cut before each block, so that one damaged block does not affect the others.
     blocks = [(_BEGIN + piece).encode("utf-8") for piece in text_of(data).split(_BEGIN)[1:]]
     for piece in blocks or [data]:
         with suppress(CertificateError):
@@ -143,13 +143,13 @@ def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
 
 
 def check_size(data: bytes) -> None:
-    """Refuse what cannot be a certificate file; raises CertificateError `input-too-large`."""
+    """Raise CertificateError `input-too-large` for a file too large to be a certificate."""
     if len(data) > MAX_BYTES:
         raise INPUT_TOO_LARGE(size=len(data))
 
 
 def refuse_keystore(data: bytes, where: str) -> None:
-    """Raise CertificateError `input-is-jks` for a Java keystore of the old formats; a new one is a PFX."""
+    """Raise CertificateError `input-is-jks` for a Java keystore in an old format; a new one is a PFX."""
     if data.startswith(_KEYSTORES):
         raise CertificateError(
             "input-is-jks",
@@ -175,10 +175,10 @@ def check_key_size(data: bytes, where: str) -> None:
 
 
 def kind_of_der(data: bytes) -> Kind:
-    """What a DER file is, by the types of its first parts. Raises DerError."""
+    """Return the kind of a DER file by the types of its first parts. Raises DerError."""
     node = der.first_element(data)
     tags = tuple(child.tag for child in node.children())
-    # A PFX begins with its version, then a content of type data.
+    # A PFX starts with its version, followed by content of type `data`.
     with suppress(der.DerError):
         version, content, *_ = node.sequence(2)
         if version.integer() == _PFX_VERSION and content.sequence(1)[0].identifier() == DATA:
@@ -214,7 +214,7 @@ def _certificate(data: bytes, where: str) -> Material:
 
 
 def _trusted_certificate(data: bytes, where: str) -> Material:
-    """The certificate alone: OpenSSL's trusted form has its trust settings behind it."""
+    """Return the certificate alone: OpenSSL's trusted form appends trust settings."""
     with suppress(der.DerError):
         data = der.first_element(data).raw
     return _certificate(data, where)
@@ -249,7 +249,7 @@ def _pfx(_: bytes, where: str) -> Material:
 
 @lru_cache(maxsize=4)
 def _loaded_key(data: bytes) -> PrivateKeyTypes:
-    """The key. A command reads the same file several times, and the test of an RSA key takes long."""
+    """Load a key, cached: a command reads a file several times, and testing an RSA key takes long."""
     with lenient_library():
         return load_der_private_key(data, None)
 
@@ -264,7 +264,7 @@ def _key(data: bytes, where: str) -> Material:
         return Material(encrypted_keys=1)
     except (ValueError, OverflowError):
         problem = text("{where} is not a valid private key", where=where)
-    # The cause is left out on purpose: nothing of a key may reach a log.
+    # The exception has no cause, because no part of a key may reach a log.
     raise KEY_UNREADABLE(problem=problem)
 
 
@@ -285,7 +285,7 @@ def _pkcs7(data: bytes, where: str) -> Material:
     try:
         with lenient_library():
             found = pkcs7.load_der_pkcs7_certificates(data)
-            # A PKCS#7 file is a set: its order says nothing, so the leaf may come first.
+            # A PKCS#7 file is an unordered set, so the leaf is moved to the front.
             return Material(tuple(sorted(map(examined, found), key=is_ca)))
     except (*MALFORMED, UnsupportedAlgorithm) as error:
         raise _unreadable(

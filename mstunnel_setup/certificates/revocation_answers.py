@@ -1,4 +1,4 @@
-"""Read and judge what responders and revocation lists answer. Nothing here fetches."""
+"""Read and judge answers of OCSP responders and revocation lists, without fetching them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +33,11 @@ from mstunnel_setup.certificates.certificate import (
 )
 from mstunnel_setup.certificates.errors import CRL_UNUSABLE, OCSP_UNUSABLE
 
-# Clocks of servers differ a little.
+# The clocks of servers differ a little.
 _SKEW = timedelta(minutes=5)
-# A responder may leave out when its next answer comes; an older answer than this is not trusted then.
+# A responder may omit the time of its next answer; an answer older than this is then not trusted.
 _LONGEST_UNDATED = timedelta(days=7)
-# What is judged here of a list (RFC 5280, 5.2) and of its entries (5.3), or changes nothing.
+# These extensions of a list (RFC 5280, 5.2) and its entries (5.3) are processed here, or change nothing.
 _PROCESSED = frozenset(
     {
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
@@ -50,7 +50,7 @@ _PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 
 
 class RevocationState(StrEnum):
-    """What is known about one certificate."""
+    """Revocation state of one certificate."""
 
     GOOD = "good"
     REVOKED = "revoked"
@@ -62,14 +62,17 @@ class RevocationState(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A verified answer; `details` are since when the certificate is revoked, and why, if that is said."""
+    """A verified answer; `details` are time and reason of the revocation, if given."""
 
     state: RevocationState
     details: str = ""
 
 
 def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
-    """The question about `certificate` in DER. SHA-1 only names the issuer; every responder knows it."""
+    """Return the OCSP request for `certificate` in DER, with SHA-1 to name the issuer.
+
+    Every responder supports SHA-1, which protects nothing here.
+    """
     with lenient_library():
         builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303
         return builder.build().public_bytes(Encoding.DER)
@@ -77,7 +80,7 @@ def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> byt
 
 @contextmanager
 def _reading(unusable: Declared[NetworkError], malformed: str) -> Iterator[None]:
-    """Raise the error `unusable` where the library cannot read something: its fields are parsed late."""
+    """Raise the error `unusable` if the library cannot parse a lazily read field."""
     try:
         with lenient_library():
             yield
@@ -87,12 +90,12 @@ def _reading(unusable: Declared[NetworkError], malformed: str) -> Iterator[None]
 
 @_reading(OCSP_UNUSABLE, "the answer is not a valid OCSP response")
 def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
-    """What a responder says. Raises NetworkError `ocsp-unusable` when it is not a proven, current answer."""
+    """Return a responder's answer. Raises NetworkError `ocsp-unusable` unless verified and current."""
     response = ocsp.load_der_ocsp_response(data)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower().replace("_", " ")
         raise OCSP_UNUSABLE(reason=text("the responder refuses to answer: {status}", status=status))
-    # RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers.
+    # The signer is the issuer itself, or has its certificate for signing answers (RFC 6960, 4.2.2.2).
     signers = (
         signer
         for signer in (issuer, *response.certificates)
@@ -116,7 +119,7 @@ def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: dateti
     return (
         purposes is not None
         and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
-        and has_weak_signature(signer) is False  # of another only names are compared
+        and has_weak_signature(signer) is False  # for a weak signature only names are compared
         and is_issued_by(signer, issuer)
         and signer.not_valid_before_utc - _SKEW <= now <= signer.not_valid_after_utc
     )
@@ -126,7 +129,7 @@ def _signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
     key = signer.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         if response.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
-            # The library has no parameters of PSS (RFC 4055).
+            # The library does not expose PSS parameters (RFC 4055), so all usual ones are tried.
             ways = [(padding.PSS(padding.MGF1(item), padding.PSS.AUTO), item) for item in _PSS_HASHES]
             return any(_verifies(key, response, *way) for way in ways)
         digest = response.signature_hash_algorithm
@@ -149,8 +152,8 @@ def _verifies(key: Any, response: ocsp.OCSPResponse, *way: Any) -> bool:
 
 @_reading(CRL_UNUSABLE, text("it is not a valid revocation list"))
 def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
-    """What a revocation list says. Raises NetworkError `crl-unusable` unless proven and current."""
-    # RFC 5280 wants DER; some authorities serve PEM.
+    """Return a revocation list's answer. Raises NetworkError `crl-unusable` unless verified and current."""
+    # RFC 5280 requires DER, but some CAs serve PEM.
     pem = data.lstrip().startswith(b"-----BEGIN")
     crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
     if crl.issuer != issuer.subject or not signs_list(issuer, crl):
@@ -161,7 +164,8 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
     if entry is not None:
         reason = extension(entry, x509.CRLReason)
         return _revoked(entry.revocation_date_utc, reason.reason if reason else None)
-    # Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still.
+    # A certificate that is missing in a partial list, or in a list that is not understood (RFC 5280, 5.2),
+    # may still be revoked.
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is not None and scope.only_some_reasons:
         raise CRL_UNUSABLE(reason=text("the list holds only some reasons, so it does not settle it"))
@@ -171,10 +175,10 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
 
 
 def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
-    """RFC 5280, 5.2.4 and 5.2.5: a list may hold only changes, or be about other certificates than this one.
+    """Raise unless the list is complete and covers this certificate (RFC 5280, 5.2.4 and 5.2.5).
 
-    A base list that names a delta list (`freshestCRL`) is whole in itself; the delta list is not asked for.
-    An attacker in between could serve another part of a divided list, which is also signed.
+    A base list that names a delta list (`freshestCRL`) is complete; the delta list is not fetched. An
+    attacker on the network could serve another part of a partitioned list, which is also signed.
     """
     if extension(crl, x509.DeltaCRLIndicator) is not None:
         raise CRL_UNUSABLE(reason=text("it holds only the changes since an earlier list (a delta list)"))
@@ -203,7 +207,7 @@ def _places(
 
 
 def not_understood(crl: x509.CertificateRevocationList) -> str:
-    """What has a critical extension that is unknown, "the list" or "an entry of the list"; else empty."""
+    """Return the holder of an unknown critical extension, "the list" or "an entry of the list"; else ""."""
     if any(item.critical and item.oid not in _PROCESSED for item in crl.extensions):
         return text("the list")
     if any(item.critical and item.oid not in _OF_ENTRIES for entry in crl for item in entry.extensions):
@@ -212,7 +216,7 @@ def not_understood(crl: x509.CertificateRevocationList) -> str:
 
 
 def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
-    """Whether the list has the issuer's signature, and its key is for lists (RFC 5280, 6.3.3)."""
+    """Return whether the issuer signed the list with a key for lists (RFC 5280, 6.3.3)."""
     key, usage = issuer.public_key(), extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.crl_sign:
         return False

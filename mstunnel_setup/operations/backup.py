@@ -1,4 +1,4 @@
-"""`mst-cli backup|restore`: what another host needs to take this one's place, in one archive."""
+"""`mst-cli backup|restore`: one archive with everything that another host needs to replace this one."""
 
 import gzip
 import hashlib
@@ -56,8 +56,8 @@ from mstunnel_setup.transaction.runner import Planned
 
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
-# Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
-# not served, but without it the chain of a private authority cannot be verified again.
+# Each path on the restored host, with the paths to read it from here; only files in use are saved. The root
+# certificate is not served, but a private authority's chain cannot be verified without it.
 FILES = {
     paths.ENVIRONMENT: (paths.ENVIRONMENT,),
     paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
@@ -65,25 +65,25 @@ FILES = {
     DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
     DEVICE_REVOCATIONS: (DEVICE_REVOCATIONS,),
     paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
-    # What may be taken by an upgrade is root's to say, also for a rootless gateway.
+    # Only root decides which upgrades are allowed, also for a rootless gateway.
     **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, RULES, feed.SETTINGS, feed.ROOT)}),
 }
 
 UPGRADES = f"{paths.HOST_STATE}/upgrades.json"
-"""The upgrades that have ended: the name of their file in an archive, wherever it lies on a host."""
+"""Name in an archive of the file with finished upgrades; its path on a host differs."""
 
 LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of an archive as it is, and of each file in it; a real one has some ten thousand."""
+"""Largest archive, and largest file in it, in bytes; a real archive has about ten thousand."""
 LARGEST_UNPACKED: Final = 16 * 1024 * 1024
-"""Bytes of an archive unpacked."""
+"""Largest unpacked content of an archive, in bytes."""
 HIGHEST_RATIO: Final = 200
-"""How many times larger than the archive its content may be: that of a real one is 1 to 20."""
+"""Largest ratio of unpacked content to archive size; a real archive has 1 to 20."""
 MOST_FILES: Final = 500
 _LIMITS: Final = Limits(entries=MOST_FILES, file_size=LARGEST, total=LARGEST_UNPACKED)
 
 
 def pack(contents: Mapping[str, bytes]) -> bytes:
-    """A .tar.gz of files by name; all are of root, and for its eyes."""
+    """Return a .tar.gz of files by name, all owned by root and readable by root only."""
     packed = io.BytesIO()
     with tarfile.TarFile(fileobj=packed, mode="w") as archive:
         for name, content in contents.items():
@@ -94,10 +94,10 @@ def pack(contents: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
-    """Manifest and files (by host path) of an archive of `backup`.
+    """Return manifest and files (by host path) of an archive written by `backup`.
 
-    Raises UsageError `backup-invalid` for any other, and for one that is larger than a backup can be;
-    `backup-not-understood` for one of a version that knows more than this one.
+    Raises UsageError `backup-invalid` for any other file and for one larger than a backup can be,
+    `backup-not-understood` for an archive of a newer format version.
     """
     refuse_large(len(packed))
     try:
@@ -126,7 +126,7 @@ def refuse_large(size: int) -> None:
 
 
 def _judge(manifest: JsonObject, upgrades: bytes | None) -> None:
-    """Raise UsageError where the manifest or the history of upgrades is not as `backup` writes it."""
+    """Raise UsageError unless manifest and upgrade history have the form that `backup` writes."""
     site, answers = manifest.get("site"), manifest.get("answers", {})
     texts = [manifest.get(name) for name in ("server_name", "server_id", "application_object_id")]
     right = isinstance(answers, dict) and all(isinstance(value, str | None) for value in texts)
@@ -140,7 +140,7 @@ def _judge(manifest: JsonObject, upgrades: bytes | None) -> None:
         phases = {upgrade.phase for upgrade in History.model_validate_json(upgrades).upgrades}
     except ValidationError as error:
         raise _not_understood(manifest, "history of upgrades") from error
-    # The monitor would go on with another one.
+    # The monitor would continue an upgrade that has not ended.
     if phases - {UpgradePhase.ENDED}:
         raise _no_backup("an upgrade in it has not ended")
 
@@ -174,8 +174,8 @@ class BackupReport(Report):
 def backup(operator: Operator, file: Path) -> Result[BackupReport]:
     """Write the archive with mode 0600.
 
-    A revocation list that would make it too large for `restore` is left out, with a warning: a current one is
-    to be had from its CA. Raises UsageError when the file is there already, StepError when it is too large.
+    Leaves out, with a warning, a revocation list that would make the archive too large for `restore`: its CA
+    provides a current one. Raises UsageError if the file exists, StepError if the archive is too large.
     """
     refuse_present(file)
     with installed_run(operator, exclusively=False) as run:
@@ -221,9 +221,9 @@ def backup(operator: Operator, file: Path) -> Result[BackupReport]:
 
 
 def _contents(run: Run) -> dict[str, bytes]:
-    """What goes into the archive beside its manifest, by the path where another host gets it."""
+    """Return the archive's files beside its manifest, by their path on the restored host."""
     roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
-    # An import may link another generation between two of its files.
+    # An import may switch to another generation while the files are read.
     linked = generations.linked(run.files)
     in_use = paths.ACTIVE if linked is None else generations.directory(linked)
     places = {**FILES, **{path: (path,) for path in roots}}
@@ -233,14 +233,14 @@ def _contents(run: Run) -> dict[str, bytes]:
     }
     if not paths.ROOTLESS:
         contents |= portable_settings(run.files)
-    # One under way is of this host; those that have ended tell what went wrong here.
+    # An unfinished upgrade concerns this host only; finished ones tell which releases failed here.
     upgrades = [item for item in read_history(run.files).upgrades if item.phase is UpgradePhase.ENDED]
     contents[UPGRADES] = render_history(History(upgrades=tuple(upgrades))) if upgrades else b""
     return {path: content for path, content in contents.items() if content}
 
 
 def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
-    """The largest file of an archive that `restore` would refuse; empty for any other archive."""
+    """Return the largest file of an archive that `restore` would refuse as too large, else ""."""
     sizes = {path: len(content) for path, content in contents.items()}
     largest = max(sizes, key=sizes.__getitem__, default="")
     return largest if largest and max(len(packed), sizes[largest]) > LARGEST else ""
@@ -255,8 +255,8 @@ def _manifest(run: Run) -> JsonObject:
     if unfinished := read_history(run.files).unfinished:
         images = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}
     answers = {**as_object(remembered(receipt, "answers")), **images}
-    # A setting that this version no longer knows, it would not restore either. The archive of the first
-    # release is a file of this host, and holds no other release.
+    # `restore` rejects settings that this version does not know. The archive of the first release is a file
+    # of this host and holds no other release.
     left_out = {path for path, value in answers.items() if path not in BY_PATH or value is None}
     left_out.add("images.archive")
     return {
@@ -277,10 +277,11 @@ ALREADY_INSTALLED = declare(
     "a gateway is already installed on this host",
     "Restore on a host without a gateway.",
 )
-# What a backup brings itself, or what belongs to the host it was made on.
+# The backup itself supplies these steps, or they depend on the host where it was made.
 _NOT_TAKEN = ("account", "certificate", "environment", "site", "eula")
 _FIRST = ("eula", "environment")
-# What can refuse the backup comes before the old host loses its record, what needs its name afterwards.
+# Steps that can refuse the backup run before the old host loses its record; steps that need its name run
+# afterwards.
 _BEFORE_REMOVAL = ("certificate", "sign-in", "site")
 _MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
 _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
@@ -291,14 +292,14 @@ def restore(
 ) -> Result[RunReport]:
     """Place settings, certificate and roots, then install into the same site with the same answers.
 
-    What is given now (option, variable, answer file) is used instead of what the backup has, but for mode
-    and images. With `replace` record and application of the old host are removed from the tenant first.
-    What the backup decides about trust is shown and asked for, unless it is `trusted`.
-    Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
-    installed already, for a file that is no backup, and for the backup of a rootless gateway unless root
-    has prepared the host for one: then the account restores it, and root hands over to it.
+    Values given now (option, variable, answer file) override the backup's, except mode and images. With
+    `replace`, first removes the old host's record and application from the tenant. Asks for confirmation of
+    the backup's trust decisions unless it is `trusted`. Running it again continues an interrupted restore.
+
+    Raises UsageError if a gateway is installed, the file is not a backup, or a rootless backup is restored on
+    a host that root has not prepared; on a prepared host the account restores it and root hands over to it.
     """
-    with suppress(OSError):  # why it cannot be read is said below
+    with suppress(OSError):  # the reading below reports the reason
         refuse_large(file.stat().st_size)
     content = operator.files.read_given(str(file))
     if content is None:
@@ -307,7 +308,8 @@ def restore(
     scope = _scope(operator, manifest, file)
     begun = StoreAnswer(name="restored", value=hashlib.sha256(content).hexdigest())
     answers = _answers(manifest)
-    # The release that ran there runs here, whatever an answer file from before its upgrades says.
+    # The restored host runs the same release, even if an answer file from before its upgrades names another
+    # one.
     images = {path: value for path, value in answers.items() if path.startswith("images.")}
     fixed = {"mode": _mode(manifest), **images}
     request = InstallRequest({**settings, **fixed}, backup=answers)
@@ -316,7 +318,7 @@ def restore(
         _refuse_missing_roots(run, file)
         if not _continues(run, begun):
             confirm_trust(run.console, file, manifest, files, agreed=trusted)
-        # All checks are made and all questions asked before anything is placed.
+        # All checks and questions come before the first change.
         refuse_other(run)
         refuse(run, steps_of(scope))
         if run.files.live and not run.receipt.entries:
@@ -324,23 +326,23 @@ def restore(
             sign_in.STEP.gather(run)
             refuse_unsuited(run)
         done = run.runner.run([eula.STEP], run)
-        # Recorded, so that the same command may continue.
+        # The journal records the backup, so that the same command can continue.
         apply_actions(run, "Backup to restore", [begun])
         done += _install(run, manifest, files, replace=replace)
     return Result("changed", RunReport.of(done), text=[text("Restored. Look at it with `mst-cli status`.")])
 
 
 def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
-    """Who restores: root, or the account that root has prepared this host for, as which root continues.
+    """Return the scope to restore in: root, or the account that root has prepared and continues as.
 
-    Raises UsageError for the backup of a gateway of the other kind, CheckError for any other account, and
-    when that account cannot read the file.
+    Raises UsageError for a backup of the other kind of gateway, CheckError for any other account or if the
+    account cannot read the file.
     """
     rootless, account = _mode(manifest) == "rootless", rootless_account(operator)
     prepared = complete(journal_of(Scope.HOST, operator).receipt, Scope.HOST)
     as_account = paths.ROOTLESS and account == own_name()
     if (rootless and not prepared) or (as_account and not rootless):
-        # Whether the user of this process has a gateway here; what root prepared for an account is none.
+        # Only a gateway of this process's user counts; a host that root prepared for an account has none yet.
         own = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
         if (paths.ROOTLESS or not account) and journal_of(own, operator).receipt.entries:
             raise ALREADY_INSTALLED()
@@ -367,23 +369,26 @@ def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
 
 
 def _refuse_installed(run: Run, begun: StoreAnswer) -> None:
-    """Raise UsageError unless nothing is installed here, or this very backup has been restored in part."""
+    """Raise UsageError if a gateway is installed, unless this same backup was partly restored here."""
     receipt = run.receipt
     if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
         return
-    # Its record may have been cut off.
+    # An interrupted installation may have left an incomplete record.
     if not _continues(run, begun) or all(step.name in receipt.steps for step in steps_of(run.scope)):
         raise ALREADY_INSTALLED()
 
 
 def _continues(run: Run, begun: StoreAnswer) -> bool:
-    """Whether this very backup has been restored here in part."""
+    """Return whether this same backup was partly restored here."""
     entry = run.receipt.entries.get(begun.key)
     return entry is not None and entry.versions[-1]["value"] == begun.value
 
 
 def _refuse_missing_roots(run: Run, file: Path) -> None:
-    """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
+    """Raise UsageError if `tenant.ca_file` is missing here.
+
+    The backup holds only the content of the old host's file.
+    """
     named = run.answers.tenant.ca_file
     if named is not None and run.files.read_given(named) is None:
         raise UsageError(
@@ -404,7 +409,8 @@ def _install(
     try:
         copies = _staged(run, {path: content for path, content in files.items() if path != UPGRADES})
         if UPGRADES in files:
-            # No object of the receipt, as it never is: what only serves the installation goes with it.
+            # The receipt does not list the history: uninstalling removes it with the installation's other
+            # working files.
             run.files.write(HISTORY, files[UPGRADES], 0o600)
         apply_actions(
             run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
@@ -415,7 +421,7 @@ def _install(
         apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
         done += run.runner.run([steps[name] for name in _BEFORE_REMOVAL], run)
         if replace:
-            # What the old host had in the tenant; absent is fine.
+            # The old host's objects in the tenant are removed; missing ones are ignored.
             sign_in.as_registrar(run)
             site, host = as_object(manifest.get("site")), run.host
             if site and manifest.get("server_id"):
@@ -429,9 +435,9 @@ def _install(
 
 
 def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
-    """The files of the backup in a place of their own, and the actions that bring them to theirs.
+    """Write the backup's files to a staging directory and return the actions that copy them into place.
 
-    The journal then holds their digests only, and never the key.
+    The journal then holds only their digests, never the key.
     """
     run.files.make_directories(paths.RESTORED, 0o700)
     copies = []

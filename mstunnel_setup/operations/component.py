@@ -37,9 +37,9 @@ CONTAINER_IMAGE_MISSING = declare(
 ContainerHealth: TypeAlias = Annotated[
     str, Field(json_schema_extra={"enum": ["starting", "healthy", "unhealthy", "not reported"]})
 ]
-"""Health in the engine's word, or that it reports none."""
+"""Health as the engine reports it, or that it reports nothing."""
 
-# The journal has those of every earlier container.
+# The journal also holds the lines of all earlier containers, so the default is limited.
 _JOURNAL_LINES = 1000
 _PATIENCE = 180.0
 
@@ -67,7 +67,7 @@ class LogReport(Report):
 
 
 def state(operator: Operator, container: str) -> Result[ContainerStatus]:
-    """State and health of a container, in the two lines that scripts in the field look for."""
+    """Return state and health of a container, printed as the two lines that existing scripts look for."""
     with open_host(operator) as host:
         found = containers.state_of(host, container)
     report = ContainerStatus(
@@ -79,28 +79,28 @@ def state(operator: Operator, container: str) -> Result[ContainerStatus]:
 
 
 def container_health(found: ContainerState | None) -> ContainerHealth:
-    """Health in the engine's word; only a container that runs can be healthy."""
+    """Return the health that the engine reports; only a running container can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"
     return found.health or text("not reported")
 
 
 def stop(operator: Operator, container: str) -> Result[ContainerAction]:
-    """Stop a container; it stays down until it is started by hand or the server reboots."""
+    """Stop a container until an administrator starts it or the server reboots."""
     with existing_container(operator, container) as host:
         containers.stop(host, container)
     return _done(container, "stopped")
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogReport | None]:
-    """The lines of the log, as they come; as JSON all at once unless it is followed.
+    """Return the lines of the log as they arrive; as JSON all at once unless they are followed.
 
-    Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.
+    The lines of a removed container come from the journal: the last 1000 unless `options` say otherwise.
     """
     with existing_container(operator, container) as host:
         command, from_journal = host.engine.logs_command(container, options), False
         if host.engine.inspect(container) is None and host.systemd.running():
-            # Its service removed it when it ended.
+            # The systemd service removed the container when it ended.
             from_journal = True
             command = host.systemd.log_command(
                 f"{container}.service",
@@ -129,7 +129,7 @@ def existing_container(operator: Operator, container: str) -> Iterator[Host]:
 
 
 def missing_image(host: Host, receipt: Receipt, container: str) -> EngineError | None:
-    """The error for a container whose image was removed, such as by `podman system prune --all`."""
+    """Return the error for a container whose image was removed, e.g. by `podman system prune --all`."""
     reference = remembered(receipt, container.replace("mstunnel-", "images."))
     if not isinstance(reference, str) or host.engine.image(reference) is not None:
         return None
@@ -151,17 +151,16 @@ def missing_image(host: Host, receipt: Receipt, container: str) -> EngineError |
 
 
 def _require_image(operator: Operator, host: Host, container: str) -> None:
-    """Raise EngineError `container-image-missing` before a container is stopped that cannot start again."""
+    """Raise EngineError `container-image-missing` unless the container could start again."""
     if error := missing_image(host, journal_of(Scope.ALL, operator, despite_damage=True).receipt, container):
         raise error
 
 
 def start(operator: Operator, container: str) -> Result[ContainerAction]:
-    """Start a container that is stopped; it is healthy, and its server answers, when this returns.
+    """Start a stopped container and wait until it is healthy and its server answers.
 
-    At the boot of a host this must not depend on a proxy that is up a moment later: what is wrong with
-    `env.sh` is a warning, or the reason of the EngineError, NetworkError or CertificateError for a container
-    that does not serve.
+    While the host boots, a proxy may come up later than the gateway: problems in `env.sh` are warnings, or
+    the reason in the EngineError, NetworkError or CertificateError for a container that does not serve.
     """
     with existing_container(operator, container) as host:
         _require_image(operator, host, container)
@@ -178,10 +177,10 @@ def start(operator: Operator, container: str) -> Result[ContainerAction]:
 
 
 def restart(operator: Operator, container: str) -> Result[ContainerAction]:
-    """Stop and start a container; it is healthy, and its server answers, when this returns.
+    """Stop and start a container and wait until it is healthy and its server answers.
 
-    Raises what is wrong with `env.sh` while the old container still runs, and EngineError, NetworkError or
-    CertificateError for a new one that does not serve.
+    Raises the problems in `env.sh` while the old container still runs, and EngineError, NetworkError or
+    CertificateError for a new container that does not serve.
     """
     with existing_container(operator, container) as host:
         _require_image(operator, host, container)
@@ -209,9 +208,9 @@ def _done(
 
 
 def _environment_warnings(host: Host, container: str) -> tuple[Problem, ...]:
-    """What `env.sh` has that the container can run without; raises the rest.
+    """Return the problems in `env.sh` that the container can run with; raise the first one it cannot.
 
-    ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
+    ocserv downloads the tenant's keys when it starts and ends if that fails; everything else is retried.
     """
     found = check_environment(host.files)
     if found.unreachable and container == paths.SERVER:
@@ -224,7 +223,7 @@ def _environment_warnings(host: Host, container: str) -> tuple[Problem, ...]:
 
 
 def _prove(host: Host, container: str, switch: Callable[[Host, str], None]) -> None:
-    """Start the container as `switch` does, and return once it serves. Raises SetupError."""
+    """Start the container with `switch` and return when it serves. Raises SetupError."""
     try:
         switch(host, container)
     except EngineError as error:

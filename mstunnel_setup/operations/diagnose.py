@@ -1,4 +1,4 @@
-"""`mst-cli diagnose`: what explains a problem, in one file, without secrets; shown before it is written."""
+"""`mst-cli diagnose`: one file that explains a problem, without secrets, previewed before it is written."""
 
 import json
 import re
@@ -47,10 +47,11 @@ _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor
 _SINCE = "24 hours ago"
 _SECONDS = 60.0
 _LOG_LINES = 20_000
-# Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
+# The access log names users and destinations. The journal prints its tag before the text, so everything under
+# that tag is removed.
 _ACCESS_LOG = re.compile(r"^.*(?:\bACCESS_LOG,| ocserv-access(?:\[\d+\])?: ).*\n?", re.MULTILINE)
 _ACCOUNT = re.compile(r"(?:://|_proxy=(?!['\"]?\w+://)['\"]?)(.+)@", re.IGNORECASE)
-# A setting of another program that is called a secret, and is not the path of one.
+# Other programs' settings whose name says secret are removed, unless the value is a path.
 _SETTING = re.compile(
     r"^\s*(?:export\s+)?\w*(?:key|secret|pass|token|credential)\w*=(['\"]?)(?!/[\w./-]+\1\s*$)(.+)\1\s*$",
     re.IGNORECASE | re.MULTILINE,
@@ -78,7 +79,7 @@ class DiagnosticReport(Report):
 
 
 def collect(operator: Operator, host: Host) -> dict[str, str]:
-    """Contents by name in the archive, secrets still in them; what this host does not have is left out."""
+    """Return the contents by name in the archive, secrets included; leave out files that this host lacks."""
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": lambda operator: readiness(operator, ReadinessRequest()),
         "health": health,
@@ -99,7 +100,7 @@ def collect(operator: Operator, host: Host) -> dict[str, str]:
         try:
             content = read()
         except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
-            # Of an unforeseen error only kind and place: its text may quote anything.
+            # The text of an unforeseen error may quote a secret, so only its type and location are kept.
             known = declared(error)
             content = text("not collected: {code}: {message}\n", code=known.code, message=known.message)
         if content is not None:
@@ -108,19 +109,19 @@ def collect(operator: Operator, host: Host) -> dict[str, str]:
 
 
 def known_secrets(host: Host) -> list[bytes]:
-    """Every secret that lies on this host where ours are kept: keys, env.sh.
+    """Return the secrets in this program's files on this host: keys and env.sh.
 
-    Raises FileError for what cannot be read, except what the agent owns.
+    Raises FileError for a file that cannot be read, unless the agent owns it.
     """
     found = [host.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX)]
     for path in (paths.AGENT_CREDENTIAL, paths.AGENT_SECRET):
-        # The agent can put anything there; no part holds what cannot be read.
+        # The agent can put anything in its files; an unreadable file is not collected, so it leaks nothing.
         with suppress(FileError):
             found.append(host.files.read(path))
     names = host.files.names(paths.GENERATIONS)
     found += [host.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
     settings = (host.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
-    # Up to the last @ of the line: a password in an address is seldom encoded.
+    # The login in an address ends at the line's last @, because passwords are often not percent-encoded.
     for account in _ACCOUNT.findall(settings):
         _user, _colon, password = account.partition(":")
         found += [part.encode() for part in (account, password, unquote(password)) if part]
@@ -166,8 +167,8 @@ def _file(host: Host, path: str) -> str | None:
 def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
     """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
 
-    A part that fails is replaced by its error, and a journal that cannot be read stops nothing.
-    Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
+    Replaces a part that fails by its error; an unreadable journal does not stop the collection. Raises
+    UsageError if the file exists, CheckError if a secret would be written.
     """
     if file is not None:
         refuse_present(file)
@@ -175,7 +176,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
         try:
             host = opened.enter_context(open_host(operator))
         except (JournalError, FileError):
-            # A part of the report names what is wrong with the journal; the first engine that is here does.
+            # One part of the report describes a damaged journal, so any installed engine will do here.
             scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
             host = opened.enter_context(build_host(operator, scope, EnginePreference()))
         now = host.clock.now().isoformat(timespec="seconds")
@@ -232,7 +233,7 @@ def _redacted(
 def _listed(
     file: Path | None, files: Mapping[str, bytes], redactions: Mapping[str, dict[str, int]]
 ) -> DiagnosticReport:
-    """Every file with its size, and how many secrets were taken out of it."""
+    """Return the report with every file's size and the number of secrets removed from it."""
     return DiagnosticReport(
         file=None if file is None else str(file),
         redactions={**redactions},

@@ -1,4 +1,4 @@
-"""The facts for an explanation: from files, the gateway's container, its log, and a handshake with it."""
+"""Facts for an explanation: from files, the gateway's container, its log, and a TLS handshake with it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,27 +32,27 @@ from mstunnel_setup.tenant.token_sources import claims, header
 _NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
 
 _REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
-"""What is logged of a token; the keys that the gateway downloads are logged under the same name."""
+"""Log messages about a token, which share their logger with those about downloaded keys."""
 _LONGEST: Final = 120
-# Who may read the files concerns this host; no device can see it.
+# File permissions matter to this host only; no device sees them.
 _OF_THE_HOST: Final = frozenset({"key-mode", "key-owner", "chain-mode", "key-exposed"})
 _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0
 _LARGEST_TOKEN: Final = 1 << 20
 _MOST_ADDRESSES: Final = 8
-# The address is an argument of the shell, and no part of its text.
+# The address is a separate argument, so the shell never parses it as code.
 _ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom or what to explain: an address, a host name, or a user as `server show users` names it."""
+    """The subject to explain: an address, a host name, or a user as `server show users` names it."""
 
     text: str
 
     @property
     def address(self) -> Address | None:
-        """The IP address that the text is, if it is one."""
+        """The subject as an IP address, if it is one."""
         try:
             return ip_address(self.text)
         except ValueError:
@@ -60,32 +60,32 @@ class Subject:
 
     @property
     def kind(self) -> Literal["address", "name", "user"]:
-        """An object id has no dot, and a user name that has one has an @ too."""
+        """Kind of subject: an object id has no dot, and a user name with a dot also has an @."""
         if self.address is not None:
             return "address"
         return "name" if "." in self.text and "@" not in self.text else "user"
 
     @property
     def is_guest(self) -> bool:
-        """Whether it is the user principal name of a guest: Entra ID writes #EXT# into all of them."""
+        """True for a guest's user principal name: Entra ID writes #EXT# into all of them."""
         return "#EXT#@" in self.text.upper()
 
 
 @dataclass(frozen=True)
 class Token:
-    """A device's access token, decoded and not verified; both parts are empty for what is no JWT."""
+    """A device's access token, decoded but not verified; both parts are empty unless it is a JWT."""
 
     claims: Mapping[str, object]
     header: Mapping[str, object]
 
     def names(self, user: str) -> bool:
-        """Whether this is how the token calls its user, in any of the claims for people to read."""
+        """Return whether `user` is the token's user, by any of its readable claims."""
         return user.casefold() in {str(self.claims.get(claim, "")).casefold() for claim in _NAMES}
 
 
 @dataclass(frozen=True)
 class LogFindings:
-    """Of the subject: how many sign-ins were `refused`, why the last one, and its `last` session record.
+    """Log findings: number of `refused` sign-ins of the subject, last reason, `last` session record.
 
     `others` counts the refused sign-ins of all other addresses; the log names no user for a refused one.
     """
@@ -98,12 +98,12 @@ class LogFindings:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionFacts:
-    """What is known on this host; None is what could not be found out.
+    """Facts known on this host; None marks a fact that could not be determined.
 
     `now` is Unix time in seconds, `health` that of the server's container, `sessions` and `banned` are
-    occtl's, `rules` is `oidc.json`, `destinations` are the address of the subject or those that its name has
-    on the gateway, `dns` tells of each DNS server whether it answers on TCP port 53, `protected` are the
-    destinations that the gateway's own rules refuse, `unroutable` those that it has no route to.
+    occtl's, `rules` is `oidc.json`. `destinations` are the subject's address, or the addresses that the
+    gateway resolves its name to; `protected` are those that the gateway's own rules refuse, `unroutable`
+    those without a route. `dns` tells for each DNS server whether it answers on TCP port 53.
     """
 
     subject: Subject
@@ -124,7 +124,7 @@ class ConnectionFacts:
 
     @property
     def own_sessions(self) -> tuple[JsonObject, ...]:
-        """The sessions of the subject: of this user, or from or with this address."""
+        """The subject's sessions: those of this user, or from or with this address."""
         keys = ("Username", "Remote IP", "IPv4", "IPv6")
         return tuple(
             row for row in self.sessions or () if self.subject.text in [row.get(key) for key in keys]
@@ -132,25 +132,25 @@ class ConnectionFacts:
 
     @property
     def connected(self) -> bool:
-        """Whether the subject is a device that was let in."""
+        """True if the subject has an open session that was let in."""
         return any(row.get("State") == "connected" for row in self.own_sessions)
 
     @property
     def is_banned(self) -> bool:
-        """Whether the gateway has banned the subject's address."""
+        """True if the gateway has banned the subject's address."""
         return self.subject.text in self.banned
 
     @property
     def is_device(self) -> bool:
-        """Whether the subject is a user, or an address that a device was seen with."""
+        """True for a user, and for an address that a device was seen with."""
         known = self.own_sessions or self.log.refused or self.is_banned or self.log.last
         return self.subject.kind == "user" or bool(known)
 
 
 def read_log(lines: Iterable[str], subject: str) -> LogFindings:
-    """The findings about `subject`, a user or an address, in the lines of a log of any length.
+    """Return the findings about `subject`, a user or an address, from log lines of any number.
 
-    ocserv logs the reason on the lines before the refusal, the most exact one first; those of devices that
+    ocserv logs the reason on the lines before the refusal, the most exact one first; reasons of devices that
     sign in at the same moment can be mixed up.
     """
     refused = others = 0
@@ -172,7 +172,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
 
 
 def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
-    """What is known now; what the gateway does not report is left out. Nothing is changed."""
+    """Return the facts known now, without those that the gateway does not report; change nothing."""
     host = run.host
     served = read_tunnel_settings(host.files.read(paths.OCSERV_CONF) or b"")
     try:
@@ -185,7 +185,7 @@ def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
         destinations = (subject.address,)
     elif subject.kind == "name" and healthy:
         destinations = tuple(_resolved(host, subject.text))[:_MOST_ADDRESSES]
-    # What can only be found out within the gateway's container.
+    # These facts need the gateway's container.
     asked = destinations if healthy else ()
     dns_servers = served.dns_servers[:_MOST_ADDRESSES] if healthy and served else ()
     log = LogFindings()
@@ -212,7 +212,7 @@ def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
 
 
 def read_token(operator: Operator, file: Path) -> Token:
-    """The token in a file, which no output will show. Raises UsageError `file-missing`."""
+    """Return the token in a file, which is never printed. Raises UsageError `file-missing`."""
     content = operator.files.read_given(str(file))
     if content is None:
         raise FILE_MISSING(path=file)
@@ -222,12 +222,12 @@ def read_token(operator: Operator, file: Path) -> Token:
 
 
 def read_rules(files: Files) -> JsonObject:
-    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
+    """Return the token rules in `oidc.json`; empty if the file cannot be read."""
     return json_object(files.read(paths.OIDC_JSON) or b"")
 
 
 def _inside(host: Host, *command: str) -> str | None:
-    """What a program prints within the gateway's container; None where it fails."""
+    """Return the output of a program run in the gateway's container; None if it fails."""
     with suppress(SetupError):
         finished = host.engine.execute(paths.SERVER, command, _SECONDS)
         return finished.output if finished.code == 0 else None
@@ -235,7 +235,7 @@ def _inside(host: Host, *command: str) -> str | None:
 
 
 def _resolved(host: Host, name: str) -> Iterator[Address]:
-    """What a name resolves to there, each address once."""
+    """Yield each address that the gateway's container resolves a name to, once."""
     lines = (_inside(host, "getent", "ahosts", name) or "").splitlines()
     for found in dict.fromkeys(line.split(" ")[0] for line in lines):
         with suppress(ValueError):
@@ -243,20 +243,20 @@ def _resolved(host: Host, name: str) -> Iterator[Address]:
 
 
 def _refuses(host: Host, address: Address) -> bool:
-    """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
+    """Return whether a rule in `images/gateway/traffic-rules` blocks devices from this address."""
     name = "host" if isinstance(address, IPv4Address) else "host6"
     return _inside(host, "nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
 
 
 def _rows(host: Host, *words: str) -> tuple[JsonObject, ...] | None:
-    """The rows of a `show` command; None where the gateway does not answer."""
+    """Return the rows of a `show` command; None if the gateway does not answer."""
     with suppress(SetupError):
         return ask(host, *words)
     return None
 
 
 def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Problem]:
-    """What devices see of the certificate, with what the authority answered last; it is not asked again."""
+    """Return the certificate findings that devices notice, with the CA's last answer; ask no CA again."""
     try:
         examined = check.examine(run, ask_authority=False)
         found = [finding for finding in examined if finding.code not in _OF_THE_HOST]

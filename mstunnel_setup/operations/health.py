@@ -30,22 +30,22 @@ from mstunnel_setup.operations.component import ContainerHealth, container_healt
 from mstunnel_setup.operations.file_systems import DISK_FULL, file_system_notices, judge_file_systems
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
-# A start may take a minute, and the agent judges what the gateway wrote up to a minute before.
+# A start takes up to a minute, and the agent's data from the gateway is up to another minute old.
 _SETTLED_AFTER: Final = timedelta(minutes=2)
 _HINTS: Final = {row.id: row.hint for row in ROWS}
 _SERIOUS: Final = frozenset(row.id for row in ROWS if row.serious)
 REPORTED_BY_HOST: Final = frozenset(row.id for row in ROWS if row.host_reports)
-# A warning that leaves the gateway working does not change the exit code.
+# A warning about a certificate that still works does not change the exit code.
 _UNUSABLE_CERTIFICATE: Final = frozenset(
     {"certificate-not-in-use", "certificate-expired", "certificate-revoked"}
 )
 _CERTIFICATE_ENDS: Final = "certificate-nearly-expired"
 SERIOUS_CERTIFICATE: Final = _UNUSABLE_CERTIFICATE | {_CERTIFICATE_ENDS}
-"""Codes about the certificate that count as a failed check: devices cannot connect, or soon will not."""
+"""Codes of certificate findings with exit code 4: devices cannot connect, or soon will not."""
 
 
 def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
-    """The agent's rows; what it said too long ago is not known any more."""
+    """Return the agent's rows; a report that is too old counts as unknown."""
     if report is None or abs(now - report.at) <= _SILENT_AFTER:
         return report.rows if report else ()
     content = text("not checked since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
@@ -54,7 +54,7 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
 
 
 def of_settled_server(report: HealthReport | None, server: ContainerState | None) -> HealthReport | None:
-    """The report, without what it says of a server that had not started yet or was still starting."""
+    """Return the report without the rows about a server that was not running or still starting."""
     started = server.started_at if server else None
     if report is None or started is None or report.at >= started + _SETTLED_AFTER:
         return report
@@ -65,7 +65,7 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
 
 
 def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
-    """What the agent fails at now, and every row that is unhealthy."""
+    """Yield the agent's current failure and every unhealthy row."""
     if report is None or rows_of(report, now) != report.rows:
         return
     if report.last_error is not None:
@@ -76,12 +76,15 @@ def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Probl
 
 
 def is_serious(report: HealthReport | None, now: datetime) -> bool:
-    """Whether a row is unhealthy without which the site is not served as it should be."""
+    """Return whether a row is unhealthy that the site needs for normal service."""
     return any(row.id in _SERIOUS and row.state is HealthState.UNHEALTHY for row in rows_of(report, now))
 
 
 def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
-    """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
+    """Return the problem for an unhealthy row; `error` is the agent's failure.
+
+    If the agent cannot reach the tenant, `error` says why.
+    """
     hint = _HINTS.get(row.id, SEE_LIMITS)
     if error is not None and row.id == "last-check-in":
         hint = fix_of(error)
@@ -110,11 +113,10 @@ class HealthVerdict(Report):
 
 
 def health(operator: Operator) -> Result[HealthVerdict]:
-    """Containers, certificate, every row of the table.
+    """Judge containers, certificate and every row of the agent's table.
 
-    Exit code 7 for a container, 4 for a certificate that devices refuse, 3 for one that is nearly expired or
-    another row that is unhealthy, else 0.
-    Raises CheckError `not-installed`.
+    The exit code is 7 for a container, 4 for a certificate that devices refuse, 3 for one that is nearly
+    expired or for another unhealthy row, else 0. Raises CheckError `not-installed`.
     """
     with open_gateway(operator) as host:
         journal = journal_of(Scope.ALL, operator, despite_damage=True)

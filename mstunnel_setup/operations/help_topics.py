@@ -1,4 +1,4 @@
-"""`mst-cli help TOPIC`: short texts that come with the program, for servers without any documentation."""
+"""`mst-cli help TOPIC`: short texts inside the program, for servers without access to the documentation."""
 
 import difflib
 from importlib.resources import files
@@ -21,17 +21,17 @@ class HelpReport(Report):
 
 
 def names() -> list[str]:
-    """The topics, in alphabetical order."""
+    """Return the topics in alphabetical order."""
     return sorted(item.name.removesuffix(_SUFFIX) for item in _TEXTS.iterdir())
 
 
 def lines(name: str) -> list[str]:
-    """A topic, the first line its title; at most 80 columns wide."""
+    """Return a topic's lines, at most 80 columns wide; the first one is its title."""
     return (_TEXTS / f"{name}{_SUFFIX}").read_text("utf-8").splitlines()
 
 
 def topics() -> Result[HelpReport]:
-    """All topics with their titles."""
+    """Return all topics with their titles."""
     titles = {name: lines(name)[0] for name in names()}
     width = max(map(len, titles))
     rows = [Line(f"  {name:{width}}  {title}", name, title) for name, title in titles.items()]
@@ -40,7 +40,7 @@ def topics() -> Result[HelpReport]:
 
 
 def topic(name: str) -> Result[HelpReport]:
-    """One topic. Raises UsageError for a name that none has."""
+    """Return one topic. Raises UsageError for an unknown name."""
     known = names()
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)

@@ -1,4 +1,4 @@
-"""`mst-cli metrics`: what the agent measured, for Prometheus: printed, or served to this machine."""
+"""`mst-cli metrics`: the agent's measurements for Prometheus, printed or served on this machine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from mstunnel_setup.io.operator import Operator
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-# The file has a few kilobytes; the agent, which writes it, might put anything there.
+# A real file has a few kilobytes; a compromised agent might write anything there.
 _LARGEST: Final = 1 << 18
 
 
@@ -28,7 +28,7 @@ class MetricsReport(Report):
 
 
 def show(operator: Operator) -> Result[MetricsReport]:
-    """The metrics as they are. Raises FileError when they are no file."""
+    """Show the metrics as the agent wrote them. Raises FileError if they cannot be read."""
     hand_over_to_account(operator)
     content = operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
     if content is None:
@@ -43,11 +43,11 @@ def show(operator: Operator) -> Result[MetricsReport]:
 
 
 def serve(operator: Operator, listen: str) -> Result[MetricsReport]:
-    """Serve them at `/metrics` on the address `listen` until the process is interrupted.
+    """Serve the metrics at `/metrics` on the address `listen` until the process is interrupted.
 
     Raises UsageError `listen-address-refused` and NetworkError `listen-failed`.
     """
-    # The library is loaded where metrics are served: `mst-cli metrics` alone shows the file.
+    # Only serving needs the library; `mst-cli metrics` shows the file without loading it.
     from mstunnel_setup.io.local_server import PATH, listening, local_address  # noqa: PLC0415
 
     hand_over_to_account(operator)
@@ -60,12 +60,12 @@ def serve(operator: Operator, listen: str) -> Result[MetricsReport]:
 
 @dataclass(frozen=True)
 class _Written:
-    """What the agent has written, read anew for each request."""
+    """A collector that reads the agent's file again for each request."""
 
     files: Files
 
     def collect(self) -> Iterable["Metric"]:
-        """Return the metrics. Raises LookupError, ValueError or FileError when there are none to read."""
+        """Return the metrics. Raises LookupError, ValueError or FileError if there are none to read."""
         from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 (see above)
 
         content = self.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)

@@ -1,4 +1,4 @@
-"""`mst-readiness`: put the examination together and run it."""
+"""`mst-readiness`: assemble the examination and run it."""
 
 import os
 import ssl
@@ -58,13 +58,13 @@ from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.transaction.receipt import Receipt
 
 _PORT = 443
-# Of the time for everything, so that a tenant that does not answer is still reported.
+# The tenant gets a share of the total time, so that one that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class ReadinessRequest:
-    """What to examine and how: `scope` is `all` or the name of a group, `timeout` is in seconds.
+    """A request: `scope` is `all` or the name of a group, `timeout` is in seconds.
 
     `settings` are answers by setting path, `port` 0 is the configured one, `devices` the number of devices to
     size for.
@@ -86,7 +86,7 @@ class ReadinessRequest:
 
 
 def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport]:
-    """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
+    """Examine the host; the exit code is 3 if a required check failed that is not ignored."""
     checks.refuse_unknown(request.ignored_checks)
     own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
     file = None if operator.answers is None else load(operator.answers)
@@ -107,7 +107,7 @@ def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport
 
 
 def _host_receipt(operator: Operator) -> Receipt:
-    """What root has installed here; nothing for a user who may not read that."""
+    """Return root's receipt on this host; an empty one for a user who may not read it."""
     try:
         return journal_of(Scope.HOST, operator, despite_damage=True).receipt
     except FileError as error:
@@ -123,7 +123,7 @@ def _result(
     proposed: Sequence[Fix] = (),
     failed_fixes: Mapping[Fix, SetupError] | None = None,
 ) -> Result[ReadinessReport]:
-    """The findings, and the fixes that were proposed; without `failed_fixes` none was tried."""
+    """Return the findings and the proposed fixes; without `failed_fixes`, no fix was tried."""
     ignored = frozenset(request.ignored_checks)
     failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
     open_ = {Outcome.WARNING, Outcome.FAIL}
@@ -169,9 +169,9 @@ def _result(
 
 
 def _fix(console: Prompter, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
-    """Show the fixes and make them when that is agreed to; those that failed, None when none was tried.
+    """Show the fixes and apply them if agreed; return the failed ones, or None if none was applied.
 
-    Unattended it is agreed to, and not when the input ends without an answer. Raises CheckError without root.
+    An unattended run agrees; an input that ends without an answer does not. Raises CheckError without root.
     """
     if not proposed:
         console.say("No fix is available for the failed checks.")
@@ -200,7 +200,7 @@ def _wanted(
 ) -> Wanted:
     installed = json_object(examiner.files.read(paths.ADMIN_SETTINGS) or b"")
     port = installed.get("ListenPort")
-    # The account of the gateway here, or of the one to be: the one that runs this, or the one named.
+    # The gateway's account, or the account that will run it: this process's, or the one in the answers.
     to_be = own_name() if paths.ROOTLESS else answers.account
     settings = Settings(
         mode=answers.mode,
@@ -255,9 +255,9 @@ def _ca_pem(answers: Answers, files: Files) -> str:
 def _account(
     operator: Operator, request: ReadinessRequest, answers: Answers, roots: str, examiner: Examiner
 ) -> Callable[[], AccountFacts] | None:
-    """How to find out what the tenant says; None when it is not wanted.
+    """Return the function that asks the tenant for the account's facts; None if they are not wanted.
 
-    Within `all` there is no interactive sign-in: it would wait for a person.
+    The scope `all` has no interactive sign-in, because it would wait for a person.
     """
     given = answers.sign_in
     if Group.ACCOUNT not in request.groups or (request.scope == ALL_GROUPS and given.method == "device-code"):

@@ -1,4 +1,4 @@
-"""What `mst-readiness` reports: the findings, as data and for people, and the explanation of a check."""
+"""The report of `mst-readiness`: findings as data and for people, and the explanation of a check."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ from mstunnel_setup.readiness.model import (
 )
 
 ALL_GROUPS = "all"
-"""The scope of all groups."""
+"""Name of the scope that includes all groups."""
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -38,7 +38,7 @@ _VERDICTS = {
     Readiness.UNDECIDED: text("Undecided"),
     Readiness.NOT_READY: text("Not ready"),
 }
-# That of the longest id.
+# Width of the longest check id.
 _ID_WIDTH = 28
 
 
@@ -57,7 +57,7 @@ class FindingReport(Report):
 
     @classmethod
     def of(cls, found: CheckFinding) -> "FindingReport":
-        """The same as part of a report."""
+        """Return the finding as part of a report."""
         return cls.model_validate(
             {**vars(found.check), "docs": documentation.address(found.check.docs), **vars(found)}
         )
@@ -74,7 +74,7 @@ class ResultCounts(Report):
 
     @classmethod
     def of(cls, findings: Sequence[CheckFinding]) -> "ResultCounts":
-        """Count them."""
+        """Return the number of findings of each result."""
         counted = Counter(item.result for item in findings)
         return cls(
             passed=counted[Outcome.PASS],
@@ -110,7 +110,7 @@ class PlatformReport(Report):
 
     @classmethod
     def of(cls, table: Platforms) -> "PlatformReport":
-        """The table, each row with the oldest version of its engine that will do."""
+        """Return the table, each row with the oldest supported version of its engine."""
         return cls(
             date=table.date.isoformat(),
             engines=table.engines,
@@ -156,7 +156,7 @@ def lines(
     *,
     verbose: bool,
 ) -> Iterator[str]:
-    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
+    """Yield the table, at most 80 columns wide, `more`, and the summary; skipped checks if `verbose`."""
     for group in Group:
         rows = [item for item in findings if item.check.group is group]
         shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
@@ -191,7 +191,7 @@ def lines(
 
 
 def platform_lines(table: Platforms) -> Iterator[str]:
-    """The supported platforms and engines, with the day the table was read from its sources."""
+    """Yield the supported platforms and engines, with the day the table was read from its sources."""
     yield ""
     yield text("Supported platforms (table of {date})", date=table.date)
     for row in table.platform:
@@ -215,7 +215,7 @@ def platform_lines(table: Platforms) -> Iterator[str]:
 
 
 def explain(name: str) -> Result[CheckExplanation]:
-    """The explanation of one check. Raises UsageError for a name that no check has."""
+    """Return the explanation of one check. Raises UsageError for an unknown check."""
     checks.refuse_unknown([name])
     item = next(each for each in checks.CHECKS if each.id == name)
     found = possible_findings().get(name, ())
@@ -223,7 +223,7 @@ def explain(name: str) -> Result[CheckExplanation]:
     fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
     for each in () if fixes else found:
         seen, hint = text(each.seen), text(each.hint)
-        # What is only known at run time is left out.
+        # Values that are only known at run time are shown as an ellipsis.
         known = "…" not in each.seen
         fixes.append(text("  {seen}: {hint}", seen=seen, hint=hint) if known else text("  {hint}", hint=hint))
     head = text(

@@ -25,7 +25,7 @@ _IDENTITY = frozenset(
 
 
 def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
-    """Undo the objects of these kinds of actions, newest first; the rest of the installation stays."""
+    """Undo the actions of these kinds, newest first; keep the rest of the installation."""
     entries = run.receipt.entries.values()
     return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
 
@@ -33,7 +33,7 @@ def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
 def register_again(run: Run, *, first: Collection[str] = ()) -> bool:
     """Run the steps `first`, then those from the registration on, and restart the agent.
 
-    Returns whether a step had anything to do.
+    Returns True if a step had anything to do.
     """
     steps = [step_named(name) for name in ("sign-in", *first, "register", "configure", "launch")]
     done = run.runner.run(steps, run)
@@ -43,10 +43,10 @@ def register_again(run: Run, *, first: Collection[str] = ()) -> bool:
 
 
 def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[RemovalReport]:
-    """Remove what the tenant knows of this server, wherever it still does, and register it again.
+    """Remove this server's objects from the tenant, if they still exist, and register it again.
 
     An administrator signs in first, and everything is checked and asked before the first change, so that a
-    refusal leaves the earlier identity. Given once more, it finishes what was cut off.
+    refusal leaves the earlier identity. Running it again finishes an interrupted registration.
     """
     with installed_run(operator, InstallRequest(settings)) as run:
         prompter = run.console
@@ -70,7 +70,7 @@ class SiteMembership(Report):
 
 
 def show(operator: Operator) -> Result[SiteMembership]:
-    """Id, name and public address of the site. Raises UsageError before one is joined."""
+    """Return id, name and public address of the site. Raises UsageError before one is joined."""
     with installed_run(operator, exclusively=False) as run:
         joined = _joined(run)
     rows = ((text("Site"), joined.name), (text("Id"), joined.id), (text("Address"), joined.public_address))
@@ -79,15 +79,15 @@ def show(operator: Operator) -> Result[SiteMembership]:
 
 
 def change(operator: Operator, settings: Settings, wanted: str) -> Result[SiteMembership]:
-    """Move this server to another site: a record there first has to be possible, then the old one goes.
+    """Move this server to another site, after checking that it can be registered there.
 
-    Raises TenantError when there is no such site, or it has a server of this name already, and
-    CertificateError when the certificate does not name its address; nothing is changed then. Given once more,
-    it finishes a change that was cut off.
+    Raises TenantError if the site does not exist or already has a server of this name, CertificateError if
+    the certificate does not cover its address; nothing is changed then. Running it again finishes an
+    interrupted move.
     """
     with installed_run(operator, InstallRequest({**settings, "site": wanted})) as run:
         receipt = run.receipt
-        # A change may have been cut off when the server had left its site and joined none.
+        # An interrupted move may have left the old site without joining a new one.
         left = site.STEP.name in receipt.steps and run.joined_site is None
         before = None if left else _joined(run)
         sign_in.STEP.gather(run)

@@ -1,7 +1,7 @@
-"""What a backup decides about trust: shown before a host takes it over, as nothing authenticates a backup.
+"""Trust decisions in a backup, shown before a host accepts them because nothing authenticates a backup.
 
-Whoever can write a backup can have a host follow their release feed, run their images, and trust their
-authorities. What the program itself brings is trusted anyway and is not shown.
+A forged backup can make a host follow another release feed, run other images and trust other authorities.
+Values that the program itself brings are trusted anyway and are not shown.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.io.operator import Prompter
 
-# The answers that decide whom the host signs in to, and whom the gateway lets in.
+# These answers decide where the host signs in and whose devices the gateway accepts.
 _ANSWERS: Final = ("tenant.authority", "tenant.graph", "tenant.issuer")
 _TOKENS: Final = "token."
 _PINNED: Final = "tenant.ca_pem"
@@ -35,9 +35,9 @@ _LONGEST: Final = 160
 def confirm_trust(
     prompter: Prompter, backup: Path, manifest: JsonObject, files: Mapping[str, bytes], *, agreed: bool
 ) -> None:
-    """Show what the backup decides about trust, and ask; with `agreed` it is shown only.
+    """Show the backup's trust decisions and ask for confirmation; with `agreed` only show them.
 
-    Raises UsageError `backup-trust-unconfirmed` when the answer is no, or nobody can be asked.
+    Raises UsageError `backup-trust-unconfirmed` if the answer is no, or nobody can be asked.
     """
     found = [*_from_files(files), *_from_answers(as_object(manifest.get("answers")))]
     if not found:
@@ -57,7 +57,7 @@ def confirm_trust(
 
 
 def _from_files(files: Mapping[str, bytes]) -> Iterator[str]:
-    """The roots, lists and authorities among the files of a backup."""
+    """Yield lines about roots, revocation lists and authorities in a backup's files."""
     own = feed.built_in_feed()
     if feed.SETTINGS in files:
         yield text("release feed: {settings}", settings=_shown(files[feed.SETTINGS]))
@@ -94,12 +94,12 @@ def _authorities(role: str, content: bytes) -> Iterator[str]:
 
 
 def _from_answers(answers: JsonObject) -> Iterator[str]:
-    """The answers that differ from what the program does by itself."""
+    """Yield lines about the answers that differ from the program's defaults."""
     images, defaults = release_images(), merge({}, {})
     own = {} if images is None else {"images.server": images.gateway, "images.agent": images.agent}
     for path, value in sorted(answers.items()):
         if path in ("images.server", "images.agent"):
-            # The digest decides, wherever the image comes from.
+            # The digest identifies the image, whichever registry it comes from.
             if str(value).rpartition("@")[2] != own.get(path):
                 yield text("{path}: {value}", path=path, value=plain(value, _LONGEST))
         elif path == _PINNED:

@@ -1,4 +1,4 @@
-"""`mst-cli server show|disconnect|unban|capture`: sessions of devices, by ocserv's control program."""
+"""`mst-cli server show|disconnect|unban|capture`: device sessions, through ocserv's control program."""
 
 import ipaddress
 from pathlib import Path
@@ -64,8 +64,8 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
         finished = None if command.streams else host.engine.execute(paths.SERVER, arguments, _SECONDS)
         following = host.engine.execute_command(paths.SERVER, arguments) if finished is None else ()
     if finished is None:
-        # Until it is stopped. The lines hold names from certificates and tokens: what could control the
-        # terminal is removed.
+        # `show events` prints until it is stopped. Its lines hold names from certificates and tokens, so
+        # terminal control characters are removed.
         operator.sinks.stream(operator.processes.lines(following, held_input=True))
         return Result(report=OcctlReport())
     if finished.code == occtl.NOT_FOUND:
@@ -77,7 +77,7 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
 
 
 def server_process(host: Host) -> int:
-    """The id of the server's first process. Raises EngineError `server-not-running`."""
+    """Return the id of the server's first process. Raises EngineError `server-not-running`."""
     found = host.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
         raise EngineError(
@@ -87,7 +87,7 @@ def server_process(host: Host) -> int:
 
 
 def ask(host: Host, *words: str) -> tuple[JsonObject, ...]:
-    """The rows of the `show` command `words`. Raises EngineError."""
+    """Return the rows of the `show` command `words`. Raises EngineError."""
     command = occtl.ShowCommand(words, "")
     finished = host.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
@@ -106,7 +106,7 @@ def _require(finished: Completed) -> None:
 
 
 def _parse(words: list[str]) -> tuple[occtl.ShowCommand, str]:
-    """The command meant by the words, and its argument. Raises UsageError that lists what there is."""
+    """Parse a `show` command into the command and its argument. Raises UsageError that lists all commands."""
     for command in sorted(occtl.SHOW_COMMANDS, key=lambda item: -len(item.words)):
         count = len(command.words)
         if tuple(words[:count]) == command.words and len(words) <= count + 1:
@@ -126,7 +126,7 @@ def _parse(words: list[str]) -> tuple[occtl.ShowCommand, str]:
 
 
 def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result[EndedSessions]:
-    """End the sessions of a user, or one by its number. Nothing of that name: unchanged."""
+    """End the sessions of a user, or one by its number; without a match nothing changes."""
     occtl.judge_word("NAME" if kind == "user" else "ID", value)
     if not _done_by_occtl(operator, "disconnect", kind, value):
         content = text("There is no connected {kind} {value}.", kind=kind, value=value)
@@ -136,7 +136,7 @@ def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> R
 
 
 def unban(operator: Operator, address: str) -> Result[UnbannedAddress]:
-    """Let an address in again. Raises UsageError for what is no address."""
+    """Let an address connect again. Raises UsageError for an invalid address."""
     try:
         plain = str(ipaddress.ip_address(address))
     except ValueError as error:
@@ -154,7 +154,7 @@ def unban(operator: Operator, address: str) -> Result[UnbannedAddress]:
 
 
 def _done_by_occtl(operator: Operator, *words: str) -> bool:
-    """Whether occtl did it; it ends with 1 and says what it could not when there is nothing of that name."""
+    """Return False if occtl found nothing of that name: it then exits with 1 and says so."""
     with open_gateway(operator) as host:
         server_process(host)
         finished = host.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
@@ -165,10 +165,10 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
 
 
 def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: int) -> Result[CaptureReport]:
-    """Record into a new file of mode 0600, for at most `seconds` and `largest` bytes.
+    """Record packets into a new file of mode 0600, for at most `seconds` and `largest` bytes.
 
-    An interruption and the end of the client's connection end it earlier; the packets so far are kept. Raises
-    UsageError for a file that cannot be a new one, or when no such client or interface is there.
+    An interruption or the end of the client's connection stops it earlier and keeps the packets so far.
+    Raises UsageError if the file cannot be created, or the client or interface does not exist.
     """
     target = Path(file).absolute()
     refuse_present(target)
@@ -186,8 +186,8 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
         text("Recording {device} for at most {seconds} s; Ctrl-C stops it.", device=device, seconds=seconds)
     )
     pieces = size = 0
-    # Open before the network is entered, after which an account cannot judge the directories above it. All
-    # else goes on as before: only the network is another one.
+    # The file is opened before entering the network namespace: inside, a rootless account cannot check the
+    # directories above it. Only the network changes there.
     with operator.files.given.growing(str(target)) as file_of_packets:
         enter_network_of(process)
         if device not in interfaces():
@@ -205,9 +205,9 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
         except KeyboardInterrupt:
             if not pieces:
                 raise
-            # Whole packets are kept.
+            # The file is cut after the last whole packet.
             file_of_packets.truncate(size)
-    # The first piece is the head of the file.
+    # The first piece is the file header, not a packet.
     packets = pieces - 1
     report = CaptureReport(file=str(target), interface=device, packets=packets, bytes=size)
     content = text("{packets} packets in {target}.", packets=packets, target=target)
@@ -215,7 +215,7 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
 
 
 def _device(host: Host, what: str) -> str:
-    """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
+    """Return the interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))
     except ValueError:

@@ -76,7 +76,10 @@ class ConfigurationFiles(Report):
 
 
 def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
-    """One setting, or all. Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file."""
+    """Return one setting, or all.
+
+    Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file.
+    """
     with installed_run(operator, exclusively=False) as run:
         settings = env_file.parse(environment_text(run.files), paths.ENVIRONMENT)
     if name is None:
@@ -94,10 +97,10 @@ def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
 
 
 def put(operator: Operator, name: str, value: str | None) -> Result[SettingReport]:
-    """Set `name` to `value`, or take it out (None); a warning for a proxy that does not answer.
+    """Set `name` to `value`, or remove it (None); warn about a proxy that does not answer.
 
-    Raises UsageError for what cannot be a setting, EnvironmentFileError for a value that a line cannot hold
-    and for a damaged file.
+    Raises UsageError for an invalid setting, EnvironmentFileError for a value that a line cannot hold and for
+    a damaged file.
     """
     if not env_file.is_name(name):
         raise UsageError(
@@ -107,7 +110,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
             name=name,
         )
     refuse_wrong(name, value or "")
-    # Both cases of a proxy variable: programs read the one or the other.
+    # Programs read proxy variables in lower or in upper case, so both are set.
     spellings = (name.lower(), name.upper()) if name.lower() in PROXIES else (name,)
     is_known = spellings[0] in KNOWN
     with installed_run(operator) as run:
@@ -123,7 +126,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
     if value is not None and not is_known:
         notices = (unknown_setting(name),)
     if value and spellings[0] in PROXIES:
-        # It is set all the same: a proxy may be started later.
+        # The setting is kept nevertheless: the proxy may be started later.
         notices = tuple(error.problem for error in unreachable_proxies({name: value}))
     if after == before:
         same = text("{name} is not set.", name=name) if value is None else text("It has this value already.")
@@ -140,9 +143,9 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
 
 
 def _needed_commands(name: str, before: str, after: str) -> list[str]:
-    """The commands after which the setting has taken effect; none where it is read again all the time.
+    """Return the commands that apply the setting; none if it is read continually.
 
-    What containers are created with, and files of the host for a proxy, only an installation writes.
+    Options of the containers' creation, and host files for a proxy, are written only by an installation.
     """
     if name.lower() in PROXIES:
         return ["mst-cli install"]
@@ -192,14 +195,14 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
             return _level_result("unchanged", after, notices)
         present = files.read(paths.OCSERV_CONF)
         if present is not None and after.level != before.level:
-            # The end of the verbose mode is the monitor's.
+            # The monitor ends the verbose mode.
             files.write(paths.OCSERV_CONF, ocserv_conf.with_level(present, after.level), CONFIGURATION_MODE)
             reload_gateway(run)
     return _level_result("changed", after, notices)
 
 
 def _contents(files: Files) -> Sequence[bytes | None]:
-    """Of the files that the level is stored in."""
+    """Return the contents of the files that store the level."""
     return [files.read(path) for path in (paths.ENVIRONMENT, paths.LOG_LEVEL)]
 
 
@@ -208,7 +211,7 @@ def _settings(files: Files) -> Mapping[str, str]:
 
 
 def _kept_level(files: Files, level: LogLevel, wanted: str) -> Iterator[Problem]:
-    """A setting that keeps the level above the one that was wanted."""
+    """Yield the setting that keeps the level above the wanted one."""
     settings, number = _settings(files), whole_number(wanted)
     keeping = [name for name in VERBOSE if is_verbose({name: settings.get(name, "")})]
     if keeping and number is not None and level.usual > number:
@@ -246,9 +249,9 @@ _SAME = text("The gateway has the configuration of the tenant.")
 
 
 def show(operator: Operator) -> Result[ConfigurationReport]:
-    """`admin-settings.json`, and what `ocserv.conf` alone has of the configuration: UDP and session timeout.
+    """Return `admin-settings.json`, and UDP and session timeout, which only `ocserv.conf` has.
 
-    Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
+    Raises UsageError before there is a configuration, StepError `settings-unreadable` for a damaged one.
     """
     with installed_run(operator, exclusively=False) as run:
         settings = read_admin_settings(run.files)
@@ -271,7 +274,7 @@ def show(operator: Operator) -> Result[ConfigurationReport]:
 
 
 def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[ConfigurationDiff]:
-    """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
+    """Return the changes that `pull` would make; with `exit_code` the code is 20 if there are any."""
     with installed_run(operator, InstallRequest(settings), exclusively=False) as run:
         rendered = _wanted(run)
         present = rendering.current(run.files)
@@ -292,13 +295,13 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[C
 
 
 def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
-    """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
+    """Write the changed files; the gateway reloads them. Raises StepError if ocserv refuses them."""
     with installed_run(operator, InstallRequest(settings)) as run:
         rendered = _wanted(run)
         changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
             run.host.check_gateway_configuration(images.references(run)[0], rendered.text)
-            # The monitor judges it again, even if the gateway has refused it before.
+            # The monitor tries this configuration again, even if the gateway has rejected it before.
             run.files.remove(paths.SERVED_CONFIGURATION)
             rendering.write(run.files, changes)
     lines = [text("Written: {changes}.", changes=", ".join(changes)) if changes else _SAME]

@@ -48,9 +48,10 @@ from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
-# A window or a turn comes with time; these wait for a person.
+# A maintenance window opens with time; these reasons wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})
-# After the cause, ocserv's main process reports that the process with the keys is gone, and so do others.
+# Once the key process has failed, ocserv's main process logs that it is gone, and so do others; the cause
+# comes first.
 _CAUSE = re.compile(
     r"(?i)^(?!main: |conmon |\S+\.service: |failed to start )"
     r".*(fail|error|cannot|could not|unable|refused|invalid)"
@@ -93,16 +94,16 @@ class StatusReport(Report):
 
     @property
     def healthy(self) -> bool:
-        """Whether both containers are."""
+        """True if both containers are healthy."""
         return self.server.health == self.agent.health == "healthy"
 
 
 def overview(operator: Operator) -> Result[StatusReport]:
-    """Site, certificate, both containers, and what the agent reports.
+    """Return site, certificate, both containers, and the agent's report.
 
-    Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
-    it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, a file system
-    is full, or the journal is damaged, else 0.
+    The exit code is 7 for a container that is not healthy, 3 if the agent reports that the site is not served
+    as it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, a file
+    system is full, or the journal is damaged, else 0.
     """
     with open_gateway(operator) as host:
         journal = journal_of(Scope.ALL, operator, despite_damage=True)
@@ -125,7 +126,8 @@ def overview(operator: Operator) -> Result[StatusReport]:
         without_proxy = PROXY_FAILED.code in {problem.code for problem in failing}
         environment = [*_environment_troubles(host.files)] if without_proxy or not found.healthy else []
         if environment:
-            # It names the proxy with the variable, and what is wrong with it now.
+            # The check of `env.sh` names the proxy, its variable and the current error, so it replaces the
+            # agent's.
             failing = [problem for problem in failing if problem.code != PROXY_FAILED.code]
         notices = (
             *troubles(receipt, found, _missing_images(host, receipt, found), journal.damage),
@@ -155,7 +157,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
 
 
 def _rows(found: StatusReport) -> list[tuple[str, str]]:
-    """The lines for people: a name and its value each."""
+    """Return the rows for people, as names and values."""
     server, agent = (
         text("{state}, {health}", state=text(item.state), health=text(item.health))
         for item in (found.server, found.agent)
@@ -178,16 +180,16 @@ def _rows(found: StatusReport) -> list[tuple[str, str]]:
 
 
 def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
-    """The version that the release feed offered when the monitor looked last, if it is newer than this one.
+    """Return the newer version that the monitor last saw in the release feed, else None.
 
-    None where the answer `newer_version` is `ignore`. Nothing is fetched.
+    None if the answer `newer_version` is `ignore`. Fetches nothing.
     """
     if as_object(remembered(receipt, "answers")).get("newer_version") == "ignore":
         return None
     try:
         offer = offered_program(files, now)
     except UsageError:
-        # `mst-cli upgrade check` reports it.
+        # `mst-cli upgrade check` reports an unreadable feed.
         return None
     if offer is None or Version(offer.version) <= Version(__version__):
         return None
@@ -200,9 +202,9 @@ def troubles(
     missing: Mapping[str, Problem] = MappingProxyType({}),
     damage: JournalError | None = None,
 ) -> Iterator[Problem]:
-    """Yield what is wrong, each with the command that fixes it.
+    """Yield the problems, each with the command that fixes it.
 
-    `missing` are containers without their image; a journal with a `damage` may lack any record.
+    `missing` are containers without their image; a journal with `damage` may lack any record.
     """
     if damage is not None:
         yield damage.problem
@@ -227,7 +229,7 @@ def troubles(
         elif name in missing:
             yield missing[name]
         elif container.state != "running":
-            # Where systemd runs the containers, one that is stopped is not there.
+            # Where systemd runs the containers, a stopped container does not exist.
             yield warning(
                 "container-down",
                 "{container} is not running{why}",
@@ -241,7 +243,7 @@ def troubles(
 
 
 def monitor_notices(host: Host) -> Iterator[Problem]:
-    """The monitor is installed but not running. Without systemd this is unknown."""
+    """Yield a problem if the monitor is installed but not running; without systemd that is unknown."""
     if host.systemd.known(MONITOR_UNIT) and not host.systemd.active(MONITOR_UNIT):
         systemctl = f"sudo systemctl --user --machine={own_name()}@" if paths.ROOTLESS else "systemctl"
         yield warning(
@@ -254,7 +256,7 @@ def monitor_notices(host: Host) -> Iterator[Problem]:
 
 
 def waiting_notices(files: Files) -> Iterator[Problem]:
-    """The agent waits for a person before it upgrades this server."""
+    """Yield a problem if the agent waits for a person before it upgrades this server."""
     found = read_standing(files)
     if found is not None and found.code in _STUCK:
         yield warning(
@@ -266,7 +268,7 @@ def waiting_notices(files: Files) -> Iterator[Problem]:
 
 
 def upgrade_notices(files: Files) -> Iterator[Problem]:
-    """The last upgrade is not over, or did not succeed."""
+    """Yield a problem if the last upgrade is unfinished or failed."""
     try:
         history = read_history(files)
     except StepError as error:
@@ -297,7 +299,7 @@ def _container(host: Host, name: str) -> ContainerReport:
 
 
 def _missing_images(host: Host, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
-    """The containers that do not run and whose image is gone."""
+    """Return the containers that do not run and whose image is gone."""
     states = {paths.SERVER: found.server.state, paths.AGENT: found.agent.state}
     return {
         name: error.problem
@@ -307,7 +309,7 @@ def _missing_images(host: Host, receipt: Receipt, found: StatusReport) -> Mappin
 
 
 def _reason(host: Host, unit: str) -> str | None:
-    """The last line in which a container logged why it ended; None for one that an administrator stopped."""
+    """Return the line in which a container last logged why it ended; None if an administrator stopped it."""
     if not host.systemd.known(unit) or host.systemd.stopped(unit):
         return None
     lines = [line for line in host.systemd.log(unit, _LOG_LINES).splitlines() if line.strip()]
@@ -316,7 +318,7 @@ def _reason(host: Host, unit: str) -> str | None:
 
 
 def _environment_troubles(files: Files) -> Iterator[Problem]:
-    """What is wrong with `env.sh`: it may be the reason why a container is not healthy."""
+    """Yield the problems in `env.sh`, which may be why a container is not healthy."""
     try:
         yield from (error.problem for error in check_environment(files).unreachable)
     except SetupError as error:
@@ -324,7 +326,7 @@ def _environment_troubles(files: Files) -> Iterator[Problem]:
 
 
 def _network(files: Files) -> str | None:
-    """What connects a rootless gateway to the network, by its Quadlet file; None without one."""
+    """Return the network of a rootless gateway according to its Quadlet file; None without one."""
     text = (files.read(f"{paths.QUADLETS}/{paths.SERVER}.container") or b"").decode()
     found = re.search(r"^Network=([^:\n]+)", text, re.MULTILINE)
     return found and found[1].replace("none", "uplink")

@@ -1,4 +1,4 @@
-"""The uplink while it runs: root connects the namespace it is offered, the account's side sets its end up."""
+"""The running uplink: root connects the offered network namespace, the account's side configures its end."""
 
 import sys
 from typing import Final
@@ -13,18 +13,18 @@ from mstunnel_setup.io.namespaces import Offer, hand_over, offers, owner
 from mstunnel_setup.io.process import Processes
 
 _IDLE: Final = 60.0
-# An account that asks all the time gets an answer each second.
+# Root answers at most once a second, even if the account asks continually.
 _PAUSE: Final = 1.0
 _SECONDS: Final = 30.0
 _ATTACHED: Final = "attached"
-# The other end of the pair, in the container.
+# Name of the device pair's end inside the container.
 _INSIDE: Final = "eth0"
 
 
 def serve(account: str, processes: Processes, clock: Clock) -> None:
     """Connect each network namespace that `account` offers, until none comes for a minute.
 
-    Raises CheckError when there is no such account.
+    Raises CheckError if there is no such account.
     """
     found = accounts.find(account)
     if found is None:
@@ -37,7 +37,7 @@ def serve(account: str, processes: Processes, clock: Clock) -> None:
 
 
 def refusal(offer: Offer, uid: int) -> str:
-    """Why root does nothing with an offer; empty for a network namespace of the account `uid`."""
+    """Return why root ignores an offer; "" for a network namespace of the account `uid`."""
     if offer.user != uid:
         return text("refused: user {user} is not user {uid}", user=offer.user, uid=uid)
     if offer.descriptor is None:
@@ -48,13 +48,13 @@ def refusal(offer: Offer, uid: int) -> str:
 
 
 def _connected(offer: Offer, processes: Processes) -> str:
-    """Replace the pair of an earlier container with a new one; what is wrong, or that it is attached."""
+    """Replace an earlier container's device pair; return the error, or that it is attached."""
     delete = ["ip", "link", "delete", uplink.DEVICE]
     pair = ["ip", "link", "add", uplink.DEVICE, "type", "veth", "peer", "name", _INSIDE]
     processes.run(delete, timeout=_SECONDS, check=False)
     try:
         processes.run([*pair, "netns", offer.path], timeout=_SECONDS)
-        # The rules come first: the account may set its end up at any moment.
+        # The rules come first because the account may set its end up at any moment.
         processes.run(["nft", "--file", uplink.RULES], timeout=_SECONDS)
         _set_up(uplink.DEVICE, uplink.HOST_END, processes)
     except SetupError as error:
@@ -64,7 +64,7 @@ def _connected(offer: Offer, processes: Processes) -> str:
 
 
 def _set_up(device: str, address: str, processes: Processes, *more: str) -> None:
-    """Give a device its address and set it up; without an IPv6 address, which nothing would use."""
+    """Give a device its address and set it up, without the IPv6 address that nothing would use."""
     commands = (
         f"link set {device} addrgenmode none",
         f"address add {address}/{uplink.NETWORK_BITS} dev {device}",
@@ -75,7 +75,7 @@ def _set_up(device: str, address: str, processes: Processes, *more: str) -> None
 
 
 def attach(port: int, processes: Processes) -> None:
-    """In the network namespace of a container that starts: get the uplink, and set this end of it up.
+    """Request the uplink in a starting container's network namespace, and configure this end.
 
     Raises StepError `uplink-refused`, ProcessError.
     """

@@ -1,4 +1,4 @@
-"""`mst-cli version`, `mstunnel-setup self …`: this program and what it brings, the engine, both images."""
+"""`mst-cli version`, `mstunnel-setup self …`: this program, its packages, the engine and both images."""
 
 import binascii
 import contextlib
@@ -27,7 +27,7 @@ from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 
-# A key of minisign, and a signature: two bytes, the id of the key, the rest.
+# A minisign key or signature has two bytes of algorithm, eight of key id, then the rest.
 _ID: Final = slice(2, 10)
 _REST: Final = slice(10, None)
 
@@ -81,18 +81,23 @@ class ProgramCheck(Report):
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result[VersionReport]:
-    """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
+    """Return the known versions; fewer without an engine, an installation or root.
+
+    `verbose` adds the bundled packages.
+    """
     engine, number, release = None, None, None
     images = ImageDigests(server=None, agent=None)
     warnings: tuple[Problem, ...] = ()
     try:
         with open_host(operator) as host:
-            if host.files.live:  # only the engine of this machine could answer
+            if host.files.live:  # only this machine's engine could answer
                 with contextlib.suppress(SetupError):
                     engine, number = host.chosen.name, host.engine.version()
             images = _images(host.files)
             if images.server is not None and images.agent is not None:
-                with contextlib.suppress(UsageError):  # the list of releases was edited by hand
+                with contextlib.suppress(
+                    UsageError
+                ):  # the list of releases may have been edited and be invalid
                     catalogue = offered(host.files, operator.clock.now())
                     release = next(iter(release_names(catalogue, Digests(images.server, images.agent))), None)
     except CheckError as error:
@@ -133,7 +138,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result[VersionRepor
 
 
 def _images(files: Files) -> ImageDigests:
-    """The digests that are configured to run."""
+    """Return the digests that are configured to run."""
     configured = json_object(files.read(paths.IMAGES_CONFIGURED) or b"")
     found = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
     server, agent = (digest if isinstance(digest, str) else None for digest in found)
@@ -141,7 +146,7 @@ def _images(files: Files) -> ImageDigests:
 
 
 def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str]:
-    """What these images may be called, the newest name first: the same images can be several releases."""
+    """Return the names of the releases with these images, newest first; several can share images."""
     if known := catalogue.named(digests) or published().named(digests):
         return [release.name for release in known]
     own = release_images()
@@ -149,7 +154,7 @@ def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str
 
 
 def self_licenses() -> Result[Licences]:
-    """The texts as they were bundled. Raises UsageError where the program brings nothing."""
+    """Return the bundled licence texts. Raises UsageError if the program bundles none."""
     text = bundle.licenses()
     if text is None:
         raise UsageError(
@@ -161,9 +166,10 @@ def self_licenses() -> Result[Licences]:
 
 
 def self_verify(files: Files, key: Path | None = None, sums: Path | None = None) -> Result[ProgramCheck]:
-    """The file and its directory; with a public key also the signature over `sums` (default: beside it).
+    """Verify the program file and its directory; with a public key also the signature of `sums`.
 
-    Raises CheckError when they differ or the signature is wrong, UsageError without the file.
+    `sums` lies beside the program by default. Raises CheckError if a file differs or the signature is wrong,
+    UsageError if the file is missing.
     """
     file = bundle.one_file()
     if file is None:
@@ -217,17 +223,17 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
 
 
 def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:
-    """The SHA-256 sums in the file `sums`, which the owner of the public key in the file `key` has signed.
+    """Return the SHA-256 sums in the file `sums`, signed with the key whose public half is in `key`.
 
-    The signature is beside `sums`, by minisign. Raises UsageError `signature-missing` or
-    `signature-unreadable`, and CheckError `signature-wrong`.
+    The minisign signature is beside `sums`. Raises UsageError `signature-missing` or `signature-unreadable`,
+    and CheckError `signature-wrong`.
     """
     beside = f"{sums}.minisig"
     content, signature, public = (_given(files, path) for path in (sums, beside, key))
     owner = _decoded(public, 1, key)
     signed, whole = (_decoded(signature, line, beside) for line in (1, 3))
     comment = signature.splitlines()[2].removeprefix(b"trusted comment: ")
-    # With these two bytes the signature is of the BLAKE2b of the text, else of the text.
+    # Signatures of type ED cover the BLAKE2b hash of the text, others the text itself.
     message = hashlib.blake2b(content).digest() if signed.startswith(b"ED") else content
     valid = owner[_ID] == signed[_ID]
     try:

@@ -1,4 +1,4 @@
-"""`mst-cli cert show|check|repair`: what the gateway serves, the findings about it, and their repair."""
+"""`mst-cli cert show|check|repair`: the gateway's certificate, findings about it, and its repair."""
 
 import os
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ class CertificateRepair(Report):
 
 
 def show(operator: Operator) -> Result[CertificateReport]:
-    """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
+    """Show the certificate in use in a few lines. Raises CertificateError if it cannot be read."""
     with installed_run(operator, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
         leaf, generation = identity.leaf, generations.linked(run.files)
@@ -131,7 +131,7 @@ def show(operator: Operator) -> Result[CertificateReport]:
 
 
 def check(operator: Operator) -> Result[CertificateFindings]:
-    """Judge what is in use again, as of now; ask the authorities; compare with what is served.
+    """Judge the certificate in use again, ask the CAs, and compare it with the one served.
 
     The exit code is 4 with an error among the findings.
     """
@@ -155,9 +155,9 @@ def check(operator: Operator) -> Result[CertificateFindings]:
 
 
 def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
-    """The findings about placement, certificate and what is served.
+    """Yield the findings about placement, certificate and the served certificate.
 
-    With `ask_authority` its answer is kept, for which the run has to hold the lock.
+    With `ask_authority` the CA's answer is stored, which requires the run to hold the lock.
     """
     files = run.files
     placement = tuple(placement_findings(files))
@@ -190,7 +190,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A directory or file, the mode it is made with, and the bits that it must not have."""
+    """A directory or file, the mode it is created with, and the mode bits it must not have."""
 
     path: str
     kind: Kind = "directory"
@@ -199,7 +199,7 @@ class _Place:
 
 
 def mode_findings(files: Files) -> Iterator[Problem]:
-    """What others may read or change, or own; the target of a link is the administrator's."""
+    """Yield findings about file modes and owners; the target of a link belongs to the administrator."""
     for place, state in _present(files):
         if state.mode & place.refused:
             finding = CHAIN_MODE if place.refused == _WRITABLE_BY_OTHERS else KEY_MODE
@@ -209,7 +209,7 @@ def mode_findings(files: Files) -> Iterator[Problem]:
 
 
 def fix_permissions(files: Files) -> None:
-    """Take the rights of others away; the content stays."""
+    """Remove other accounts' access to the files; keep their content."""
     if any(_is_foreign(state) for _, state in _present(files)):
         files.give(paths.PRIVATE, os.geteuid(), os.getegid())
     for place, state in _present(files):
@@ -222,7 +222,7 @@ def fix_permissions(files: Files) -> None:
 
 
 def _present(files: Files) -> Iterator[tuple[_Place, FileState]]:
-    """From above to below: what is in a directory can be put right once the directory is."""
+    """Yield existing places from the top down, so that a directory is fixed before its files."""
     keys = [_Place(path, "file", 0o600, _BY_OTHERS) for path in (paths.SITE_KEY, paths.SITE_PFX)]
     places = [_Place(paths.PRIVATE), *keys, _Place(paths.GENERATIONS)]
     for directory in map(generations.directory, files.names(paths.GENERATIONS)):
@@ -240,16 +240,17 @@ def _is_foreign(state: FileState) -> bool:
 
 
 def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | None]:
-    """Link the certificate that was in use, restored from whatever copy of it is still sound.
+    """Link the certificate that was in use, restored from any intact copy.
 
-    Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
+    Without an intact copy, uses another certificate only if the administrator agrees. Raises
+    CertificateError.
     """
     with installed_run(operator) as run:
         problems = tuple(placement_findings(run.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         fix_permissions(run.files)
-        # The generation in use: what is linked, else what was linked last according to the journal.
+        # The generation in use is the linked one, else the one that was last linked according to the journal.
         entry = run.receipt.entries.get(f"link:{paths.ACTIVE}")
         recorded = PurePosixPath(str(entry.versions[-1]["target"])).name if entry else ""
         place, chosen = _choose(run, generations.linked(run.files) or recorded, agreed=agreed)
@@ -271,7 +272,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | No
 
 
 def placement_findings(files: Files) -> Iterator[Problem]:
-    """What is wrong with the link, the generation it names, and who may read the keys."""
+    """Yield problems with the link, the generation it names, and access to the keys."""
     name = generations.linked(files)
     if files.state(paths.ACTIVE) is None:
         yield LINK_MISSING(path=paths.ACTIVE)
@@ -290,13 +291,13 @@ def placement_findings(files: Files) -> Iterator[Problem]:
 
 
 def _choose(run: Run, wanted: str, *, agreed: bool) -> tuple[str, Certificate]:
-    """The best copy of the generation `wanted`, else the newest other certificate when a person agrees.
+    """Return the best copy of generation `wanted`, else the newest other certificate if a person agrees.
 
-    With it comes the place where it lies, for people.
+    The first value is the copy's location, for people.
     """
     candidates = [*_candidates(run)]
     candidates.sort(key=lambda item: generations.newest(item[1].identity.leaf), reverse=True)
-    # The same leaf with another chain around it is no other certificate.
+    # A generation with the same leaf and another chain holds the same certificate.
     leaf = wanted.partition("-")[0]
     same = [item for item in candidates if item[1].fingerprint.partition("-")[0] == leaf]
     if same:
@@ -329,7 +330,10 @@ def _choose(run: Run, wanted: str, *, agreed: bool) -> tuple[str, Certificate]:
 
 
 def _candidates(run: Run) -> Iterator[tuple[str, Certificate]]:
-    """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
+    """Yield the readable copies: a link replaced by files, the generations, and the usual places.
+
+    Leaves out generations that wait for a delayed import.
+    """
     files = run.files
     waiting = {pending.fingerprint for pending in pending_imports(run.receipt)}
     directories = (paths.ACTIVE, *(generations.directory(name) for name in files.names(paths.GENERATIONS)))
@@ -338,14 +342,14 @@ def _candidates(run: Run) -> Iterator[tuple[str, Certificate]]:
     for place, source in (*places, *usual):
         try:
             identity = run.host.load(source)
-        except SetupError:  # also a passphrase that the answers name and that is not to be had
+        except SetupError:  # a missing passphrase that the answers name ends here, too
             continue
         if fingerprint(identity) not in waiting:
             yield place, Certificate(source, identity)
 
 
 def _clear_way(files: Files) -> None:
-    """Remove what stands in the place of the link: a file, or a directory with nothing but chain and key."""
+    """Remove a file that replaces the link, or a directory that holds only chain and key."""
     state = files.state(paths.ACTIVE)
     if state is None or generations.linked(files) is not None:
         return

@@ -1,4 +1,4 @@
-"""Delayed imports: checked certificates that a timer or the monitor takes into use later."""
+"""Delayed imports: checked certificates that a timer or the monitor activates later."""
 
 import sys
 from collections.abc import Sequence
@@ -28,9 +28,10 @@ from mstunnel_setup.operations.certificate.generation_switch import Activation
 from mstunnel_setup.transaction.receipt import Receipt
 
 _NAME_DIGITS = 12
-# The timer's own run may wait for the lock.
+# The timer comes first, and its run may wait for the lock.
 _GRACE = timedelta(minutes=5)
-# One that is refused is refused again; where cron runs the monitor, only the journal remembers.
+# A rejected import would be rejected again at once. The journal remembers the attempt because cron starts a
+# new monitor each time.
 _PAUSE = timedelta(hours=1)
 _TRIED = "imports-tried"
 
@@ -44,7 +45,7 @@ class DelayedImport(Report):
 
     @classmethod
     def of(cls, pending: ScheduleImport) -> "DelayedImport":
-        """What the journal has of it."""
+        """Return the report of a journal entry."""
         return cls(name=pending.name, at=pending.due.isoformat(), fingerprint=pending.fingerprint)
 
 
@@ -61,7 +62,7 @@ class CancelledImport(Report):
 
 
 def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImports]:
-    """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
+    """Store the certificate now and have a timer, else the monitor, activate it at `due`.
 
     Raises CheckError.
     """
@@ -101,7 +102,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImpor
 
 
 def list_pending(run: Run) -> Result[DelayedImports]:
-    """The delayed imports, the earliest first."""
+    """Return the delayed imports, the earliest first."""
     now = run.host.clock.now()
     found = sorted(pending_imports(run.receipt), key=lambda pending: pending.due)
     lines = [
@@ -118,9 +119,9 @@ def list_pending(run: Run) -> Result[DelayedImports]:
 
 
 def cancel_pending(run: Run, name: str) -> Result[CancelledImport]:
-    """Take the timer back, and the certificate it was for. Raises UsageError."""
+    """Remove an import's timer and its certificate. Raises UsageError."""
     pending = _named(run, name)
-    # Killed in between, it is still listed and can be cancelled again.
+    # If the process is killed between these steps, the import is still listed and can be cancelled again.
     generation_switch.drop(run, pending.fingerprint)
     run.runner.take_back([pending.key])
     content = text("The import {name} is cancelled.", name=name)
@@ -128,7 +129,7 @@ def cancel_pending(run: Run, name: str) -> Result[CancelledImport]:
 
 
 def take_pending(run: Run, name: str) -> Result[Activation]:
-    """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
+    """Run an import for its timer; a certificate that is now rejected stays listed as overdue."""
     pending = _named(run, name)
     directory = generations.directory(pending.fingerprint)
     identity = generations.read(run.files, directory)
@@ -142,7 +143,7 @@ def take_pending(run: Run, name: str) -> Result[Activation]:
     certificate.examine(run, identity, certificate.address(run))
     asked = certificate.ask_authorities(run, identity)
     certificate.tell(run, [*revocation_findings(asked)])
-    # What came from elsewhere goes to the usual places as PEM.
+    # A certificate from another path is copied to the usual places as PEM.
     source = generations.source(run.files, directory)
     copies = tuple(certificate.copies(run, source, identity)) if pending.copied else ()
     done = generation_switch.activate(run, pending.fingerprint, copies)
@@ -153,7 +154,7 @@ def take_pending(run: Run, name: str) -> Result[Activation]:
 
 
 def _newer_in_use(files: Files, leaf: x509.Certificate) -> str:
-    """The generation in use where `leaf` would be a step back from it; else empty."""
+    """Return the generation in use if it is newer than `leaf`; else ""."""
     current = generations.leaf_in_use(files)
     return str(generations.linked(files)) if current and generations.is_step_back(leaf, current) else ""
 
@@ -175,16 +176,16 @@ def _local_time(pending: ScheduleImport) -> str:
 
 
 def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
-    """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
+    """Return the imports to activate at `now`; a timer, if there is one, gets five minutes first."""
     late = now - _GRACE if timers else now
     tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
-    # A time to come is one of a clock that was ahead.
+    # An attempt in the future was recorded while the clock was ahead, so it is ignored.
     recent = {name for name, at in tried.items() if timedelta() <= now - at < _PAUSE}
     return [item for item in pending_imports(receipt) if item.due <= late and item.name not in recent]
 
 
 def take(run: Run, pending: ScheduleImport) -> Result[Activation]:
-    """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
+    """Activate one import; it is not tried again within the hour. Raises SetupError as `take_pending`."""
     now = run.host.clock.now().isoformat()
     tried = {**_tried(run.receipt), pending.name: now}
     apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
@@ -192,7 +193,10 @@ def take(run: Run, pending: ScheduleImport) -> Result[Activation]:
 
 
 def _tried(receipt: Receipt) -> dict[str, str]:
-    """When each import that is still pending was tried last, by its name; the next try forgets the others."""
+    """Return the time of each pending import's last attempt, by its name.
+
+    Imports that are no longer pending are dropped at the next attempt.
+    """
     waiting = {pending.name for pending in pending_imports(receipt)}
     found = as_object(remembered(receipt, _TRIED))
     return {name: str(at) for name, at in found.items() if name in waiting}

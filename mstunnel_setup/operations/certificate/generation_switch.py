@@ -1,4 +1,4 @@
-"""Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
+"""Switch the gateway to another generation of the certificate, verify it, and roll back on failure."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from mstunnel_setup.install.session import apply_actions
 from mstunnel_setup.install.steps import certificate, images
 from mstunnel_setup.transaction.action import Action
 
-# A reload takes less than a second; a gateway that is still starting may miss the first one.
+# A reload takes less than a second, but a gateway that is still starting may miss the first one.
 _ATTEMPTS = 4
 _PATIENCE = 5.0
 _PAUSE = 0.1
@@ -40,11 +40,11 @@ class Activation(Report):
 
 
 def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
-    """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
+    """Activate generation `name`, verify it by a handshake, then copy it to the usual places.
 
-    Raises CertificateError `import-refused` before the switch where the gateway's image cannot load it, and
-    `import-taken-back` when the gateway does not serve it; the earlier one is then in use again. Generations
-    before the earlier one are removed.
+    Raises CertificateError `import-refused` before the switch if the gateway's image cannot load it, and
+    `import-taken-back` if the gateway does not serve it; the previous one is then active again. Removes all
+    generations but these two.
     """
     state = run.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
@@ -56,7 +56,7 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
             kind=state.kind,
         )
     before = previous(run, name)
-    # Asked first: opening the engine takes longer than all the rest.
+    # The port is read before the switch because opening the engine takes longer than all the rest.
     port = serving_port(run)
     if image := images.for_judgement(run):
         try:
@@ -78,10 +78,10 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
-    """What follows once `name` is in use: copies at the usual places, and no generations but the last two.
+    """Copy the active generation `name` to the usual places and remove all but the last two generations.
 
-    With our copies of the previous certificate in the other format, a later import without options would find
-    two certificates at the usual places.
+    If copies of the previous certificate in the other format stayed, a later import without options would
+    find two certificates at the usual places.
     """
     apply_actions(run, "Copies for the usual places", copies)
     if copied := {copy.key for copy in copies}:
@@ -94,7 +94,7 @@ def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
 
 
 def previous(run: Run, name: str) -> str | None:
-    """The generation in use before `name`: what is linked now, else what the journal says."""
+    """Return the generation in use before `name`: the linked one, else the one in the journal."""
     linked = generations.linked(run.files)
     if linked is not None and linked != name:
         return linked
@@ -104,7 +104,7 @@ def previous(run: Run, name: str) -> str | None:
 
 
 def prove(run: Run, port: int | None) -> bool:
-    """Whether a gateway runs (on `port`); if so, it serves the linked leaf when this returns.
+    """Return whether a gateway runs on `port`; if so, wait until it serves the linked leaf.
 
     Raises NetworkError.
     """
@@ -125,13 +125,13 @@ def prove(run: Run, port: int | None) -> bool:
 
 
 def serving_port(run: Run) -> int | None:
-    """The port of the running gateway; None when none runs, or when the paths are below another root."""
+    """Return the running gateway's port; None if none runs or the paths have another root."""
     state = run.host.engine.inspect(paths.SERVER) if run.files.live else None
     return gateway_port(run.files) if state is not None and state.status == "running" else None
 
 
 def reload_gateway(run: Run) -> None:
-    """Reload the gateway's files now; what prevents that is said, and the gateway does so a little later."""
+    """Reload the gateway's files now; on failure, warn that the gateway does so a little later."""
     try:
         containers.reload_gateway(run.host)
     except SetupError as error:
@@ -142,7 +142,7 @@ def reload_gateway(run: Run) -> None:
 
 
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
-    """Link the earlier generation again and drop the refused one; the error to raise."""
+    """Link the previous generation again and drop the rejected one; return the error to raise."""
     why = text("the gateway does not serve the new certificate: {message}", message=cause.message)
     if before is None or run.files.state(generations.directory(before)) is None:
         return CertificateError(
@@ -160,7 +160,7 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
             "the earlier one is linked again, but the gateway does not serve it: {message}",
             message=error.message,
         )
-    # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
+    # A delayed import stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):
         drop(run, name)
     return CertificateError(
@@ -169,7 +169,7 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
 
 
 def _waiting(run: Run) -> set[str]:
-    """The generations that wait for their time."""
+    """Return the generations that wait for a delayed import."""
     return {pending.fingerprint for pending in pending_imports(run.receipt)}
 
 

@@ -1,4 +1,4 @@
-"""`mst-cli import_cert`: a new certificate for the gateway, now or at a time to come."""
+"""`mst-cli import_cert`: a new certificate for the gateway, now or later."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,9 +23,10 @@ from mstunnel_setup.operations.certificate import delayed_import, generation_swi
 from mstunnel_setup.operations.certificate.delayed_import import CancelledImport, DelayedImports
 from mstunnel_setup.operations.certificate.generation_switch import Activation
 
-# Ten years; more is a typo.
+# Ten years: a longer delay is a typing error.
 _LONGEST_MINUTES = 5_256_000
-# Seconds. An upgrade holds the lock for many minutes, and a renewal hook is not called again.
+# Seconds. An upgrade holds the lock for many minutes, and an ACME client calls a failed renewal hook only
+# once.
 _HOOK_PATIENCE = 3600.0
 
 
@@ -42,7 +43,7 @@ class ImportPreview(Report):
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """Options of an import; `delay` is in minutes, `at` a time in ISO 8601, names are those of imports."""
+    """Options of an import; `delay` is in minutes, `at` an ISO 8601 time, names are those of imports."""
 
     delay: int | None = None
     at: str | None = None
@@ -54,7 +55,7 @@ class ImportRequest:
     activate: str | None = None
 
     def due(self, now: datetime) -> datetime | None:
-        """When to take the certificate into use (UTC, whole seconds); None is at once.
+        """Return when to activate the certificate (UTC, whole seconds); None is at once.
 
         Raises UsageError, also for options that exclude each other.
         """
@@ -102,13 +103,13 @@ def import_certificate(
 ) -> Result[Activation | DelayedImports | CancelledImport | ImportPreview | None]:
     """Judge the certificate, switch to it, and wait until the running gateway serves it.
 
-    Without options it is read from its usual place, or from where the installation had it when that was
-    renewed since. Sessions stay up.
+    Without options it is read from its usual place, or from the installation's source if that was renewed
+    since. Keeps sessions.
     """
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
     request = InstallRequest(settings, patience=_HOOK_PATIENCE if how.if_changed else PATIENCE)
-    # A renewal must not wait for a person who repairs the journal.
+    # A renewal must not wait until a person repairs the journal.
     with installed_run(operator, request, exclusively=exclusively, despite_damage=True) as run:
         if how.list_pending:
             return delayed_import.list_pending(run)
@@ -122,11 +123,12 @@ def import_certificate(
 def _import(
     run: Run, found: Certificate, how: ImportRequest, due: datetime | None
 ) -> Result[Activation | DelayedImports | ImportPreview | None]:
-    """Import `found` now or at `due`; nothing is switched where it is in use already."""
+    """Import `found` now or at `due`; do not switch if it is in use already."""
     in_use = found.fingerprint == generations.linked(run.files)
     delayed = [item.key for item in pending_imports(run.receipt) if item.fingerprint == found.fingerprint]
     if in_use and not how.dry_run:
-        # What was cut off is finished. A hook that asks for changes gets no proof.
+        # An interrupted switch is completed. A hook that asks for changes gets no handshake for an unchanged
+        # certificate.
         switching = certificate.switching(found.fingerprint)
         apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
         if not how.if_changed:
@@ -153,7 +155,7 @@ def _import(
 
 
 def _refuse_step_back(run: Run, found: Certificate) -> None:
-    """Raise CertificateError for one that is older or ends earlier, unless a person agrees."""
+    """Raise CertificateError if `found` is older or ends earlier, unless a person agrees."""
     leaf, current = found.identity.leaf, generations.leaf_in_use(run.files)
     if current is None or not generations.is_step_back(leaf, current):
         return
@@ -188,7 +190,7 @@ def _refuse_step_back(run: Run, found: Certificate) -> None:
 def _would_import(
     run: Run, found: Certificate, due: datetime | None, *, in_use: bool
 ) -> Result[ImportPreview]:
-    """What an import would find; nothing is changed. Raises CertificateError where it would be refused."""
+    """Return the preview of an import; change nothing. Raises CertificateError if it would be rejected."""
     judged = certificate.findings(run, found.identity, certificate.address(run), due)
     certificate.refuse(judged)
     certificate.tell(run, [*revocation_findings(certificate.ask_authorities(run, found.identity))])

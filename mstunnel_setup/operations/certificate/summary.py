@@ -1,4 +1,4 @@
-"""The certificate in `status` and `health`: days left, and the last answer of the authority."""
+"""The certificate in `status` and `health`: days left, and the CA's last answer."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
-# Where the timer has not done it, the monitor does after five minutes.
+# The monitor takes over from a failed timer after five minutes.
 _PATIENCE = timedelta(minutes=10)
 _RENEW = "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both."
 
@@ -51,7 +51,7 @@ class CertificateSummary(Report):
 
     @classmethod
     def read(cls, host: Host, receipt: Receipt) -> "CertificateSummary":
-        """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
+        """Return days left, the stored revocation answer, and the delayed imports; fetch nothing."""
         leaf = generations.leaf_in_use(host.files)
         now = host.clock.now()
         asked = revocation.last(host.files, str(generations.linked(host.files)), now)
@@ -72,7 +72,7 @@ class CertificateSummary(Report):
         )
 
     def notices(self) -> Iterator[Problem]:
-        """Warnings: near the end, of a revoked one, of one not asked about, of a failed import."""
+        """Yield warnings: nearly expired, revoked, revocation not checked, failed import."""
         days, date = self.days_left, self.not_after
         if self.expiry is None:
             yield warning(
@@ -121,7 +121,7 @@ class CertificateSummary(Report):
             )
 
     def lines(self) -> list[tuple[str, str]]:
-        """Rows for people."""
+        """Return rows for people."""
         days, answer = self.days_left, self.revocation
         left = text("not installed yet") if days is None else text("{days} days left", days=days)
         rows = [(text("Certificate"), left)]

@@ -164,7 +164,7 @@ def test_a_stronger_source_drops_what_belonged_to_the_weaker_one(sources: Any, l
     assert merge(**given).record() == left
 
 
-def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
+def test_new_cloud_or_method_drops_settings_of_the_old_one() -> None:
     loaded = parse(FULL, "answers.yaml")
     answers = merge({}, {"intune_env": "FXP", "MSTUNNEL_SIGN_IN_METHOD": "device-code"}, loaded)
     assert (answers.tenant.authority, answers.tenant.graph) == (None, None)
@@ -283,14 +283,14 @@ def test_recorded_answers_come_back_the_same() -> None:
     assert first.record()["sign_in.client_secret"] == "file:/root/secret"
 
 
-def test_a_value_given_meanwhile_leaves_the_origins_of_the_others() -> None:
+def test_added_value_keeps_the_origins_of_the_others() -> None:
     first = merge({"engine": "podman"}, {}, parse(FULL, "answers.yaml"), {"server_name": "gw9"})
     then = answered(first, {"site": "Berlin"})
     assert then.site == "Berlin"
     assert {path for path, origin in then.origins.items() if origin != first.origins[path]} == {"site"}
 
 
-def test_a_recorded_setting_that_is_no_longer_known_is_passed_over() -> None:
+def test_unknown_recorded_setting_is_ignored() -> None:
     assert merge({}, {}, None, {"gone": 1, "site": "x"}).site == "x"
 
 
@@ -383,12 +383,12 @@ def test_what_is_withdrawn_replaces_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("text", ["mode: null", "client_to_client: ~", "site:"])
-def test_a_setting_with_a_default_cannot_be_null_and_none_can_be_empty(text: str) -> None:
+def test_null_with_a_default_and_empty_keys_are_refused(text: str) -> None:
     with pytest.raises(AnswersError, match="is empty: set a value or remove the key"):
         parse(f"version: 1\n{text}\n".encode(), "x")
 
 
-def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
+def test_schema_has_titles_and_null_for_optional_settings() -> None:
     found = schema().data
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert found["title"] == "Answer file of mstunnel-setup"
@@ -423,7 +423,7 @@ def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
         ),
     ],
 )
-def test_a_mistake_is_reported_in_terms_of_the_option_or_variable(
+def test_invalid_value_is_reported_by_its_option_or_variable(
     options: dict[str, str], environment: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UsageError) as caught:

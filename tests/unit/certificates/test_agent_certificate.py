@@ -85,7 +85,7 @@ def test_read_back_gives_the_certificate() -> None:
     assert read_agent_certificate(PFX) == x509.load_der_x509_certificate(DER)
 
 
-def test_a_damaged_credential_is_named_and_one_in_which_something_may_hide_is_damaged() -> None:
+def test_damaged_or_encrypted_credential_is_refused() -> None:
     for pfx in (PFX[:100], pfx_bytes({"passphrase": "", "cipher": "mac-sha384"}, Pki())):
         with refused(CertificateError, "pfx-damaged"):
             read_agent_certificate(pfx)

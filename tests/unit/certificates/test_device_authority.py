@@ -45,7 +45,7 @@ def authorities(content: bytes) -> list[str]:
     return [certificate.subject.rfc4514_string() for certificate in found]
 
 
-def test_one_authority_or_several_are_taken_in_the_order_of_the_file() -> None:
+def test_authorities_keep_the_order_of_the_file() -> None:
     assert authorities(PKI.pem("inter")) == ["CN=inter"]
     assert authorities(PKI.pem("root") + PKI.pem("inter")) == ["CN=root", "CN=inter"]
     assert authorities(PKI.der("root")) == ["CN=root"]
@@ -66,9 +66,7 @@ def test_one_authority_or_several_are_taken_in_the_order_of_the_file() -> None:
         (CHANGED.pem("over") + PKI.pem("leaf"), ["over expired on", "leaf is not a CA"]),
     ],
 )
-def test_what_cannot_tell_devices_is_refused_and_every_fault_is_named(
-    content: bytes, faults: list[str]
-) -> None:
+def test_unusable_authorities_are_refused_with_every_fault(content: bytes, faults: list[str]) -> None:
     with refused(CertificateError, "device-authority-unusable") as caught:
         device_authorities(content, PATH, NOW)
     assert all(fault in caught.value.message for fault in [PATH, *faults])

@@ -64,7 +64,7 @@ def test_key_is_written_as_pkcs8(form: PrivateFormat) -> None:
     assert again.public_key() == identity.leaf.public_key()
 
 
-def test_another_header_of_a_key_does_not_make_it_an_encrypted_one() -> None:
+def test_other_key_header_does_not_mean_encrypted() -> None:
     begin, _, rest = KEY.partition(b"\n")
     key = b"\n".join((begin, b"Comment: from the vault", b"", rest))
     assert fingerprint(load_identity(ALL, key)) == fingerprint(load_identity(ALL, KEY))
@@ -76,7 +76,7 @@ def test_pem_and_pfx_give_the_same_fingerprint() -> None:
     )
 
 
-def test_fingerprint_starts_with_the_leaf_and_changes_with_the_chain() -> None:
+def test_fingerprint_depends_on_leaf_and_chain() -> None:
     identity = load_identity(ALL, KEY)
     alone = replace(identity, chain=identity.chain[:1])
     leaf = identity.leaf.fingerprint(hashes.SHA256()).hex()
@@ -174,9 +174,7 @@ def test_broken_key_is_not_quoted_and_has_no_cause() -> None:
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_an_encrypted_key_is_refused_with_the_command_that_decrypts_it(
-    tmp_path: Path, form: PrivateFormat
-) -> None:
+def test_encrypted_key_is_refused_with_the_decrypting_command(tmp_path: Path, form: PrivateFormat) -> None:
     locked = load_pem_private_key(KEY, None).private_bytes(
         Encoding.PEM, form, BestAvailableEncryption(b"secret")
     )

@@ -89,7 +89,7 @@ def test_a_link_is_not_followed(files: Files) -> None:
     assert state(files) is None
 
 
-def test_a_time_that_only_reads_as_later_does_not_hide_the_newest_answer(files: Files) -> None:
+def test_newest_answer_is_chosen_by_time_not_by_text(files: Files) -> None:
     """The same moment in another zone sorts differently as text."""
     earlier = NOW - timedelta(hours=1)
     as_text = f"{earlier + timedelta(hours=14):%Y-%m-%dT%H:%M:%S}+14:00"

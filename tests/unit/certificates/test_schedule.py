@@ -43,9 +43,7 @@ def everything(ports: Host) -> set[str]:
     return {str(path) for path in ports.files.root.rglob("*")}
 
 
-def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(
-    ports: Host, services: Services
-) -> None:
+def test_timer_uses_utc_and_catches_up_after_downtime(ports: Host, services: Services) -> None:
     PENDING.apply(ports, {})
     timer = (ports.files.read(f"/etc/systemd/system/{TIMER}") or b"").decode()
     assert "OnCalendar=2026-06-01 12:00:00 UTC\n" in timer

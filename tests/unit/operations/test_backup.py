@@ -108,9 +108,7 @@ def restore(root: Path, answer_file: str = "", **answers: str) -> None:
     work.restore(operator, {}, file, replace=True)
 
 
-def test_the_old_host_is_removed_once_its_certificate_is_judged_and_before_its_name_is_used(
-    tmp_path: Path, steps: Steps
-) -> None:
+def test_old_host_is_removed_after_checks_and_before_name_reuse(tmp_path: Path, steps: Steps) -> None:
     restore(tmp_path)
     at = steps.done.index("removal")
     assert {"certificate", "sign-in", "site"} <= set(steps.done[:at])
@@ -118,9 +116,7 @@ def test_the_old_host_is_removed_once_its_certificate_is_judged_and_before_its_n
     assert len(steps.done) == len(set(steps.done))
 
 
-def test_the_answer_file_given_now_changes_the_sign_in_method_of_the_backup(
-    tmp_path: Path, steps: Steps
-) -> None:
+def test_answer_file_overrides_the_backups_sign_in_method(tmp_path: Path, steps: Steps) -> None:
     old = {"sign_in.method": "client-certificate", "sign_in.client_id": _OLD, "sign_in.pfx": "/root/old.pfx"}
     old["tenant.id"] = "old.example"
     now = f"sign_in: {{method: client-secret, client_id: {_NEW}, client_secret: file:/root/secret}}\n"
@@ -133,7 +129,7 @@ def test_the_answer_file_given_now_changes_the_sign_in_method_of_the_backup(
     assert (again["method"], again["pfx"]) == ("client-certificate", "/root/old.pfx")
 
 
-def test_a_certificate_that_is_refused_leaves_the_old_host_as_it_is(tmp_path: Path, steps: Steps) -> None:
+def test_refused_certificate_leaves_the_old_host_unchanged(tmp_path: Path, steps: Steps) -> None:
     steps.refused = "certificate"
     with pytest.raises(CertificateError):
         restore(tmp_path)
@@ -148,7 +144,7 @@ def host_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     return lambda name: end_step(tmp_path, paths.HOST_STATE, name, own_name())
 
 
-def test_the_account_restores_its_part_on_a_host_that_root_has_prepared(
+def test_account_restores_on_a_host_that_root_prepared(
     tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
 ) -> None:
     host_half("boot")
@@ -345,7 +341,7 @@ def test_a_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
     ],
     ids=["answers", "upgrades"],
 )
-def test_what_only_a_newer_version_knows_is_named_with_that_version(archive: bytes, part: str) -> None:
+def test_settings_of_a_newer_version_are_named_with_it(archive: bytes, part: str) -> None:
     with refused(UsageError, "backup-not-understood") as caught:
         unpack(archive)
     assert "version 9.0 wrote" in caught.value.message

@@ -74,7 +74,7 @@ def test_the_access_log_stays_out_wherever_it_was_written(collected: Callable[..
     ]
 
 
-def test_a_part_that_fails_unforeseen_is_replaced_by_where_and_not_by_what_it_quotes(
+def test_unforeseen_error_shows_location_without_text(
     collected: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_operator: Operator) -> Result:
@@ -237,7 +237,7 @@ def test_the_preview_counts_redactions_and_lists_everything() -> None:
     assert rows["manifest.json"][1] == "0"
 
 
-def test_a_declined_confirmation_shows_the_preview_and_writes_no_file(host: Files) -> None:
+def test_declined_confirmation_writes_no_file(host: Files) -> None:
     prompter = FakePrompter(["no"])
     with pytest.raises(UsageError):
         diagnose.diagnose(operator_of(Path("/"), prompter), Path("/bundle.tar.gz"))

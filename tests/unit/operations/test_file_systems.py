@@ -56,7 +56,7 @@ def test_a_file_system_that_fills_up_is_reported(
     assert [notice.code for notice in file_system_notices(rows)] == [code][: code is not None]
 
 
-def test_a_file_system_is_one_row_and_that_of_the_configuration_only_when_it_fills_up() -> None:
+def test_each_file_system_has_one_row() -> None:
     for free, ids in ((10.0, []), (0.5, ["disk-space-state"])):
         root = disk(1, 20, free)
         rows = judge_file_systems(Disks(CONFIGURATION=root, STATE=root, CONTAINER_STORE=root, LOG=root))
@@ -101,7 +101,7 @@ def test_a_real_file_system_that_was_filled_is_a_row(tmp_path: Path, path: str, 
 
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize(("free", "code"), [(0.0, 3), (1.0, 0)])
-def test_a_full_file_system_is_a_row_of_health_and_status_with_exit_code_3(
+def test_full_file_system_gives_exit_code_3(
     free: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Files, "space", lambda _files, path: disk(2, 2, free) if path == paths.LOG else None)

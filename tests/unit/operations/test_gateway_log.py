@@ -70,9 +70,7 @@ class Log(Processes):
         (False, "podman logs mstunnel-server"),
     ],
 )
-def test_the_journal_is_read_where_there_is_one_because_it_outlives_containers(
-    tmp_path: Path, systemd: bool, command: str
-) -> None:
+def test_journal_is_preferred_to_the_containers_log(tmp_path: Path, systemd: bool, command: str) -> None:
     log = Log(["one", "two"])
     ports = ports_of(tmp_path, processes=log, systemd=FakeSystemd(runs=systemd))
     assert [*log_since(ports, SINCE)] == ["one", "two"]
@@ -118,7 +116,7 @@ worker: {LAPTOP} worker-auth.c:1745: failed authentication for ''
 """.splitlines()
 
 
-def test_the_refusals_of_one_address_are_told_apart_with_their_first_reason() -> None:
+def test_refusals_are_counted_by_address_with_first_reason() -> None:
     last = session_record(END)
     validity = "Token not within validity period NBF: 1 EXP: 2 Current: 3"
     assert read_log(REFUSALS, PHONE) == LogFindings(1, validity, 2, last)
@@ -202,7 +200,7 @@ def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     return run
 
 
-def test_the_table_fits_80_columns_and_begins_with_the_most_traffic(reported: Report) -> None:
+def test_table_fits_80_columns_with_most_traffic_first(reported: Report) -> None:
     many = "123456789012345,98765432109876543,123456789"
     result = reported(
         [

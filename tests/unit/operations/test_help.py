@@ -38,7 +38,7 @@ def test_an_unknown_topic_is_refused_with_the_one_that_was_meant() -> None:
 
 
 @every("name", CHECK_IDS)
-def test_an_explanation_says_what_is_checked_why_and_how_to_fix_it(name: str) -> None:
+def test_explanation_names_check_reason_and_fix(name: str) -> None:
     text = lines_of(explain(name))
     assert max(map(len, text)) <= WIDTH
     headings = ["Passes when", "Why it matters", "How to fix it"]

@@ -107,7 +107,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
-def test_a_wrong_environment_is_refused_while_the_old_container_runs(
+def test_wrong_environment_is_refused_before_the_stop(
     host: Callable[..., Service], environment: str, code: str, words: str
 ) -> None:
     service = host(environment)
@@ -306,7 +306,7 @@ def test_status_gives_no_reason_for_a_container_that_was_stopped(host: Callable[
     assert messages == ["mstunnel-server is not running"]
 
 
-def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callable[..., Service]) -> None:
+def test_log_of_a_removed_container_comes_from_the_journal(host: Callable[..., Service]) -> None:
     service = host(words="Could not resolve proxy: proxy.invalid")
     del service.engine.containers[paths.SERVER]
     operator = operator_of(Path("/nowhere"), json=True)

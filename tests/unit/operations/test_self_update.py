@@ -91,7 +91,7 @@ def refusal(host: Files, *, rollback: bool = False) -> SetupError:
     return caught.value
 
 
-def test_a_newer_program_replaces_the_installed_one_and_can_be_taken_back(host: Files, offer: Offer) -> None:
+def test_newer_program_is_installed_and_can_be_rolled_back(host: Files, offer: Offer) -> None:
     earlier, newer = host.read(INSTALLED), program("99.1")
     offer("99.1")
     versions = {"before": __version__, "offered": "99.1"}
@@ -111,7 +111,7 @@ def test_only_a_program_that_was_replaced_is_a_change(host: Files, offer: Offer)
     assert [result.status for result in found] == ["ok", "changed", "changed"]
 
 
-def test_a_program_that_installs_itself_where_it_is_already_changes_nothing(host: Files) -> None:
+def test_installing_the_installed_program_changes_nothing(host: Files) -> None:
     found = [install_program(operator_of(host.root), older=False) for _ in range(2)]
     assert [result.status for result in found] == ["changed", "unchanged"]
 
@@ -147,7 +147,7 @@ def test_a_file_that_the_server_lacks_is_named(host: Files, offer: Offer) -> Non
     assert refusal(host).code == "program-unavailable"
 
 
-def test_a_program_that_cannot_install_itself_leaves_the_earlier_one(host: Files, offer: Offer) -> None:
+def test_failed_self_installation_keeps_the_earlier_program(host: Files, offer: Offer) -> None:
     offer("99.1", "echo 'error: the disk is full' >&2; exit 7")
     found = refusal(host)
     assert found.code == "program-not-installed"

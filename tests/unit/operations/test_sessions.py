@@ -169,7 +169,7 @@ def test_a_name_in_events_does_not_reach_the_terminal_as_it_is(
     assert capsys.readouterr().out == "connected ]0;owned[2Jalice\n"
 
 
-def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
+def test_both_streams_of_a_log_go_to_standard_output(
     gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.log = ("sh", "-c", r"echo to the one; printf 'to the \033[31mother\n' >&2")
@@ -209,7 +209,7 @@ def capture(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Capture:
     return run
 
 
-def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(disk: Path, capture: Capture) -> None:
+def test_finished_capture_is_readable_by_its_owner_only(disk: Path, capture: Capture) -> None:
     seen: list[dict[str, int]] = []
 
     def pieces() -> Iterator[bytes]:

@@ -32,7 +32,7 @@ def folded(text: str) -> str:
 @pytest.mark.parametrize(
     "words", ["env get", "env set NOTE new", "env unset DEBUG_LEVEL", "log level", "log level 2"]
 )
-def test_an_env_sh_in_another_encoding_is_refused_and_stays_as_it_is(installed: Server, words: str) -> None:
+def test_env_sh_in_another_encoding_is_refused_unchanged(installed: Server, words: str) -> None:
     place = put(installed, paths.ENVIRONMENT, LATIN_1)
     code, _out, err = installed(*words.split())
     assert (code, place.read_bytes()) == (10, LATIN_1)
@@ -47,7 +47,7 @@ def test_a_value_that_is_not_utf_8_is_refused(installed: Server) -> None:
     assert "is not UTF-8 text" in folded(err)
 
 
-def test_an_unknown_name_is_set_with_a_warning_that_names_the_right_one(installed: Server) -> None:
+def test_unknown_setting_is_set_with_a_suggestion(installed: Server) -> None:
     place = put(installed, paths.ENVIRONMENT, b"")
     code, out, err = installed("env", "set", "TRACE_SESIONS", "1")
     assert (code, place.read_bytes()) == (0, b"TRACE_SESIONS=1\n")
@@ -70,7 +70,7 @@ NEEDED = {
 }
 
 
-def test_a_setting_asks_for_the_restart_that_it_needs_and_no_other(installed: Server) -> None:
+def test_setting_asks_only_for_the_restart_it_needs(installed: Server) -> None:
     for words, needed in NEEDED.items():
         put(installed, paths.ENVIRONMENT, b"TRACE_SESSIONS=1\n")
         code, out, err = installed("env", *words.split())
@@ -171,7 +171,7 @@ def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Serv
     assert shown["ListenPort:"] == "443"
 
 
-def test_a_log_level_that_another_setting_exceeds_is_stored_with_a_warning(installed: Server) -> None:
+def test_log_level_exceeded_by_a_setting_gives_a_warning(installed: Server) -> None:
     place = put(installed, paths.ENVIRONMENT, b"mst_verbose_log=true\n")
     for words, status, codes in (
         ("log level 2", "changed", ["log-level-kept"]),

@@ -361,7 +361,7 @@ def codes(notices: Iterable[Problem]) -> list[str]:
         (False, False, False, []),
     ],
 )
-def test_a_monitor_that_is_down_is_started_by_the_service_manager_that_has_it(
+def test_stopped_monitor_hint_names_its_service_manager(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,

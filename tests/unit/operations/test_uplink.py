@@ -118,7 +118,7 @@ def test_the_host_publishes_the_port_by_its_destination_alone(host: Host) -> Non
     assert "snat" not in rules.replace("srcnat", "")
 
 
-def test_a_restarted_container_replaces_the_pair_of_the_earlier_one(host: Host) -> None:
+def test_restarted_container_replaces_the_device_pair(host: Host) -> None:
     for _ in range(2):
         assert "default via" in as_container(ACCOUNT)
 

@@ -82,7 +82,7 @@ def test_sums_or_a_comment_that_were_changed_since_are_refused(
         self_verify(Files(), release / "ours.pub")
 
 
-def test_the_key_of_another_or_a_program_of_another_release_is_refused(release: Path) -> None:
+def test_other_key_or_program_of_other_release_is_refused(release: Path) -> None:
     with refused(CheckError, "signature-wrong"):
         self_verify(Files(), release / "other.pub")
     (release / "SHA256SUMS").write_text(f"{'0' * 64}  mstunnel-setup\n")
@@ -134,7 +134,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
     return show
 
 
-def test_what_is_not_there_is_none_in_words_and_no_engine_of_this_machine(
+def test_missing_parts_are_shown_as_none(
     shown: Callable[..., Result],
 ) -> None:
     found = shown()

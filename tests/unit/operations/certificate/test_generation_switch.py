@@ -100,9 +100,7 @@ def test_without_the_image_on_this_host_the_switch_is_made(scene: Scene, engine:
     assert generations.linked(run.host.files) == name
 
 
-def test_a_later_run_replaces_the_certificate_only_by_one_that_the_image_loads(
-    scene: Scene, engine: Gateway
-) -> None:
+def test_certificate_that_the_image_cannot_load_is_not_used(scene: Scene, engine: Gateway) -> None:
     def install(name: str) -> None:
         chain = scene.write("/root/chain.pem", PKI.pem(name) + PKI.pem("inter"))
         key = scene.write("/root/key.pem", key_bytes(PKI.key_name(name)))

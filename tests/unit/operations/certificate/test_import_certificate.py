@@ -52,7 +52,7 @@ def test_a_hook_gets_no_output_when_nothing_is_new(installed: Server) -> None:
     assert installed("import_cert", "--if-changed") == (0, "", "")
 
 
-def test_a_hook_outlasts_an_upgrade_and_a_person_waits_for_seconds(installed: Server) -> None:
+def test_hook_waits_for_an_upgrade_and_a_person_for_seconds(installed: Server) -> None:
     """certbot calls a hook once: what it gives up is not imported."""
     operator = operator_of(installed.root, clock=(clock := FakeClock()))
     given = answers_for(installed, "good")
@@ -114,7 +114,7 @@ def test_findings_are_folded(installed: Server) -> None:
     assert all(len(line) <= WIDTH for line in out.splitlines())
 
 
-def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewal(
+def test_installation_files_do_not_overwrite_a_renewal(
     installed: Server,
 ) -> None:
     """The installation remembers the paths that it was given."""
@@ -131,7 +131,7 @@ def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewa
 
 
 @pytest.mark.parametrize("passphrase", ["secret", ""])
-def test_a_passphrase_file_is_enough_for_a_pfx_at_its_usual_place(installed: Server, passphrase: str) -> None:
+def test_usual_pfx_needs_only_a_passphrase_file(installed: Server, passphrase: str) -> None:
     """An empty file is an empty passphrase."""
     leaf = ["-in", str(installed.place / "next-chain.pem"), "-inkey", str(installed.place / "next.key")]
     pfx = installed.file(paths.SITE_PFX)
@@ -239,7 +239,7 @@ def handed_in(run: Run) -> ScheduleImport:
     return pending
 
 
-def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(installed: Server) -> None:
+def test_previous_copy_in_the_other_format_is_removed(installed: Server) -> None:
     """A later import without options would take it for a new certificate, and refuse it as older."""
     pfx = installed.place / "previous.pfx"
     pfx.write_bytes(b"previous")
@@ -264,7 +264,7 @@ def older(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("older")
-def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(installed: Server) -> None:
+def test_older_certificate_is_imported_after_agreement(installed: Server) -> None:
     with giving_next(installed) as run:
         due = run.host.clock.now() + timedelta(hours=1)
         with pytest.MonkeyPatch.context() as patch:
@@ -278,7 +278,7 @@ def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(i
 
 
 @pytest.mark.usefixtures("older")
-def test_an_older_certificate_is_refused_where_a_newer_one_came_meanwhile(installed: Server) -> None:
+def test_older_certificate_than_one_imported_since_is_refused(installed: Server) -> None:
     with giving_next(installed) as run:
         pending = handed_in(run)
         for given_up in ("", "another"):

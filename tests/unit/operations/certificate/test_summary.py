@@ -86,7 +86,7 @@ def test_an_import_that_failed_at_its_time_is_warned_of(
 
 
 @pytest.mark.parametrize("asked", ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"])
-def test_a_time_of_the_agent_that_cannot_be_computed_with_is_no_answer(tmp_path: Path, asked: str) -> None:
+def test_unusable_time_from_the_agent_is_ignored(tmp_path: Path, asked: str) -> None:
     ports = ports_of(tmp_path, clock=StoppedClock(NOW))
     ports.files.make_directories(paths.AGENT_STATE)
     name = str(generations.linked(ports.files))

@@ -171,16 +171,14 @@ def token_of(host: Scene, file: Path, **claims: object) -> Path:
     return file
 
 
-def test_a_user_principal_name_is_resolved_by_the_token_of_that_user(host: Scene, tmp_path: Path) -> None:
+def test_user_principal_name_is_resolved_by_the_users_token(host: Scene, tmp_path: Path) -> None:
     file = token_of(host, tmp_path / "token", oid="ada", upn="Ada@contoso.com")
     result = explain(host, "ada@contoso.com", file)
     assert [outcome(result, name) for name in ("token", "claims", "session")] == ["ok"] * 3
     assert result.data["subject"] == "ada@contoso.com"
 
 
-def test_a_user_principal_name_alone_is_refused_with_how_to_get_the_object_id(
-    host: Scene, tmp_path: Path
-) -> None:
+def test_user_principal_name_without_token_is_refused(host: Scene, tmp_path: Path) -> None:
     of_another = token_of(host, tmp_path / "token", oid="bob", upn="bob@contoso.com")
     for file in (None, of_another):
         with refused(UsageError, "user-name-unresolved") as caught:
@@ -200,7 +198,7 @@ def test_a_guest_is_explained_without_a_token(host: Scene) -> None:
     assert "guest" in seen(result, "claims")
 
 
-def test_a_refused_guest_is_explained_by_the_address_of_the_device(host: Scene) -> None:
+def test_refused_guest_is_explained_by_device_address(host: Scene) -> None:
     host.processes = Log("Token has another value in claim: acct")
     (row,) = (each for each in rows_of(explain(host, "192.0.2.9"), "rows") if each["id"] == "token")
     assert str(row["seen"]).endswith("(rule member)")
@@ -236,7 +234,7 @@ def served(**changes: Any) -> TunnelSettings:
     return found
 
 
-def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> None:
+def test_served_settings_are_read_from_the_configuration() -> None:
     found = served(ipv6Network="fd00:1::/64", routeExcludes=["10.99.7.0/24"])
     assert found == TunnelSettings(
         port=443,
@@ -252,7 +250,7 @@ def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> 
     assert found.is_of_device(ip_address("fd00:1::7"))
 
 
-def test_without_ranges_all_traffic_goes_into_the_tunnel_but_what_is_excluded() -> None:
+def test_without_ranges_only_exclusions_bypass_the_tunnel() -> None:
     full = served(routeIncludes=[], routeExcludes=["10.0.0.0/8"])
     assert full.route_to(ip_address(OUTSIDE)) == ip_network("0.0.0.0/0")
     assert full.route_to(ip_address("2001:db8::1")) == ip_network("::/0")
@@ -260,7 +258,7 @@ def test_without_ranges_all_traffic_goes_into_the_tunnel_but_what_is_excluded() 
     assert not full.is_of_device(ip_address("fdb3:7c1e:94a2::1")), "IPv6 that ends at the gateway is no pool"
 
 
-def test_certificates_instead_of_tokens_are_noticed_and_a_damaged_file_is_none() -> None:
+def test_authentication_is_read_and_damaged_file_is_ignored() -> None:
     options = GatewayOptions(authentication=Authentication.CERTIFICATE)
     found = read_tunnel_settings(ocserv_conf(CONFIGURATION, options).encode())
     assert found is not None

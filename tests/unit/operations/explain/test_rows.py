@@ -187,14 +187,14 @@ def test_commands_and_the_last_session_are_shown_in_full() -> None:
 
 
 @pytest.mark.parametrize("subject", [USER, PHONE, TUNNEL])
-def test_a_connected_device_is_well_by_user_and_by_either_address(subject: str) -> None:
+def test_connected_device_is_ok_by_user_and_by_either_address(subject: str) -> None:
     seen = results(facts(subject))
     assert seen.pop("firewall") == "unknown", "it depends on where the device wants to go"
     assert set(seen.values()) == {"ok"}
     assert found(facts(subject))["lease"].seen == TUNNEL
 
 
-def test_a_gateway_that_is_down_leaves_nothing_that_pretends_to_be_known() -> None:
+def test_stopped_gateway_leaves_rows_unknown() -> None:
     down = facts(INTRANET, health="unhealthy", sessions=None, served=None, certificate_days=None)
     assert results(replace(down, dns={})) == {
         "gateway": "problem",

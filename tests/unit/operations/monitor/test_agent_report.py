@@ -88,7 +88,7 @@ def test_a_code_that_is_no_error_of_ours_is_not_logged(files: Files, code: str) 
     )
 
 
-def test_words_of_the_agent_cannot_move_the_cursor_or_add_a_line_or_advise_anything(files: Files) -> None:
+def test_agent_text_cannot_forge_lines_or_hints(files: Files) -> None:
     said: list[LogLine] = []
     report(files, HealthState.HEALTHY, failure("network-unreachable", "\x1b[2J\nrestart: forged"))
     AgentReports(files, said.append).look()
@@ -105,9 +105,7 @@ def test_a_report_that_is_none_says_nothing(files: Files) -> None:
     assert (reports.summary, said) == ("", [])
 
 
-def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flood_by_the_agent_hides_no_other_line(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     restarted: list[str] = []
 
     def broken() -> None:

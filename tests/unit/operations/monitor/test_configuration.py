@@ -44,7 +44,7 @@ def test_the_first_look_after_the_installation_changes_nothing(host: Host) -> No
     assert (host.conf(), host.looks) == (before, [])
 
 
-def test_an_unchanged_configuration_is_neither_written_nor_reported_again(host: Host) -> None:
+def test_unchanged_configuration_is_not_written_again(host: Host) -> None:
     host.give(network="10.2.0.0/16")
     lines, looks, place = len(host.log), len(host.looks), host.files.locate(paths.OCSERV_CONF)
     before = place.stat().st_ino
@@ -68,7 +68,7 @@ def test_a_refused_one_is_rolled_back_and_not_retried(host: Host) -> None:
     assert host.give(network="10.3.0.0/16").state == "accepted"
 
 
-def test_a_refused_one_that_left_the_configuration_of_the_gateway_alone_is_rolled_back_once(
+def test_rejected_settings_file_is_rolled_back_once(
     host: Host,
 ) -> None:
     """Only the other file differs: the gateway refuses what it has run so far, for another reason."""
@@ -84,7 +84,7 @@ def test_a_refused_one_that_left_the_configuration_of_the_gateway_alone_is_rolle
     assert host.monitor.settled
 
 
-def test_a_refused_one_that_is_pulled_once_its_cause_is_gone_is_served(host: Host) -> None:
+def test_rejected_configuration_is_served_after_a_fix(host: Host) -> None:
     """The certificate did not match its key, say, and the administrator has replaced it."""
     refusal = host.give(network="10.66.0.0/16")
     host.refused = "nothing any more"
@@ -98,7 +98,7 @@ def test_a_refused_one_that_is_pulled_once_its_cause_is_gone_is_served(host: Hos
     assert sum("accepted" in line for line in host.log) == 1
 
 
-def test_a_refused_one_that_is_pulled_and_refused_again_is_reported_once(host: Host) -> None:
+def test_configuration_rejected_again_is_reported_once(host: Host) -> None:
     host.give(network="10.66.0.0/16")
     host.pull(network="10.66.0.0/16")
     lines, looks = len(host.log), len(host.looks)
@@ -160,7 +160,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize(
     "change", [{"network": "10.2.0.0/16"}, {"network": "10.66.0.0/16"}, {"listenPort": 8443}]
 )
-def test_a_monitor_that_is_killed_at_any_write_ends_where_one_that_was_not_does(
+def test_killed_monitor_reaches_the_same_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     undisturbed = Host(files=Files(tmp_path / "undisturbed"))
@@ -220,7 +220,7 @@ def test_what_is_no_file_is_one_declared_error(host: Host) -> None:
         host.monitor.look()
 
 
-def test_whose_word_on_the_address_of_a_device_counts_is_what_the_installer_placed(host: Host) -> None:
+def test_installer_decides_about_the_proxy_protocol(host: Host) -> None:
     wanted = {"name": "listen-proxy-proto", "value": "true"}
     host.give(network="10.2.0.0/16", advancedSettings=[wanted])
     host.monitor.look()
@@ -255,7 +255,7 @@ def test_only_an_address_is_tried(host: Host, address: str, tried: str) -> None:
     assert host.files.read(paths.PROBE_URL) == f"{tried}\n".encode()
 
 
-def test_changes_that_end_sessions_are_limited_and_the_limit_outlives_the_monitor(host: Host) -> None:
+def test_limit_on_disruptive_changes_survives_a_restart(host: Host) -> None:
     networks = itertools.cycle(["10.2.0.0/16", "10.3.0.0/16"])
     states = []
     for _ in range(40):
@@ -270,7 +270,7 @@ def test_changes_that_end_sessions_are_limited_and_the_limit_outlives_the_monito
     assert "too many changes" not in verdict.reason
 
 
-def test_a_configuration_that_waits_is_served_when_its_time_has_come(host: Host) -> None:
+def test_waiting_configuration_is_served_when_allowed(host: Host) -> None:
     verdict = [host.give(network=f"10.{number}.0.0/16") for number in range(2, 7)][-1]
     assert verdict.state == "waiting"
     assert "UTC" in verdict.reason

@@ -95,7 +95,7 @@ def test_what_is_lost_is_loaded_and_the_server_restarted_once(
     assert kernel.said == [f"modules: {', '.join(loaded)} was not loaded; loaded it again"]
 
 
-def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(kernel: Kernel) -> None:
+def test_loaded_module_does_not_start_a_stopped_server(kernel: Kernel) -> None:
     kernel.has("tun")
     kernel.systemd.units.add(f"{paths.SERVER}.service")
     for _ in range(3):
@@ -107,7 +107,7 @@ def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(kerne
 @pytest.mark.parametrize(
     ("on_disk", "loaded"), [(ON_DISK, ("tun", "ip_tables")), (ON_DISK.splitlines()[0], ("tun",))]
 )
-def test_a_module_that_is_there_or_that_this_kernel_does_not_have_is_not_lost(
+def test_loaded_or_unavailable_module_is_not_lost(
     kernel: Kernel, on_disk: str, loaded: tuple[str, ...]
 ) -> None:
     kernel.write(f"lib/modules/{RELEASE}/modules.dep", f"{on_disk}\n")
@@ -136,9 +136,7 @@ def test_a_module_that_cannot_be_loaded_is_complained_of_once(kernel: Kernel) ->
     assert "no such module" in kernel.said[0]
 
 
-def test_an_account_says_what_root_has_to_do_and_restarts_when_it_is_done(
-    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_account_asks_root_to_load_and_then_restarts(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "ROOTLESS", True)
     kernel.has(device=False)
     for _ in range(3):
@@ -167,7 +165,7 @@ def early(kernel: Kernel) -> Kernel:
     return kernel
 
 
-def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(early: Kernel) -> None:
+def test_gateway_started_too_early_is_restarted_and_logged(early: Kernel) -> None:
     early.engine.answer = lambda _command: OPENED if early.engine.restarts else DENIED
     early.rounds(1000, 1008, 1060, 1700)
     assert early.engine.restarts == [paths.SERVER]
@@ -176,7 +174,7 @@ def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(early: Ker
     assert early.said[0].endswith(": cannot open: No such device")
 
 
-def test_what_a_restart_does_not_help_is_tried_again_after_ten_minutes(early: Kernel) -> None:
+def test_restart_without_effect_is_retried_after_ten_minutes(early: Kernel) -> None:
     early.rounds(1000, 1008, 1100, 1599)
     assert early.engine.restarts == [paths.SERVER]
     early.rounds(1600, 1608, 2199)
@@ -201,7 +199,7 @@ def test_nothing_is_restarted_before_the_host_has_the_device(early: Kernel) -> N
         (1, "of a gateway that does not report it", True),
     ],
 )
-def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
+def test_device_opened_since_the_start_needs_no_restart(
     *, early: Kernel, seconds: int, line: str, tried: bool
 ) -> None:
     asked: list[Sequence[str]] = []

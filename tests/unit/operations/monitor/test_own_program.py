@@ -84,7 +84,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
     return installed
 
 
-def test_another_file_in_its_place_is_noticed_when_it_is_unchanged_for_ten_seconds(
+def test_new_program_is_noticed_after_ten_stable_seconds(
     one_file: Installed,
 ) -> None:
     program = OwnProgram()
@@ -93,7 +93,7 @@ def test_another_file_in_its_place_is_noticed_when_it_is_unchanged_for_ten_secon
     assert (one_file.replaced(program), one_file.clock.naps) == (True, [10.0])
 
 
-def test_the_file_that_runs_counts_even_if_another_came_before_the_first_look(one_file: Installed) -> None:
+def test_program_replaced_before_the_first_look_is_noticed(one_file: Installed) -> None:
     one_file.place.write_bytes(one_file_of(b"second"))
     assert one_file.replaced(OwnProgram())
 
@@ -106,7 +106,7 @@ def test_another_copy_of_the_same_program_changes_nothing(one_file: Installed) -
     assert (one_file.replaced(program), one_file.clock.naps) == (False, [])
 
 
-def test_a_file_that_is_still_being_copied_is_left_alone_at_every_byte(one_file: Installed) -> None:
+def test_partly_copied_program_is_ignored_at_every_byte(one_file: Installed) -> None:
     program, whole = OwnProgram(), one_file_of(b"second")
     for end in range(len(whole)):
         one_file.place.write_bytes(whole[:end])
@@ -294,7 +294,7 @@ class Resting:
     ],
     ids=["unhealthy", "stopped", "without systemd", "well", "silent", "silent and failing"],
 )
-def test_what_is_well_is_left_alone_for_long_and_else_looked_at_every_eight_seconds(
+def test_healthy_gateway_is_polled_rarely(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: dict[str, Any], waits: int
 ) -> None:
     resting = Resting(tmp_path, monkeypatch, **host)

@@ -67,7 +67,7 @@ def test_restarts_that_do_not_help_become_rare() -> None:
     assert set(pauses[5:]) == {30}
 
 
-def test_a_container_that_is_well_only_after_its_start_is_restarted_rarely() -> None:
+def test_container_healthy_only_briefly_is_restarted_rarely() -> None:
     looks = times(3, "unhealthy") + times(3, "starting") + times(1, "healthy")
     assert len(restarts(looks * 100, every=8.0)) < 10
 

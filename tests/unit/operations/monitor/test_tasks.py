@@ -82,7 +82,7 @@ def moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
+def test_failed_move_is_retried_after_ten_minutes(
     watched: Watched, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_run: object, port: int) -> None:
@@ -95,7 +95,7 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
     assert watched.said.count("container-failed: it does not start") == 2
 
 
-def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
+def test_moves_are_at_least_ten_minutes_apart(
     watched: Watched, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
@@ -106,9 +106,7 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
-def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
-    watched: Watched, moves: list[int], cut_off: bool
-) -> None:
+def test_stopped_gateway_moves_once_it_runs_again(watched: Watched, moves: list[int], cut_off: bool) -> None:
     """A move that was begun before is brought to its end."""
     watched.systemd.stop(SERVER_UNIT)
     if cut_off:
@@ -120,7 +118,7 @@ def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
     assert moves == [8443]
 
 
-def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(
+def test_unexpected_error_is_reported_once_and_stops_nothing(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def surprised(_files: Files) -> None:
@@ -157,9 +155,7 @@ def long(place: Path) -> None:
 
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
 @pytest.mark.parametrize("path", [UPGRADE.request, CONFIGURATION.request, REPORT])
-def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
-    asking: Asking, put: Any, path: str
-) -> None:
+def test_hostile_container_files_do_not_end_a_round(asking: Asking, put: Any, path: str) -> None:
     asking.files.make_directories(paths.SERVER_STATE)
     asking.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
     asking.files.write(paths.ADMIN_SETTINGS, b'{"ListenPort": 1e999}')
@@ -188,7 +184,7 @@ def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
     assert asking.upgraded == [images("c").digests]
 
 
-def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(asking: Asking) -> None:
+def test_agent_gets_no_earlier_release_from_the_catalogue(asking: Asking) -> None:
     asking.ask("a")
     assert asking.codes[-1] == "upgrade-refused"
     assert "it is not the newest release that is offered to this site" in asking.said[-1]
@@ -242,7 +238,7 @@ def test_the_agent_learns_why_the_host_would_refuse(asking: Asking) -> None:
     assert mailbox.read_summary(asking.files).objection == ""
 
 
-def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: Asking) -> None:
+def test_agent_gets_no_other_images_and_no_failed_release(asking: Asking) -> None:
     asking.ask("d")
     assert "no release that is offered to this server has these images" in asking.said[-1]
     write_history(asking.files, history(upgrade("b", "c", UpgradeOutcome.WENT_BACK)))
@@ -282,7 +278,7 @@ def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
     assert mailbox.read_summary(asking.files).time_zone is None
 
 
-def test_a_release_that_leaves_the_list_for_a_while_is_given_once_it_is_back(asking: Asking) -> None:
+def test_release_that_returns_to_the_list_is_installed(asking: Asking) -> None:
     """The agent never asks again for what is refused with a reply."""
     listed = asking.files.read(CATALOGUE) or b""
     asking.files.write(CATALOGUE, listed.rpartition(b"[[release]]")[0])
@@ -294,9 +290,7 @@ def test_a_release_that_leaves_the_list_for_a_while_is_given_once_it_is_back(ask
 
 
 @pytest.mark.parametrize("chosen", [{"rejects_source": True}, {"passes_over": images("c").digests}])
-def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_given(
-    asking: Asking, chosen: dict[str, Any]
-) -> None:
+def test_release_an_administrator_rejected_is_not_offered(asking: Asking, chosen: dict[str, Any]) -> None:
     write_history(asking.files, history(upgrade("c", "b", UpgradeOutcome.DONE, **chosen)))
     assert asking.ask("c") == "an administrator chose another release"
     assert asking.upgraded == []
@@ -360,9 +354,7 @@ def test_the_gateway_learns_new_addresses_of_the_host(watched: Watched) -> None:
     assert watched.codes == ["addresses"]
 
 
-def test_what_is_done_once_a_minute_is_reported_once_while_it_fails(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failing_minute_task_is_reported_once(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A round that does not try it says nothing about it."""
 
     def fail(_files: Files, _clock: FakeClock) -> str:
@@ -409,7 +401,7 @@ def ask_during_another_run(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("minutes", [0, 20])
-def test_a_request_waits_until_another_run_has_ended_unless_that_takes_too_long(
+def test_request_waits_for_another_run_until_it_expires(
     asking: Asking, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     ask_during_another_run(asking, monkeypatch)
@@ -421,9 +413,7 @@ def test_a_request_waits_until_another_run_has_ended_unless_that_takes_too_long(
 
 
 @pytest.mark.parametrize("minutes", [5, 20])
-def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
-    asking: Asking, minutes: int
-) -> None:
+def test_stopped_gateway_is_upgraded_once_it_runs_again(asking: Asking, minutes: int) -> None:
     """Not for a request of long ago; the agent makes another one when it is time."""
     asking.systemd.stop(SERVER_UNIT)
     asking.ask("c")
@@ -436,7 +426,7 @@ def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
     assert asking.upgraded == ([images("c").digests] if minutes < 15 else [])
 
 
-def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
+def test_gateway_stopped_after_the_request_stays_stopped(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The agent asks again; until then a request that is held would hold up other work of the monitor."""
@@ -450,7 +440,7 @@ def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
     assert asking.upgraded == [images("c").digests]
 
 
-def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
+def test_begun_upgrade_is_finished_on_a_stopped_gateway(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of an upgrade the gateway may be stopped, too."""

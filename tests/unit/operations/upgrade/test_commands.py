@@ -104,7 +104,7 @@ def test_without_a_count_nothing_is_shown(files: Files) -> None:
     assert len(shown(files, upgrade("a", "b"))) == 1
 
 
-def test_an_upgrade_that_is_under_way_keeps_the_addresses_to_itself(files: Files) -> None:
+def test_unfinished_upgrade_does_not_show_addresses(files: Files) -> None:
     shown(files, upgrade("a", "b", None, devices=("192.0.2.7",), sessions_before=1))
     assert "devices" not in str(commands.history(OPERATOR).data)
 
@@ -129,7 +129,7 @@ def test_it_says_where_a_server_is_held_until_it_is_not(files: Files) -> None:
 
 
 @pytest.mark.parametrize(("name", "passed_over"), [("1.0", True), ("3.0", False), (None, False)])
-def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
+def test_chosen_earlier_release_skips_the_newest(
     files: Files, stand: Stand, name: str | None, passed_over: bool
 ) -> None:
     list_releases(files)
@@ -151,7 +151,7 @@ ROLLED_BACK = upgrade("b", "a", rejects_source=True)
         ([upgrade("a", "b"), ROLLED_BACK], "a", ROLLED_BACK, "Release a is in use."),
     ],
 )
-def test_a_rollback_that_finishes_an_interrupted_upgrade_goes_back_no_further(
+def test_rollback_of_an_interrupted_upgrade_goes_back_once(
     *, files: Files, stand: Stand, earlier: list[Upgrade], runs: str, finished: Upgrade, line: str
 ) -> None:
     write_history(files, history(*earlier))
@@ -161,7 +161,7 @@ def test_a_rollback_that_finishes_an_interrupted_upgrade_goes_back_no_further(
 
 
 @pytest.mark.parametrize("outcome", [UpgradeOutcome.NOT_BEGUN, UpgradeOutcome.WENT_BACK])
-def test_an_interrupted_rollback_that_is_repeated_and_fails_is_reported_as_failed(
+def test_repeated_rollback_that_fails_is_reported(
     files: Files, stand: Stand, outcome: UpgradeOutcome
 ) -> None:
     finished = upgrade("b", "a", outcome, rejects_source=True, reason="it cannot be fetched")
@@ -182,7 +182,7 @@ def test_an_interrupted_rollback_that_is_repeated_and_fails_is_reported_as_faile
         ),
     ],
 )
-def test_an_apply_that_only_finishes_an_interrupted_upgrade_reports_how_that_ended(
+def test_apply_reports_the_interrupted_upgrade_it_finished(
     files: Files, stand: Stand, finished: Upgrade, line: str, codes: list[str]
 ) -> None:
     write_history(files, history(finished))
@@ -193,9 +193,7 @@ def test_an_apply_that_only_finishes_an_interrupted_upgrade_reports_how_that_end
     assert [notice.code for notice in result.warnings] == codes
 
 
-def test_an_apply_finishes_an_interrupted_upgrade_where_no_release_is_offered(
-    files: Files, stand: Stand
-) -> None:
+def test_apply_finishes_an_upgrade_without_an_offer(files: Files, stand: Stand) -> None:
     finished = upgrade("a", "b")
     write_history(files, history(finished))
     stand("b", finished)
@@ -255,7 +253,7 @@ TURN = decided("turn", "gw1 comes first")
         ),
     ],
 )
-def test_it_says_what_the_agent_decided_and_what_the_upgrade_waits_for(
+def test_check_shows_the_agents_decision_and_its_reason(
     *, files: Files, check: Check, decision: LastDecision | None, runs: str, line: str, absent: str
 ) -> None:
     if decision is not None:
@@ -284,7 +282,7 @@ def test_it_names_the_rule_of_the_host_that_stops_the_agent(files: Files, check:
     assert check("c").data["refused_by_host"] == "", "it runs already"
 
 
-def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(files: Files, check: Check) -> None:
+def test_settings_missing_in_graph_are_mentioned_once(files: Files, check: Check) -> None:
     verdict = UpgradeDecision("up-to-date", "release 3.0 is running")
     write_standing(files, standing(verdict, START, None))
     result = check()

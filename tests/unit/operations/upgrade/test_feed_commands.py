@@ -62,7 +62,7 @@ def test_without_a_feed_the_file_to_write_is_named(tmp_path: Path) -> None:
     assert release_feed.SETTINGS in caught.value.hint
 
 
-def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root: Path) -> None:
+def test_monitor_offers_no_held_release_from_the_feed(root: Path) -> None:
     monitor = GatewayMonitor(operator_of(root), list[str]().append)
     monitor.upgrades.refresh_feed()
     monitor.upgrades.show_offer()
@@ -79,7 +79,7 @@ def monitored(root: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> 
     return host
 
 
-def test_the_monitor_leaves_the_feed_alone_while_a_command_refreshes_it(
+def test_monitor_skips_the_feed_while_a_command_refreshes(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = monitored(root, FakeClock(elapsed=1000.0), monkeypatch)
@@ -108,9 +108,7 @@ def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
 
 
 @pytest.mark.parametrize("lock", [paths.FEED_LOCK, paths.LOCK])
-def test_a_command_waits_for_the_monitor_and_for_other_commands_to_end(
-    root: Path, publisher: Publisher, lock: str
-) -> None:
+def test_refresh_waits_for_monitor_and_other_commands(root: Path, publisher: Publisher, lock: str) -> None:
     clock = FakeClock()
     with ExitStack() as held:
         held.enter_context(exclusive(Files(root), clock, lock))
@@ -120,9 +118,7 @@ def test_a_command_waits_for_the_monitor_and_for_other_commands_to_end(
     assert clock.during == []
 
 
-def test_a_feed_that_is_refused_is_reported_once_and_asked_again_after_an_hour_only(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_feed_is_retried_after_an_hour(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host, asked = monitored(root, FakeClock(), monkeypatch), list[float]()
 
     def refuse(_operator: Operator, _feed: release_feed.Feed) -> None:
@@ -156,7 +152,7 @@ def test_the_roots_of_the_fetch_never_lie_where_the_agent_writes(root: Path) -> 
 
 
 @pytest.mark.parametrize("archive", [None, Path("/srv/mstunnel/feed.tar")])
-def test_root_leaves_the_list_to_the_account_of_a_rootless_gateway(
+def test_root_does_not_refresh_a_rootless_gateways_feed(
     root: Path, monkeypatch: pytest.MonkeyPatch, archive: Path | None
 ) -> None:
     """Its check and its upgrade read the record of the account."""

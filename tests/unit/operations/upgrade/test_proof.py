@@ -103,7 +103,7 @@ def test_devices_that_sleep_cost_a_minute_and_nothing_else(log: str) -> None:
     assert gateway.clock.elapsed == pytest.approx(60)
 
 
-def test_a_release_that_turns_away_whom_the_earlier_one_let_in_is_found_out() -> None:
+def test_release_that_refuses_known_devices_is_rejected() -> None:
     gateway = Gateway(connected=[[], [f"{PHONE}?"], []], log=refusal(STRANGER) + refusal(PHONE))
     with pytest.raises(
         NetworkError, match="devices that were connected before are refused now, and none is accepted"
@@ -145,7 +145,7 @@ def test_how_long_a_drain_lasts(gateway: Gateway, minutes: int, naps: int, said:
     assert (gateway.clock.naps, gateway.said) == ([5.0] * naps, said)
 
 
-def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_check_is_not() -> None:
+def test_drain_refuses_devices_but_not_the_health_check() -> None:
     gateway = Gateway(connected=[[]])
     drain(gateway.run, 8443, minutes=1)
     assert gateway.rules[-1].endswith("input iifname != lo tcp dport 8443 ct state new reject with tcp reset")
@@ -219,7 +219,7 @@ def scene(tmp_path: Path) -> Scene:
         (WELL, 0, None, False),
     ],
 )
-def test_only_what_the_host_had_the_gateway_try_and_it_reached_has_to_be_reached_again(
+def test_only_an_address_reached_before_must_be_reached(
     scene: Scene, account: dict[str, Any] | None, minutes: int, given: str | None, counts: bool
 ) -> None:
     if given is None:
@@ -243,7 +243,7 @@ def test_what_the_earlier_release_reached_proves_nothing(scene: Scene) -> None:
     assert len(scene.clock.naps) == 2
 
 
-def test_an_unreachable_address_is_reported_with_the_message_of_curl(scene: Scene) -> None:
+def test_unreachable_address_is_reported_with_curls_message(scene: Scene) -> None:
     scene.report(REFUSED)
     with pytest.raises(NetworkError, match=r"can no longer reach .*: Failed to connect \(curl 7\)"):
         reaches_inside(scene.run, URL)

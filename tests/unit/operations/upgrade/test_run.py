@@ -90,7 +90,7 @@ def test_an_upgrade_whose_end_the_agent_was_not_told_is_resumed(
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_again(
+def test_drain_ends_before_the_rollback_is_verified(
     run: Run, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
     """The switch failed before it replaced the container: the proof is a new connection, too."""
