@@ -25,7 +25,7 @@ from mstunnel_setup.transaction.action import Action
 
 _CA_FILE = "devices.ca_file"
 _PLACED = {_CA_FILE: DEVICE_AUTHORITY, "devices.crl_file": DEVICE_REVOCATIONS}
-"""What a run makes of the files, by setting."""
+"""The placed copies of the named files, by setting."""
 
 
 def missing(run: Run) -> Sequence[str]:

@@ -64,7 +64,7 @@ class PlannedAction(Report):
 
 
 class PlanReport(RunReport):
-    """What would change."""
+    """The planned changes."""
 
     plan: tuple[PlannedAction, ...] = Field(description="The very actions, as the journal would keep them.")
     diff: tuple[str, ...] = Field(

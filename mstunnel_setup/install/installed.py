@@ -36,9 +36,9 @@ FILE = "mstunnel-setup"
 MONITOR: Final = "mstunnel_monitor"
 MONITOR_UNIT = f"{MONITOR}.service"
 PROGRAM_UPDATES: Final = f"{paths.STATE}/program"
-"""Where `mstunnel-setup self update` keeps the program before, and the new one until it is installed."""
+"""Directory in which `self update` keeps the previous program, and the new one until it is installed."""
 LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink")
-"""The other names of the one file, each a program of ours."""
+"""The other names of the one-file program, each of which is a command."""
 
 # The account gets only the variables for these programs and for the terminal from root's environment.
 _KEPT = ("TERM", "LANG", "LANGUAGE", "NO_COLOR", "intune_env")

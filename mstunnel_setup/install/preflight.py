@@ -36,7 +36,7 @@ _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", 
 _PATIENCE = 120.0
 _FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
 OF_STEPS = ("program-older", "tun-missing", "port-in-use", "licence-missing")
-"""What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
+"""Ids of the checks within steps, besides those of mst-readiness; `--ignore-check` accepts them, too."""
 _ALL = frozenset(item.id for item in checks.CHECKS)
 
 

@@ -36,4 +36,4 @@ class InstallRequest:
 
 
 NO_REQUEST: Final = InstallRequest()
-"""The request of a command that gives no answers and has no options of a run."""
+"""The request of a command without answers and without options for a run."""

@@ -50,7 +50,7 @@ from mstunnel_setup.transaction.step import AnyStep
 PartT = TypeVar("PartT", bound=Report)
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
-"""Tells the account, as JSON, which steps root has just done for it."""
+"""Environment variable by which the account gets the report of root's steps, as JSON."""
 _FOR_ROOT: Final = frozenset(
     (
         *("mode", "account", "engine", "bridge"),
@@ -64,7 +64,7 @@ None is a path: root would open the file for the account. None is a proxy: root 
 FROM_ACCOUNT: Final = "--answers-from-stdin"
 """The option of `mstunnel-setup host` for the answers of the account, as JSON."""
 ONLY: Final = "MSTUNNEL_ONLY_PART"
-"""Tells the account that root does the host part itself."""
+"""Environment variable that tells the account that root does the host part itself."""
 
 ACCOUNT_CANNOT_READ = declare(
     CheckError,

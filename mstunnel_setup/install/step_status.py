@@ -53,7 +53,7 @@ class StepList(Report):
 
 
 class StoppedRun(Report):
-    """Why the last run stopped."""
+    """The error that stopped the last run."""
 
     step: str
     code: str = Field(
@@ -65,7 +65,7 @@ class StoppedRun(Report):
 
 
 class InstallationStatus(Report):
-    """What is done, what comes next, and why the last run stopped."""
+    """The finished steps, the next step, and the error that stopped the last run."""
 
     installed: bool = Field(
         description="Whether the installation was finished; steps that were skipped do not count."

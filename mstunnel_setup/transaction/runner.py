@@ -164,7 +164,7 @@ class Runner:
             step.prove(run, facts)
             self.take_back(step.obsolete(run))
         except SetupError as error:
-            # A run that has changed nothing leaves no journal behind.
+            # A run that has changed nothing must leave no journal, so its failure is not recorded.
             if self._journal.installation_id is not None:
                 fields = {"code": error.code, "message": error.message, "hint": error.hint}
                 self._journal.append("failed", step=step.name, **fields)

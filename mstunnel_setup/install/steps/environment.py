@@ -44,7 +44,7 @@ _MEANINGS: Mapping[str, str] = {
 _STOP = "stop"
 WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
-"""Where the certificates of `tenant.ca_file` are kept."""
+"""File with the certificates of `tenant.ca_file`."""
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
 DIRECTORIES = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE), (paths.CA_TRUST, 0o755))
 

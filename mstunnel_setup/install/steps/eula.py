@@ -22,7 +22,7 @@ from mstunnel_setup.transaction.step import Step
 
 _ACCEPTED: Final = "accepted-eula"
 ACCEPTED_KEY: Final = f"answer:{_ACCEPTED}"
-"""The key of what records that the terms were accepted; all that root's part begins with."""
+"""Receipt key of the acceptance record, which is the first object of root's part."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def show(_operator: Operator) -> Result[Terms]:
 
 
 def terms() -> str:
-    """The licence and terms of use."""
+    """Return the licence and terms of use."""
     return package_files("mstunnel_setup").joinpath("data/eula.txt").read_text(encoding="utf-8")
 
 

@@ -50,7 +50,7 @@ SUPPORT_DIRECTORIES = {
     "man5": ("/usr/share/man/man5",),
     "man8": ("/usr/share/man/man8",),
 }
-"""By a directory of ours (scripts/docs/support.py), those of the host: Debian's, then others'."""
+"""The host's directories (Debian's first) by the directory that scripts/docs/support.py creates."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ _ROTATIONS = "/etc/logrotate.d"
 ROTATION = f"{_ROTATIONS}/mstunnel"
 # logrotate fails if two of its files name the same log.
 OF_PACKAGE = f"{_ROTATIONS}/mstunnel-setup"
-"""What the Debian and RPM packages of the program bring for root's log."""
+"""The logrotate file that the Debian and RPM packages install for root's log."""
 
 
 @dataclass(frozen=True)

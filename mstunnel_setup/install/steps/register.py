@@ -50,7 +50,7 @@ _DEPLOYMENT_MODES: Final = {
     ("pod", "rootful"): DeploymentMode.POD_ROOTFUL,
     ("pod", "rootless"): DeploymentMode.POD_ROOTLESS,
 }
-"""How the tenant lists a server, by `deployment` and `mode` of the answers."""
+"""The deployment mode of a server in the tenant, by `deployment` and `mode` of the answers."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 
 ChangeKind: TypeAlias = Literal["reload", "restart", "port", "upgrade", "probe", "log"]
-"""What the agent can cause: `restart` is of ocserv, `port` and `upgrade` re-create the container."""
+"""Changes that the agent can cause: `restart` restarts ocserv, `port` and `upgrade` re-create containers."""
 
 
 @dataclass(frozen=True)

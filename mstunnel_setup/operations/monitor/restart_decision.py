@@ -12,7 +12,7 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
 Condition: TypeAlias = Literal["healthy", "starting", "stopped", "failed", "unhealthy"]
-"""`stopped` is by an administrator's hand, `failed` given up by the service manager, `starting` no news."""
+"""`stopped`: by an administrator; `failed`: given up by the service manager; `starting`: no result yet."""
 
 # A single failed check may only have been slow.
 _PATIENCE: Final = 3

@@ -45,7 +45,7 @@ _NOT_IN_GRAPH = (
 
 
 class DecisionReport(Report):
-    """What the agent last decided about an upgrade of this server; null before its first check-in."""
+    """The agent's last decision about an upgrade of this server; null before its first check-in."""
 
     at: datetime
     code: str = Field(description="docs/how-to/upgrade.md lists them.")
@@ -64,7 +64,7 @@ class DecisionReport(Report):
 
 
 class UpgradeCheck(Report):
-    """Which release runs, and which one is newest."""
+    """The running release and the newest one."""
 
     running: tuple[str, ...]
     server: str

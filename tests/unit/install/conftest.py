@@ -1,4 +1,4 @@
-"""Shared by the tests of the steps."""
+"""Fixtures for the tests of the steps."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from tests.unit.install.scenes import Scene
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A bare host: the directories that every Linux has, and no proxy in the shell."""
+    """Return a bare host with the directories of every Linux system and no proxy in the shell."""
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         for variable in (name, name.upper()):
-            # Set first, so that it is put back even when a step sets it.
+            # Setting the variable first makes monkeypatch restore it even if a step changes it.
             monkeypatch.setenv(variable, "")
             monkeypatch.delenv(variable)
     root = tmp_path / "host"
@@ -25,6 +25,6 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 @pytest.fixture
 def machine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A host whose files count as those of the running one."""
+    """Return a host whose files count as those of the running one."""
     monkeypatch.setattr(Files, "live", True)
     return Machine(scene)

@@ -11,7 +11,7 @@ _MODULES = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.k
 
 
 class Machine:
-    """A scene whose programs and units are those of a fake host."""
+    """A scene with the programs and units of a fake host."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene

@@ -70,11 +70,11 @@ class FakePrompter:
     paged: list[str] = field(default_factory=list)
     rows: Sequence[tuple[str, ...]] = ()
     meanwhile: list[Callable[[], Any]] = field(default_factory=list)
-    """What happens while a person is waited for, one after the other."""
+    """Functions to call, one per prompt, while a run waits for a person."""
     left: list[float] = field(default_factory=list)
     waited: float = 0.0
     at_end: Exception | None = None
-    """What is raised when nothing more is typed."""
+    """Exception to raise after the last typed line."""
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
         self.asked.append(question)
@@ -174,7 +174,7 @@ class FakeGraph(Graph):
 
 @dataclass
 class Accepting(FakeEngine):
-    """An engine whose gateway takes every configuration, unless `once` says how its check ends."""
+    """An engine whose gateway accepts every configuration, unless `once` gives the result of the check."""
 
     once: Completed = field(default=Completed(0, "", ""))
 
@@ -201,7 +201,7 @@ def configuration(port: int = 443, **more: Any) -> TunnelConfiguration:
 
 
 def run_on(host: Host, journal: Journal, prompter: FakePrompter | None = None, **more: Any) -> Run:
-    """A run on this host; without answers, unless `more` has them."""
+    """Return a run on this host; it has no answers unless `more` contains them."""
     given = {
         "console": prompter or FakePrompter(),
         "answers": merge({}, {}),
@@ -215,7 +215,7 @@ def run_on(host: Host, journal: Journal, prompter: FakePrompter | None = None, *
 
 @dataclass
 class Scene:
-    """One host and its tenant, for several runs one after the other."""
+    """A host and its tenant, for several consecutive runs."""
 
     root: Path
     prompter: FakePrompter = field(default_factory=FakePrompter)
@@ -238,7 +238,7 @@ class Scene:
 
     @property
     def journal(self) -> Journal:
-        """The one journal of all runs, as it is on the disk."""
+        """The journal of all runs, read from the disk."""
         known = self._journal
         content = b"".join(map(line_of, known.records))
         if known.directory != paths.STATE or self.files.read(known.path) != content:
@@ -246,7 +246,7 @@ class Scene:
         return self._journal
 
     def write(self, path: str, content: str | bytes) -> Path:
-        """Put a file below the root, as others would; returns its real path."""
+        """Write a file below the root, as another program would; return its real path."""
         file = self.files.locate(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
@@ -256,7 +256,7 @@ class Scene:
         return file
 
     def opened(self, **answers: Any) -> Run:
-        """`answers` by setting path, with `__` for the dot: `tenant__cloud="custom"`; remembered ones too."""
+        """Return a run with the stored answers and `answers`: `tenant__cloud` sets `tenant.cloud`."""
         given = {name.replace("__", "."): value for name, value in answers.items()}
         known = remembered(self.journal.receipt, "answers")
         earlier = known if isinstance(known, dict) else {}
@@ -287,31 +287,31 @@ class Scene:
         return run
 
     def run(self, step: Step[Run, Any], run: Run) -> tuple[Action, ...]:
-        """Run one step to its end, journal and all; returns what was done."""
+        """Run one step to its end with its journal; return the applied actions."""
         return run.runner.run([step], run)[0].actions
 
     def undo(self) -> None:
-        """Take everything back, as an uninstallation does."""
+        """Undo everything, as an uninstallation does."""
         self.opened().runner.undo()
 
     def remember(self, name: str, value: Any) -> None:
-        """A finished `Remember` of an earlier run."""
+        """Record a stored answer of an earlier run."""
         self.finished({"kind": "remember", "name": name, "value": value}, f"answer:{name}", {"value": value})
 
     def join(self, site: TunnelSite) -> None:
-        """The site that an earlier run has joined."""
+        """Record that an earlier run joined the site."""
         address = site.public_address or ""
         self.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": address})
 
     def registered(self, site: TunnelSite, server_id: str) -> None:
-        """The record of this server in a site, which an earlier run has made."""
+        """Record that an earlier run registered this server in a site."""
         server = RegisterServer(
             site_id=site.id, server_name="gw1", deployment_mode=DeploymentMode.STANDALONE_ROOTFUL
         )
         self.finished(CODEC.dump(server), server.key, {"server_id": server_id})
 
     def started(self) -> None:
-        """A gateway that an earlier run has started."""
+        """Record that an earlier run started the gateway."""
         action = {"kind": "remember", "name": "started", "value": True}
         self.finished(action, "answer:started", {}, step="launch")
 
@@ -330,14 +330,14 @@ class Scene:
         journal.append("done", key=key, outputs=outputs)
 
     def certificate(self, pki: Pki | None = None, directory: str = "/root") -> dict[str, Any]:
-        """Put chain and key below the root; the answers that name them, for `opened`."""
+        """Write chain and key below the root; return the answers that name them, for `opened`."""
         pki = pki or Pki()
         chain = self.write(f"{directory}/chain.pem", pki.pem("leaf") + pki.pem("inter"))
         key = self.write(f"{directory}/key.pem", key_bytes(pki.key_name("leaf")))
         return {"certificate__chain": str(chain), "certificate__key": str(key)}
 
     def identity(self, *names: str) -> Identity:
-        """A certificate for these names, of an authority that this host trusts, as a step has found it."""
+        """Return a certificate for these names, of a CA that this host trusts, as read by a step."""
         pki = Pki({"leaf": {"names": names}})
         self.trusted = (pki.certificate("root"),)
         given = self.certificate(pki)
@@ -346,7 +346,7 @@ class Scene:
 
 
 def tree(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Everything below `root`: mode, and content or target of a link."""
+    """Return everything below `root` by path: the mode, and the content or the target of a link."""
 
     def content(path: Path) -> bytes:
         if path.is_symlink():
@@ -357,5 +357,5 @@ def tree(root: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def paths_of(actions: Sequence[Action]) -> list[str]:
-    """Keys of actions."""
+    """Return the keys of the actions."""
     return [action.key for action in actions]

@@ -21,7 +21,7 @@ GATEWAY = Account("gateway", 991, 991, "/home/gateway")
 
 @dataclass
 class Tries(Processes):
-    """`test -r` of files of which the account can read those below its home."""
+    """A fake of `test -r` for an account that can read only files below its home."""
 
     home: Path
     readers: list[Account | None] = field(default_factory=list)
@@ -65,7 +65,7 @@ def test_a_key_of_root_is_named_with_the_command_that_copies_it(scene: Scene, tr
 
 
 def test_missing_account_is_created_first(scene: Scene, tries: Tries) -> None:
-    """Until then it has no more rights than a stranger."""
+    """An account that does not exist yet cannot read more than an unknown user."""
     error = refusal(scene, **scene.certificate(), account="mstunnel")
     commands = [line.split()[0:3] for line in error.hint.splitlines()[1:]]
     assert commands == [["mstunnel-setup", "host", "--account"], *[["install", "-D", "-o"]] * 2]

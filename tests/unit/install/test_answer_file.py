@@ -73,7 +73,7 @@ TOLD: dict[str, Any] = {
 
 @pytest.fixture
 def installed(scene: Scene) -> Scene:
-    """A host whose installation was given `TOLD`, and a site by a person."""
+    """Return a host whose installation got the answers `TOLD`, and a site typed by a person."""
     scene.remember("answers", TOLD)
     scene.remember("accepted-eula", {"sha256": "0" * 64, "who": "root"})
     scene.join(BERLIN)
@@ -83,7 +83,7 @@ def installed(scene: Scene) -> Scene:
 
 
 def saved(scene: Scene, file: Path) -> tuple[AnswerFile, Result]:
-    """The file as it is read again, and the result of the command."""
+    """Save the answers; return the file as read again, and the result of the command."""
     result = save(operator_of(scene.root), file)
     return load(file).answers, result
 
@@ -98,16 +98,16 @@ def test_all_answers_are_saved(installed: Scene, private: Path) -> None:
     )
     assert (result.status, result.data) == ("changed", {"file": str(private / "next.yaml")})
     assert "mstunnel-setup --answers next.yaml --unattended" in str(result.text)
-    # What is true of this server only is left out.
+    # Answers that apply to this server only are left out.
     assert (answers.server_name, answers.existing_record) == (None, "fail")
-    # Editors find the schema.
+    # The file names its schema for editors.
     first, second = (private / "next.yaml").read_text().splitlines()[:2]
     assert first == "# yaml-language-server: $schema=answers.schema.json"
     assert second.endswith("mstunnel-setup answers schema > answers.schema.json")
 
 
 def test_roots_of_the_tenant_are_saved_as_text(installed: Scene, private: Path) -> None:
-    """Their file is on this server only."""
+    """The answer file holds the text of the roots, since their file exists on this server only."""
     root = Pki().pem("root")
     installed.write(TENANT_ROOTS, b"Root of the lab\n" + root)
     answers, _ = saved(installed, private / "next.yaml")

@@ -1,4 +1,4 @@
-"""A host on which one step was run: what that command, the other mode and an uninstallation say of it."""
+"""A host on which a single step was run: its output, the other mode, and the uninstallation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command of the host below a separate root; exit code and output."""
+    """Return a function that runs a command with a separate root and returns exit code and output."""
     for name in ("etc", "run", "var"):
         (tmp_path / name).mkdir()
 
@@ -82,7 +82,7 @@ def test_unregistered_server_is_not_removed_from_the_tenant(begun: Run) -> None:
 
 @pytest.mark.parametrize("way_back", ["mstunnel-setup rollback", "mst-cli uninstall"])
 def test_undo_restores_the_tree(tmp_path: Path, begun: Run, way_back: str) -> None:
-    """With the directories that an image may lack, and without the lock."""
+    """The tree includes the directories that an image may lack, and excludes the lock."""
     before = tree(tmp_path)
     begun("mstunnel-setup", "step", "kernel")
     assert tree(tmp_path) != before

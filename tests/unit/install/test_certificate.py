@@ -1,4 +1,4 @@
-"""Step `certificate`: found where it is named or at its usual place, judged, placed; or waited for."""
+"""Step `certificate`: found at the named or usual paths, checked and placed, or awaited."""
 
 import base64
 from datetime import timedelta
@@ -21,7 +21,7 @@ from tests.unit.install.scenes import Scene
 
 @pytest.fixture(autouse=True)
 def directories(scene: Scene) -> None:
-    """What step `environment` leaves, and a system that trusts the root."""
+    """Create the directories of the step `environment`, and a system that trusts the root."""
     scene.files.make_directory(paths.CONFIGURATION)
     scene.files.make_directory(paths.CERTIFICATES)
     scene.files.make_directory(paths.PRIVATE, 0o700)
@@ -42,7 +42,7 @@ def _pfx(passphrase: bytes = b"", pki: Pki = _PKI) -> bytes:
 
 
 def _copies(run: Run) -> set[str]:
-    """Which files are written to the usual places."""
+    """Return the files that are written to the usual paths."""
     actions = certificate.STEP.decide(certificate.STEP.gather(run))
     return {copy.path for copy in actions if isinstance(copy, PlacedFile)}
 
@@ -72,7 +72,7 @@ def test_only_files_outside_the_usual_paths_are_copied_there(scene: Scene, kind:
 
 def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -> None:
     key = str(scene.write("/root/key.pem", key_bytes(_PKI.key_name("leaf"))))
-    # A part of it may lie at the usual place itself.
+    # One of the named files may already be at a usual path.
     leaf = str(scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf")))
     inter = str(scene.write("/root/inter.der", _PKI.der("inter")))
     run = scene.opened(certificate__chain=[inter, leaf], certificate__key=key)
@@ -102,7 +102,7 @@ def test_world_readable_file_holds_certificates_only(scene: Scene, chain: str, k
     assert scene.files.read(paths.SITE_CERTIFICATE) == certificates
     written = read_material(scene.files.read(paths.SITE_KEY) or b"")
     assert (len(written.certificates), len(written.keys)) == (0, 1)
-    # What was written can be read again from there.
+    # The written files can be read again.
     scene.prompter.said.clear()
     found = certificate.STEP.gather(scene.opened())
     assert (found.copies, found.fingerprint) == ((), generations.linked(run.host.files))
@@ -160,7 +160,7 @@ def test_pem_comes_before_pfx_when_both_are_there(scene: Scene) -> None:
     scene.write(paths.SITE_PFX, b"not looked at")
     facts = certificate.STEP.gather(scene.opened())
     assert facts.source.chain.endswith(paths.SITE_CERTIFICATE)
-    # One link switches chain and key together.
+    # A single link switches chain and key together.
     link = Link(path=paths.ACTIVE, target=f"generations/{facts.fingerprint}")
     assert certificate.STEP.decide(facts)[-1] == link
 
@@ -187,7 +187,7 @@ def test_key_is_readable_by_root_only_and_not_in_the_journal(scene: Scene) -> No
     [
         ({}, f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, or both"),
         ({"chain": "/root/c.pem", "key": "/root/k.pem"}, "expected at /root/c.pem, /root/k.pem"),
-        # One of several files is missing.
+        # One of the named files is missing.
         (
             {"chain": ["/etc/hosts", "/root/inter.pem"], "key": "/etc/hosts"},
             "expected at /etc/hosts, /root/inter.pem, /etc/hosts",
@@ -214,7 +214,7 @@ PLACE, KEY = "Or enter the path of an existing certificate", "Path of its privat
 def test_person_may_enter_the_path_of_an_existing_certificate(
     scene: Scene, kind: str, asked: list[str]
 ) -> None:
-    """Chain and key in two files or in one, or a PFX in PEM."""
+    """The path may name a chain, chain and key in one file, or a PFX file in DER or PEM."""
     chain, key = _PKI.pem("leaf") + _PKI.pem("inter"), key_bytes(_PKI.key_name("leaf"))
     pem = f"-----BEGIN {kind}-----\n{base64.encodebytes(_pfx()).decode()}-----END {kind}-----\n".encode()
     files = {"site.pem": {"chain": chain, "both": chain + key}.get(kind, pem), "site.key": key}
@@ -253,7 +253,7 @@ def test_wrong_path_is_reported_and_asked_again(scene: Scene) -> None:
 
 
 def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
-    """The step `site` judges the certificate again."""
+    """The step `site` checks the certificate again without repeating the warning."""
     scene.trusted = ()
     run = scene.opened(**scene.certificate(_PKI))
     certificate.STEP.gather(run)
@@ -337,7 +337,7 @@ def test_only_the_address_of_the_joined_site_is_checked(scene: Scene) -> None:
 
 
 def test_renewed_pfx_is_imported_despite_older_pem_files(scene: Scene) -> None:
-    """The vendor's way: a new site.pfx, then `import_cert`; the PEM files of before are still there."""
+    """The vendor documents a new site.pfx and `import_cert`; the earlier PEM files still exist."""
     _pem(scene)
     first = certificate.find(scene.opened())
     scene.prompter.interactive = False

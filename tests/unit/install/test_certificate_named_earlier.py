@@ -1,4 +1,4 @@
-"""Files that only an earlier run was given: when they count, and what is in use instead."""
+"""Certificate files that only an earlier run named: when they are used, and what replaces them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Server:
     scene: Scene
 
     def put(self, name: str, places: tuple[str, str]) -> dict[str, object]:
-        """Write a certificate; returns the answers that name it, for `Scene.opened`."""
+        """Write a certificate; return the answers that name it, for `Scene.opened`."""
         chain = self.scene.write(places[0], PKI.pem(name) + PKI.pem("inter"))
         key = self.scene.write(places[1], key_bytes(PKI.key_name(name)))
         return {"certificate__chain": [str(chain)], "certificate__key": str(key)}
@@ -42,7 +42,7 @@ class Server:
         self.scene.run(certificate.STEP, self.scene.opened(**answers))
 
     def run_with_file(self) -> None:
-        """A run whose answer file names GIVEN."""
+        """Run the step with an answer file that names GIVEN."""
         chain, key = map(self.scene.files.locate, GIVEN)
         file = self.scene.write(
             "/root/gw.yaml", f"version: 1\ncertificate:\n  chain: {chain}\n  key: {key}\n"
@@ -52,7 +52,7 @@ class Server:
         self.scene.run(certificate.STEP, run)
 
     def switch(self, name: str) -> None:
-        """Have it in use as an import leaves it, at the usual places as well."""
+        """Put the certificate into use and at the usual paths, as an import does."""
         self.run(**self.put(name, ("/tmp/new.pem", "/tmp/new.key")))
         for path in ("/tmp/new.pem", "/tmp/new.key"):
             self.scene.files.remove(path)
@@ -62,7 +62,7 @@ class Server:
         return name_of(generations.read(self.scene.opened().host.files, paths.ACTIVE).leaf.serial_number)
 
     def found(self) -> str:
-        """What an import without options would take."""
+        """Return the certificate that an import without options would use."""
         return leaf_of(certificate.find(self.scene.opened()))
 
 
@@ -105,7 +105,7 @@ def test_import_without_options_ignores_older_answers(server: Server) -> None:
 
 
 def test_files_renewed_in_place_are_imported(server: Server) -> None:
-    """As certbot does; the usual places hold our copies of the one before."""
+    """Certbot renews in place; the usual paths hold copies of the previous certificate."""
     server.put("renewed", GIVEN)
     assert server.found() == "renewed"
     server.put("short", USUAL)
@@ -136,7 +136,7 @@ def test_answers_restore_usual_paths_but_replace_no_newer_file(server: Server) -
 
 @pytest.mark.parametrize("run", [Server.run, Server.run_with_file], ids=["stored answers", "answer file"])
 def test_step_uses_named_files_again_only_if_renewed(server: Server, run: Callable[[Server], None]) -> None:
-    """After `mst-cli import_cert`: the certificate in use lasts less long, but was issued later."""
+    """The certificate in use, from `mst-cli import_cert`, expires earlier but was issued later."""
     server.switch("short")
     run(server)
     assert server.in_use == "short"
@@ -161,7 +161,7 @@ def test_answer_file_replaces_an_unused_certificate(server: Server) -> None:
 
 
 def test_relinked_older_certificate_is_loaded_by_the_gateway(server: Server) -> None:
-    """ocserv loads no file that is older than its last load."""
+    """ocserv ignores a file that is older than its last load."""
     server.switch("short")
     run = server.scene.opened(**server.put("yearly", GIVEN))
     kinds = [action.kind for action in server.scene.run(certificate.STEP, run)]

@@ -18,7 +18,7 @@ ROOT = PKI.pem("inter") + PKI.pem("root")
 
 
 class Host(Scene):
-    """A scene whose certificates are at the usual places, or in use."""
+    """A scene with certificates at the usual paths or in use."""
 
     def place(self, path: str, content: bytes) -> None:
         self.write(path, content).chmod(0o600)
@@ -31,7 +31,7 @@ class Host(Scene):
         self.place(paths.SITE_PFX, as_pfx(PKI.pem("leaf") + ROOT, key_bytes("p256"), passphrase))
 
     def use(self, name: str) -> str:
-        """Have the certificate `name` in use, as an earlier run would."""
+        """Put the certificate `name` into use, as an earlier run would."""
         used = fingerprint(load_identity(PKI.pem(name) + ROOT, key_bytes("p256")))
         directory = generations.directory(used)
         self.place(f"{directory}/chain.pem", PKI.pem(name) + PKI.pem("inter"))
@@ -72,7 +72,7 @@ def test_certificate_is_used_once_complete_and_valid(host: Host) -> None:
 
 
 def test_unreadable_file_is_awaited(host: Host) -> None:
-    """As a key is that root copied for the account of a rootless gateway; here it is a directory."""
+    """Root may have copied a key that the account cannot read yet; here a directory stands for it."""
     key = host.root / paths.SITE_KEY.lstrip("/")
     host.prompter.meanwhile = [
         lambda: host.place(paths.SITE_CERTIFICATE, PKI.pem("leaf")),
@@ -101,7 +101,7 @@ def test_certificate_stays_in_use_when_its_files_are_gone(host: Host) -> None:
 
 @pytest.mark.parametrize(("used", "put"), [("old", "leaf"), ("leaf", "old")], ids=["newer", "older"])
 def test_unused_certificate_is_replaced_even_by_an_older_one(host: Host, used: str, put: str) -> None:
-    """The wrong one of the first run ends a little later than the right one."""
+    """The wrong certificate of the first run expires a little later than the right one."""
     host.use(used)
     host.put(put)
     assert name_of(host.gather()) == PKI.pem(put)
@@ -149,7 +149,7 @@ def test_passphrase_is_prompted_if_its_file_is_missing_or_wrong(host: Host, *, t
 
 
 def test_a_certificate_that_does_not_fit_is_asked_for_again(host: Host) -> None:
-    """Its key is another one; a wrong path and a missing key are asked for again as well."""
+    """The key does not match; after a wrong path or a missing key, the prompt is repeated as well."""
     host.put("leaf", key="p256/other")
     host.place("/root/right.pem", PKI.pem("leaf") + ROOT)
     host.place("/root/right.key", key_bytes("p256"))

@@ -1,4 +1,4 @@
-"""Step `configure`: the configuration of the site and the settings of env.sh become the gateway's files."""
+"""Step `configure` writes the site's configuration and the settings of env.sh as the gateway's files."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -27,7 +27,7 @@ def joined(scene: Scene) -> None:
 
 
 def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
-    """What each file will hold, by path."""
+    """Return the planned content of each file, by path."""
     actions = configure.STEP.decide(configure.STEP.gather(scene.opened(**{**IMAGES, **answers})))
     found = {action.path: action.value for action in actions if isinstance(action, WriteJson)}
     texts = [action for action in actions if isinstance(action, WriteGatewayConfiguration)]
@@ -35,7 +35,7 @@ def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
 
 
 def test_ocserv_of_the_new_image_checks_the_site_configuration(scene: Scene) -> None:
-    """The files that it becomes are among the recorded decisions."""
+    """The resulting files are covered by the recorded decisions."""
     found = configure.STEP.gather(scene.opened(**IMAGES))
     assert (found.server.listen_port, found.image) == (8443, SERVER_IMAGE)
 
@@ -125,7 +125,7 @@ def test_configuration_that_cannot_be_served_is_refused(
     [
         (Completed(1, "", "bad option"), "gateway-configuration-refused", "bad option"),
         (Completed(127, "", "no such file"), "image-not-gateway", SERVER_IMAGE),
-        # What a kernel without namespaces for processes once was told of: another image.
+        # A kernel without process namespaces once caused a misleading error about the image.
         (Completed(126, "", "crun: clone: Invalid argument"), "engine-failed", "clone: Invalid argument"),
     ],
 )
@@ -172,7 +172,7 @@ def test_gateway_expects_the_proxy_header_of_load_balancers(scene: Scene) -> Non
 def test_balancers_are_refused_only_if_the_engine_hides_senders(
     scene: Scene, *, engine: str, disabled: int, balancers: object, safe: bool
 ) -> None:
-    """For that not even an address is needed that leads beyond the link."""
+    """A link-local IPv6 address is enough to reach docker-proxy."""
     scene.write("/proc/net/if_inet6", "fe800000000000000000000000000002 02 40 20 80 eth0\n")
     scene.write("/proc/sys/net/ipv6/conf/all/disable_ipv6", f"{disabled}\n")
     with nullcontext() if safe else refused(UsageError, "proxy-protocol-forgeable"):

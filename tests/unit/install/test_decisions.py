@@ -1,6 +1,6 @@
-"""The decisions as a table: `decisions/STEP/CASE.json` has facts and the actions they lead to.
+"""The decisions as a table: `decisions/STEP/CASE.json` has facts and the resulting actions.
 
-What an administrator would read comes first (`says`), then the same actions as the journal keeps them.
+`says` lists the actions as an administrator reads them, followed by the actions as the journal keeps them.
 `python -m tests.unit.install.test_decisions` writes both again, from the facts: review the diff.
 The step `certificate` has no cases here: its facts hold a private key, so test_certificate.py decides them.
 """
@@ -57,7 +57,7 @@ del STEPS["certificate"]
 
 
 def checked_decision(step: Step[Any, Any], facts: Any) -> tuple[list[str], list[Any]]:
-    """What is said and what is kept; the same from the same facts, and nothing is lost in the journal."""
+    """Return the described and the journaled actions; check that both are reproducible and complete."""
     actions = list(step.decide(facts))
     assert list(step.decide(facts)) == actions
     kept = [CODEC.dump(action) for action in actions]
@@ -75,13 +75,13 @@ def test_every_step_has_cases() -> None:
 
 
 def decided(case: str) -> dict[str, Any]:
-    """The case with what its facts lead to."""
+    """Return the case with the actions that follow from its facts."""
     given = json.loads(CASES[case].read_text())["facts"]
     step = STEPS[case.partition("/")[0]]
     # The decision of `verify` is a lambda, which declares no type.
     hints: dict[str, Any] = get_type_hints(step.decide) or {"expected": verify.ExpectedGateway}
     facts = next(iter(hints.values()))
-    # The facts of `site` may hold a certificate, which no JSON stands for.
+    # The facts of `site` may contain a certificate, which has no JSON form.
     built = (
         site.ChosenSite(**given) if facts is site.ChosenSite else TypeAdapter(facts).validate_python(given)
     )
@@ -255,7 +255,7 @@ def test_journal_keeps_the_actions_of_any_facts(name: str, data: st.DataObject) 
 
 @given(facts=_launch())
 def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch) -> None:
-    """The label by which a restart is decided is the one that the container will bear, in any way."""
+    """The label that decides about a restart is the container's label with every run method."""
     run = [item.labels[CONFIGURATION_LABEL] for item in facts.specifications]
     for run_method in (RunMethod.QUADLET, RunMethod.UNIT):
         units = launch.STEP.decide(replace(facts, run_method=run_method))

@@ -1,4 +1,4 @@
-"""The step `certificate` places what certificates of devices are checked with, after it was judged."""
+"""The step `certificate` checks and places the CAs and CRLs for device certificates."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -29,7 +29,7 @@ SECONDS = 60
 
 @dataclass
 class Desk:
-    """A person's place: the directory of their files, the host's root below it, and a lab tenant."""
+    """A person's environment: a directory with files, the host's root below it, and a lab tenant."""
 
     directory: Path
     lab: dict[str, Any]
@@ -49,7 +49,7 @@ class Desk:
         )  # fmt: skip
 
     def certificate(self, name: str = ADDRESS, folder: str = ".", days: int = 90) -> tuple[str, str]:
-        """Chain and key for `name`, where an administrator has put them."""
+        """Write chain and key for `name`, as an administrator would; return their paths."""
         (self.directory / folder).mkdir(exist_ok=True)
         files = [self.directory / folder / file for file in ("chain.pem", "key.pem")]
         for file, content in zip(files, self.authority.issue(name, days=days), strict=True):
@@ -61,19 +61,19 @@ class Desk:
         remote.approve(self.directory / "lab", code, user)
 
     def signs_in(self, child: "pexpect.spawn[str]", user: str = "admin@contoso.example") -> None:
-        """Read the code on the screen, and enter it elsewhere."""
+        """Read the device code on the screen, and enter it on the sign-in page."""
         child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
         assert isinstance(child.match, re.Match)
         self.approve(child.match[1], user)
 
     def answers(self, certificate: tuple[str, str] | None = None) -> dict[str, str]:
-        """What is asked before the sign-in but for `env.sh`, and the site, as variables."""
+        """Return the site and the answers needed before the sign-in (without `env.sh`) as variables."""
         chain, key = certificate or self.certificate()
         given = {"MSTUNNEL_ACCEPT_EULA": "1", "MSTUNNEL_SITE": "Berlin"}
         return {**given, "MSTUNNEL_CERT": chain, "MSTUNNEL_KEY": key}
 
     def accepts(self, child: "pexpect.spawn[str]") -> None:
-        """Go on to the certificate."""
+        """Accept the terms and continue to the prompt for the certificate."""
         after(child, "-- more", "q")
         after(child, "Do you accept these terms?", "yes")
         after(child, "then press Enter", "")
@@ -88,13 +88,13 @@ def desk(private: Path) -> Iterator[Desk]:
 
 
 def after(child: "pexpect.spawn[str]", shown: str, typed: str) -> None:
-    """Wait until `shown` is on the screen, where a long question is folded, then type a line."""
+    """Wait until `shown` is on the screen, where long questions wrap, then type a line."""
     child.expect(re.escape(shown).replace(r"\ ", r"\s+"))
     child.sendline(typed)
 
 
 def registered(child: "pexpect.spawn[str]") -> str:
-    """Wait for the first question after the registration, and stop there; what was shown before it."""
+    """Wait for the first prompt after the registration, stop there, and return the earlier output."""
     child.expect_exact("Image of the VPN server")
     shown = str(child.before)
     interrupted(child)
@@ -102,7 +102,7 @@ def registered(child: "pexpect.spawn[str]") -> str:
 
 
 def interrupted(child: "pexpect.spawn[str]") -> None:
-    """Press Ctrl-C; the run ends, and says how to continue."""
+    """Press Ctrl-C and check that the run ends with a hint on how to continue."""
     child.sendcontrol("c")
     child.expect_exact("Run the same command again to continue.")
     child.expect(pexpect.EOF)
@@ -132,7 +132,7 @@ def test_every_question_is_asked_once_and_in_order(desk: Desk) -> None:
 
 @pytest.mark.e2e
 def test_wrong_choice_is_asked_again_without_a_new_sign_in(desk: Desk) -> None:
-    """The right certificate ends earlier than the wrong one."""
+    """The right certificate expires earlier than the wrong one."""
     wrong = desk.certificate("vpn.elsewhere.example", "wrong")
     right = desk.certificate(ADDRESS, "right", days=60)
     with desk.runs() as child:
@@ -198,7 +198,7 @@ def test_an_account_without_the_role_may_stop(desk: Desk) -> None:
 
 @pytest.mark.e2e
 def test_right_certificate_replaces_a_wrong_one_stored_before(desk: Desk) -> None:
-    """It was stored by the first run, ends later, and has never served."""
+    """The first run stored the wrong certificate, which expires later and was never used."""
     wrong, right = desk.certificate("vpn.elsewhere.example", "wrong"), desk.certificate(days=60)
     with desk.runs(**desk.answers(wrong)) as child:
         after(child, "then press Enter", "")
@@ -230,7 +230,7 @@ def test_a_wrong_passphrase_asks_again(desk: Desk) -> None:
 
 @pytest.mark.e2e
 def test_application_left_by_an_earlier_installation_is_replaced(desk: Desk) -> None:
-    """Its host was installed again from nothing."""
+    """The host of the earlier installation was reinstalled from scratch."""
     answers = desk.answers()
     with desk.runs(**answers) as child:
         after(child, "then press Enter", "")

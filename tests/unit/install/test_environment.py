@@ -1,4 +1,4 @@
-"""Step `environment`: env.sh takes proxies and answers, and what an administrator wrote stays."""
+"""Step `environment`: env.sh gets proxies and answers, and keeps the administrator's lines."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _PROFILE = "/etc/profile.d/http_proxy.sh"
 
 @pytest.fixture(autouse=True)
 def directory(scene: Scene) -> None:
-    """What step `eula` leaves."""
+    """Create the directory that the step `eula` creates."""
     scene.files.make_directory(paths.CONFIGURATION)
     scene.prompter.interactive = False
 
@@ -35,7 +35,7 @@ def _settings(scene: Scene) -> dict[str, str]:
 
 
 def _edit(scene: Scene, old: str, new: str) -> None:
-    """What an administrator does with an editor."""
+    """Edit `env.sh` as an administrator does."""
     text = (scene.files.read(paths.ENVIRONMENT) or b"").decode()
     assert old in text
     scene.files.write(paths.ENVIRONMENT, text.replace(old, new).encode(), 0o640)
@@ -75,7 +75,7 @@ def test_only_proxy_lines_of_profile_d_are_read(scene: Scene) -> None:
 
 
 def test_a_profile_that_cannot_be_read_names_no_proxy(scene: Scene) -> None:
-    """The account of a rootless gateway may meet one that is root's alone."""
+    """A file that only root can read may exist when the account of a rootless gateway runs."""
     scene.files.make_directories(_PROFILE)
     assert _install(scene) == {}
 
@@ -176,7 +176,7 @@ def test_run_killed_after_writing_still_recognizes_its_lines(scene: Scene) -> No
 
 @pytest.mark.parametrize("content", [b"# Schl\xfcssel\nA=1\n", b"A=$(id)\n"], ids=["not UTF-8", "command"])
 def test_undecodable_file_stops_the_run_before_any_write(scene: Scene, content: bytes) -> None:
-    """A comment in another encoding is not rewritten with question marks."""
+    """A comment in another encoding must not be rewritten with replacement characters."""
     scene.write(paths.ENVIRONMENT, content)
     with pytest.raises(EnvironmentFileError, match="line 1") as caught:
         _install(scene)
@@ -262,7 +262,7 @@ def test_later_steps_of_a_plan_see_the_file_before_it_is_written(scene: Scene) -
 
 @pytest.mark.parametrize("code", ["ca-file-missing", "ca-file-with-key"])
 def test_missing_root_and_root_with_its_key_are_refused(scene: Scene, code: str) -> None:
-    """All users may read the copy below ca-trust."""
+    """All users can read the copy below ca-trust, so it must not contain a key."""
     ca_file = scene.write("/root/ca.pem", Pki().pem("root") + key_bytes("p256"))
     if code == "ca-file-missing":
         ca_file.unlink()
@@ -271,7 +271,7 @@ def test_missing_root_and_root_with_its_key_are_refused(scene: Scene, code: str)
 
 
 def test_roots_given_as_text_are_written_for_the_containers(scene: Scene) -> None:
-    """`--lab` brings them without a file."""
+    """`--lab` passes the roots as text, without a file."""
     pem = Pki().pem("root").decode()
     _install(scene, tenant__ca_pem=pem)
     assert scene.files.read(f"{paths.CA_TRUST}/tenant-ca.crt") == pem.encode()

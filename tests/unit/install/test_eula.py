@@ -1,4 +1,4 @@
-"""Step `eula`: every new text is asked for again; a marker of another program counts; a refusal stops."""
+"""Step `eula`: each new text needs acceptance, another program's marker is enough, a refusal stops."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ _NEW = [
     "typed", [["yes"], ["Yes"], [" YES "], ["y"], ["Y"], ["yess", "yes"], ["accept", "yes please", "yes"]]
 )
 def test_a_person_reads_the_text_and_types_yes(scene: Scene, typed: list[str]) -> None:
-    """In capitals or as one letter, too; anything else asks again."""
+    """Capitals and a single letter are accepted, too; after any other input the prompt is repeated."""
     scene.prompter.typed = [*typed]
     assert paths_of(scene.run(eula.STEP, scene.opened())) == _NEW
     assert scene.prompter.paged == [eula.terms()]

@@ -38,7 +38,7 @@ def test_existing_application_registers_the_server(
         tenant__ca_file=running.facts["ca_file"],
     )
     run.graph = running.graph("intune")
-    ports = replace(run.host, clock=Clock())  # the lab looks at its own clock
+    ports = replace(run.host, clock=Clock())  # the lab compares times with the real clock
     run = replace(run, host=ports)
 
     scene.run(register.STEP, run)

@@ -1,4 +1,4 @@
-"""Step `kernel` on a host: for whom it forwards, from the first run to the uninstall."""
+"""Step `kernel`: the limits on the host's forwarding, from the first run to the uninstall."""
 
 import re
 import subprocess
@@ -31,7 +31,7 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
         assert link is not None
         assert "for rules in /etc/mstunnel-forwarding/*.nft" in machine.text(str(link.target))
 
-    # Rules that others flushed are loaded again.
+    # Rules that another program flushed are loaded again.
     emulated.keep(machine.host.root, set())
     assert [text for text in machine.run(kernel.STEP) if ".nft" not in text] == []
     assert emulated.tables(machine.host.root) == BOTH
@@ -47,7 +47,7 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
 def test_account_that_cannot_list_rules_relies_on_their_file(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its plan would ask for root at every run."""
+    """Otherwise the account's plan would require root at every run."""
     machine.run(kernel.STEP)
     emulated.keep(machine.host.root, set())
     monkeypatch.setattr(paths, "ROOTLESS", True)
@@ -73,7 +73,7 @@ def test_forwarding_enabled_by_mst_readiness_is_limited(machine: Machine) -> Non
 
 
 def test_rules_are_removed_if_the_host_becomes_a_router(machine: Machine) -> None:
-    """Those for agent and gateway stay, and the units that load them."""
+    """The rules for agent and gateway stay, and so do the units that load them."""
     machine.run(kernel.STEP)
     machine.host.systemd.told.clear()
     assert kernel.STEP.obsolete(machine.opened()) == []
@@ -97,7 +97,7 @@ def test_without_nft_a_warning_names_the_open_forwarding(
 
 
 def test_with_root_the_engine_enables_forwarding(machine: Machine) -> None:
-    """Docker drops what others want forwarded, but only where it was the first to switch it on."""
+    """Docker drops packets forwarded for others, but only if it enabled forwarding itself."""
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
     machine.run(kernel.STEP)
     assert "ip_forward" not in machine.text("/etc/sysctl.d/90-mstunnel.conf")

@@ -1,4 +1,4 @@
-"""Root continues as the account of a rootless gateway only with a program that is there, and is its own."""
+"""Root continues as the account of a rootless gateway only with an installed program of this release."""
 
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
@@ -28,7 +28,7 @@ THIS, OTHER = "a" * 64, "b" * 64
 
 
 class Relay(Processes):
-    """Whatever is to run as the account ends at once."""
+    """A fake in which every command of the account ends at once."""
 
     def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         raise SystemExit(0)
@@ -40,13 +40,13 @@ class Relay(Processes):
 
 
 def program(digest: str) -> str:
-    """The beginning of a one-file program."""
+    """Return the beginning of a one-file program."""
     return f"#!/bin/sh\ndigest='{digest}'\n"
 
 
 @pytest.fixture
 def operator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    """Root with the one file of this release, on a host whose account exists."""
+    """Return root's operator with this release's one-file program, on a host whose account exists."""
     monkeypatch.setattr(paths, "ROOTLESS", False)
     monkeypatch.setattr(paths, "STATE", paths.HOST_STATE)
     monkeypatch.setattr(Files, "live", True)
@@ -59,7 +59,7 @@ def operator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Operator:
 
 @pytest.fixture
 def stopped(scene: Scene, operator: Operator) -> Operator:
-    """Root's part has stopped in the step `account`, after the account was there."""
+    """Return an operator after root's part stopped in the step `account` with the account created."""
     for name, value in {"mode": "rootless", "account": GATEWAY.name}.items():
         scene.remember(name, value)
     scene.journal.append("step", step="eula")
@@ -76,7 +76,7 @@ PLAN = InstallRequest(
 def test_plan_shows_only_roots_part_until_the_program_is_placed(
     scene: Scene, stopped: Operator, placed: str | None
 ) -> None:
-    """Another release would plan what it does itself, or there is none to ask."""
+    """Without an installed program of this release, nothing can plan the account's part."""
     if placed is not None:
         scene.write(PLACED, program(placed))
     planned = plan(stopped, PLAN, exit_code=False)

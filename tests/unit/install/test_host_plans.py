@@ -1,6 +1,6 @@
-"""Real kinds of hosts (readiness/hosts, one file each): what an installation would refuse there, and change.
+"""The refusals and changes of an installation on recorded hosts (readiness/hosts, one file each).
 
-`plan` is the part of the plan that depends on the host alone; directories that every Linux has are left out.
+`plan` is the part of the plan that depends only on the host, without the directories of every Linux system.
 """
 
 import json
@@ -65,14 +65,14 @@ SPECIFICATIONS = (
 
 
 class Installed(Processes):
-    """Every program is there, the generator of Podman among them."""
+    """A fake on which every program is installed, including Podman's generator."""
 
     def find(self, program: str) -> str | None:
         return program
 
 
 def way(facts: ReadinessFacts, engine: Engine) -> choice.RunMethod:
-    """How containers are run there."""
+    """Return the run method of containers on the host."""
     assert facts.system is not None
     generator = engine.name == "podman" and quadlet.available(Installed(), engine.version)
     return choice.choose_run_method(
@@ -88,12 +88,12 @@ def rootless(facts: ReadinessFacts) -> bool:
 
 
 def refused(facts: ReadinessFacts) -> list[str]:
-    """The checks that refuse the host before the first change; without root that is one of root's half."""
+    """Return the checks that refuse the host before the first change, for root's part if rootless."""
     return failures(facts, OF_ROOT if rootless(facts) else STEPS)
 
 
 def failures(facts: ReadinessFacts, steps: list[str]) -> list[str]:
-    """The required checks that fail and that none of the steps repairs."""
+    """Return the required checks that fail and that none of the steps fixes."""
     return [item.id for item in remaining(facts, steps) if item.result is Outcome.FAIL]
 
 
@@ -104,12 +104,12 @@ def _uplink(facts: ReadinessFacts) -> host_part.Uplink:
 
 
 def _limited(facts: KernelFacts) -> tuple[Family, ...]:
-    """Nobody has installed anything here yet."""
+    """Return the limited address families of a host without an earlier installation."""
     return () if facts.sysctls.get(FORWARD) == "1" or FORWARD in facts.sysctl_files else ("ipv4",)
 
 
 def _of_root(facts: ReadinessFacts) -> list[Action]:
-    """What prepares the host; without root also for the account, and for each boot."""
+    """Return the actions of root that prepare the host, the account, and each boot."""
     assert facts.kernel is not None
     if not rootless(facts):
         return [*kernel.STEP.decide(kernel.Kernel(facts.kernel, limited=_limited(facts.kernel)))]
@@ -130,7 +130,7 @@ def _of_root(facts: ReadinessFacts) -> list[Action]:
 
 
 def plan(facts: ReadinessFacts, files: dict[str, str]) -> list[str]:
-    """What the steps that know only the host would say they do, in order; nothing where it is refused."""
+    """Return the described actions of the steps that need only the host; empty if it is refused."""
     if refused(facts):
         return []
     assert facts.engine is not None

@@ -1,4 +1,4 @@
-"""What the answers say of this host reaches the gateway, and stays there when the monitor renders next."""
+"""The host's answers reach the gateway, and stay in effect when the monitor renders again."""
 
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,14 @@ def joined(scene: Scene) -> None:
 
 
 def installed(scene: Scene, **answers: Any) -> bytes:
-    """What `ocserv.conf` is after the step."""
+    """Return `ocserv.conf` after the step."""
     given = {**IMAGES, **answers}
     scene.run(configure.STEP, scene.opened(**given))
     return scene.files.read(paths.OCSERV_CONF) or b""
 
 
 def rendered_by_the_monitor(scene: Scene, clock: FakeClock) -> bytes:
-    """What `ocserv.conf` is after the agent has handed over what the step got from the tenant."""
+    """Return `ocserv.conf` after the agent has requested the tenant's configuration."""
     wire = (scene.graph.configuration or configuration(8443)).to_wire()
     scene.files.write(CONFIGURATION.request, AgentRequest.to_configure(wire, "").payload)
     Configurations(scene.files, clock, lambda: None, lambda _line: None).look()
@@ -147,7 +147,7 @@ def test_a_host_without_a_gateway_has_no_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("authentication", Authentication)
 def test_what_the_template_writes_is_read_back(tmp_path: Path, authentication: Authentication) -> None:
-    """The file of an earlier release is read by the lines of this one's template."""
+    """The file of an earlier release is parsed by the lines of this release's template."""
     files = Files(tmp_path)
     files.make_directories(paths.CONFIGURATION)
     server = ServerConfiguration.from_wire({"network": "10.0.0.0/8"})

@@ -62,7 +62,7 @@ def test_with_another_root_only_files_are_written(machine: Machine, monkeypatch:
 
 
 def with_ipv6(machine: Machine, device: str) -> None:
-    """An address that leads beyond the link, and a default route that a router advertises."""
+    """Give the machine a global IPv6 address and a default route that a router advertises."""
     machine.scene.write("/proc/net/if_inet6", f"20010db8000000000000000000000002 02 40 00 80 {device}\n")
     zero, router = "0" * 32, "fe80" + "0" * 27 + "1"
     row = f"{zero} 00 {zero} 00 {router} 00000400 00000001 00000000 00450003 {device}\n"
@@ -78,7 +78,7 @@ def test_forwarding_host_keeps_the_advertised_ipv6_route(machine: Machine, devic
     before = machine.tree()
 
     done = machine.run(kernel.STEP)
-    # A kernel that forwards forgets such a route at once, unless it is set to accept them.
+    # A forwarding kernel drops such a route at once, unless it is set to accept advertisements.
     assert done[-2:] == [f"set net.ipv6.conf.{name}.accept_ra to 2", "set net.ipv6.conf.all.forwarding to 1"]
     assert f"net.ipv6.conf.{name}.accept_ra = 2\n" in machine.text("/etc/sysctl.d/90-mstunnel.conf")
     assert machine.text(f"/proc/sys/net/ipv6/conf/{device}/accept_ra") == "2\n"
@@ -98,7 +98,7 @@ def install_proxy(machine: Machine, **variables: str) -> list[str]:
 
 
 def with_settings_for_accounts(machine: Machine) -> None:
-    """What is lower than a gateway without root needs it."""
+    """Set kernel limits below those that a rootless gateway needs."""
     for name, value in (("core.somaxconn", "4096"), ("ipv4.ip_unprivileged_port_start", "1024")):
         machine.scene.write(f"/proc/sys/net/{name.replace('.', '/')}", f"{value}\n")
     machine.scene.write("/proc/sys/net/netfilter/nf_conntrack_acct", "0\n")
@@ -138,13 +138,13 @@ DROP_INS = [
 
 
 def of_root(machine: Machine, **answers: Any) -> Run:
-    """What root's part of a rootless installation works with."""
+    """Return the run of root's part of a rootless installation."""
     run = machine.opened(mode="rootless", **answers)
     return replace(run, host=replace(run.host, scope=Scope.HOST))
 
 
 def test_without_root_a_password_is_in_no_file_of_the_system(machine: Machine) -> None:
-    """All users can read the journal of root's part."""
+    """All users can read the journal of root's part, so it must not contain a password."""
     run = of_root(machine, environment={"https_proxy": SECRET})
     assert machine.scene.run(proxy.SYSTEM, run) == ()
     assert machine.text(proxy.PROFILE) == ""
@@ -224,7 +224,7 @@ def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
 
 
 def test_no_proxy_is_removed_before_env_sh_is_written(machine: Machine) -> None:
-    """The host part of a rootless installation comes first; root runs it again without proxies."""
+    """The host part of a rootless installation runs first, and root may repeat it without proxies."""
     install_proxy(machine, https_proxy=PROXY)
     machine.scene.files.remove(paths.ENVIRONMENT)
     assert proxy.STEP.obsolete(machine.opened(environment={})) == []
@@ -261,7 +261,7 @@ def test_a_foreign_drop_in_with_precedence_is_an_error(machine: Machine) -> None
 
 
 def test_no_password_of_a_foreign_drop_in_or_of_ours_is_shown(machine: Machine) -> None:
-    """Nor does `mstunnel-setup status` show one later, which reads why the run stopped from the journal."""
+    """`mstunnel-setup status`, which reads the failure from the journal, does not show one either."""
     machine.host.systemd.running_units.add("podman.service")
     theirs = "https_proxy=http://them:hidden@other.example.com:1"
     machine.host.systemd.environments["podman.service"] = theirs
@@ -351,7 +351,7 @@ def test_docker_keeps_its_other_settings(machine: Machine) -> None:
 
 
 def test_docker_settings_added_by_others_stay(machine: Machine) -> None:
-    """No question while the range is ours; with another range, uninstallation would lose their text."""
+    """The same range causes no prompt; with another one, uninstallation would lose the others' text."""
     machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker")
     theirs = '{"bip":"192.168.240.1/24","debug":true}'
     machine.scene.write(bridge.DAEMON, theirs)

@@ -1,4 +1,4 @@
-"""Step `images`: pulled, or from the archives given, always by digest."""
+"""Step `images`: images are pulled or loaded from the given archives, always by digest."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def _archive(path: Path, *digests: str) -> str:
 
 
 def _brought(run: Run) -> list[tuple[str, str]]:
-    """Where each image comes from: a registry (empty) or an archive."""
+    """Return the source of each image: a registry (empty) or an archive."""
     actions = images.STEP.decide(images.STEP.gather(run))
     return [
         (action.reference, getattr(action, "archive", ""))
@@ -62,7 +62,7 @@ def test_file_that_is_not_an_image_archive_is_refused(
 
 
 def test_loaded_images_are_reloaded_from_the_same_archive(scene: Scene, tmp_path: Path) -> None:
-    """As by `mst-cli install`: the archive that lay beside the program is no answer that a run stores."""
+    """`mst-cli install` does the same; the archive beside the program is not a stored answer."""
     archive = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
     for reference in (SERVER_IMAGE, AGENT_IMAGE):
         action = {"kind": "load-image", "reference": reference, "archive": archive}

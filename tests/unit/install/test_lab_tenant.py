@@ -1,4 +1,4 @@
-"""`--lab`: a lab tenant is known by the fingerprint that it prints, and answers all about the tenant."""
+"""`--lab`: a lab tenant is verified by its printed fingerprint and supplies all tenant answers."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 
 def printed(lab: dict[str, Any]) -> str:
-    """What the lab prints to be copied behind `--lab`."""
+    """Return the text that the lab prints for `--lab`."""
     return str(lab["setup"]).rpartition(" ")[2]
 
 

@@ -1,4 +1,4 @@
-"""Step `launch`: units under systemd, plain containers without; refused where the host is not ready."""
+"""Step `launch`: units with systemd, plain containers without; refused if the host is not ready."""
 
 import socket
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from tests.unit.install.scenes import (
 
 @pytest.fixture(autouse=True)
 def ready(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host with a tunnel device and the pids controller, in a site."""
+    """Prepare a host with a tunnel device and the pids controller that has joined a site."""
     for name, content in (("_TUN", ""), ("_CONTROLLERS", "cpu memory pids\n")):
         (tmp_path / name).write_text(content)
         monkeypatch.setattr(launch, name, str(tmp_path / name))
@@ -45,7 +45,7 @@ def ready(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def taken(scene: Scene) -> Iterator[int]:
-    """A port of the configuration on which another program listens."""
+    """Listen on the configured port as another program would; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         scene.graph.configuration = configuration(port)
@@ -77,7 +77,7 @@ def _refused(run: Run) -> CheckError:
 def test_the_host_decides_how_the_containers_are_run(
     scene: Scene, tmp_path: Path, why: str, engine: EngineName, run_method: RunMethod
 ) -> None:
-    """What each way leads to is among the recorded decisions."""
+    """The result of each run method is covered by the recorded decisions."""
     scene.chosen = EngineChoice(engine, "26.1.5" if engine == "docker" else "5.4.2", "")
     scene.systemd.runs = why != "no systemd"
     if why == "cgroup v1":
@@ -113,7 +113,7 @@ def test_running_versions_use_the_vendors_field_names(scene: Scene) -> None:
         "DockerVersion": scene.engine.version(),
         "ServerImageHash": SERVER_IMAGE.rpartition("@")[2],
         "AgentImageHash": AGENT_IMAGE.rpartition("@")[2],
-        # ISO 8601; that of an image that is still to be pulled is what the pull finds out.
+        # Times are in ISO 8601; the pull will supply the time of an image that is not pulled yet.
         "ServerCreateDate": "2026-11-01T12:00:00+00:00",
         "AgentCreateDate": output(f"image:{AGENT_IMAGE}", "created"),
     }
@@ -122,7 +122,7 @@ def test_running_versions_use_the_vendors_field_names(scene: Scene) -> None:
 def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     server, agent = launch.STEP.gather(_opened(scene)).specifications
     assert server.devices == ("/dev/net/tun",)
-    # Beside the tunnel only what it takes to have workers of another user, and to end them.
+    # Besides the tunnel, the capabilities only serve to run workers as another user and to end them.
     assert server.capabilities == ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
     assert (server.user, server.group) == (0, 0)
     data_only = ("noexec", "nosuid", "nodev", "z")

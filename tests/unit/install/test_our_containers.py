@@ -1,4 +1,4 @@
-"""What the containers may do and see; the access log asks for more."""
+"""The privileges and mounts of the containers, without and with the access log."""
 
 from ipaddress import IPv6Network
 
@@ -73,7 +73,7 @@ def test_a_change_of_the_network_makes_a_new_container() -> None:
 def test_host_with_ipv6_gives_the_server_ipv6_beside_the_bridge() -> None:
     plain, joined = server(), server(ipv6_network=ipv6.NETWORK)
     options = create_arguments(joined)
-    # The bridge has to be named: a network that is named would replace it.
+    # The bridge must be named as well, since any named network replaces the default one.
     assert [option for option in options if option.startswith("--network")] == [
         "--network=podman:mac=02:4d:53:54:00:01",
         "--network=mstunnel-ipv6:mac=02:4d:53:54:00:01",

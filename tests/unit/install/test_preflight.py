@@ -1,4 +1,4 @@
-"""The required checks of host and site: what they refuse, what they ask, and when they keep quiet."""
+"""The required checks of host and site: refusals, prompts, and when they are skipped."""
 
 import json
 from collections.abc import Collection
@@ -46,14 +46,14 @@ HOST_ONLY = [name for name in ALL if name not in ("sign-in", "site", "eula")]
 
 @pytest.fixture
 def examined(monkeypatch: pytest.MonkeyPatch) -> list[Wanted]:
-    """What examinations were asked for; the files count as those of the running host."""
+    """Return the list of requested examinations; the files count as those of the running host."""
     monkeypatch.setattr(Files, "live", True)
     return []
 
 
 @pytest.fixture
 def host(examined: list[Wanted], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes the examination find the facts of a kind of host."""
+    """Return a function that makes the examination return the facts of a recorded host."""
 
     def found(name: str, **changes: Any) -> None:
         facts = ReadinessFacts.model_validate(
@@ -78,7 +78,7 @@ def opened(scene: Scene, **answers: Any) -> Run:
 
 
 def ask_steps(run: Run, names: Collection[str]) -> None:
-    """Let the steps of these names refuse, as a run does before its first change; the terms come first."""
+    """Call `refuse` of the named steps, as a run does before its first change, the terms first."""
     for step in ORDER:
         if step.name in names:
             step.refuse(run, ["eula", *names])
@@ -111,14 +111,14 @@ def test_host_that_the_steps_can_fix_is_accepted(scene: Scene, host: Any, examin
 def test_registries_are_checked_only_if_images_are_pulled(
     scene: Scene, host: Any, examined: list[Wanted], later: list[str]
 ) -> None:
-    """Root's part alone does not know where the account has its images from."""
+    """Root's part alone does not know the source of the account's images."""
     host("debian-13")
     preflight.refuse_unready(opened(scene), ["kernel"], later)
     assert any(item.purpose.startswith(REGISTRY) for item in examined[0].endpoints) is bool(later)
 
 
 def of_firewall(scene: Scene) -> list[str]:
-    """What was said about the firewall of the host."""
+    """Return the messages about the host's firewall."""
     return [text for text in scene.prompter.said if text.startswith("Firewall")]
 
 
@@ -135,7 +135,7 @@ def of_firewall(scene: Scene) -> list[str]:
 def test_firewall_blocking_devices_is_reported_with_the_command(
     scene: Scene, host: Any, name: str, command: str
 ) -> None:
-    """No step opens it. RHEL's lets TCP in, Debian's both."""
+    """No step opens the firewall. RHEL's allows TCP only, Debian's allows TCP and UDP."""
     host(name)
     preflight.refuse_unready(opened(scene), HOST_ONLY)
     assert len(of_firewall(scene)) == bool(command)
@@ -202,7 +202,7 @@ def test_a_person_is_offered_a_free_range_for_the_bridge(scene: Scene, host: Any
 
 @pytest.fixture
 def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Signing in as an administrator works; the list notes each time."""
+    """Make the administrator's sign-in succeed; return a list that records each one."""
     entered: list[str] = []
 
     def administrator(*_given: object) -> FakeGraph:
@@ -225,7 +225,7 @@ def test_the_host_is_checked_without_a_question_or_a_sign_in(
 
 
 def run_to_the_site(scene: Scene, one: Run) -> None:
-    """Check the host, then run the steps from the terms to the site but for the certificate."""
+    """Check the host, then run the steps from the terms to the site, without the certificate."""
     preflight.refuse_unready(one, ALL)
     for step in (eula.STEP, environment.STEP, sign_in.STEP, step_named("site")):
         scene.run(step, one)
@@ -233,7 +233,7 @@ def run_to_the_site(scene: Scene, one: Run) -> None:
 
 @pytest.mark.usefixtures("signed_in")
 def test_site_requirements_are_checked_once_known(scene: Scene, host: Any) -> None:
-    """Not before the terms, and before this server is registered there."""
+    """The checks run after the terms and before this server is registered."""
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
     scene.graph.configuration = configuration()
     with refused(CheckError, "pool-route") as caught:
@@ -243,7 +243,7 @@ def test_site_requirements_are_checked_once_known(scene: Scene, host: Any) -> No
 
 
 def test_the_site_is_judged_in_a_later_run_as_well(scene: Scene, host: Any, examined: list[Wanted]) -> None:
-    """A run that stopped at the certificate has checked the host, and nothing of the site."""
+    """A run that stopped at the certificate has checked only the host."""
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
     scene.remember("images.server", "x")
     scene.graph.configuration = configuration()
@@ -319,7 +319,7 @@ def test_spoofable_balancers_are_refused_before_the_first_change(scene: Scene) -
 
 
 def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
-    """It was found out in the step that loads it, with half of the host changed."""
+    """Formerly the step that loads the archive failed, after half of the changes to the host."""
     host("rhel-9.6")
     (tmp_path / "images.tar").write_bytes(b"no archive")
     archive = str(tmp_path / "images.tar")
@@ -330,20 +330,20 @@ def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, t
 
 
 def test_new_archive_is_checked_before_its_path_is_stored(scene: Scene, host: Any) -> None:
-    """A wrong name was stored, and every later run without that option failed for it."""
+    """Formerly a wrong path was stored, and every later run without the option failed."""
     host("rhel-9.6")
     scene.remember("answers", {})
     given = {**IMAGES, "images__archive": ("/root/gone.tar",)}
     with refused(EngineError, "image-archive-unusable", match="/root/gone.tar"):
         ask_steps(opened(scene, **given), HOST_ONLY)
-    # One that has served, and was removed since, is not missed.
+    # An archive that was loaded and removed since is not required.
     scene.remember("answers", opened(scene, **given).answers.record())
     ask_steps(opened(scene, **given), HOST_ONLY)
 
 
 @pytest.fixture
 def unlicensed(scene: Scene, signed_in: list[str]) -> list[str]:
-    """The same for an administrator without a licence."""
+    """Make the sign-in succeed for an administrator without a licence."""
     scene.graph.plans = ()
     return signed_in
 

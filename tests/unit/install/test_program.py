@@ -1,4 +1,4 @@
-"""The steps that place our programs: `program`, `monitor`, `audit` and `logs`.
+"""The steps that install the programs: `program`, `monitor`, `audit` and `logs`.
 
 The one file goes into /usr/sbin, a newer one over an older, and out again.
 """
@@ -34,7 +34,7 @@ PLACED = ["answer:program", f"file:{FILE}", *(f"link:{paths.PROGRAMS}/{name}" fo
 
 @pytest.fixture
 def copied(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The one file as an administrator copied it, outside the root; the run was started from it."""
+    """Return the one-file program outside the root from which an administrator started the run."""
     scene.files.make_directories(paths.PROGRAMS)
     file = tmp_path / "copied-file"
     file.write_bytes(b"the program")
@@ -61,7 +61,7 @@ def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
 def test_installed_program_is_read_only_if_it_looks_wrong(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has 30 MB, and most runs are started from it."""
+    """The file has 30 MB, and most runs are started from it."""
     scene.run(program.PROGRAM, scene.opened())
     monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(FILE)))
     read: list[str] = []
@@ -156,7 +156,7 @@ MANUAL = "/usr/share/man/man8/mst-cli.8"
 
 @pytest.fixture
 def support(scene: Scene, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Completions and manual pages where the one file has unpacked them, on a host without zsh and fish."""
+    """Return the directory of unpacked completions and manual pages, on a host without zsh and fish."""
     for directory in ("/usr/share/bash-completion/completions", "/usr/share/man/man8"):
         scene.files.make_directories(directory)
     unpacked = tmp_path / "unpacked"
@@ -205,7 +205,7 @@ def test_without_systemd_a_note_says_to_run_the_monitor(scene: Scene) -> None:
 
 
 class LoggingHost(Host):
-    """A host with auditd and a catalogue of the journal; the audit rules are locked when `enabled` is 2."""
+    """A host with auditd and a journal catalogue; the audit rules are locked if `enabled` is 2."""
 
     enabled = 1
 
@@ -243,7 +243,7 @@ def test_auditd_watches_gateway_files_until_the_uninstall(logging: Machine) -> N
 
 
 def test_account_need_not_read_the_audit_rules(logging: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only root may look into their directory: the plan of the account lacks them, and root writes them."""
+    """Only root can read the rules' directory: the account's plan omits the rules, and root writes them."""
     read = Files.read
 
     def refuse(files: Files, path: str) -> bytes | None:
@@ -301,7 +301,7 @@ def test_without_logrotate_nothing_is_done(machine: Machine) -> None:
 
 
 def test_log_rotated_by_a_package_is_not_listed_twice(logging: Machine) -> None:
-    """With two entries for one file logrotate ends with an error."""
+    """logrotate fails if two entries name the same file."""
     logging.scene.files.write(program.OF_PACKAGE, b"/var/log/mstunnel/*.log {}\n")
     logging.run(program.LOGS)
     assert logging.text(program.ROTATION) == ""

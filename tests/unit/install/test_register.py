@@ -1,4 +1,4 @@
-"""Step `register`: names that are this machine's own, and files that refer to what the tenant will answer."""
+"""Step `register`: names unique to this machine, and files that refer to the tenant's later answers."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ def joined(scene: Scene) -> None:
 
 
 def test_site_cloud_and_name_come_from_answers_or_the_host(scene: Scene) -> None:
-    """The files that say so are among the recorded decisions."""
+    """The resulting files are covered by the recorded decisions."""
     facts = register.STEP.gather(scene.opened())
     assert facts == register.Registration(
         site_id=BERLIN.id,
@@ -210,7 +210,7 @@ def test_another_machine_id_is_told_from_another_name(scene: Scene) -> None:
 
 
 def test_own_objects_are_not_mistaken_for_leftovers(scene: Scene) -> None:
-    """Not even when the run was cut off before the tenant's answer came."""
+    """This holds even if the run was interrupted before the tenant's answer arrived."""
     facts = register.STEP.gather(scene.opened(existing_record="replace"))
     name = facts.application_name
     scene.graph.listed = [LEFT]
@@ -227,7 +227,7 @@ PREPARED = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture
 def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The applications that signed in."""
+    """Return the list of applications that signed in."""
     told = list[str]()
 
     def signed_in(_context: Run, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:

@@ -1,4 +1,4 @@
-"""The containers as files are those that the step `launch` runs; no secret is among them."""
+"""The rendered files define the containers of the step `launch`, without secrets."""
 
 import json
 import re
@@ -36,13 +36,13 @@ SECRET = "a-secret-of-this-host"
 
 
 def check_object(kind: str, found: Any) -> None:
-    """Raise ValidationError unless it is good by the schema of Kubernetes, which is not checked each time."""
+    """Raise ValidationError unless the object is valid by Kubernetes' schema, which is not itself checked."""
     jsonschema.Draft202012Validator({**SCHEMAS, "$ref": f"#/$defs/{kind}"}).validate(found)
 
 
 @pytest.fixture(autouse=True)
 def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A host with an installation, whose secrets are all the same word."""
+    """Return a host with an installation whose secrets all contain the same word."""
     answered(scene, monkeypatch)
     for path in (paths.ENVIRONMENT, f"{paths.GENERATIONS}/1/key.pem", paths.AGENT_CREDENTIAL):
         scene.write(path, f"SECRET='{SECRET}'\n")
@@ -55,7 +55,7 @@ def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 
 def rendered(scene: Scene, wanted: Format, directory: Path | None = None, port: int | None = None) -> Result:
-    """The result, valid by its schema."""
+    """Return the result after validating it by its schema."""
     result = render.render(operator_of(scene.root), {}, RenderRequest(wanted, directory, port))
     fixed = {"schema": "mstunnel/1", "command": f"mstunnel-setup render {wanted}", "errors": []}
     warnings = [notice.data for notice in result.warnings]
@@ -94,7 +94,7 @@ def test_podman_s_own_generator_accepts_the_quadlet_files(host: Scene) -> None:
 
 
 def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
-    """Open runs with these answers."""
+    """Make `render` open its runs with these answers."""
     opened = host.opened(**IMAGES, **answers)
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
 
@@ -119,7 +119,7 @@ def test_pod_gets_device_ca_and_crl_if_certificates_sign_in(
 
 
 def pod_of(scene: Scene) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The pod of the manifest, and its containers: server and agent."""
+    """Return the pod of the manifest with its containers, server and agent."""
     (deployment,) = documents(scene)["Deployment"]
     found = deployment["spec"]["template"]["spec"]
     server, agent = found["containers"]
@@ -127,7 +127,7 @@ def pod_of(scene: Scene) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]
 
 
 def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
-    """The objects of the manifest by kind."""
+    """Return the objects of the manifest by kind."""
     found: dict[str, list[dict[str, Any]]] = {}
     for each in YAML(typ="safe").load_all(text_of(scene, "kubernetes", "mstunnel.yaml")):
         found.setdefault(each["kind"], []).append(each)
@@ -135,7 +135,7 @@ def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
 
 
 def secrets(scene: Scene) -> dict[str, dict[str, str]]:
-    """What the Secrets of the manifest hold, as text or encoded, by their names."""
+    """Return the data of the manifest's Secrets, as text or encoded, by name."""
     found = documents(scene)["Secret"]
     return {each["metadata"]["name"]: each.get("stringData", {}) | each.get("data", {}) for each in found}
 
@@ -197,7 +197,7 @@ def test_access_log_makes_the_kernel_count_pod_connections(host: Scene, setting:
         f"net.netfilter.nf_conntrack_{name}" for name in ("acct", "tcp_timeout_time_wait", "timestamp")
     }
     assert sysctls & counting == (counting if counts else set())
-    # All but this one are unsafe to Kubernetes; the page says which ones nodes have to allow.
+    # Kubernetes treats the others as unsafe; the documentation lists those that nodes have to allow.
     assert [name for name in sysctls - {"net.ipv4.ip_unprivileged_port_start"} if name not in PAGE] == []
     assert YAML(typ="safe").load(text_of(host, "helm", "values.yaml"))["accessLog"] is counts
 
@@ -217,22 +217,22 @@ def test_each_container_writes_into_directories_of_its_own_user(host: Scene) -> 
 
 @dataclass
 class Pod:
-    """What the pod's container `identity` does below a directory; the Secret and the claim are there."""
+    """A directory in which the pod's container `identity` runs, with the Secret and the volume claim."""
 
     script: str
     root: Path
 
     @property
     def credential(self) -> bytes:
-        """The agent's credential, in the claim."""
+        """The agent's credential in the volume claim."""
         return (self.root / "credential/own/agent.p12").read_bytes()
 
     def renew(self, content: bytes) -> None:
-        """What the agent does."""
+        """Replace the credential, as the agent does."""
         (self.root / "credential/own/agent.p12").write_bytes(content)
 
     def start(self, secret: bytes) -> bytes:
-        """Start with this Secret; the credential that the agent gets."""
+        """Start the pod with this Secret; return the credential that the agent gets."""
         (self.root / "identity").mkdir(exist_ok=True)
         (self.root / "identity/agent.p12").write_bytes(secret)
         places = r"(?<![\w/.])/(?=(credential|identity|inbox|state)/)"
@@ -257,7 +257,7 @@ def test_renewed_credential_stays_until_the_secret_is_replaced(pod: Pod) -> None
 
 
 def test_volume_of_an_earlier_release_keeps_its_credential(pod: Pod) -> None:
-    """It may have been renewed, and the one in the Secret have ended."""
+    """The credential may have been renewed, and the one in the Secret may have expired."""
     (pod.root / "credential/own").mkdir(parents=True)
     pod.renew(b"renewed")
     assert pod.start(b"first") == b"renewed"

@@ -1,4 +1,4 @@
-"""Root's half as the account has it done: shown, agreed to, done by one sudo, or left to an administrator."""
+"""Root's part as started by the account: shown, confirmed, run by one sudo, or left to an administrator."""
 
 import io
 import json
@@ -48,13 +48,13 @@ PLANNED = [
 
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path) -> None:
-    """The directories that every host has."""
+    """Create the directories of every host."""
     for name in ("etc", "run", "var"):
         (tmp_path / name).mkdir()
 
 
 def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
-    """The objects that root would make for the terms alone; sign-in and site are the account's."""
+    """Return the objects that root would create with only the terms accepted."""
     operator = operator_of(host, console)
     request = InstallRequest({"mode": "rootless", **settings})
     later: list[AnyStep] = [sign_in.STEP, eula.STEP, site.STEP]
@@ -87,13 +87,13 @@ def test_unreadable_key_is_refused_before_the_licence_terms(
 
 
 def test_account_passes_no_proxy_to_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root's part would set it for all users."""
+    """Root's part would set the account's proxy for all users."""
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, SECRET)
     given = {"mode": "rootless", "environment": {"TRACE_SESSIONS": "1"}, "site": "Berlin"}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
     _, told, proxies = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT], [])
-    # The site is the account's.
+    # The site belongs to the account's part, so root does not get it.
     assert told == {"mode": "rootless"}
     assert proxies == {"https_proxy": SECRET}
     assert rootless.answers_of_account(json.dumps(told).encode()) == told
@@ -149,7 +149,7 @@ def test_anything_else_is_refused_and_not_repeated(told: bytes) -> None:
 def test_answers_of_the_account_cannot_change_the_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rule for sudo fixes the options."""
+    """The rule for sudo fixes the options."""
     seen: list[Settings] = []
 
     def run_steps(_operator: Operator, request: InstallRequest, *_more: Any, **_: Any) -> install.RunOutcome:
@@ -181,7 +181,7 @@ def test_the_host_command_reads_them_from_standard_input(monkeypatch: pytest.Mon
 
 @pytest.fixture
 def prepared(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    """The account, unattended, on a host that root has prepared for it."""
+    """Return the unattended operator of the account, on a host that root has prepared."""
     for name in ("etc", "run", "var"):
         (scene.root / name).mkdir(exist_ok=True)
     monkeypatch.setattr(paths, "STATE", paths.HOST_STATE)
@@ -202,7 +202,7 @@ def test_after_roots_part_the_account_needs_no_option(prepared: Operator, scene:
 
 
 def test_an_account_whose_journal_lacks_the_mode_continues(prepared: Operator, scene: Scene) -> None:
-    """Earlier releases left it out where the option was given to root alone."""
+    """Earlier releases did not record the mode if only root got the option."""
     scene.remember("answers", {"site": "Berlin"})
     assert rootless.scope_to_install(prepared, {}) is Scope.ACCOUNT
     with refused(UsageError, "mode-begun"):
@@ -230,7 +230,7 @@ def test_interrupted_root_part_resumes_without_the_option(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
-    """The commands that were run at the terminal; sudo is there and does what it is asked for."""
+    """Return the list of commands run at the terminal; sudo is installed and succeeds."""
     commands: list[Sequence[str]] = []
 
     def attend(_self: Processes, arguments: Sequence[str], stdin: bytes | None = None) -> Completed:
@@ -246,7 +246,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs is the program of root, as the account `gateway`."""
+    """Make root's program run as the account `gateway`."""
     monkeypatch.setattr(sys, "argv", ["/usr/sbin/mst-cli"])
     monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
     monkeypatch.setattr(rootless, "own_name", lambda: "gateway")
@@ -254,7 +254,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def to_do(program: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root has something left to do."""
+    """Make root's part have actions left."""
     found = PLANNED, {"mode": "rootless"}, {"http_proxy": SECRET}
     monkeypatch.setattr(rootless, "planned_by_root", lambda *_given: found)
 
@@ -266,7 +266,7 @@ def test_a_person_sees_what_it_is_and_sudo_may_ask(tmp_path: Path, asked: list[S
     assert result.data["actions"] == 2
     own = (*COMMAND, "--accept-eula", "--answers-from-stdin", "--unattended", "--output", "json")
     assert asked == [("sudo", "--", *own, '<<<{"mode": "rootless"}')]
-    # What is only remembered is no change of the host.
+    # A stored answer does not count as a change of the host.
     assert console.paged == ["This needs root privileges:\n  - create directory /x"]
 
 
@@ -303,7 +303,7 @@ def test_command_is_printed_if_sudo_is_not_possible(
     with refused(WaitingError, "root-needed", why) as caught:
         rootless.done_by_root(operator_of(tmp_path, console), InstallRequest(), [])
     assert caught.value.exit_code is ExitCode.WAITING
-    # A proxy with a password is not among the arguments, which all users can see.
+    # The arguments do not contain a proxy with a password, since all users can see them.
     assert caught.value.hint.splitlines()[-1] == shlex.join(("sudo", *COMMAND, "--accept-eula"))
     assert asked == []
 
@@ -312,7 +312,7 @@ def test_command_is_printed_if_sudo_is_not_possible(
 def test_only_an_installation_goes_on_after_the_printed_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, again: bool
 ) -> None:
-    """Once the host part is removed, nothing here belongs to the account any more."""
+    """After the removal of the host part the account has nothing left to remove."""
     monkeypatch.setattr(Processes, "find", lambda _self, _name: None)
     by_hand = (*COMMAND, option)
     with refused(WaitingError, "root-needed") as caught:
@@ -348,7 +348,7 @@ def test_a_command_to_type_names_the_proxies_without_a_password() -> None:
 def test_the_documented_rule_of_sudo_allows_these_very_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Sequence[str]]
 ) -> None:
-    """It has no wildcard, which would let the account have root read any file."""
+    """The rule has no wildcard, with which the account could make root read any file."""
     operator = operator_of(tmp_path, FakePrompter(interactive=False))
     monkeypatch.setattr(uninstall, "rootless_account", lambda _operator: "gateway")
     monkeypatch.setattr(uninstall, "own_name", lambda: "gateway")

@@ -1,4 +1,4 @@
-"""A program of a release knows its images: no question, the same digests from an archive or a registry."""
+"""A release's program names its images: no prompt, the same digests from archive and registry."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ ARCHIVE = "mstunnel-images-1.0-amd64.tar"
 
 @pytest.fixture
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the archive would lie beside the program, which is of a release for one registry."""
+    """Return the path of the archive beside the program of a release with one registry."""
     own = ReleaseImages(GATEWAY, AGENT, ARCHIVE, "registry.example.com/mstunnel")
     monkeypatch.setattr(run_answers, "release_images", lambda: own)
     monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(tmp_path / "mstunnel-setup"))

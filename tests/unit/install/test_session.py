@@ -1,4 +1,4 @@
-"""What a command does within one run: told only when it changes something, and listed however it ends."""
+"""Actions of a command within one run: shown only if they change something, and always recorded."""
 
 import json
 from contextlib import suppress
@@ -23,21 +23,21 @@ FILE = WriteFile(path="/etc/given-up", text="")
 
 
 def heard(scene: Scene, events: list[Event]) -> Run:
-    """A run whose events are heard."""
+    """Return a run whose events are recorded."""
     run = scene.opened()
     return replace(run, runner=Runner(run.host, run.journal, CODEC, scene.clock, events.append))
 
 
 @pytest.fixture
 def noted(scene: Scene) -> Scene:
-    """A host on which the action was done by an earlier run."""
+    """Return a host on which an earlier run has done the action."""
     assert apply_actions(scene.opened(), "Note it", [NOTE])
     return scene
 
 
 @pytest.mark.parametrize("step", ["import", "launch"])
 def test_finished_work_is_not_reported_again(noted: Scene, step: str) -> None:
-    """The output of a renewal hook is a mail from cron."""
+    """cron mails any output of a renewal hook."""
     noted.journal.append("begin", step=step, key=FILE.key, action=CODEC.dump(FILE), before={"digest": None})
     events: list[Event] = []
     for _ in range(2):
@@ -62,7 +62,7 @@ def test_failure_clears_when_the_same_run_has_nothing_to_do(noted: Scene) -> Non
 
 @pytest.mark.parametrize("end", [None, StepError("disk-full", "no space"), KeyboardInterrupt()])
 def test_receipt_lists_all_changes_however_a_run_ends(scene: Scene, end: BaseException | None) -> None:
-    """Packages and Ansible learn from it that something is installed."""
+    """Packages and Ansible read the receipt to find out whether something is installed."""
     with suppress(StepError, KeyboardInterrupt), open_run(operator_of(scene.root)) as run:
         apply_actions(run, "Note it", [NOTE])
         if end is not None:

@@ -1,4 +1,4 @@
-"""Step `sign-in`: this server's own identity where it has one; an administrator otherwise."""
+"""Step `sign-in`: a registered server signs in itself; otherwise an administrator does."""
 
 import os
 from collections.abc import Sequence
@@ -38,11 +38,11 @@ LAB = {
 
 @dataclass
 class _Tenant:
-    """Who enters the tenant: this server, or an administrator with the further permissions `asked`."""
+    """A fake sign-in of this server, or of an administrator with the additional permissions `asked`."""
 
     graph: FakeGraph = field(default_factory=FakeGraph)
     refusal: Exception | None = None
-    """Why this server itself is refused."""
+    """Exception with which the server's sign-in is refused."""
     opened: list[str] = field(default_factory=list)
     asked: list[Sequence[str]] = field(default_factory=list)
 
@@ -206,7 +206,7 @@ def test_a_custom_cloud_has_no_application_for_every_tenant(scene: Scene) -> Non
 
 @pytest.mark.parametrize("cloud", ["public", "gcc-high", "dod"])
 def test_in_the_clouds_of_the_vendor_no_client_id_is_asked_for(scene: Scene, cloud: str) -> None:
-    """The consent page shows a name that the administrator has not seen before, so it is announced."""
+    """The consent page shows an unfamiliar application name, so a notice announces it."""
     run = scene.opened(tenant__cloud=cloud)
     assert sign_in.client_id(run, SETUP_PERMISSIONS) == "graph-command-line-tools"
     assert scene.prompter.asked == []
@@ -238,7 +238,7 @@ def test_a_token_file_is_enough(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
 def test_person_without_a_role_is_refused_before_any_change(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Graph decides, by the first request: the sites are read before anything is changed."""
+    """Graph refuses the first request, which reads the sites, before anything is changed."""
     http = FakeHttp([response(403, {"error": {"code": "Forbidden", "message": "No."}})])
     monkeypatch.setattr(sign_in, "http_session", lambda _run: http)
     says = jwt(scp="DeviceManagementConfiguration.ReadWrite.All", wids=[], upn="reader@contoso.example")
@@ -279,7 +279,7 @@ def _sign_in(root: Path, **given: str) -> TokenSource:
 
 
 def test_token_file_is_read_locally_without_a_request(tmp_path: Path) -> None:
-    """As every file that an administrator names, it does not lie below `--root`."""
+    """Like every file that an administrator names, it is not below `--root`."""
     (tmp_path / "token").write_text("a-token\n")
     source = _sign_in(tmp_path / "root", method="token-file", token_file=str(tmp_path / "token"))
     assert source() == "a-token"

@@ -1,4 +1,4 @@
-"""Step `site`: by number, name or GUID, one site only; and the certificate bears its address."""
+"""Step `site`: a site is chosen by number, name or GUID; the certificate must contain its address."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.unit.install.scenes import BERLIN, OSAKA, FakePrompter, Scene
 
 
 def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Run:
-    """What the step `certificate` found in the same run."""
+    """Return a run in which the step `certificate` has found a certificate."""
     identity = scene.identity(*(names or ["vpn.example.org"]))
     run = scene.opened(**answers)
     run.identity = identity
@@ -24,7 +24,7 @@ def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: s
 
 
 def _refused(run: Run) -> TenantError:
-    """The error of an unattended run."""
+    """Return the error of an unattended run."""
     assert isinstance(run.console, FakePrompter)
     run.console.interactive = False
     with pytest.raises(TenantError) as caught:
@@ -38,7 +38,7 @@ def _refused(run: Run) -> TenantError:
     [(BERLIN.id, 0), (BERLIN.id.upper(), 0), ("Berlin", 1), ("berlin", 1), (" BERLIN ", 1)],
 )
 def test_a_site_by_guid_or_name(scene: Scene, wanted: str, listings: int) -> None:
-    """A GUID costs no list of the sites: a tenant may have thousands of them."""
+    """A GUID needs no listing of the sites, of which a tenant may have thousands."""
     found = site.STEP.gather(_with_certificate(scene, site=wanted))
     assert found == site.ChosenSite(BERLIN.id, "Berlin", "vpn.example.org", None)
     assert (scene.prompter.asked, scene.graph.listings) == ([], listings)
@@ -52,12 +52,12 @@ def test_sites_are_listed_with_address_and_server_count(scene: Scene) -> None:
         (BERLIN.id, "Berlin", "vpn.example.org", "1"),
         (OSAKA.id, "Osaka", "", "1"),
     ]
-    # The choice is among the answers of later runs.
+    # Later runs have the choice among their answers.
     assert remembered(scene.opened().receipt, "answers") == {"site": OSAKA.id}
 
 
 def test_the_servers_of_many_sites_are_not_counted(scene: Scene) -> None:
-    """Each costs a request."""
+    """Counting costs a request for each site."""
     scene.graph.all_sites = [OSAKA] + [BERLIN.model_copy(update={"id": f"{n}"}) for n in range(10)]
     scene.prompter.typed = [OSAKA.id]
     site.STEP.gather(scene.opened())
@@ -98,7 +98,7 @@ def test_site_named_like_another_sites_guid_does_not_hide_it(scene: Scene) -> No
 
 @pytest.mark.parametrize("name", ["Osaka", "Kobe"])
 def test_the_site_joined_earlier_is_taken_without_a_question(scene: Scene, name: str) -> None:
-    """Also when it was renamed."""
+    """The site is found even if it was renamed."""
     assert site.STEP.missing(scene.opened()) == ("site",)
     scene.remember("joined-site", {"id": OSAKA.id, "name": name, "public_address": ""})
     assert site.STEP.gather(scene.opened()).name == "Osaka"
@@ -156,7 +156,7 @@ def test_a_person_chooses_another_site_for_the_certificate(scene: Scene, named: 
 
 
 def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
-    """It is placed with the site, and may end earlier than the wrong one of this run."""
+    """The certificate is placed with the site, and may expire earlier than the wrong one of this run."""
     for directory in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
         scene.files.make_directories(directory)
     wrong, right = Pki({"leaf": {"names": ["vpn.example.com"]}}), Pki({"leaf": {"days": 60}})
@@ -174,7 +174,7 @@ def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
 
 @pytest.mark.parametrize("joined", [False, True])
 def test_a_person_may_stop_instead(scene: Scene, *, joined: bool) -> None:
-    """A joined site keeps its server: only another certificate helps once its address has changed."""
+    """A server cannot leave a joined site, so after a change of its address only a new certificate helps."""
     if joined:
         scene.join(BERLIN.model_copy(update={"public_address": "vpn.example.com"}))
     scene.prompter.typed = ["stop"]
@@ -186,7 +186,7 @@ def test_a_person_may_stop_instead(scene: Scene, *, joined: bool) -> None:
 
 @pytest.mark.parametrize("typed", [[], ["certificate"]])
 def test_run_without_input_fails_like_an_unattended_one(scene: Scene, typed: list[str]) -> None:
-    """As from cron, without --unattended."""
+    """This happens in a cron job without --unattended."""
     scene.prompter.typed = typed
     scene.prompter.at_end = UsageError("input-ended", "the input ended")
     with refused(CertificateError, "name-mismatch"):

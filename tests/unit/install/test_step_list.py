@@ -7,7 +7,7 @@ from mstunnel_setup.install.installed import LAST_STEP, complete
 from mstunnel_setup.install.step_list import ORDER, steps_of
 from mstunnel_setup.transaction.receipt import Receipt
 
-# Journals, `step NAME`, `--skip` and scripts use these; a name never changes.
+# Journals, `step NAME`, `--skip` and scripts use these names, so they never change.
 NAMES = {
     *("eula", "environment", "certificate", "sign-in", "site", "register", "program", "kernel", "proxy"),
     *("bridge", "images", "configure", "launch", "monitor", "verify", "account", "boot", "proxy-units"),
@@ -27,7 +27,7 @@ def test_only_steps_of_later_releases_follow_the_final_step(scope: Scope) -> Non
 
 @pytest.mark.parametrize("scope", [Scope.ALL, Scope.ACCOUNT])
 def test_the_dialogue_comes_first_and_in_its_order(scope: Scope) -> None:
-    """Terms, env.sh, certificate; only then the sign-in, so that no stop before it costs another one."""
+    """The sign-in follows the terms, env.sh and the certificate, so a stop there costs no second sign-in."""
     assert [step.name for step in steps_of(scope)][:6] == [
         *("eula", "environment", "certificate", "sign-in", "site", "register"),
     ]
@@ -51,7 +51,7 @@ def test_what_a_step_needs_comes_before_it() -> None:
     ("scope", "last"), [(Scope.ALL, "verify"), (Scope.HOST, "boot"), (Scope.ACCOUNT, "verify")]
 )
 def test_the_last_step_alone_decides_whether_a_part_is_finished(scope: Scope, last: str) -> None:
-    """Others may have been skipped, or are new."""
+    """Other steps may have been skipped, or be new in this release."""
     names = [step.name for step in steps_of(scope)]
     without = {name: Receipt(steps=tuple(other for other in names if other != name)) for name in names}
     assert [name for name in names if not complete(without[name], scope)] == [last]

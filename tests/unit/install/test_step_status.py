@@ -1,4 +1,4 @@
-"""The end of an installation names what a person needs next."""
+"""The summary at the end of an installation, and the status of its steps."""
 
 import pytest
 

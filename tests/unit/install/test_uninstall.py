@@ -1,4 +1,4 @@
-"""An uninstallation asks once, and leaves nothing of the installation's own files."""
+"""An uninstallation asks once, and removes all files of the installation."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,7 @@ from tests.unit.operators import operator_of
 def test_uninstall_removes_rotated_logs_and_a_stale_lock(
     tmp_path: Path, others: tuple[str, ...], left: list[str] | None
 ) -> None:
-    """A foreign file beside the log stays."""
+    """An unrelated file beside the log stays."""
     files = Files(tmp_path)
     files.make_directories(paths.LOG)
     files.make_directories(paths.FEED_LOCK.rpartition("/")[0])
@@ -46,7 +46,7 @@ def test_uninstall_removes_rotated_logs_and_a_stale_lock(
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """A host on which one step was run."""
+    """Return the root of a host on which one step was run."""
     for directory in ("run", "etc/mstunnel", "var/lib", "var/log"):
         (tmp_path / directory).mkdir(parents=True)
     words = ["step", "environment", "--accept-eula", "--unattended", "--root", str(tmp_path)]
@@ -74,7 +74,7 @@ TAKEN_OVER = (paths.SITE_CERTIFICATE, paths.SITE_KEY, f"{paths.CA_TRUST}/root.cr
 
 @pytest.fixture
 def adopted(scene: Scene) -> Scene:
-    """A server whose files were taken over from Microsoft's gateway, and whose gateway serves."""
+    """Return a server that adopted the files of Microsoft's gateway and whose gateway serves."""
     copies = []
     for path in TAKEN_OVER:
         below = path.removeprefix(paths.CONFIGURATION)
@@ -90,7 +90,7 @@ def adopted(scene: Scene) -> Scene:
 
 
 def files_below(scene: Scene, directory: str) -> set[str]:
-    """The files below a directory, as they would be named in /etc/mstunnel."""
+    """Return the files below a directory by their path in /etc/mstunnel."""
     top = scene.files.locate(directory)
     return {f"{paths.CONFIGURATION}/{path.relative_to(top)}" for path in top.rglob("*") if path.is_file()}
 
@@ -114,7 +114,7 @@ def test_vendor_directory_is_restored_until_the_commit(adopted: Scene) -> None:
 
 
 def test_certificate_chosen_for_the_site_stays_with_the_data(scene: Scene) -> None:
-    """A person names it once the site is known, in place of one that does not contain its address."""
+    """A person chose it after the site was known, to replace one without the site's address."""
     for directory in (paths.CERTIFICATES, paths.PRIVATE):
         scene.files.make_directories(directory)
     wrong, right = Pki({"leaf": {"names": ["vpn.example.com"]}}), Pki()
@@ -130,7 +130,7 @@ def test_certificate_chosen_for_the_site_stays_with_the_data(scene: Scene) -> No
 
     assert generations.leaf_in_use(scene.files) == right.certificate("leaf")
     assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
-    # Nothing else of the step: the next installation may join another site.
+    # The step's other data is removed, since the next installation may join another site.
     assert scene.journal.receipt.entries == {}
 
 
@@ -140,7 +140,7 @@ _APPLICATION = Application(id="22222222-0000-0000-0000-000000000002", display_na
 
 @dataclass
 class Tenant(FakeGraph):
-    """A tenant with this server and its application; this sign-in may not remove what is `refused`."""
+    """A tenant with this server and its application, whose `refused` object this sign-in cannot remove."""
 
     refused: str = ""
     removed: list[str] = field(default_factory=list)
@@ -169,7 +169,7 @@ class Tenant(FakeGraph):
 
 @pytest.fixture
 def registered(installed: Path) -> Scene:
-    """The same host after its registration, and then one more step."""
+    """Return the host after its registration and one further step."""
     tenant = Tenant()
     scene = Scene(installed, graph=tenant)
     scene.finished(
@@ -184,7 +184,7 @@ def registered(installed: Path) -> Scene:
 
 
 def removed(scene: Scene) -> list[str]:
-    """What an uninstallation by someone who is signed in removes from the tenant."""
+    """Uninstall with a signed-in administrator; return the objects removed from the tenant."""
     run = scene.opened()
     run.administrator = True
     remove_installation(run)
@@ -194,7 +194,7 @@ def removed(scene: Scene) -> list[str]:
 
 @pytest.mark.parametrize("right", [_APPLICATION.display_name, "server"])
 def test_sign_in_without_permission_to_remove_changes_nothing(registered: Scene, right: str) -> None:
-    """The application in the answers is not that of the installation, or the person lacks a role."""
+    """The answers name an application without the permission, or the person lacks a role."""
     registered.graph = tenant = Tenant(refused=right)
     before = registered.journal.receipt.entries
     with refused(SignInError, "permission-missing") as caught:

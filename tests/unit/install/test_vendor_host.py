@@ -1,4 +1,4 @@
-"""On a host of Microsoft's own gateway nothing is installed, and nothing changes; `adopt` looks at it."""
+"""A host with Microsoft's gateway: an installation is refused, and `adopt` only inspects it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(host: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Run mstunnel-setup; whatever it answers, the host is as it was."""
+    """Yield a function that runs mstunnel-setup; check at the end that the host is unchanged."""
     before = tree(host)
 
     def work(*arguments: str, code: int = 0) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def assessed(scene: Scene, **given: Any) -> Any:
 
 @pytest.fixture
 def vendor_host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """The same with its containers, on a machine that trusts the certificate's authority."""
+    """Return the vendor's host with its containers, on a machine that trusts the certificate's CA."""
     monkeypatch.setattr("mstunnel_setup.io.files.Files.live", True)
     lay_down(scene.root)
     scene.processes = engine()
@@ -231,7 +231,7 @@ def test_the_digest_stays_while_the_agent_of_the_vendor_works(vendor_host: Scene
 
 
 def test_a_plan_that_is_blocked_ends_with_3_and_says_why(run: Run) -> None:
-    """This machine does not know the time of the certificate: it has ended long ago, or not begun."""
+    """By this machine's clock the certificate has expired or is not yet valid."""
     envelope = run("adopt", "plan", code=3)
 
     assert envelope["data"]["blocked"]

@@ -1,4 +1,4 @@
-"""Step `verify`: the leaf on the port, both containers, the agent's check-in; each given three minutes."""
+"""Step `verify`: leaf on the port, both containers, the agent's check-in, each within three minutes."""
 
 import hashlib
 import socket
@@ -36,7 +36,7 @@ REFUSED = SyncFailure(
 
 
 def _serving(directory: Path, pki: Pki, header: bytes = b"") -> AbstractContextManager[int]:
-    """A TLS server with the leaf of `pki` on a separate port; a connection has to begin with `header`."""
+    """Run a TLS server with the leaf of `pki` on a free port; connections must begin with `header`."""
     bundle = directory / "served.pem"
     bundle.write_bytes(pki.pem("leaf") + key_bytes(pki.key_name("leaf")))
     run = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -51,7 +51,7 @@ def _serving(directory: Path, pki: Pki, header: bytes = b"") -> AbstractContextM
 
 @pytest.fixture(autouse=True)
 def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finished installation whose certificate is placed."""
+    """Prepare a finished installation whose certificate is placed."""
     for directory in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
         scene.files.make_directory(directory)
     scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf") + _PKI.pem("inter"))
@@ -67,7 +67,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _verify(scene: Scene, folder: Path, pki: Pki = _PKI, header: bytes = b"", *, within: int = 0) -> None:
-    """Verify a gateway that serves the leaf of `pki`; it takes so many seconds."""
+    """Verify a gateway that serves the leaf of `pki`; check that this takes `within` seconds."""
     with _serving(folder, pki, header) as port:
         scene.graph.configuration = configuration(port)
         assert scene.run(verify.STEP, scene.opened()) == ()
@@ -75,7 +75,7 @@ def _verify(scene: Scene, folder: Path, pki: Pki = _PKI, header: bytes = b"", *,
 
 
 def _refused(scene: Scene, folder: Path, code: str, pki: Pki = _PKI) -> SetupError:
-    """The error after three minutes."""
+    """Return the error after three minutes."""
     with refused(SetupError, code) as caught:
         _verify(scene, folder, pki)
     assert 180 < scene.clock.elapsed < 190
@@ -87,7 +87,7 @@ def _refused(scene: Scene, folder: Path, code: str, pki: Pki = _PKI) -> SetupErr
     [
         ("", b""),
         ("listen-proxy-proto = true\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"),
-        # The names of balancers that are lost stay until the end of the run.
+        # The balancers' file stays until the end of the run when the answers drop the balancers.
         ("tcp-port = 443\n", b""),
     ],
     ids=["plain", "behind balancers", "without its balancers"],
@@ -106,7 +106,7 @@ def test_other_certificate_on_the_port_is_an_error(scene: Scene, tmp_path: Path)
 
 
 def test_removed_certificate_is_an_error(scene: Scene) -> None:
-    """As after an uninstallation that was stopped, when an upgrade or a new identity is asked for."""
+    """An upgrade after an interrupted uninstallation finds the certificate removed."""
     scene.files.remove(paths.ACTIVE)
     scene.graph.configuration = configuration(443)
     with pytest.raises(CertificateError) as caught:
@@ -129,7 +129,7 @@ def test_port_without_a_listener_is_an_error(scene: Scene) -> None:
         (container(health="unhealthy"), "is running, unhealthy"),
         (container(health=None), "is running, no health reported"),
         (container("exited", None), "is exited"),
-        # The engine keeps the last health of a container that has ended.
+        # The engine keeps the last health of a container that has exited.
         (container("exited", "healthy"), "is exited"),
     ],
     ids=["missing", "unhealthy", "unknown", "exited", "exited when healthy"],
@@ -153,7 +153,7 @@ def test_container_that_becomes_healthy_in_time_passes(scene: Scene, tmp_path: P
 
 
 def _gateway_says(scene: Scene, configuration: bytes, outcome: str) -> None:
-    """The gateway's report after it looked at `configuration`."""
+    """Write the gateway's report on `configuration`."""
     scene.files.make_directories(paths.SERVER_STATE)
     digest = hashlib.sha256(configuration).hexdigest()
     scene.write(report.REPORT, f"time 1795000000\nconfiguration {digest} {outcome}\n".encode())
@@ -188,7 +188,7 @@ def test_server_missing_in_the_tenant_is_an_error(scene: Scene, tmp_path: Path) 
 
 
 def _agent_says(scene: Scene, checked_in: datetime | None, error: SyncFailure | None = None) -> None:
-    """The status of the agent since its last check-in."""
+    """Write the agent's status after its last check-in."""
     write_status(scene.files, AgentStatus(started=NOW, last_check_in=checked_in, last_error=error))
 
 
@@ -202,7 +202,7 @@ LOG = "`mst-cli agent logs --tail 20`"
     [
         (NEVER, None, REFUSED.code, REFUSED.message, WAIT),
         (NEVER, None, "forged", REFUSED.message, f"{LOG} shows why."),
-        # The record may have been made by an application, and so have a date from the start.
+        # A record that an application created has a check-in date from the start.
         (CHECKED_IN, None, REFUSED.code, REFUSED.message, WAIT),
         (CHECKED_IN, NOW - timedelta(minutes=6), REFUSED.code, REFUSED.message, WAIT),
     ],
@@ -235,7 +235,7 @@ def test_silent_agent_has_not_checked_in(scene: Scene, tmp_path: Path, record: T
 
 
 def test_report_of_an_earlier_agent_is_ignored(scene: Scene, tmp_path: Path) -> None:
-    """As after a change of `env.sh` that keeps the new agent from the tenant, which has dated the record."""
+    """A wrong `env.sh` may keep the new agent from the tenant, whose record still has a date."""
     _agent_says(scene, NOW, REFUSED)
     later = NOW + timedelta(seconds=1)
     scene.engine.containers["mstunnel-agent"] = replace(container(), started_at=later)
@@ -257,7 +257,7 @@ def test_first_report_of_a_replaced_agent_is_awaited(scene: Scene, tmp_path: Pat
 
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tunnel device of the host."""
+    """Return the path of the host's tunnel device."""
     device = tmp_path / "tun"
     device.touch()
     monkeypatch.setattr(tunnel_device, "DEVICE", str(device))
@@ -265,7 +265,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _opens_after(scene: Scene, restarts: int) -> None:
-    """The gateway can open its tunnel device after so many restarts."""
+    """Let the gateway open its tunnel device after this number of restarts."""
     denied = Completed(2, "", "sh: 1: cannot open /dev/net/tun: Operation not permitted\n")
     opened = Completed(0, "", "")
     scene.engine.answer = lambda _command: opened if len(scene.engine.restarts) >= restarts else denied
@@ -288,7 +288,7 @@ def test_gateway_without_its_tunnel_device_is_restarted_once(scene: Scene, tmp_p
 def test_a_tunnel_device_that_stays_closed_is_an_error(
     scene: Scene, tmp_path: Path, device: Path, *, there: bool, restarts: list[str]
 ) -> None:
-    """Without the device on the host a restart is left out."""
+    """If the host lacks the device, there is no restart."""
     if not there:
         device.unlink()
     _opens_after(scene, 2)
