@@ -119,7 +119,7 @@ _Rules: TypeAlias = Annotated[Distinct[Route], at_most(2 * _MOST_RULES)]
 class ServerConfiguration(Properties, frozen=True):
     """The settings that all gateways of a site share: a microsoftTunnelConfiguration of Graph.
 
-    Empty `routes_include` means that all traffic goes through the tunnel. `settings` has the advanced settings
+    Empty `routes_include` means that all traffic uses the tunnel. `settings` has the advanced settings
     of the tenant.
     """
 

@@ -118,7 +118,7 @@ def gateway_port(files: Files) -> int:
     """Return the port of the gateway on this host: that of `ocserv.conf`, which its container publishes.
 
     The tenant may have set another (`admin-settings.json`). It applies once the host has re-created the
-    container, which publishes only the ports that it was created with. Raises StepError `settings-unreadable`.
+    container, which publishes only the ports it was created with. Raises StepError `settings-unreadable`.
     """
     port = served_port(files.read(paths.OCSERV_CONF) or b"")
     if port is None:

@@ -42,7 +42,7 @@ def test_a_tenant_that_throttles_gets_all_sites(
     assert "\r" not in done.errors
 
 
-def test_an_apply_that_was_killed_is_finished_by_the_next_without_duplicates(
+def test_next_apply_completes_a_killed_one_without_duplicates(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
     file = declare(tmp_path, SITES, "Killed")
@@ -88,7 +88,7 @@ def test_a_person_sees_a_bar_and_after_ctrl_c_how_to_continue(
     assert made(truthful, "Interrupted").total() == SITES
 
 
-def test_after_a_refusal_no_further_change_begins_and_the_result_is_what_was_made(
+def test_apply_stops_at_first_error_and_reports_changes(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
     admin, file = command(truthful), declare(tmp_path, SITES, "Refused")
@@ -105,7 +105,7 @@ def test_after_a_refusal_no_further_change_begins_and_the_result_is_what_was_mad
     assert set(made(truthful, "Refused").values()) == {1}
 
 
-def test_sites_that_refer_to_a_new_configuration_are_made_after_it(
+def test_sites_are_created_after_their_configuration(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
     file = declare(tmp_path, 20, "New")

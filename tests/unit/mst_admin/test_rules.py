@@ -80,7 +80,7 @@ def test_a_value_is_accepted_or_refused(case: dict[str, Any]) -> None:
     assert case.get("says", "") in " ".join(f"{item.message!s} {item.hint!s}" for item in findings)
 
 
-def test_all_that_is_wrong_is_found_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     wrong = {
         "network": "10.0.0.0/31",
         "dns_servers": ("10.1.0.53", "dns.contoso.com", "0.0.0.0"),

@@ -88,7 +88,7 @@ def test_a_person_signs_in_with_a_device_code(tenant: Tenant) -> None:
     assert "gw.lab.example" in out
 
 
-def test_the_cloud_app_takes_the_role_that_its_documentation_names(tenant: Tenant) -> None:
+def test_cloud_app_needs_the_documented_role(tenant: Tenant) -> None:
     user = "apps@lab.example"
     assert _sign_in(tenant, user, "conditional-access", "provision")[0] == 0
     refused = _again(tenant, "site", "list")
@@ -122,7 +122,7 @@ def test_a_refused_token_is_not_kept(tenant: Tenant, runtime_directory: Path) ->
     assert not list((runtime_directory / "mst-admin").iterdir())
 
 
-def test_a_sign_in_is_kept_on_no_disk_and_in_nobody_elses_directory(tmp_path: Path) -> None:
+def test_token_is_stored_only_in_memory_of_the_user(tmp_path: Path) -> None:
     mounts = tmp_path / "proc/self/mountinfo"
     mounts.parent.mkdir(parents=True)
     mounts.write_text("1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / /run rw - tmpfs x rw\n")
@@ -229,7 +229,7 @@ def _installed(root: Path, answers: JsonObject) -> None:
     [({}, "gcc-high"), ({"MSTUNNEL_TENANT_CLOUD": "dod"}, "")],
     ids=["nothing", "another cloud"],
 )
-def test_the_cloud_of_the_installation_is_taken_unless_one_is_given(
+def test_cloud_of_the_installation_is_the_default(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

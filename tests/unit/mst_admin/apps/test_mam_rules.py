@@ -81,7 +81,7 @@ def test_it_comes_back_from_its_policies_as_it_went(case: dict[str, Any]) -> Non
     assert mam_object(found).model_dump(mode="json") == declared.model_dump(mode="json")
 
 
-def test_the_same_name_on_two_platforms_is_two_objects_each_with_its_own_policies() -> None:
+def test_one_name_on_two_platforms_gives_two_objects() -> None:
     both = [_declared({"on": platform}) for platform in ON]
     policies = [item for declared in both for item in _policies(declared)]
     wire = {"displayName": "Field (protection)"}
@@ -112,7 +112,7 @@ def _settings(declared: MamObject) -> list[tuple[str, tuple[str, ...], dict[str,
     return [(item.name, item.apps, dict(item.settings)) for item in found]
 
 
-def test_on_android_defender_connects_and_edge_is_told() -> None:
+def test_android_settings_are_for_defender_and_edge() -> None:
     more = {"strict_tunnel": True, "proxy": {"address": "proxy.contoso.com", "port": 3128}}
     apps = {"apps": ["com.microsoft.emmx", "com.contoso.app"]}
     assert _settings(_declared({"on": "android", "with": {**more, **apps}})) == [

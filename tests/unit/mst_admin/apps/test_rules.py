@@ -60,7 +60,7 @@ def _present(declared: AppConfigurationObject) -> PresentAppConfiguration:
 
 
 @every("case", [case for case in CASES if "refused" not in case])
-def test_an_app_configuration_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> None:
+def test_app_configuration_round_trips_through_graph(case: dict[str, Any]) -> None:
     declared = _declared(case)
     back = app_configuration_object(_present(declared))
     assert app_configuration_body(back) == app_configuration_body(declared)
