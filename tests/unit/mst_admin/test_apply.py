@@ -1,4 +1,4 @@
-"""Declarations against real lab tenants: plan, apply, again, export into an empty one."""
+"""Declarations with lab tenants: plan, apply, apply again, export into an empty tenant."""
 
 import sys
 from pathlib import Path
@@ -134,7 +134,7 @@ PRUNE = ("--prune", "configurations", "--prune", "sites")
 
 @pytest.mark.parametrize("sites", ["sites: []\n", "sites:\n", ""])
 def test_a_kind_is_only_deleted_by_its_name(admin: MstAdmin, tmp_path: Path, sites: str) -> None:
-    """Neither an empty list nor a missing one says that all sites are to go."""
+    """An empty or missing list does not delete all sites."""
     directory = declare(tmp_path, f"version: 1\n{sites}")
     assert admin("diff", directory).changes == []
     assert admin("diff", directory, "--prune", "profiles").changes == []

@@ -19,14 +19,14 @@ SITES = 120
 
 @pytest.fixture
 def truthful(empty: Tenant) -> Iterator[Tenant]:
-    """A lab whose faults and limits a test may set."""
+    """Return a lab with faults and limits set by tests."""
     yield empty
     control(empty, "DELETE", "faults")
     control(empty, "DELETE", "limit")
 
 
 def made(tenant: Tenant, prefix: str) -> Counter[str]:
-    """The sites of a test by name, each with how many of that name there are."""
+    """Return the number of sites of each name."""
     sites = tenant.graph().sites()
     return Counter(site.display_name for site in sites if site.display_name.startswith(prefix))
 
@@ -79,7 +79,7 @@ def test_a_person_sees_a_bar_and_after_ctrl_c_how_to_continue(
         child.expect_exact("Run the same command again: it finds what was made and continues.")
         child.expect(pexpect.EOF)
     assert child.exitstatus == ExitCode.INTERRUPTED
-    # The server configuration is one of the changes where no other test has created it.
+    # The server configuration is one of the changes unless another test has created it.
     assert made(truthful, "Interrupted").total() in {told, told - 1}
     control(truthful, "DELETE", "faults")
     again = command(truthful)("apply", str(file), "--no-resolve")

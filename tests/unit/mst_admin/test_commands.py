@@ -236,7 +236,7 @@ def test_text_output_has_tables_and_plain_words(admin: MstAdmin) -> None:
 
 @pytest.fixture
 def twins(admin: MstAdmin) -> Iterator[dict[str, tuple[str, str]]]:
-    """Two sites and two server configurations with one name each; their ids."""
+    """Create two sites of one name and two server configurations of one name; return their ids."""
     graph = admin.tenant.graph()
     (berlin,) = graph.objects(SITES, "Berlin")
     (main,) = graph.objects(CONFIGURATIONS, "Main")

@@ -38,7 +38,7 @@ FIGURES = {"connections": 12, "tls-certificate": 364, "cpu-usage": 60, "throughp
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """Two sites with four servers, in a tenant whose pages have two entries."""
+    """Return a tenant with two sites and four servers, whose pages have two entries."""
     directory = tmp_path_factory.mktemp("fleet")
     seed = directory / "seed.yaml"
     seed.write_text((HERE / "seed.yaml").read_text(encoding="utf-8") + "page_size: 2\n", encoding="utf-8")
@@ -60,7 +60,7 @@ def report(tenant: Tenant, site: str, name: str, status: str, metrics: Mapping[s
 
 @pytest.fixture
 def admin(command: Callable[[Tenant], MstAdmin], fleet: Tenant) -> MstAdmin:
-    """`mst-admin` for the fleet."""
+    """Return an `mst-admin` for the fleet."""
     return command(fleet)
 
 
@@ -131,7 +131,7 @@ def test_number_of_requests_of_a_reading(
 
 @pytest.fixture
 def fault(fleet: Tenant) -> Iterator[Callable[..., None]]:
-    """Let the lab answer the next requests for a path otherwise."""
+    """Set the responses of the lab to the next requests for a path."""
 
     def add(path: str, **how: object) -> None:
         remote.control(fleet.directory, "POST", "faults", {"faults": [{"path": path, **how}]})
@@ -149,7 +149,7 @@ def test_missing_figures_are_unknown_and_reported(admin: MstAdmin, fault: Callab
 
 
 def watch(tenant: Tenant) -> list[str]:
-    """The command line of a watch, which is interrupted in a separate process."""
+    """Return the command line of a watch that runs in a separate process."""
     return [MST_ADMIN, "servers", "--watch", "--answers", str(tenant.answers()), "--unattended"]
 
 
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_a_watch_with_an_envelope_for_each_reading(fleet: Tenant) ->
     validate(first)
     assert [row["name"] for row in first["data"]["servers"]][1] == "gw1"
     assert process.returncode == ExitCode.INTERRUPTED
-    # A signal that arrives while a line is written may have it written twice.
+    # A signal during a write may cause a line to be written twice.
     assert json.loads(rest.splitlines()[-1])["errors"][0]["code"] == "interrupted"
     assert errors == ""
 
@@ -191,7 +191,7 @@ def test_ctrl_c_does_not_wait_for_requests_under_way() -> None:
 
 
 class Interrupted(Clock):
-    """A clock that does what a test wants between two readings, then presses Ctrl-C."""
+    """A clock that calls a function of the test between two readings, then raises KeyboardInterrupt."""
 
     def __init__(self, *steps: Callable[[], None]) -> None:
         self._steps = iter(steps)

@@ -1,4 +1,4 @@
-"""Rules of apps and their assignments, as cases; and what goes over the wire."""
+"""The rules of apps and assignments, as cases, and their conversion to Graph."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -48,7 +48,7 @@ def test_an_app_is_judged(case: dict[str, Any]) -> None:
 
 
 def _present(declared: StoreAppObject) -> PresentApp:
-    """What the tenant has after the app was created and assigned."""
+    """Return the tenant's app after it was created and assigned."""
     play = {"@odata.type": PLAY_APP, "displayName": declared.name, "packageId": declared.id}
     body = app_body(declared) if declared.is_ios else play
     assigned, profile = [], ""

@@ -1,4 +1,4 @@
-"""Rules of Tunnel for MAM, as cases; and the policies that it becomes."""
+"""The rules of Tunnel for MAM, as cases, and the policies that it creates."""
 
 import json
 from typing import Any
@@ -62,7 +62,7 @@ def test_it_is_judged(case: dict[str, Any]) -> None:
 
 
 def _policies(declared: MamObject) -> list[PresentAppConfiguration]:
-    """The app configurations that the tenant has of it."""
+    """Return the app configurations that the object creates in the tenant."""
     return [
         PresentAppConfiguration(
             TargetedManagedAppConfiguration.from_wire(app_configuration_body(item)),

@@ -1,4 +1,4 @@
-"""Rules of VPN profiles and of proxy exclusion lists, as cases."""
+"""The rules of VPN profiles and of proxy exclusion lists, as cases."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -54,7 +54,7 @@ def _profile(case: dict[str, Any]) -> ProfileObject:
 
 
 def _repeated(entries: Any, count: int) -> Iterator[Any]:
-    """The one entry again and again, with another name each time where it has one."""
+    """Return copies of one entry, with different names if it has a name."""
     (entry,) = entries.items() if isinstance(entries, dict) else entries
     for number in range(count):
         if isinstance(entry, tuple):
