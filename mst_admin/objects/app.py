@@ -77,7 +77,7 @@ class StoreAppObject(parts.NamedObject):
 
     @property
     def is_ios(self) -> bool:
-        """Whether the app is for iOS and iPadOS."""
+        """Return whether the app is for iOS and iPadOS."""
         return self.platform is AppPlatform.IOS
 
     @property
@@ -123,7 +123,7 @@ class PresentApp(parts.PresentObject):
 
     @property
     def is_ios(self) -> bool:
-        """Whether it is for iOS and iPadOS."""
+        """Return whether it is for iOS and iPadOS."""
         return self.found.odata_type in IOS_APPS
 
     @property
@@ -133,7 +133,7 @@ class PresentApp(parts.PresentObject):
 
     @property
     def has_properties(self) -> bool:
-        """Whether Graph accepts changes of properties, not only of assignments."""
+        """Return whether Graph accepts changes of properties, not only of assignments."""
         return self.found.odata_type == IOS_APP
 
 

@@ -83,17 +83,17 @@ class AppConfigurationObject(parts.NamedObject):
 
     @property
     def is_ios(self) -> bool:
-        """Whether the app configuration is for iOS and iPadOS."""
+        """Return whether the app configuration is for iOS and iPadOS."""
         return self.platform is AppConfigurationPlatform.IOS
 
     @property
     def on_devices(self) -> bool:
-        """Whether enrolled devices deliver it."""
+        """Return whether enrolled devices deliver it."""
         return self.channel is Channel.DEVICES
 
     @property
     def for_defender(self) -> bool:
-        """Whether Microsoft Defender is among the apps."""
+        """Return whether Microsoft Defender is among the apps."""
         return DEFENDER in self.apps
 
 

@@ -69,7 +69,7 @@ class MamObject(NamedObject, Trimmed):
 
     @property
     def is_ios(self) -> bool:
-        """Whether it is for iOS and iPadOS."""
+        """Return whether it is for iOS and iPadOS."""
         return self.platform is AppPlatform.IOS
 
     @property

@@ -82,12 +82,12 @@ class Assignable(Protocol):
 
     @property
     def all_users(self) -> bool:
-        """Whether it is assigned to all licensed users."""
+        """Return whether it is assigned to all licensed users."""
         ...
 
     @property
     def all_devices(self) -> bool:
-        """Whether it is assigned to all devices."""
+        """Return whether it is assigned to all devices."""
         ...
 
     @property

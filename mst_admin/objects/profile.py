@@ -100,7 +100,7 @@ class RuleObject(Part):
 
     @property
     def connects_always(self) -> bool:
-        """Whether the rule connects unconditionally, for any domain, network and probe result."""
+        """Return whether the rule connects unconditionally, for any domain, network and probe result."""
         limits = (
             self.domains,
             self.dns_servers,
@@ -156,7 +156,7 @@ class ProfileObject(Part):
 
     @property
     def is_ios(self) -> bool:
-        """Whether the profile is for iOS and iPadOS."""
+        """Return whether the profile is for iOS and iPadOS."""
         return self.platform is ProfilePlatform.IOS
 
     @property

@@ -312,7 +312,7 @@ class PresentProfile(PresentObject):
 
     @property
     def is_tunnel(self) -> bool:
-        """Whether this is a VPN profile for Microsoft Tunnel rather than a trusted root."""
+        """Return whether this is a VPN profile for Microsoft Tunnel rather than a trusted root."""
         return is_tunnel_profile(self.found)
 
     @property

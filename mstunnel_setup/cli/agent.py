@@ -30,10 +30,10 @@ _HOST: Final = Path("/")
 @app.command(cls=PlainCommand)
 def run(root: Root = _HOST) -> None:
     """Check in and keep the configuration in sync, until SIGTERM."""
-    # The directory is there from the first step of an installation on.
+    # Every installation creates the directory in its first step, so a missing one means that none has begun.
     if Files(root).state(paths.CONFIGURATION) is None:
         raise NOT_INSTALLED()
-    # A process that runs for months, and has 60 MiB, does not carry the command line along.
+    # The agent runs for months within 60 MiB, so it replaces the process that loaded the command line.
     Processes().replace([sys.executable, "-m", "mstunnel_setup.agent", str(root)])
 
 
@@ -66,7 +66,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; exit codes as in docs/reference/exit-codes.md."""
+    """Run the command line and return the exit code (docs/reference/exit-codes.md)."""
     keep_private()
     try:
         refuse_undecodable(sys.argv[1:], os.environ)

@@ -1,7 +1,7 @@
 """The start of every program: the name it is called by selects the command line.
 
-Two things here exist for speed: `--version` loads nothing of the program, and pydantic does not search the
-metadata of every package for plugins, of which we use none.
+Two optimisations are here: `--version` does not import the program, and pydantic does not search the
+metadata of all packages for plugins, which no program here uses.
 """
 
 import os
@@ -21,22 +21,22 @@ MODULES = {
     "mstunnel_monitor": "mstunnel_setup.cli.monitor",
     "mstunnel_uplink": "mstunnel_setup.cli.uplink",
 }
-"""The module with the command line of each program."""
-# ExitCode.INTERRUPTED, which is imported with the program.
+"""The modules with the command lines, by program name."""
+# The value of ExitCode.INTERRUPTED, which cannot be imported before the program is.
 _INTERRUPTED = 130
-# ExitCode.USAGE.
+# The value of ExitCode.USAGE, which cannot be imported before the program is.
 _USAGE = 2
 _WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink"})
 
 
 def main() -> int:
-    """Run the program that the called name means, `mstunnel-setup` for any other; returns the exit code."""
+    """Run the program selected by argv[0], by default `mstunnel-setup`, and return the exit code."""
     receive_environment()
     return 0 if version_shown() else run()
 
 
 def receive_environment() -> None:
-    """Take over the environment from root, where root has started this process as an account."""
+    """Read the environment that root passed on when it started this process as another user."""
     if "MSTUNNEL_VARIABLES_FD" in os.environ:
         from mstunnel_setup.io.hand_over import receive_variables
 
@@ -44,27 +44,27 @@ def receive_environment() -> None:
 
 
 def version_shown() -> bool:
-    """Print the version if the command line asks for nothing else; whether that was done."""
+    """Print the version and return True if the command line is just `--version`."""
     program = _program()
     asked = sys.argv[1:] in (["--version"], ["-V"]) and program not in _WITHOUT_VERSION_OPTION
-    # The command line of the program shows it as JSON.
+    # For JSON output the program's own command line formats the version.
     plain = os.environ.get("MSTUNNEL_OUTPUT", "text") == "text"
     return asked and plain and _written(1, f"{program} {__version__}\n")
 
 
 def run() -> int:
-    """Load the program and run it; the exit code."""
+    """Load and run the program; return the exit code."""
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
         return int(import_module(MODULES[_program()]).main() or 0)
     except ModuleNotFoundError as error:
         if error.name != "mstunnel_lab":
             raise
-        # A link that was made by hand: the program for servers has no lab.
+        # A user can create such a link, but the program for servers does not contain the lab.
         _written(2, "mstunnel-lab is a program of its own: run the file mstunnel-lab of the release\n")
         return _USAGE
     except KeyboardInterrupt:
-        # While it is loaded: nothing of it can report that.
+        # During the import the program cannot report the interruption itself.
         _written(2, "\nstopped[interrupted]: interrupted\n")
         return _INTERRUPTED
 
@@ -75,7 +75,7 @@ def _program() -> str:
 
 
 def _written(descriptor: int, text: str) -> bool:
-    """Write to a standard stream; False if that fails: then the command line reports it."""
+    """Write to a standard stream; return False on failure, which the command line then reports."""
     try:
         os.write(descriptor, text.encode())  # noqa: TID251 (a standard stream)
     except OSError:

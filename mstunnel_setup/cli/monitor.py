@@ -1,4 +1,4 @@
-"""The command line of `mstunnel_monitor`, which looks after the gateway from outside its containers."""
+"""The command line of `mstunnel_monitor`, which supervises the gateway from outside its containers."""
 
 import os
 import signal
@@ -36,8 +36,8 @@ def program(
 
 
 def _monitor(operator: Operator, *, once: bool) -> Result:
-    """Monitor until SIGTERM, by which a service is stopped: that is its regular end, also in the middle."""
-    # For another start: the next line takes something out of it.
+    """Monitor until SIGTERM, with which systemd stops the service; that is a success at any time."""
+    # A restarted monitor needs the full environment, from which ServiceManager.of() removes variables.
     environment = dict(os.environ)
     service = systemd.ServiceManager.of(os.environ)
     tell = _log_of(operator, systemd.SystemJournal.of(os.environ, sys.stderr.fileno()))
@@ -52,7 +52,7 @@ def _monitor(operator: Operator, *, once: bool) -> Result:
                 return Result()
             with changes.Changes(operator.files) as changed:
                 monitor.run(changed)
-        # It stays the same process: systemd and start-stop-daemon know it by its id.
+        # execve() keeps the process id, by which the service manager tracks the monitor.
         operator.processes.replace(sys.argv, environment=environment)
     except KeyboardInterrupt as stop:
         if signal.SIGTERM not in stop.args:
@@ -61,7 +61,7 @@ def _monitor(operator: Operator, *, once: bool) -> Result:
 
 
 def _log_of(operator: Operator, journal: systemd.SystemJournal | None) -> log_line.Tell:
-    """What writes the log: with all fields into the journal, else on standard error as `env.sh` wants it."""
+    """Return the log writer: the journal with all fields, or standard error in the format set in `env.sh`."""
 
     def tell(line: log_line.LogLine) -> None:
         fields = {**log_line.journal_fields(line), "SYSLOG_IDENTIFIER": _PROGRAM}
@@ -75,5 +75,5 @@ def _log_of(operator: Operator, journal: systemd.SystemJournal | None) -> log_li
 
 
 def main() -> int:
-    """Run `mstunnel_monitor`; returns the exit code."""
+    """Run `mstunnel_monitor` and return the exit code."""
     return run_program(app, _PROGRAM)

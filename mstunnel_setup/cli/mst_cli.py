@@ -1,4 +1,4 @@
-"""The command line of `mst-cli`: options and names; the work is in one module per command."""
+"""The command line of `mst-cli`: options and names; each command is implemented in its own module."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def install(context: typer.Context) -> Work:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What `import_cert` does with the certificate, and when."""
+    """The options of `import-cert` that say how and when to install the certificate."""
 
     word: Annotated[
         str | None, typer.Argument(metavar="delay", help="The word `delay`: as --delay MINUTES.")
@@ -165,12 +165,12 @@ class ImportOptions:
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
     def request(self) -> "ImportRequest":
-        """All of them as values. Raises UsageError `delay-unclear`."""
+        """Return the options as a request. Raises UsageError `delay-unclear`."""
         from mstunnel_setup.operations.certificate.import_certificate import ImportRequest
 
         delay = self.delay
         if self.word is not None:
-            # The vendor's `delay N`.
+            # The vendor's command takes `delay N` without dashes.
             delay = whole_number(self.minutes or "") if self.word == "delay" else None
             if delay is None:
                 raise UsageError(
@@ -368,7 +368,7 @@ simple_command(
 
 
 def _component(group: App, name: str, container: str) -> None:
-    """The commands that agent and server have in common."""
+    """Return the commands shared by `mst-cli agent` and `mst-cli server`."""
 
     def switch(verb: Literal["state", "start", "stop", "restart"], about: str) -> None:
         @group.command("status" if verb == "state" else verb, help=about)
@@ -578,5 +578,5 @@ def repair_journal(yes: Yes = False) -> Work:
 
 
 def main() -> int:
-    """Run `mst-cli`; returns the exit code."""
+    """Run `mst-cli` and return the exit code."""
     return run_program(app, _PROGRAM)

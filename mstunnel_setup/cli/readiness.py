@@ -1,4 +1,4 @@
-"""The command line of `mst-readiness`: options and names; the work is in `operations.readiness`."""
+"""The command line of `mst-readiness`: options and names; `operations.readiness` implements them."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -32,7 +32,7 @@ CheckScope: TypeAlias = Literal["utils", "host", "network", "certificate", "root
 
 @dataclass(frozen=True)
 class ReadinessOptions:
-    """The planned gateway, and how to check; `answers.merge` reads the variables of settings."""
+    """Options for the planned gateway and the checks; `answers.merge` reads the variables of settings."""
 
     ignore_check: Annotated[
         list[str] | None,
@@ -140,5 +140,5 @@ def explain(
 
 
 def main() -> int:
-    """Run `mst-readiness`; returns the exit code."""
+    """Run `mst-readiness` and return the exit code."""
     return run_program(app, _PROGRAM)

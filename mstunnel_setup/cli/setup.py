@@ -1,4 +1,4 @@
-"""The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
+"""The command line of `mstunnel-setup`: options and names; each command is implemented in its own module."""
 
 import sys
 from dataclasses import replace
@@ -29,7 +29,7 @@ from mstunnel_setup.cli.framework.options import (
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-setup"
-# Bytes, as of an answer file.
+# The limit in bytes is that of an answer file.
 _LARGEST_ANSWERS = 1024 * 1024
 
 
@@ -103,7 +103,7 @@ def host(
         ),
     ] = None,
     remove: Annotated[bool, option("--remove", help="Undo it.")] = False,
-    # What the account passes on when it calls sudo.
+    # The user's process passes these variables on when it calls sudo.
     answers_from_stdin: Annotated[bool, option("--answers-from-stdin", hidden=True)] = False,
 ) -> Work:
     """Run only the host part of a rootless installation, as root."""
@@ -130,7 +130,7 @@ AnswerFile = Annotated[
 
 
 def _reading(operator: Operator, file: Path | None) -> Operator:
-    """The operator, with the answer file that is named after the command."""
+    """Return the operator with the answer file that is named after the command."""
     return operator if file is None else replace(operator, answers=file)
 
 
@@ -325,5 +325,5 @@ def self_licenses() -> Work:
 
 
 def main() -> int:
-    """Run `mstunnel-setup`; returns the exit code."""
+    """Run `mstunnel-setup` and return the exit code."""
     return run_program(app, _PROGRAM)

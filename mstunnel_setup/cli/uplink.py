@@ -1,4 +1,4 @@
-"""`mstunnel_uplink`, which programs call: systemd for root's side, Podman for that of the container."""
+"""The command line of `mstunnel_uplink`, started by systemd on the host and by Podman as an OCI hook."""
 
 import sys
 from typing import Final
@@ -10,7 +10,7 @@ _USAGE: Final = text("Usage: mstunnel_uplink serve ACCOUNT, or mstunnel_uplink a
 
 
 def main() -> int:
-    """Run `mstunnel_uplink`; returns the exit code."""
+    """Run `mstunnel_uplink` and return the exit code."""
     match sys.argv[1:]:
         case ["-h" | "--help"]:
             sys.stdout.write(_USAGE)
@@ -38,7 +38,7 @@ def _run(side: str, given: str) -> int:
             refuse_code_of_others()
             uplink_connection.serve(given, Processes(), Clock())
         else:
-            # Podman writes the state of the container here and waits until it is read.
+            # Podman writes the state of the container to standard input and waits until it is read.
             sys.stdin.read()
             uplink_connection.attach(whole_number(given) or 0, Processes())
     except SetupError as error:

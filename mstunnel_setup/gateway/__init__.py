@@ -1,1 +1,1 @@
-"""The gateway: its configuration files, the rules for tokens, and the control program of ocserv."""
+"""The gateway: its configuration files, its token rules, and the interface to occtl."""

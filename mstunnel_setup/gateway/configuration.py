@@ -1,4 +1,4 @@
-"""A validated server configuration of the tenant.
+"""The model that validates a server configuration of the tenant.
 
 Source of properties and rules: docs/reference (Graph API, configure terms): networks in CIDR form only, no
 0.0.0.0, at most 500 rules, one port for TCP and UDP.
@@ -35,15 +35,16 @@ Document: TypeAlias = Mapping[str, object]
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"
-"""The rule to include that means all traffic."""
+"""The split tunnelling rule that includes all traffic."""
 OWN_NETWORKS: Final = IPv6Network("fdb3:7c1e:94a2::/48")
-"""What gateways use of IPv6 for themselves: a unique local prefix (RFC 4193), drawn once."""
+"""The IPv6 prefix that gateways use internally: a random unique local prefix (RFC 4193)."""
 
 _MOST_RULES: Final = 500
 # The gateway uses one address of the pool, so two are the minimum.
 _LONGEST_PREFIX: Final = 30
 _LONGEST_PREFIX_6: Final = 126
-# Loopback and IPv4 in IPv6 (RFC 4291), IPv4 behind a translator (RFC 6052), link-local, multicast.
+# These IPv6 ranges cannot be routed: loopback and IPv4-mapped (RFC 4291), NAT64 (RFC 6052), link-local,
+# multicast.
 _NOT_FOR_DEVICES: Final = ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "fe80::/10", "ff00::/8")
 # ocserv reads lines of at most 2047 bytes and treats the rest as another line.
 _LONGEST_SUFFIX: Final = 1000
@@ -90,7 +91,7 @@ def _device_network_6(value: str) -> IPv6Network | None:
 
 
 def _domains(value: str) -> list[str]:
-    """Return the domains of a suffix, which are separated by commas or spaces."""
+    """Return the domains of a default suffix, separated by commas or spaces."""
     if len(value) > _LONGEST_SUFFIX:
         raise PropertyError(
             text("it is too long"), text("write at most {longest} characters.", longest=_LONGEST_SUFFIX)
@@ -99,11 +100,11 @@ def _domains(value: str) -> list[str]:
 
 
 def _without_everything(value: object) -> object:
-    """Return the rules to include; "default" alone means none."""
+    """Return the rules to include; empty for "default" alone, which means all traffic."""
     return () if value in ([EVERYTHING], (EVERYTHING,)) else value
 
 
-# The last validator in front of a type runs first.
+# Pydantic runs the last "before" validator of a type first.
 _DeviceNetwork: TypeAlias = Annotated[
     IPv4Network, BeforeValidator(_device_network), BeforeValidator(one_line)
 ]
@@ -111,15 +112,15 @@ _DeviceNetwork6: TypeAlias = Annotated[
     IPv6Network | None, BeforeValidator(_device_network_6), BeforeValidator(one_line)
 ]
 _Suffix: TypeAlias = Annotated[tuple[Domain, ...], BeforeValidator(_domains), BeforeValidator(one_line)]
-# Some rules may be there twice. An agent that was taken over could send more of them than root should read.
+# The limit allows for duplicates; it bounds what a compromised agent can make root parse.
 _Rules: TypeAlias = Annotated[Distinct[Route], at_most(2 * _MOST_RULES)]
 
 
 class ServerConfiguration(Properties, frozen=True):
     """The settings that all gateways of a site share: a microsoftTunnelConfiguration of Graph.
 
-    Empty `routes_include` means that all traffic goes through the tunnel. `settings` are the advanced ones as
-    the tenant has them.
+    Empty `routes_include` means that all traffic uses the tunnel. `settings` has the advanced settings
+    of the tenant.
     """
 
     policy_id: Line = Field(default="", alias="id")
@@ -127,7 +128,7 @@ class ServerConfiguration(Properties, frozen=True):
     description: Prose = ""
     network: _DeviceNetwork
     ipv6_network: _DeviceNetwork6 = Field(default=None, alias="ipv6Network")
-    # Generous limits: ocserv keeps each server in memory for every session.
+    # The limits bound memory: ocserv keeps each server in memory for every session.
     dns_servers: Annotated[Distinct[Address], at_most(32)] = Field(default=(), alias="dnsServers")
     default_domains: _Suffix = Field(default=(), alias="defaultDomainSuffix")
     split_dns: Annotated[Distinct[Domain], at_most(500)] = Field(default=(), alias="splitDNS")
@@ -148,7 +149,7 @@ class ServerConfiguration(Properties, frozen=True):
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, document: Document) -> Document:
-        """Leave out empty properties, so that of two names of a property the one with a value counts."""
+        """Drop empty properties, so that of two names for one property the one with a value is used."""
         return {key: value for key, value in document.items() if value or key not in _EMPTY_IS_UNSET}
 
     @model_validator(mode="after")
@@ -172,17 +173,17 @@ class ServerConfiguration(Properties, frozen=True):
 
     @property
     def advanced_settings(self) -> Mapping[str, str]:
-        """Those with an effect; the last value of a name is used."""
+        """The advanced settings that have an effect; the last value of a name is used."""
         return {item.name: item.value for item in self.settings if item.has_effect}
 
     @property
     def tunnels_ipv6(self) -> bool:
-        """Whether IPv6 belongs in the tunnel: all traffic does, or a rule includes some of it."""
+        """Return whether IPv6 is tunnelled: there are no rules, or one includes IPv6."""
         return not self.routes_include or any(isinstance(rule, IPv6Network) for rule in self.routes_include)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is valid, but has no effect or not the one that it seems to have."""
+        """Warnings about valid settings without effect, or with an effect that may surprise."""
         includes, servers = self.routes_include, self.dns_servers
         return (
             *_without_effect(self.settings),
@@ -193,7 +194,7 @@ class ServerConfiguration(Properties, frozen=True):
 
     @classmethod
     def from_wire(cls, document: Document) -> Self:
-        """Validate a configuration. Raises TenantError `configuration-invalid` with its first refusal."""
+        """Validate a configuration. Raises TenantError `configuration-invalid` for its first error."""
         try:
             return cls.model_validate(document)
         except ValidationError as error:
@@ -201,7 +202,7 @@ class ServerConfiguration(Properties, frozen=True):
 
 
 class Refusal(NamedTuple):
-    """Why a value is refused, and how to fix it; `path` leads to it and is empty for the whole."""
+    """An invalid value: reason and hint; `path` is its path, empty for the whole configuration."""
 
     path: tuple[int | str, ...]
     field: str
@@ -211,7 +212,7 @@ class Refusal(NamedTuple):
 
 
 def refusals(error: ValidationError) -> list[Refusal]:
-    """Return everything for which pydantic refuses a server configuration."""
+    """Return all invalid values that pydantic finds in a server configuration."""
     found = []
     for item in error.errors(include_url=False):
         path, value = item["loc"], "" if item["type"] == "missing" else item["input"]
@@ -237,11 +238,11 @@ _TYPES: Final[Mapping[str, PropertyError]] = {
     "greater_than_equal": _NOT_A_PORT,
     "less_than_equal": _NOT_A_PORT,
 }
-"""What is wrong where pydantic itself refuses a value, by the type of its error."""
+"""The reasons for pydantic's own errors, by error type."""
 
 
 _PLACE: Final = "Tenant administration > Microsoft Tunnel Gateway > Server configurations"
-# Names of the settings in the admin center; the others can be set through Graph only.
+# These properties have names in the admin center; the others can be set through Graph only.
 _LABELS: Final[Mapping[str, str]] = {
     "displayName": text("Name"),
     "description": text("Description"),
@@ -275,7 +276,7 @@ def _configuration_invalid(refusal: Refusal) -> TenantError:
 
 
 def _without_effect(settings: Iterable[AdvancedSetting]) -> Iterator[Problem]:
-    """A warning for each advanced setting that is not supported, or of which a later value is used."""
+    """Yield a warning for each advanced setting that is unsupported or overridden by a later value."""
     names = set()
     for item in settings:
         if not item.has_effect:
@@ -300,7 +301,7 @@ def _without_effect(settings: Iterable[AdvancedSetting]) -> Iterator[Problem]:
 def _unreachable(
     servers: Iterable[str], includes: tuple[Network, ...], excludes: tuple[Network, ...]
 ) -> tuple[Problem, ...]:
-    """A warning for each DNS server that devices would contact outside the tunnel."""
+    """Yield a warning for each DNS server that devices would contact outside the tunnel."""
     return tuple(
         warning(
             "dns-server-outside-tunnel",
@@ -316,9 +317,9 @@ def _unreachable(
 def _inside_a_rule(
     network: IPv4Network, ipv6_network: IPv6Network | None, includes: Iterable[Network]
 ) -> Iterator[Problem]:
-    """A warning for each rule to include that overlaps the devices' own addresses.
+    """Yield a warning for each included route that overlaps the device addresses.
 
-    What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
+    An included route is a destination behind the gateway; traffic to the address pool never leaves it.
     """
     for rule in includes:
         pool = ipv6_network if isinstance(rule, IPv6Network) else network
@@ -335,9 +336,10 @@ def _inside_a_rule(
 def _of_one_family(
     ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
 ) -> Iterator[Problem]:
-    """A warning for all that needs IPv6 where devices get none, and for rules that leave out a family.
+    """Yield warnings about IPv6 settings without IPv6 addresses, and about rules without one family.
 
-    Without a rule for a family of which it has an address, openconnect sends all of it into the tunnel.
+    With an address of a family but no route for it, openconnect sends all traffic of that family into the
+    tunnel.
     """
     families = {network.version for network in includes}
     if ipv6_network is None:

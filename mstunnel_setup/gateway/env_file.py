@@ -1,8 +1,8 @@
-"""`env.sh`: a strict subset of shell assignments, parsed and never run.
+"""The format of `env.sh`: a strict subset of shell assignments, parsed and never executed.
 
 A line is blank, a comment, or `NAME=value` (optionally after `export `). A value is a bare word,
-single-quoted, or double-quoted without expansions. Anything else is refused, so that a shell reads the file
-in the same way.
+single-quoted, or double-quoted without expansions. Anything else is an error, so that a shell reads the
+file in the same way.
 """
 
 import re
@@ -16,7 +16,7 @@ from mstunnel_setup.base.text import text
 
 
 class EnvironmentFileError(StepError):
-    """`env.sh` contains a line that is not an assignment, or a value cannot be written to it."""
+    """An error about a line of `env.sh` that is not an assignment, or a value that cannot be written."""
 
 
 ENVIRONMENT_VALUE_INVALID = declare(
@@ -26,7 +26,7 @@ ENVIRONMENT_VALUE_INVALID = declare(
     "Use one line of UTF-8 text without control characters, and at most one of the characters ' and !.",
 )
 
-# Blanks, line ends and control characters as in a shell; Python's definitions are wider.
+# The definitions of blanks, line ends and control characters are those of a shell; Python's are wider.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*?)[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
@@ -42,7 +42,7 @@ class _EnvLine:
 
 
 def decode(content: bytes, path: str) -> str:
-    """The text of the file; what is not UTF-8 could not be written back as it was.
+    """Decode the file as UTF-8, as other bytes could not be written back unchanged.
 
     Raises EnvironmentFileError `environment-not-utf8`.
     """
@@ -60,12 +60,12 @@ def decode(content: bytes, path: str) -> str:
 
 
 def parse(text: str, path: str) -> dict[str, str]:
-    """The settings in `text`; the last assignment of a name is used. `path` is for the error message."""
+    """Return the settings in `text`; the last assignment of a name is used. `path` is for error messages."""
     return {line.name: line.value for line in _lines(text, path) if line.name}
 
 
 def render(name: str, value: str) -> str:
-    """One assignment line that a shell and `parse` read in the same way.
+    """Return an assignment line that a shell and `parse` read in the same way.
 
     Raises EnvironmentFileError `environment-value-invalid`.
     """
@@ -74,7 +74,7 @@ def render(name: str, value: str) -> str:
 
 
 def checked(settings: Mapping[str, str]) -> Mapping[str, str]:
-    """`settings`, each of which has an assignment line; raises EnvironmentFileError otherwise."""
+    """Return `settings` unchanged; raise EnvironmentFileError if one cannot be rendered."""
     for name, value in settings.items():
         if not is_text(value):
             raise ENVIRONMENT_VALUE_INVALID(name=name, problem=text("bytes that are not UTF-8"))
@@ -88,14 +88,14 @@ def checked(settings: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` is a valid name of a setting, for a shell and for `parse`."""
+    """Return whether `text` is a valid name of a setting, for a shell and for `parse`."""
     return _NAME.fullmatch(text) is not None
 
 
 def assign(text: str, name: str, value: str | None, path: str) -> str:
-    """`text` with one line that sets `name` to `value`, in place of the last one; None removes all.
+    """Return `text` with the last assignment of `name` replaced or a new one added; None removes all.
 
-    All other lines are unchanged. Raises EnvironmentFileError for an invalid line or value.
+    Other lines are unchanged. Raises EnvironmentFileError for an invalid line or value.
     """
     lines = _lines(text, path)
     places = [number for number, line in enumerate(lines) if line.name == name]
@@ -109,10 +109,10 @@ def assign(text: str, name: str, value: str | None, path: str) -> str:
 
 
 def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, str], path: str) -> str:
-    """The new text of `env.sh`.
+    """Merge the settings of the answers into the text of `env.sh`.
 
-    `before` is what we last wrote, `wanted` the settings from the answers. Changes of an administrator since
-    then are kept: a setting follows `wanted` only while its line is what we wrote.
+    `before` has the settings that the last run wrote, `wanted` those from the answers. Edits by an
+    administrator are kept: a setting changes to `wanted` only if its line is still the one last written.
     """
     lines = _lines(current or "", path)
     present = {line.name: line.value for line in lines if line.name}
@@ -146,7 +146,7 @@ def _lines(text: str, path: str) -> list[_EnvLine]:
         elif double := _DOUBLE.fullmatch(raw):
             value = re.sub(r'\\(["\\$`])', r"\1", double["text"])
         if match is None or value is None:
-            # What follows the name may be the password of a proxy, and messages are logged.
+            # Only the name is shown: the value may contain the password of a proxy, and messages are logged.
             raise EnvironmentFileError(
                 "environment-line-invalid",
                 "{path}, line {number} is not a plain NAME=value: {line}",

@@ -1,7 +1,7 @@
 """The types of the properties of a server configuration.
 
-The values end up in `ocserv.conf`, a line-oriented file, so each one is parsed and formatted again: no text
-of the tenant is copied there. Each function here reads one value and raises PropertyError for an invalid one.
+The values are written to `ocserv.conf`, a line-oriented file, so each is parsed and formatted again and no
+text of the tenant is copied. Each function validates one value and raises PropertyError if it is invalid.
 """
 
 import re
@@ -25,9 +25,9 @@ from mstunnel_setup.base.text import text
 
 
 class PropertyError(ValueError):
-    """An invalid value of a property: why, and how to fix it.
+    """An error about an invalid value of a property, with reason and hint.
 
-    `field` and `value` are set where they are not the property and the value that pydantic validates.
+    `field` and `value` are set if they differ from the property and value that pydantic validates.
     """
 
     def __init__(self, reason: str, advice: str, *, field: str = "", value: object = None) -> None:
@@ -57,7 +57,7 @@ def one_line(value: object) -> str:
 
 
 def joined_lines(value: object) -> str:
-    """Return a text that may have several lines as one; for JSON files only."""
+    """Return a text with its line breaks replaced; for JSON files only."""
     return " ".join("".join(" " if _breaks_lines(c) else c for c in _text(value)).split())
 
 
@@ -68,7 +68,7 @@ def _text(value: object) -> str:
 
 
 def _breaks_lines(character: str) -> bool:
-    """Control characters, line and paragraph separators, and halves of surrogate pairs (UTF-8 has none)."""
+    """Return whether a character is a control, a line or paragraph separator, or a lone surrogate."""
     return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
 
 
@@ -99,7 +99,7 @@ def route(value: str) -> Network:
 def address(value: str) -> str:
     """Return the IP address of one host, in its usual spelling."""
     try:
-        # A zone after % is free text and has no meaning on another machine.
+        # An IPv6 zone after % is free text and has no meaning on another machine.
         found = None if "%" in value else ip_address(value)
     except ValueError:
         found = None
@@ -122,7 +122,7 @@ def domain(value: str) -> str:
 
 
 def at_most(most: int) -> BeforeValidator:
-    """Refuse a list of more than `most` entries, before any entry is read."""
+    """Raise PropertyError for a list of more than `most` entries, before any entry is parsed."""
 
     def check(value: object) -> object:
         if isinstance(value, list | tuple) and len(value) > most:
@@ -140,7 +140,7 @@ def _without_repetitions(entries: tuple[Item, ...]) -> tuple[Item, ...]:
     return tuple(dict.fromkeys(entries))
 
 
-# The last validator in front of a type runs first: a value is one line before it is anything else.
+# Pydantic runs the last "before" validator first, so values are checked for line breaks before anything else.
 Line: TypeAlias = Annotated[str, BeforeValidator(one_line)]
 Prose: TypeAlias = Annotated[str, BeforeValidator(joined_lines)]
 Address: TypeAlias = Annotated[str, BeforeValidator(address), BeforeValidator(one_line)]
@@ -152,7 +152,7 @@ Distinct: TypeAlias = Annotated[tuple[Item, ...], AfterValidator(_without_repeti
 _LARGEST: Final = 2**31 - 1
 
 MOST_DRAIN_SECONDS: Final = 60
-"""How long a gateway that is stopped may let its sessions go on (`server-drain-ms`)."""
+"""The longest time for which a stopping gateway keeps its sessions (`server-drain-ms`)."""
 
 _SECONDS: Final = (
     *("auth-timeout", "ban-reset-time", "cookie-timeout", "dpd", "idle-timeout", "keepalive"),
@@ -168,7 +168,7 @@ NUMBERS: Final[Mapping[str, range]] = {
     "mtu": range(576, 16385),
     "server-drain-ms": range(1000 * MOST_DRAIN_SECONDS + 1),
 }
-"""Settings that are whole numbers, with their ranges."""
+"""Advanced settings that are whole numbers, with their ranges."""
 
 SWITCHES: Final = frozenset(
     (
@@ -176,7 +176,7 @@ SWITCHES: Final = frozenset(
         *("ping-leases", "predictable-ips", "try-mtu-discovery", "tunnel-all-dns"),
     )
 )
-"""Settings that are true or false."""
+"""Advanced settings that are true or false."""
 _WORDS: Final = {"true": "true", "yes": "true", "false": "false", "no": "false"}
 
 
@@ -192,14 +192,14 @@ class Properties(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 class AdvancedSetting(Properties, frozen=True):
-    """A setting by its ocserv name. The value of one that has no effect may be anything on one line."""
+    """An advanced setting by its ocserv name; one without effect may have any one-line value."""
 
     name: Line = ""
     value: Line = Field(default="", validate_default=True)
 
     @property
     def has_effect(self) -> bool:
-        """Whether it is written into `ocserv.conf`."""
+        """Return whether it is written to `ocserv.conf`."""
         return self.name in NUMBERS or self.name in SWITCHES
 
     @field_validator("value")

@@ -1,8 +1,8 @@
-"""The queries of `mst-cli server show`, as data, and a reader for the answers of occtl.
+"""The queries of `mst-cli server show`, as data, and a parser for the output of occtl.
 
-Source: docs/reference (mst-cli, section 3) and occtl(8), 1.3.0. With JSON output it writes commas before
-closing brackets (`show sessions`), forgets commas and repeats keys (`show iroutes`); `read_answer`
-understands all that.
+Source: docs/reference (mst-cli, section 3) and occtl(8), 1.3.0. Its JSON output has commas before
+closing brackets (`show sessions`), missing commas and repeated keys (`show iroutes`); `read_answer`
+accepts these.
 """
 
 import re
@@ -25,10 +25,10 @@ NOT_FOUND: Final = 2
 
 @dataclass(frozen=True)
 class ShowCommand:
-    """One `show` command. `argument` is the placeholder of its one argument, empty when it takes none.
+    """One `show` command; `argument` is the placeholder of its argument, empty if it takes none.
 
-    A command that `streams` runs until its standard input ends, and knows no JSON. One with `rows` answers a
-    list, the others one object.
+    A command that `streams` runs until its standard input ends and has no JSON output. A command with `rows`
+    returns a list, the others return one object.
     """
 
     words: tuple[str, ...]
@@ -55,19 +55,19 @@ SHOW_COMMANDS: Final = (
 )
 
 
-# A program in a container notices the end of its client only at its input, and occtl would run on.
+# In a container occtl notices the end of its client only by EOF on its input; otherwise it would run on.
 _UNTIL_INPUT_ENDS: Final = (
     *("sh", "-c"),
     'exec 3<&0; "$@" <&3 & child=$!; { cat <&3; kill "$child"; } >/dev/null 2>&1 & wait "$child"',
     "sh",
 )
-_LINE_BY_LINE: Final = ("stdbuf", "-oL")  # also when its output is not a terminal
+_LINE_BY_LINE: Final = ("stdbuf", "-oL")  # line-buffered even if standard output is not a terminal
 
 
 def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool = False) -> list[str]:
-    """The command line to run in the gateway's container.
+    """Return the command line to run in the gateway's container.
 
-    Raises UsageError when the argument is missing, unexpected, or cannot be one.
+    Raises UsageError if the argument is missing, unexpected or invalid.
     """
     name = " ".join(("show", *command.words))
     if command.argument and not argument:
@@ -101,11 +101,11 @@ _TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)',
 
 
 def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]:
-    """What occtl answered with `--json`: a list for commands with `rows`, else one object.
+    """Parse the output of `occtl --json`: a list for commands with `rows`, else one object.
 
-    Raises EngineError when it cannot be understood.
+    Raises EngineError if it cannot be parsed.
     """
-    # The same with the commas where JSON wants them.
+    # Return the output with commas corrected to valid JSON.
     repaired: list[str] = []
     before = "["
     for piece in _TOKEN.findall(text):
@@ -117,7 +117,7 @@ def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]
         before = piece
     value: JsonValue = None
     with suppress(ValueError):
-        # A repeated first key starts the next record: occtl writes several into one object.
+        # occtl writes several records into one object, so a repeated first key starts the next record.
         value = json_value("".join(repaired), pairs=_records, strict=False)
         if command.rows:
             return [row for row in (value if isinstance(value, list) else [value]) if row != {}]
@@ -132,14 +132,14 @@ def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]
 
 
 def judge_word(placeholder: str, word: str) -> None:
-    """Raise UsageError for an argument that occtl, which splits its line at blanks, would take apart."""
+    """Raise UsageError for an argument with blanks, at which occtl would split it."""
     if not word or not all(letter.isprintable() and not letter.isspace() for letter in word):
         raise ARGUMENT_INVALID(
             name=placeholder, value=word, expected=text("one word without control characters")
         )
 
 
-# Numbers and truth values that occtl writes as texts.
+# occtl writes these numbers and booleans as strings.
 _NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
 _TRUTHS: Final = frozenset({"Restricted to routes"})
 
@@ -149,7 +149,7 @@ def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
     for name, written in pairs:
         if not records or name == pairs[0][0]:
             records.append({})
-        # RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too.
+        # RX and TX of `show status` have units and stay strings; `raw_rx` and `raw_tx` have the numbers.
         value = written
         if (
             isinstance(written, str)

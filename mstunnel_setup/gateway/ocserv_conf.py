@@ -1,4 +1,4 @@
-"""`ocserv.conf` from a server configuration, by a template, and what one serves: port, log level, networks.
+"""Rendering of `ocserv.conf` from a server configuration, and parsing of its port, log level and networks.
 
 The same input always gives the same bytes.
 """
@@ -27,26 +27,26 @@ from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 
 CONFIGURATION_MODE: Final = 0o644
-"""Mode of `ocserv.conf`; it names keys and holds none."""
+"""Mode of `ocserv.conf`, which refers to key files but contains no key."""
 
 DEVICE_AUTHORITY: Final = f"{paths.CERTIFICATES}/device-ca.crt"
-"""The authorities that issue the devices' certificates, for certificate authentication: PEM."""
+"""The authorities that issue device certificates, in PEM."""
 DEVICE_REVOCATIONS: Final = f"{paths.CERTIFICATES}/device-ca.crl"
-"""Which of these are revoked, where a list was given: PEM, which ocserv does not read after a list in DER."""
+"""The optional revocation list for device certificates, in PEM: ocserv cannot switch from DER to PEM."""
 
 DEAD_END_NETWORK: Final = "fdb3:7c1e:94a2::/64"
-"""Addresses for devices whose IPv6 traffic ends at the gateway: a unique local prefix (RFC 4193).
+"""Addresses of devices whose IPv6 traffic the gateway rejects: a unique local prefix (RFC 4193).
 
-With such an address a device sends all IPv6 traffic into a full tunnel, and prefers IPv4 to it (RFC 6724,
-section 6, rule 5). It is part of `configuration.OWN_NETWORKS`; `images/gateway/traffic-rules` forwards
-nothing of it.
+With such an address a device sends all IPv6 traffic into a full tunnel, and prefers IPv4 (RFC 6724,
+section 6, rule 5). The prefix is part of `configuration.OWN_NETWORKS`; `images/gateway/traffic-rules`
+forwards no traffic from it.
 """
 
 _PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = \d{1,5}$", re.MULTILINE)
 HIGHEST_LEVEL: Final = 4
-"""Higher levels of ocserv log what users do (8 and 9)."""
+"""The highest log level of ocserv that does not log the activity of users, as 8 and 9 do."""
 
-# Defaults, unless an advanced setting overrides them. Times are in seconds.
+# These are the defaults of settings that an advanced setting can override. Times are in seconds.
 _DEFAULTS: Final = {
     "session-timeout": "3600",
     "auth-timeout": "240",
@@ -58,16 +58,16 @@ _DEFAULTS: Final = {
     "try-mtu-discovery": "true",
     "compression": "false",
     "max-clients": "0",
-    # Each app of a managed device has a separate connection.
+    # Each app of a managed device has a separate connection, so one user needs many.
     "max-same-clients": "0",
     "rate-limit-ms": "100",
-    # Many devices share the address of one office or mobile network.
+    # Many devices share the address of one office or mobile network, so a ban would hit all of them.
     "ban-points-connection": "0",
 }
 
 
 def debug_level(value: str) -> int:
-    """The value of `DEBUG_LEVEL`: 0 (default) to 4, capped there.
+    """Return the value of `DEBUG_LEVEL`: 0 (default) to 4; higher values become 4.
 
     Raises UsageError `debug-level-invalid` for anything but a whole number.
     """
@@ -88,7 +88,7 @@ def ocserv_conf(
         options=options,
         log_level=level,
         oidc=paths.OIDC_JSON,
-        # A link that is switched atomically, so key and chain always belong together.
+        # Both paths go through one symbolic link that is switched atomically, so key and chain always match.
         identity=paths.ACTIVE,
         balancers=paths.BALANCERS,
         device_authority=DEVICE_AUTHORITY,
@@ -99,26 +99,26 @@ def ocserv_conf(
 
 
 def served_port(configuration: bytes) -> int | None:
-    """The port in the text of an `ocserv.conf`; None when it names none."""
+    """Return the port in the text of an `ocserv.conf`, or None if it has none."""
     served = served_settings(configuration)
     return whole_number((served.get("tcp-port") or served.get("udp-port") or [""])[0], 5)
 
 
 def with_port(configuration: bytes, port: int) -> bytes:
-    """The text of an `ocserv.conf` with another port, the same for TCP and UDP."""
+    """Return the text of an `ocserv.conf` with another port, the same for TCP and UDP."""
     return _PORT.sub(rb"\1 = %d" % port, configuration)
 
 
 def served_proxy_protocol(configuration: bytes) -> bool:
-    """Whether a gateway with this text of `ocserv.conf` expects the PROXY protocol."""
+    """Return whether a gateway with this `ocserv.conf` expects the PROXY protocol."""
     return served_settings(configuration).get("listen-proxy-proto") == ["true"]
 
 
 def gateway_port(files: Files) -> int:
-    """The port of the gateway on this host: that of `ocserv.conf`, which its container publishes.
+    """Return the port of the gateway on this host: that of `ocserv.conf`, which its container publishes.
 
-    The tenant may want another (`admin-settings.json`) until the host has re-created the container, because a
-    container publishes only the ports that it was created with. Raises StepError `settings-unreadable`.
+    The tenant may have set another (`admin-settings.json`). It applies once the host has re-created the
+    container, which publishes only the ports it was created with. Raises StepError `settings-unreadable`.
     """
     port = served_port(files.read(paths.OCSERV_CONF) or b"")
     if port is None:
@@ -126,11 +126,11 @@ def gateway_port(files: Files) -> int:
     return port
 
 
-# The log level: `DEBUG_LEVEL` of `env.sh`, or the highest one while `mst_verbose_log=true` stands there, or
-# temporarily that of the verbose mode: a file next to `env.sh` with an expiry time.
+# The log level is `DEBUG_LEVEL` of `env.sh`. It is the highest one if `mst_verbose_log=true` is set there, or
+# while the verbose mode is on, which is a file next to `env.sh` with an expiry time.
 
 VERBOSE_HOURS: Final = 8
-"""As long as the admin center's verbose logs (docs/reference, monitoring)."""
+"""Duration of the verbose mode, the same as in the admin center (docs/reference, monitoring)."""
 
 _VERBOSE_SETTINGS: Final = ("mst_verbose_log", "mst_log_verbose")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -145,7 +145,7 @@ class _Verbose(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 @dataclass(frozen=True)
 class LogLevel:
-    """The current level; `until` is the end of the verbose mode, `usual` the level without it."""
+    """The current log level; `until` is the end of the verbose mode, `usual` the level without it."""
 
     level: int
     usual: int
@@ -153,9 +153,9 @@ class LogLevel:
 
 
 def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLevel:
-    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for an invalid one."""
+    """Return the log level at `now`; `settings` are those of `env.sh`. Raises UsageError if it is invalid."""
     usual = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
-    # A damaged file, or one of a newer release, must not stop the gateway.
+    # A damaged file, or one of a newer release, is ignored, so that it cannot stop the gateway.
     verbose = messages.read_trusted(files, paths.LOG_LEVEL, _Verbose)
     if verbose is None or verbose.until <= now:
         return LogLevel(usual, usual)
@@ -163,22 +163,22 @@ def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLe
 
 
 def is_verbose(settings: Mapping[str, str]) -> bool:
-    """Whether `env.sh` wants detail in all logs, under either name that the vendor gave the setting."""
+    """Return whether `env.sh` sets verbose logging, under either of the vendor's two names."""
     return any(settings.get(name, "").lower() in _TRUE for name in _VERBOSE_SETTINGS)
 
 
 def served_level(configuration: bytes) -> int | None:
-    """The level in the text of an `ocserv.conf`; None when it names none."""
+    """Return the log level in the text of an `ocserv.conf`, or None if it has none."""
     return whole_number(served_settings(configuration).get("log-level", [""])[0], 5)
 
 
 def with_level(configuration: bytes, level: int) -> bytes:
-    """The text of an `ocserv.conf` with another level."""
+    """Return the text of an `ocserv.conf` with another log level."""
     return _LEVEL.sub(b"log-level = %d" % level, configuration)
 
 
 def begin_verbose(files: Files, until: datetime) -> None:
-    """Log at the highest level until then."""
+    """Log at the highest level until `until`."""
     content = _Verbose(level=HIGHEST_LEVEL, until=until).model_dump_json()
     files.write(paths.LOG_LEVEL, f"{content}\n".encode(), 0o644)
 
@@ -188,9 +188,9 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 @dataclass(frozen=True)
 class TunnelSettings:
-    """`includes` empty: all traffic goes through the tunnel. `pools` are the addresses for devices.
+    """The networks and name servers of a tunnel; `pools` has the device addresses.
 
-    `session_timeout` is in seconds, 0 without one.
+    Empty `includes` means all traffic. `session_timeout` is in seconds, 0 for none.
     """
 
     port: int
@@ -204,7 +204,7 @@ class TunnelSettings:
     session_timeout: int = 0
 
     def route_to(self, address: Address) -> Network | None:
-        """The range by which devices send packets for `address` into the tunnel; None if they do not."""
+        """Return the range by which devices send packets for `address` into the tunnel, or None."""
         if self.excluded_by(address):
             return None
         if not self.includes:
@@ -212,15 +212,15 @@ class TunnelSettings:
         return next((network for network in self.includes if address in network), None)
 
     def excluded_by(self, address: Address) -> Network | None:
-        """The range to exclude that contains `address`, if any."""
+        """Return the excluded range that contains `address`, or None."""
         return next((network for network in self.excludes if address in network), None)
 
     def is_of_device(self, address: Address) -> bool:
-        """Whether `address` is one that devices get."""
+        """Return whether `address` is in a pool of device addresses."""
         return any(address in network for network in self.pools)
 
     def asks_for(self, name: str) -> bool:
-        """Whether devices look `name` up at the DNS servers of the tunnel."""
+        """Return whether devices resolve `name` with the DNS servers of the tunnel."""
         if not self.dns_servers:
             return False
         lower = name.lower().rstrip(".")
@@ -229,7 +229,7 @@ class TunnelSettings:
 
 
 def read_tunnel_settings(configuration: bytes) -> TunnelSettings | None:
-    """What the text of an `ocserv.conf` serves; None for one that is not ours or was damaged."""
+    """Parse the tunnel settings of an `ocserv.conf`; return None if it is foreign or damaged."""
     settings = served_settings(configuration)
     try:
         devices = f"{settings['ipv4-network'][0]}/{settings['ipv4-netmask'][0]}"

@@ -1,8 +1,8 @@
-"""`oidc.json`: which access tokens let a device in.
+"""`oidc.json`: the rules for access tokens that the gateway accepts.
 
-The rules about claims are a table; docs/reference/tokens.md shows it with the sources that it names. ocserv
-compares `required_claims` for equality and refuses a token without `exp`, `nbf` and `iat`; the other keys are
-those of images/gateway/patches/01-token-rules.patch. What it logs of a refused token:
+The rules about claims are a table; docs/reference/tokens.md shows it with its sources. ocserv compares
+`required_claims` for equality and rejects a token without `exp`, `nbf` and `iat`; the other keys come from
+images/gateway/patches/01-token-rules.patch. Its log messages about rejected tokens are in
 `src/auth/openidconnect.c` with these patches.
 """
 
@@ -22,10 +22,10 @@ _TENANT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class IssuerForm:
-    """The claim `iss` of one version in some clouds.
+    """The form of the claim `iss` in tokens of one version in some clouds.
 
-    In it `{authority}` stands for the sign-in host's URL and `{tenant}` for the tenant's id.
-    `default` marks the version that these clouds use unless the answers name another one.
+    Its placeholder `{authority}` is the URL of the sign-in host, `{tenant}` the tenant's id. `default` marks
+    the version that these clouds use unless the answers name another one.
     """
 
     clouds: tuple[str, ...]
@@ -48,18 +48,18 @@ ISSUERS: Final = (
     ),
     IssuerForm(("custom",), 2, "{authority}/{tenant}/v2.0", "the lab tenant", default=True),
 )
-"""Each cloud has one form of each version."""
+"""The forms of issuers; each cloud has one for each version."""
 
 
 def tenant_of(issuer: str) -> str:
-    """The tenant id that an issuer names, in small letters; empty for an issuer that names none."""
+    """Return the tenant id in an issuer, in lower case; empty if it contains none."""
     found = _TENANT_ID.search(issuer.lower())
     return found[0] if found else ""
 
 
 @dataclass(frozen=True)
 class TokenIssuers:
-    """The issuers of one tenant's tokens, and where its OpenID documents are.
+    """The issuers of one tenant's tokens, and the addresses of its OpenID documents.
 
     `authority` is the sign-in host's URL.
     """
@@ -69,18 +69,18 @@ class TokenIssuers:
     tenant_id: str
 
     def version(self, issuer: str | None) -> TokenVersion:
-        """The token version of an issuer; without one the default of the cloud."""
+        """Return the token version of an issuer, or the default of the cloud if it is empty."""
         if issuer:
             return 2 if issuer.endswith("/v2.0") else 1
         return next(each.version for each in ISSUERS if self.cloud in each.clouds and each.default)
 
     def issuer(self, version: TokenVersion) -> str:
-        """The issuer in tokens of this version."""
+        """Return the issuer in tokens of this version."""
         form = next(each.form for each in ISSUERS if self.cloud in each.clouds and each.version == version)
         return form.format(authority=self.authority.rstrip("/"), tenant=self.tenant_id)
 
     def metadata(self, version: TokenVersion) -> str:
-        """The tenant's own OpenID document, never `common`, with the keys for tokens of this version."""
+        """Return the address of the tenant's own OpenID document, never `common`, for this token version."""
         base = f"{self.authority.rstrip('/')}/{self.tenant_id}{'/v2.0' if version == _V2 else ''}"
         return f"{base}/.well-known/openid-configuration"
 
@@ -90,11 +90,11 @@ ClaimValue: TypeAlias = str | int | bool
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRules:
-    """Rules for tokens: delegated, of a member of this tenant, for this gateway, short-lived.
+    """The rules for tokens: delegated, of a member of this tenant, for this gateway, short-lived.
 
     `metadata` is the address of the OpenID document, `home_issuers` are the `idp` values of members, `scope`
-    one delegated permission, `clients` the only applications that may present a token (none: any),
-    `maximum_lifetime` in seconds; `required_claims` are compared for equality, after ours.
+    one delegated permission, `clients` the only applications that may present a token (empty: any),
+    `maximum_lifetime` is in seconds; `required_claims` are compared for equality, after the fixed rules.
     """
 
     metadata: str
@@ -109,7 +109,7 @@ class TokenRules:
     required_claims: Mapping[str, ClaimValue] = field(default_factory=dict)
 
     def document(self) -> JsonObject:
-        """The object of `oidc.json`. The user of a session is the object id (`mst-cli server show user`)."""
+        """Return the object of `oidc.json`; the user name of a session is the object id."""
         return {
             "openid_configuration_url": self.metadata,
             "minimum_jwk_refresh_time": 900,
@@ -121,7 +121,7 @@ class TokenRules:
         }
 
     def _claims(self, comparison: "Comparison") -> JsonObject:
-        """What the claims are compared with by one kind of comparison."""
+        """Return the expected values of the claims for one kind of comparison."""
         given: JsonObject = {}
         for rule in CLAIM_RULES:
             if rule.comparison is comparison and (values := rule.values(self)):
@@ -130,7 +130,7 @@ class TokenRules:
 
 
 class Comparison(StrEnum):
-    """How a claim is compared with the values of a rule; each is a key of `oidc.json`."""
+    """A kind of comparison of a claim with the values of a rule, and its key in `oidc.json`."""
 
     EQUAL = "required_claims"
     LISTED = "listed_claims"
@@ -144,8 +144,8 @@ class Comparison(StrEnum):
 class ClaimRule:
     """One rule about a claim, by the name that `mst-cli explain` shows.
 
-    `values` are those of a tenant; without any the rule is left out. `answer` is the setting that decides
-    them. `passes`, `reason` and `source` are for the reference page.
+    `values` returns the values for a tenant; without any the rule is omitted. `answer` is the setting that
+    determines them. `passes`, `reason` and `source` are for the reference page.
     """
 
     name: str
@@ -273,17 +273,17 @@ CLAIM_RULES: Final = (
         "agents; the rule is inferred",
     ),
 )
-"""The rules about claims, in the order of the gateway."""
+"""The rules about claims, in the order in which the gateway checks them."""
 
 FURTHER_CLAIMS: Final = "required-claims"
-"""The rule of the claims that the answers add."""
+"""Name of the rule for the claims that the answers add."""
 
 
 @dataclass(frozen=True)
 class FixedRule:
-    """One rule by its name; `logged` matches what the gateway logs of a token that breaks it.
+    """One fixed rule; `logged` matches the log message about a token that violates it.
 
-    `key` is that of `oidc.json` if there is one; the rest is for the reference page, as in `ClaimRule`.
+    `key` is its key in `oidc.json`, if any; the rest is for the reference page, as in `ClaimRule`.
     """
 
     name: str
@@ -376,7 +376,7 @@ _LOGGED: Final = {
 
 
 def rule_of(reason: str) -> str:
-    """The name of the rule that a reason in the gateway's log is about; empty for none that is known."""
+    """Return the name of the rule that a reason in the gateway's log is about; empty if unknown."""
     for rule in (*CLAIM_RULES, *FIXED_RULES):
         if isinstance(rule, FixedRule):
             logged = rule.logged

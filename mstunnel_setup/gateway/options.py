@@ -1,8 +1,8 @@
-"""The settings of this host that its gateway is rendered with, in one file: the record.
+"""The gateway options: the settings of this host for rendering `ocserv.conf`, stored in one file.
 
 Step `configure` writes it from the answers; the monitor and `mst-cli config` read it, so all of them render
-the same `ocserv.conf`. Only root can write it: neither the tenant nor the agent decides how devices
-authenticate.
+the same `ocserv.conf`. Only root can write it, so neither the tenant nor the agent can change how
+devices authenticate.
 """
 
 import re
@@ -25,7 +25,7 @@ SETTINGS_UNREADABLE = declare(
 
 
 class Authentication(StrEnum):
-    """What devices present to the gateway."""
+    """The method by which devices authenticate."""
 
     OIDC = "oidc"
     CERTIFICATE = "certificate"
@@ -42,9 +42,9 @@ class Authentication(StrEnum):
 
 
 class GatewayOptions(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """The record; a new setting is one more field, None without an answer.
+    """The content of the file; each setting is a field, None without an answer.
 
-    `certificate_too`: a certificate is enough as well. `revocation_list`: there is a list of revoked ones.
+    `certificate_too`: a certificate is accepted, too. `revocation_list`: a revocation list exists.
     `balancers`: who may begin a TCP connection with a header that names the device (PROXY protocol).
     """
 
@@ -56,7 +56,7 @@ class GatewayOptions(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
     @property
     def certificates(self) -> bool:
-        """Whether a certificate lets a device in."""
+        """Return whether devices can authenticate with a certificate."""
         return self.certificate_too or self.authentication is Authentication.CERTIFICATE
 
 
@@ -64,7 +64,7 @@ _SETTING: Final = re.compile(r"^([a-z0-9-]+) = (.*)$", re.MULTILINE)
 
 
 def served_settings(configuration: bytes) -> dict[str, list[str]]:
-    """The values of each setting in the text of an `ocserv.conf`, without quotes around them."""
+    """Return the values of each setting in the text of an `ocserv.conf`, without quotes."""
     settings: dict[str, list[str]] = {}
     for name, value in _SETTING.findall(configuration.decode(errors="replace")):
         settings.setdefault(name, []).append(value.strip('"'))
@@ -72,10 +72,10 @@ def served_settings(configuration: bytes) -> dict[str, list[str]]:
 
 
 def read_gateway_options(files: Files) -> GatewayOptions:
-    """The record. Raises StepError `settings-unreadable` on a host without a gateway.
+    """Read the gateway options. Raises StepError `settings-unreadable` on a host without a gateway.
 
-    A host that an earlier release installed has none until the next run of `configure`, nor can one of a
-    newer release be read: then the options are those that `ocserv.conf` was rendered with.
+    If the file is missing, after an installation by an earlier release, or was written by a newer one, the
+    options are derived from `ocserv.conf`.
     """
     try:
         return GatewayOptions.model_validate_json(files.read(paths.GATEWAY_SETTINGS) or b"")

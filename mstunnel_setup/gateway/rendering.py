@@ -1,4 +1,4 @@
-"""The gateway's two files, rendered from a server configuration, for installer and monitor.
+"""Rendering of the gateway's two files from a server configuration, for installer and monitor.
 
 The gateway's container notices a new `ocserv.conf`, tests it with ocserv, and reloads.
 """
@@ -24,14 +24,14 @@ RESTART_KEYS: Final = (
     *("ipv6-network", "ipv6-netmask", "ipv6-subnet-prefix"),
     *("device", "auth", "enable-auth", "socket-file", "occtl-socket-file", "log-level"),
 )
-"""Keys of `ocserv.conf` that a reload does not apply: `images/gateway/entrypoint` has the same list."""
+"""Keys of `ocserv.conf` that need a restart; `images/gateway/entrypoint` has the same list."""
 
 
 @dataclass(frozen=True)
 class RenderedConfiguration:
     """A rendered server configuration: the content of `admin-settings.json` and of `ocserv.conf`.
 
-    `port_waiting` is set while the port in use differs from the wanted one, which is in `settings`.
+    `port_waiting` is set while the port in use differs from the configured one, which is in `settings`.
     """
 
     settings: JsonObject
@@ -41,12 +41,12 @@ class RenderedConfiguration:
 
     @property
     def files(self) -> Mapping[str, bytes]:
-        """Content by path, in the order to write them: the gateway acts on the last one."""
+        """The contents by path in the order of writing; the gateway reacts to the last one."""
         return {paths.ADMIN_SETTINGS: json_bytes(self.settings), paths.OCSERV_CONF: self.text.encode()}
 
     @property
     def digest(self) -> str:
-        """SHA-256 in hex over both files: the name of this state."""
+        """The SHA-256 of both files in hex, which identifies this configuration."""
         return hashlib.sha256(b"\0".join(self.files.values())).hexdigest()
 
 
@@ -55,8 +55,8 @@ def render(
 ) -> RenderedConfiguration:
     """Render a validated configuration.
 
-    The container publishes only the port it was created with: while that is another one (`open_port`), the
-    gateway stays there, and `admin-settings.json` has the wanted port.
+    The container publishes only the port it was created with (`open_port`). If that differs, the gateway
+    keeps it, and `admin-settings.json` has the configured port.
     """
     waiting = port_waiting(configuration.listen_port, open_port)
     served = (
@@ -68,28 +68,28 @@ def render(
 
 
 def current(files: Files) -> Mapping[str, bytes | None]:
-    """The current content of the two files."""
+    """Return the current content of the two files."""
     return {path: files.read(path) for path in (paths.ADMIN_SETTINGS, paths.OCSERV_CONF)}
 
 
 def changes(present: Mapping[str, bytes | None], wanted: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """The files to write, in order; none when all match."""
+    """Return the files to write, in order; empty if all match."""
     return {path: content for path, content in wanted.items() if present.get(path) != content}
 
 
 def write(files: Files, wanted: Mapping[str, bytes]) -> None:
-    """Write the files; raises FileError."""
+    """Write the files. Raises FileError."""
     for path, content in wanted.items():
         files.write(path, content, CONFIGURATION_MODE)
 
 
 def open_port(present: Mapping[str, bytes | None]) -> int | None:
-    """The port in use, which is the one that the container was created with; None before the first file."""
+    """Return the port in use, with which the container was created; None before the first file."""
     return served_port(present.get(paths.OCSERV_CONF) or b"")
 
 
 def needs_restart(before: bytes, after: bytes) -> bool:
-    """Whether ocserv has to be restarted, which ends the sessions, to serve `after` in place of `before`."""
+    """Return whether changing `before` to `after` needs a restart of ocserv, which ends all sessions."""
     keys = {key.encode() for key in RESTART_KEYS}
     old, new = (
         sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
@@ -99,7 +99,7 @@ def needs_restart(before: bytes, after: bytes) -> bool:
 
 
 def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
-    """The warning that the gateway still uses another port than the wanted one, or None."""
+    """Return the warning that the gateway still uses another port than the configured one, or None."""
     if open_port in (None, wanted):
         return None
     return warning(
@@ -112,7 +112,7 @@ def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
 
 
 def admin_settings(configuration: ServerConfiguration) -> JsonObject:
-    """The object of `admin-settings.json`. Source of its keys: docs/reference (env and paths, section 3)."""
+    """Return the object of `admin-settings.json` (docs/reference, env and paths, section 3)."""
     return {
         "PolicyName": configuration.policy_id,
         "DisplayName": configuration.display_name,
@@ -127,7 +127,7 @@ def admin_settings(configuration: ServerConfiguration) -> JsonObject:
 
 
 def read_admin_settings(files: Files) -> JsonObject | None:
-    """The object in `admin-settings.json`; None without a file. Raises StepError `settings-unreadable`."""
+    """Read `admin-settings.json`; return None without a file. Raises StepError `settings-unreadable`."""
     content = files.read(paths.ADMIN_SETTINGS)
     if content is None:
         return None
@@ -141,7 +141,7 @@ def read_admin_settings(files: Files) -> JsonObject | None:
 
 
 def listen_port(files: Files) -> int:
-    """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
+    """Return the port in `admin-settings.json` of this host. Raises StepError `settings-unreadable`."""
     port = whole_number(str((read_admin_settings(files) or {}).get("ListenPort")))
     if port is None:
         raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it contains no port"))

@@ -1,4 +1,4 @@
-"""A command line that runs in this process: its exit code is as expected, and what it shows is returned."""
+"""Run a command line in this process, check its exit code and return its output."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command printed."""
+    """The output of a command."""
 
     out: str
     err: str

@@ -1,4 +1,4 @@
-"""The console: questions, choices, pages; and the real thing on a pseudo-terminal."""
+"""The console: questions, choices and pages, also on a real pseudo-terminal."""
 
 import io
 import os
@@ -26,8 +26,8 @@ def _console(typed: str) -> tuple[TerminalConsole, io.StringIO]:
 
 
 @pytest.mark.parametrize("color", [False, True])
-def test_words_between_colons_stay_words(color: bool) -> None:
-    """They were shown as pictures: `:key:` of a name or an address."""
+def test_words_between_colons_are_not_emoji(color: bool) -> None:
+    """Rich replaces `:key:` in a name or an address by an emoji unless told otherwise."""
     shown = io.StringIO()
     console = TerminalConsole(Redactor(), color=color, stdin=io.StringIO(), stderr=shown)
     console.say("said :key:")
@@ -89,9 +89,7 @@ def test_the_end_of_the_input_is_an_error_with_a_way_out(question: tuple[Any, ..
         ("kyoto\n1\n", "id-1", '"kyoto" is the name of 2 entries. Type the number of one.'),
     ],
 )
-def test_a_row_is_named_by_number_name_or_id_and_another_answer_explained(
-    typed: str, value: str, said: str
-) -> None:
+def test_choice_accepts_number_name_or_id(typed: str, value: str, said: str) -> None:
     console, shown = _console(typed)
     assert console.choose("Sites", SITES) == value
     assert said in shown.getvalue()
@@ -118,7 +116,7 @@ def test_a_name_of_the_tenant_adds_no_line_to_a_question() -> None:
     assert [line for line in lines if line.startswith("2 ")] == ["2  Kyoto"]
 
 
-def test_a_question_ends_when_what_it_waits_for_is_there() -> None:
+def test_question_ends_when_its_condition_is_met() -> None:
     console, shown = _console("/root/site.pfx\n\n")
     answers: list[str | None] = ["", "half copied", "half copied", None]
     assert console.ask_until("Path", lambda: answers.pop(0)) == "/root/site.pfx"
@@ -192,7 +190,7 @@ def test_the_time_a_person_takes_is_known() -> None:
     assert 0.2 <= console.waited - answered < 5
 
 
-# The program of a person: its one command runs `ask`, and shows what that returns.
+# This program has one command, which runs `ask` and prints the result.
 _PROGRAM = """
 from mstunnel_setup.cli.framework.command import App
 from mstunnel_setup.cli.framework.render import run_app
@@ -219,7 +217,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def _signed_in(lines: int, columns: int, **environment: str) -> str:
-    """What a terminal of this size shows during a sign-in."""
+    """Return the screen of a terminal of this size during a sign-in."""
     with pexpect.spawn(
         sys.executable, ["-c", SIGN_IN], timeout=120, encoding="utf-8", dimensions=(lines, columns),
         env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
@@ -229,7 +227,7 @@ def _signed_in(lines: int, columns: int, **environment: str) -> str:
 
 
 def _scanned(screen: str) -> str | None:
-    """What a camera reads on a screen, each module being as large as eight of its pixels."""
+    """Decode the QR code on a screen, with modules of eight pixels."""
     lines = re.findall("^ {4}([█▀▄ ]{20,})$", ESCAPES.sub("", screen).replace("\r", ""), re.MULTILINE)
     width = max((len(line) for line in lines), default=0)
     rows = [[BLOCKS[cell][half] for cell in line.ljust(width)] for line in lines for half in (0, 1)]
@@ -240,7 +238,7 @@ def _scanned(screen: str) -> str | None:
     return str(found.text) if found else None
 
 
-def test_of_many_rows_those_are_shown_that_a_person_looks_for() -> None:
+def test_long_choice_can_be_filtered() -> None:
     rows = [(f"id-{number}", f"Site {number:05}", "gw.example") for number in range(1, 5001)]
     console, shown = _console("0432\n4322\n")
     assert console.choose("Site to join", rows) == "id-4322"
@@ -251,7 +249,7 @@ def test_of_many_rows_those_are_shown_that_a_person_looks_for() -> None:
     assert len(lines) < 20
 
 
-def test_a_terminal_shows_a_code_that_a_camera_reads_and_the_time_left() -> None:
+def test_sign_in_shows_readable_qr_code_and_time_left() -> None:
     screen = _signed_in(40, 80)
     assert _scanned(screen) == "https://microsoft.com/devicelogin"
     assert "\r   14:59 left \r    1:01 left \r\x1b[K" in screen

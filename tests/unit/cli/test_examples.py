@@ -1,4 +1,4 @@
-"""The examples in the help: every command has some, and each is a command line that the program takes."""
+"""The examples in the help: every command has some, and the program accepts each."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_every_command_has_examples_and_nothing_else_does() -> None:
 
 
 @every("path", [path for path, command in COMMANDS.items() if command.commands])
-def test_a_program_and_a_word_with_commands_below_it_show_three_examples(path: str) -> None:
+def test_help_of_a_group_shows_three_examples(path: str) -> None:
     assert len(WRITTEN[path]) == 3
     assert all(line.removeprefix("sudo ").startswith(path.partition(" ")[0]) for line in WRITTEN[path])
 
@@ -34,7 +34,7 @@ def test_an_example_is_what_the_program_takes(line: str) -> None:
 
 @every("path", COMMANDS)
 def test_the_examples_of_a_command_run_it_or_lead_to_it(path: str) -> None:
-    """Those of a word with commands below it run these; before an `id` is typed, a list shows it."""
+    """Examples of a group run its commands; an `id` is preceded by the command that lists it."""
     runs = [called(line) for line in WRITTEN[path]]
     assert any(run.startswith(path) for run in runs)
 
@@ -58,7 +58,7 @@ def test_a_bare_word_with_commands_below_it_prints_its_help(ran: Ran, path: str)
     assert shown.err == ""
 
 
-def test_every_command_that_asks_for_confirmation_takes_the_same_variable() -> None:
+def test_all_confirmations_share_one_variable() -> None:
     asking = [
         parameter
         for command in COMMANDS.values()

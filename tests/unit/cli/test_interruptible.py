@@ -1,4 +1,4 @@
-"""A signal that stops a program stops it, wherever Python is when it comes."""
+"""A termination signal stops a program at any point of its execution."""
 
 import signal
 import sys
@@ -18,11 +18,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Thing:
-    """Something whose end is noticed."""
+    """An object with a weak reference callback."""
 
 
 def drop(number: int) -> None:
-    """Have a signal come in a callback of the interpreter, which drops what its handler raises."""
+    """Send a signal during an interpreter callback, which drops exceptions of signal handlers."""
     thing = Thing()
     watched = weakref.ref(thing, lambda _gone: signal.raise_signal(number))
     del thing
@@ -30,7 +30,7 @@ def drop(number: int) -> None:
 
 
 def stopped(act: Callable[[], None]) -> tuple[int, ...]:
-    """The signal that ended a program which waits after `act`; handlers are as they were afterwards."""
+    """Return the signal that stopped a program waiting after `act`; restore the handlers."""
     before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
     try:
         with interruptible():
@@ -46,12 +46,12 @@ def stopped(act: Callable[[], None]) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_in_a_callback_of_the_interpreter_is_not_lost(number: int) -> None:
-    """Ctrl-C while a library was imported was dropped, and the sign-in waited for its quarter of an hour."""
+    """Without this, Ctrl-C during an import is dropped and a sign-in waits for its 15 minutes."""
     assert stopped(lambda: drop(number)) == (number,)
 
 
-def test_nor_is_one_that_comes_while_another_is_dropped() -> None:
-    """On a busy machine that was the one which was sent in place of the first."""
+def test_signal_during_a_dropped_signal_is_not_lost() -> None:
+    """On a busy machine the repeated signal can arrive in the same callback."""
     for wanted in count(1):
         passed = 0
 

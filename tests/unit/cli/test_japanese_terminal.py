@@ -14,7 +14,7 @@ from tests.testbed.terminal import COLUMNS, Record
 from tests.unit.cli.conftest import MAIN
 
 TYPED = "mst-readiness utils"
-# All that is shown, on one screen.
+# The screen is high enough for the whole output.
 ROWS = 42
 
 
@@ -39,7 +39,7 @@ def test_the_checks_line_up_at_a_terminal(recording: Path | None) -> None:
     assert len(heads) > 1
     assert len(set(map(width, heads))) == 1
     assert any(line.startswith("準備") for line in shown)
-    # A line that is too wide would have gone on in the next one.
+    # The terminal would have wrapped a line that is too wide.
     lines = re.sub(r"\x1b\[[0-9;]*m", "", record.getvalue()).splitlines()
     assert [line for line in lines if width(line) > COLUMNS] == []
     if recording:

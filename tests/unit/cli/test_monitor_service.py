@@ -11,7 +11,7 @@ from tests.unit.cli.conftest import MAIN
 
 
 def stopped_by(number: signal.Signals, root: Path) -> tuple[int, str]:
-    """Exit code and log of a monitor of the host below `root`, which gets a signal once it is ready."""
+    """Return exit code and log of a monitor of `root` that gets a signal once it is ready."""
     for name in ("etc", "run", "var"):
         (root / name).mkdir()
     notified = root / "notify"

@@ -34,7 +34,7 @@ class Installer(Program):
 
 
 def _run(arguments: Sequence[str]) -> tuple[int, list[Any]]:
-    """Exit code, and what the commands were given."""
+    """Return the exit code and the options that the commands received."""
     seen: list[Any] = []
     app = App("A program.", Installer)
 
@@ -225,7 +225,7 @@ def test_help_is_plain_and_80_columns_wide(capsys: pytest.CaptureFixture[str]) -
 
 
 def sections(shown: str) -> dict[str, list[str]]:
-    """The options of each section of a help page, by their long names."""
+    """Return the long options of each section of a help page."""
     found: dict[str, list[str]] = {}
     title = ""
     for line in shown.splitlines():
@@ -293,9 +293,7 @@ def test_the_delay_without_dashes_is_shown_as_it_is_typed(ran: Ran) -> None:
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_options_stand_before_a_group_in_it_or_behind_its_command(
-    ran: Ran, place: int, tmp_path: Path
-) -> None:
+def test_group_options_are_accepted_at_every_position(ran: Ran, place: int, tmp_path: Path) -> None:
     words = ["cert", "show"]
     words[place:place] = ["--output", "json", "--root", str(tmp_path)]
     shown = ran("mst-cli", *words, code=ExitCode.CHECK)

@@ -56,7 +56,7 @@ def test_people_see_steps_and_how_they_ended() -> None:
     ]
 
 
-def test_the_reason_of_a_failure_may_be_left_to_the_error_that_follows() -> None:
+def test_failed_step_can_omit_the_reason() -> None:
     stream = io.StringIO()
     ProgressLines(stream, Redactor(), ["launch"], reasons=False).event(EVENTS[7])
     assert stream.getvalue() == "  not finished\n"

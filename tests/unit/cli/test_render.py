@@ -30,7 +30,7 @@ LONG = "a rather long sentence that says what is wrong and where, at https://log
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Ran:
-    """Run a program whose one command does this; what it shows."""
+    """Run a program whose only command calls this function; return its output."""
 
     def run(function: Callable[[Operator], Result], *arguments: str, code: int = 0) -> Shown:
         app = App("A program.")
@@ -66,7 +66,7 @@ def _fail(error: BaseException) -> Callable[[Operator], Result]:
 
 
 def _check_envelope(text: str) -> dict[str, Any]:
-    """The contract: one line, these keys in this order, and these types."""
+    """Check the contract: one line, these keys in this order, and these types."""
     assert text.count("\n") == 1
     envelope: dict[str, Any] = json.loads(text)
     assert list(envelope) == ["schema", "command", "status", "data", "warnings", "errors"]
@@ -139,7 +139,7 @@ def test_ctrl_c_is_130(run: Ran) -> None:
     assert _check_envelope(shown.out)["errors"][0]["code"] == "interrupted"
 
 
-def test_an_unexpected_error_is_reported_and_its_traceback_goes_to_the_log(tmp_path: Path, run: Ran) -> None:
+def test_traceback_of_unexpected_error_is_only_logged(tmp_path: Path, run: Ran) -> None:
     shown = run(_fail(ValueError("boom")), "--root", str(tmp_path), code=1)
     assert shown.err.startswith("error[internal-error]: unexpected error: ValueError: boom\n")
     assert "Traceback" not in shown.err
@@ -154,7 +154,7 @@ def test_verbose_shows_the_traceback_of_a_bug(tmp_path: Path, run: Ran) -> None:
     assert _check_envelope(shown.out)["errors"][0]["code"] == "internal-error"
 
 
-def test_secrets_and_control_characters_never_leave(tmp_path: Path, run: Ran) -> None:
+def test_output_has_no_secrets_or_control_characters(tmp_path: Path, run: Ran) -> None:
     def tell(operator: Operator) -> Result:
         operator.secrets.register("hunter2/+secret")
         operator.console.say("said hunter2/+secret \x1b[31m")

@@ -23,12 +23,12 @@ from tests.unit.cli.conftest import PROGRAMS as PROGRAMS_OF_PEOPLE
 from tests.unit.cli.conftest import Ran
 from tests.unit.schemas import ENVELOPE, SCHEMAS, schema_of, validate
 
-# The monitor has no command with a result.
+# The monitor has no command with a JSON result.
 PROGRAMS = {name: app for name, app in PROGRAMS_OF_PEOPLE.items() if name != "mstunnel_monitor"}
 
 
 def _names(program: str, command: Any) -> Iterator[tuple[str, bool]]:
-    """Each command and group of a program, and whether it runs without a subcommand."""
+    """Return each command and group of a program, and whether it runs without a subcommand."""
     children = getattr(command, "commands", {})
     yield program, isinstance(command, Program) or not isinstance(command, CommandGroup)
     for name, child in children.items():
@@ -57,7 +57,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command below its own root; its envelope, validated with the schema of the command."""
+    """Run a command with a root directory for it alone; return its envelope after validation."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     root = tmp_path / "host"
@@ -105,7 +105,7 @@ def test_on_a_bare_host(run: Run, command: str) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_version(run: Run, ran: Ran, program: str) -> None:
-    """It comes in the envelope like all else, wherever `--output json` stands."""
+    """The version uses the envelope, at any position of `--output json`."""
     envelope = run(f"{program} --version")
     assert (envelope["command"], envelope["data"]) == (program, {"version": __version__})
     assert run(program, "--version") == envelope
@@ -129,7 +129,7 @@ def test_a_directory_that_is_no_host_is_refused_and_left_alone(
     assert list(directory.iterdir()) == []
 
 
-# Commands of `mst-cli` that need a gateway.
+# These commands of `mst-cli` need a gateway.
 NOT_INSTALLED = (
     *("status", "health", "explain nobody", "server start", "agent logs", "server show users"),
     *("server show user nobody", "server report", "server disconnect user nobody", "upgrade check"),
@@ -203,7 +203,7 @@ REFUSED = {
 
 
 def test_a_lab_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Also those parts that another test has loaded.
+    # Modules of the lab that another test has loaded are hidden as well.
     loaded = [name for name in sys.modules if f"{name}.".startswith("mstunnel_lab.")]
     for name in {"mstunnel_lab", *loaded}:
         monkeypatch.setitem(sys.modules, name, None)
@@ -240,7 +240,7 @@ def test_an_installation_that_has_begun(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scope", ["utils", "host", "rootless", "certificate"])
 def test_readiness(run: Run, scope: str) -> None:
-    """A bare root has problems of every kind; whatever they are, the answer has its form."""
+    """A bare root has problems of every kind; the output is valid for all of them."""
     ignored = [item.id for item in checks.CHECKS if item.severity is CheckSeverity.REQUIRED]
     options = [f"--ignore-check={name}" for name in ignored]
     envelope = run(f"mst-readiness {scope}", *options, "--fix" if scope == "utils" else "--verbose")
@@ -271,12 +271,12 @@ def test_answers_and_where_they_came_from(run: Run, tmp_path: Path, option: list
 
 
 def _valid_now() -> Pki:
-    """Certificates around the real date; the others of the tests have a date of their own."""
+    """Return certificates valid at the real time; other tests use a fixed time."""
     return Pki({"leaf": {"issuer": "leaf", "start": -10, "days": 700}, "root": {"start": -10, "days": 700}})
 
 
 def _only_a_pfx_is_left(host: Path, pki: Pki) -> None:
-    """The usual PEM files are gone and the generation is damaged."""
+    """Delete the usual PEM files and damage the certificate generation."""
     for path in (paths.SITE_CERTIFICATE, paths.SITE_KEY, f"{paths.ACTIVE}/key.pem"):
         (host / path.lstrip("/")).unlink()
     pfx = host / paths.SITE_PFX.lstrip("/")
@@ -311,19 +311,19 @@ def test_a_certificate_in_use(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     der = host / paths.CA_TRUST.lstrip("/") / "mine.crt"
     der.write_bytes(pki.der("root"))
     assert [item["code"] for item in run("mst-cli ca-trust list")["warnings"]] == ["root-not-pem"]
-    # Its authority is written as PEM beside it, which the gateway can use.
+    # The certificate's authority is written as PEM beside it, which the gateway can use.
     assert len(run("mst-cli ca-trust add", str(der))["data"]["added"]) == 1
     assert run("mst-cli ca-trust add", str(der))["status"] == "unchanged"
 
 
 @every("command", COMMANDS)
-def test_a_wrong_command_line_comes_in_the_envelope_of_the_command(run: Run, command: str) -> None:
+def test_usage_error_uses_the_envelope_of_the_command(run: Run, command: str) -> None:
     envelope = run(command, "--nonsense", code=2)
     assert (envelope["command"], envelope["errors"][0]["code"]) == (command, "usage-invalid")
 
 
 @every("group", GROUPS)
-def test_a_word_that_only_leads_to_commands_answers_as_the_program(run: Run, group: str) -> None:
+def test_bare_group_answers_as_the_program(run: Run, group: str) -> None:
     for more in ([], ["--nonsense"]):
         envelope = run(group, *more, code=2)
         assert envelope["command"] == group.partition(" ")[0]

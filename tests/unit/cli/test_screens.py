@@ -1,4 +1,4 @@
-"""Every screen of an installation, of what follows it, and of frequent errors, in both languages.
+"""The screens of an installation, of later commands and of frequent errors, in both languages.
 
 Each file in `screens/` shows a screen in English and in Japanese, to be read by a person: a change of a text
 is a change of a file. `python -m tests.unit.cli.test_screens` writes them again.
@@ -34,7 +34,7 @@ from tests.unit.readiness.known import BROKEN, facts
 SCREENS = Path(__file__).with_name("screens")
 LANGUAGES = {"en": "English", "ja": "日本語"}
 Screens = Mapping[str, str]
-# What differs from run to run.
+# These values differ from run to run.
 _VOLATILE = (
     (re.compile(re.escape(__version__)), "1.2.3"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
@@ -44,18 +44,18 @@ _VOLATILE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "LAB"),
     (re.compile(r"[0-9a-f]{32,}(-[0-9a-f]{16})?"), "DIGEST"),
     (re.compile(r"gw1 [0-9a-f]{8}"), "gw1 DIGEST"),
-    # The terms, and the files of a plan, which are the same in every language.
+    # The licence terms and the files of a plan are the same in every language.
     (re.compile(r"LICENCE AND TERMS.*?of the project\.\n", re.DOTALL), "(the terms)\n"),
     (re.compile(r"^      [-+@].*\n", re.MULTILINE), ""),
 )
 
 
 class Stage(Arena):
-    """Runs programs as a person does: with text, in a language, with what is typed."""
+    """A terminal session: programs with text output, in a language, with typed input."""
 
     def request(self, program: str, *arguments: str, **options: Any) -> dict[str, Any]:
         made = super().request(program, *arguments, **options)
-        # A host without systemd, whatever this one is.
+        # The simulated host has no systemd, even if this machine does.
         host = {"manner": "engine", "live": True, "host_name": "gw1"}
         return {**host, **made, "arguments": [*arguments, "--root", str(self.root)]}
 
@@ -64,7 +64,7 @@ class Stage(Arena):
         kernel.lay_down(self.root)
 
     def shown(self, ended: Ended) -> str:
-        """What stood on the terminal: messages, then the result."""
+        """Return the text on the terminal: messages, then the result."""
         both = f"{ended.stderr}{ended.stdout}".replace(str(self.root), "").replace(
             str(self.directory), "/home"
         )
@@ -78,7 +78,7 @@ def neutral(text: str) -> str:
 
 
 def installed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
-    """The dialogue of an installation, and what shows the gateway afterwards."""
+    """Return the screens of an installation and of commands that show the gateway."""
     stage.reset()
     stage.write_answers({"eula": None, "site": None, "certificate": None, "server_name": None})
     place = stage.directory
@@ -109,7 +109,7 @@ def installed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
 
 
 def _another_site(stage: Stage, language: str) -> str:
-    """The menu after a certificate that does not name the site."""
+    """Return the menu after a certificate that does not name the site."""
     stage.write_answers({"site": "Crash", "certificate": None})
     chain, private = Authority().issue("vpn.other.test", days=90)
     for name, content in (("foreign.pem", chain), ("foreign-key.pem", private)):
@@ -121,7 +121,7 @@ def _another_site(stage: Stage, language: str) -> str:
 
 
 def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
-    """What goes wrong most often."""
+    """Return the screens of the most frequent errors."""
     stage.reset()
     stage.write_answers({})
     nowhere = str(stage.directory / "nowhere.yaml")
@@ -150,7 +150,7 @@ def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
 
 
 def judged(language: str) -> str:
-    """The checks of a good host, then what each one finds on a bad one."""
+    """Return the checks of a good host, then the findings of each on a bad one."""
     bad = [
         item
         for name, cases in BROKEN.items()
@@ -192,7 +192,7 @@ def printed(function: Callable[[], object], language: str) -> str:
 
 @contextmanager
 def screens() -> Iterator[Screens]:
-    """All screens by name, as their files have them."""
+    """Return all screens by name, with the content of their files."""
     with tempfile.TemporaryDirectory(prefix="screens-", dir="/tmp") as directory:
         stage = Stage(Path(directory))
         try:

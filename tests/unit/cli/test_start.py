@@ -1,4 +1,4 @@
-"""How programs start: the name decides, `--version` imports nothing of them, and `--help` no work."""
+"""Start of programs: selection by name, and few imports for `--version` and `--help`."""
 
 import importlib
 import json
@@ -21,7 +21,7 @@ from tests.cases import every
 from tests.unit.cli.conftest import MAIN
 
 ROOT = Path(__file__).parents[3]
-# Starts a program as its script does, then writes the names of the modules outside the standard library.
+# This starts a program as its script does, then prints the modules outside the standard library.
 STARTED = """
 import json, sys
 sys.argv = sys.argv[1:]
@@ -37,7 +37,7 @@ print(json.dumps([name for name in loaded if name.partition(".")[0] not in sys.s
 
 
 def started(*words: str, **variables: str) -> tuple[str, set[str]]:
-    """What a program prints, and the modules that it loads and that are not of the standard library."""
+    """Return the output of a program and the modules it loads from outside the standard library."""
     done = subprocess.run(
         [sys.executable, "-c", STARTED, *words],
         env={"PATH": os.defpath, **variables},
@@ -64,8 +64,8 @@ def test_the_version_as_json_is_left_to_the_command_line() -> None:
 
 
 @pytest.mark.parametrize("closed", [">&-", ">/dev/full"])
-def test_a_version_that_cannot_be_written_ends_as_any_result_does(closed: str) -> None:
-    """What a closed output takes is lost; a full disk is reported."""
+def test_unwritable_version_is_handled_like_any_output(closed: str) -> None:
+    """A closed output is ignored; a full disk is reported."""
     script = f'exec "$@" --version {closed}'
     command = [sys.executable, "-c", MAIN, "mst-cli"]
     done = subprocess.run(
@@ -95,7 +95,7 @@ def test_what_a_simple_command_names_exists(work: str) -> None:
 
 
 def test_a_wheel_has_no_program_of_a_server() -> None:
-    """Who installs `mst-admin` with pipx finds no installer in the path, which would lack the rest."""
+    """Installing `mst-admin` with pipx must not add an installer, whose other files are missing."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == dict.fromkeys(
         ("mst-admin", "mst-readiness", "mstunnel-lab"), "mstunnel_setup.cli.dispatch:main"
@@ -127,7 +127,7 @@ def test_an_interruption_while_a_program_is_loaded_is_reported(
 
 
 def test_no_plugin_of_pydantic_is_loaded(tmp_path: Path) -> None:
-    """Any package on the path could bring one, and root would run it."""
+    """Any package on the path could provide a plugin, which root would run."""
     found = tmp_path / "other-1.dist-info"
     found.mkdir()
     (found / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")

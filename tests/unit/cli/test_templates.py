@@ -27,7 +27,7 @@ VALUE = re.compile(r"(\{[^{}]*\}|`[^`]*`)")
 # and the kind of a value in the help.
 QUOTED = re.compile(r"<[^>]*>|`[^`]*`|“[^”]*”|\"[^\"]*\"|'[^']*'|\S*[/=@]\S*|--?\S+")
 ENGLISH = re.compile(r"\b[a-z]{2,}(?: [a-z]{2,})+\b")
-# What tests answer in place of other programs, in the language of the one who wrote it.
+# These are outputs of other programs that the tests simulate.
 OF_OTHERS = f"the engine of the tests, (the terms), {json.dumps(BROKEN)}"
 
 
@@ -40,7 +40,7 @@ def rewritten(template: str) -> str:
 
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of the catalogue."""
+    """Write the catalogue and return its file."""
     path = tmp_path_factory.mktemp("catalogue") / "rewritten.mo"
     every_text = {template: rewritten(template) for template in catalogues.texts()}
     source = path.with_suffix(".po")
@@ -60,7 +60,7 @@ def rewriting(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 def english(shown: str) -> list[str]:
-    """The lines with English words that stand side by side."""
+    """Return the lines with two adjacent English words."""
     return [
         line
         for line in QUOTED.sub("|", shown).splitlines()

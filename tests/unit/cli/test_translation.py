@@ -32,7 +32,7 @@ from tests.unit.cli.help_pages import COMMANDS, help_of
 JAPANESE = {"LANG": "ja_JP.UTF-8"}
 ROOT = Path(__file__).parents[3]
 PARAMETER = re.compile(r"(?<!\{)\{\w[^{}]*\}")
-# English, and what the vendor's Japanese documentation calls it.
+# These are English terms with those of the vendor's Japanese documentation.
 TERMS = {
     "admin center": "管理センター",
     "answer file": "応答ファイル",
@@ -50,7 +50,7 @@ TERMS = {
     "tenant": "テナント",
     "work profile": "仕事用プロファイル",
 }
-# Names of products, in which a term is part of the name.
+# In these product names a term is not translated.
 NAMES = re.compile(
     r"Tunnel Gateway|`[^`]*`|--?[a-z][\w-]*|[\w./]*[_./-][\w./-]+|site \{|\{[^{}]*\}|IANA|Entra"
 )
@@ -126,7 +126,7 @@ console.choose("Site to join", rows, ("Name", "Servers"))
     }
 
 
-def test_a_new_text_has_no_translation_and_a_removed_one_loses_its_entry() -> None:
+def test_catalogue_follows_new_and_removed_texts() -> None:
     made = catalogues.updated({"Site": "サイト", "no longer used": "未使用"}, ["Site", "a new text"], "ja")
     assert translations(made) == {"Site": "サイト", "a new text": ""}
 
@@ -168,10 +168,10 @@ BOTH = joined((text("Correct the path."), text("Run `mst-cli cert check`.")))
     "english, said",
     [
         (text("a text that {who} wrote", who="nobody"), "a text that nobody wrote"),
-        # Of others, whatever it says.
+        # The output of other programs is never translated.
         ("dial tcp 192.0.2.1:443: i/o timeout", "dial tcp 192.0.2.1:443: i/o timeout"),
         ("Use of this endpoint is not permitted.", "Use of this endpoint is not permitted."),
-        # Not said to be installed.
+        # This value says that a program is not installed.
         (
             "neither Podman nor Docker is installed",
             "Podman も Docker もインストールされていません",
@@ -252,7 +252,7 @@ LINES = (
 
 
 def test_json_does_not_change_with_the_language(tmp_path: Path) -> None:
-    """Nor does the exit code."""
+    """The exit code is the same, too."""
     lines = [f"{words} --output json --root {tmp_path}" for words in LINES]
     english, japanese = (
         json.loads(
@@ -280,7 +280,7 @@ def test_a_missing_locale_of_the_host_is_no_obstacle() -> None:
 
 
 def test_the_wheel_takes_the_catalogues_along() -> None:
-    """What the self-contained program unpacks is the wheel."""
+    """The self-contained program unpacks the wheel, so the catalogues must be in it."""
     included = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
     compiled = {str(catalogues.catalogue(name).with_suffix(".mo").relative_to(ROOT)) for name in LANGUAGES}
     assert compiled <= included

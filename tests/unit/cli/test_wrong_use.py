@@ -1,4 +1,4 @@
-"""What a person sees after a mistake on the command line or in the answer file: our words, one error each."""
+"""Errors on the command line and in answer files: one of our messages for each."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ TOPICS = "status, users, user, id, sessions all, sessions valid, session, cookie
         ("mst-cli import_cert --delay -5", "'--delay': it must be 0 or more"),
         ("mst-cli import_cert delay -5", "-5 is negative: it must be 0 or more"),
         ("mst-cli import_cert --delay soon", "'--delay': it must be a whole number"),
-        # An option that others have is answered with ours.
+        # The error about an option of other programs names the one used here.
         ("mst-cli status --json", "no such option: --json; JSON is `--output json` See"),
         ("mstunnel-setup --dry-run", f"--dry-run; {PLAN} See"),
         ("mst-cli install --dry-run", f"--dry-run; {PLAN} See"),
@@ -53,7 +53,7 @@ NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
 
 def parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every option and argument of every command, with the words that lead to it."""
+    """Return every option and argument of every command, with the command line up to it."""
     for parameter in command.params:
         yield path, parameter
     for name, inner in getattr(command, "commands", {}).items():
@@ -62,7 +62,7 @@ def parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_text_that_is_not_utf8_is_refused_whatever_it_is_for(ran: Ran, program: str) -> None:
-    # It is refused before anything is parsed, so that some of the options stand for all.
+    # The text is rejected before parsing, so some of the options represent all.
     for path, parameter in [*parameters(typer.main.get_command(PROGRAMS[program]))][::60]:
         option = [parameter.opts[-1]] if parameter.opts[-1].startswith("-") else []
         arguments = [*path, *option, NOT_UTF8]
@@ -125,9 +125,7 @@ def test_a_variable_of_the_wrong_kind_is_named_alone(
     assert shown == f"error[usage-invalid]: invalid value for {words} See `mst-cli --help`."
 
 
-def test_an_option_of_the_wrong_kind_is_named_and_not_its_variable(
-    ran: Ran, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invalid_option_is_named_instead_of_its_variable(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
     assert "invalid value for '--output': 'xml'" in ran("mst-cli --output xml status", code=2).said
 
@@ -140,7 +138,7 @@ def test_an_option_of_the_wrong_kind_is_named_and_not_its_variable(
         ("mst-readiness --timeout 5 --cert /a.pem explain engine-tested", "--timeout, --cert", "explain"),
     ],
 )
-def test_an_option_of_an_installation_or_of_checks_before_a_command_is_refused(
+def test_misplaced_option_before_a_command_is_refused(
     ran: Ran, tmp_path: Path, line: str, options: str, command: str
 ) -> None:
     program, _, words = line.partition(" ")
@@ -177,17 +175,13 @@ def test_each_mistake_in_an_answer_file_is_an_error_of_its_own(ran: Ran, answers
     assert ran(line, code=2).err.count("writes a commented answer file") == 1
 
 
-def test_what_the_gateway_does_not_do_is_refused_when_the_answers_are_checked(
-    ran: Ran, answers: Path
-) -> None:
+def test_unsupported_answers_are_refused_by_the_check(ran: Ran, answers: Path) -> None:
     answers.write_text("version: 1\nauthentication: pam\n")
     shown = ran(f"mstunnel-setup answers check --answers {answers}", code=2)
     assert "`authentication` must be `oidc` or `certificate`" in shown.err
 
 
-def test_files_about_devices_are_judged_with_the_answers_where_they_are_on_this_machine(
-    ran: Ran, answers: Path, tmp_path: Path
-) -> None:
+def test_device_certificate_files_are_checked_with_answers(ran: Ran, answers: Path, tmp_path: Path) -> None:
     ca_file = tmp_path / "device-ca.pem"
     answers.write_text(f"version: 1\nauthentication: certificate\ndevices: {{ca_file: {ca_file}}}\n")
     line = f"mstunnel-setup answers check --answers {answers} --output json"

@@ -1,4 +1,4 @@
-"""The access log: one record for each connection of a device, whatever happens to one of them."""
+"""The access log: one record for each connection, even if another one fails."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ SHELLS = ("dash", "bash")
 
 
 def ended(source: str, port: int = 443) -> str:
-    """What conntrack prints when a connection of the device at `source` has ended."""
+    """Return the output of conntrack for the end of a connection from `source`."""
     return (
         f"[DESTROY] tcp 6 src={source} dst=192.0.2.9 sport=40000 dport={port} packets=3 bytes=150"
         f" src=192.0.2.9 dst={source} sport={port} dport=40000 packets=2 bytes=90 delta-time=12"
@@ -25,9 +25,9 @@ def record(owner: str, source: str, port: int = 443) -> str:
 def written(
     folder: Path, owners: Mapping[str, str], events: Sequence[str], *, level: int = 1, shell: str = "dash"
 ) -> Sequence[str]:
-    """The records for `events`, after which conntrack ends and is not started again.
+    """Return the records for `events`, after which conntrack exits for good.
 
-    `owners` is what session-log has written: the content of the file of each address.
+    `owners` has the file content that session-log wrote for each address.
     """
     sessions = folder / "sessions"
     sessions.mkdir()
@@ -61,7 +61,7 @@ def test_dns_is_recorded_at_level_2_only(tmp_path: Path, level: int, ports: Sequ
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_an_owner_that_is_being_written_ends_no_records(tmp_path: Path, shell: str) -> None:
-    """The file of an address is empty for a moment while a device gets it again."""
+    """The file of an address is briefly empty while the address is assigned again."""
     owners = {"169.254.0.8": "", "169.254.0.9": "user,phone\n"}
     events = [ended("169.254.0.8"), ended("169.254.0.9")]
     assert written(tmp_path, owners, events, shell=shell) == [record("user,phone", "169.254.0.9")]

@@ -17,7 +17,7 @@ IMAGE = "registry.example/gateway@sha256:00"
 
 @dataclass
 class Ports(Any):
-    """Files, and a checker that refuses what holds "bad"."""
+    """Files, and a configuration check that rejects files containing "bad"."""
 
     files: Files
     state_directory: str = "/state"
@@ -86,7 +86,7 @@ def test_undo_removes_the_file_whatever_the_agent_made_of_it(ports: Ports) -> No
     assert ports.files.read(paths.OCSERV_CONF) is None
 
 
-def test_undo_puts_back_what_stood_there_before(ports: Ports) -> None:
+def test_undo_restores_the_previous_file(ports: Ports) -> None:
     ports.files.write(paths.OCSERV_CONF, b"somebody else's\n", 0o600)
     record = UndoRecord(action().capture(ports), [action()])
     action().apply(ports, {})

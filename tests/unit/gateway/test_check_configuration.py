@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("certtool"), reason="needs cert
 
 
 def refusal(folder: Path, chain: bytes, key: bytes) -> str:
-    """What the script prints when it refuses the pair; empty when it does not."""
+    """Return the error of the script about the pair; empty if it accepts it."""
     (folder / "chain.pem").write_bytes(chain)
     (folder / "key.pem").write_bytes(key)
     names = f"server-cert = {folder}/chain.pem\nserver-key = {folder}/key.pem\n"
@@ -33,7 +33,7 @@ def refusal(folder: Path, chain: bytes, key: bytes) -> str:
     "leaf",
     [
         *({"key": key} for key in ("p256", "p521", "rsa2048", "ed25519")),
-        # A certificate that restricts an ordinary RSA key to PSS.
+        # This certificate restricts an ordinary RSA key to PSS.
         {"key": "rsa2048", "key_form": "pss"},
     ],
     ids=str,

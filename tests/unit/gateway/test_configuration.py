@@ -1,4 +1,4 @@
-"""One file per case in `configurations`: what Graph says, and what becomes of it.
+"""Each file in `configurations` is a case: a configuration from Graph and the expected result.
 
 `error` lists words of the message and hint; `has` are lines of ocserv.conf, `lacks` what none starts
 with, `count` how many lines a key has.
@@ -90,7 +90,7 @@ def test_names_of_python_are_no_properties() -> None:
     assert ServerConfiguration.from_wire({**plain, **python}) == ServerConfiguration.from_wire(plain)
 
 
-def test_all_that_is_wrong_is_found_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     document = {"network": "10.0.0.0/31", "routeIncludes": ["a", "10.1.0.0/16", 5], "listenPort": True}
     with pytest.raises(ValidationError) as caught:
         ServerConfiguration.model_validate(document)

@@ -17,17 +17,17 @@ from tests.cases import every
 from tests.refusals import refused
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
-# Printable characters, and among them often those that mean something to a shell.
+# Draw printable characters, often those with a meaning in a shell.
 PRINTABLE = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
 VALUES = st.text(st.one_of(st.sampled_from("'\"\\$`~#;&|<>()*?[]{}=: %,-"), PRINTABLE), max_size=30)
 RENDERED = VALUES.filter(lambda value: not ("'" in value and "!" in value))
-# Control characters, and the two that shells read differently together.
+# Draw control characters, and the two that shells treat differently in combination.
 ODD = st.text(st.sampled_from("'!a\n"), min_size=2)
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 
 
 def _shell_reads(text: str, names: list[str], directory: Path, shell: str) -> list[str]:
-    """What a shell that sources the file has in the variables."""
+    """Return the variables of a shell that sources the file."""
     file = directory / "env.sh"
     file.write_bytes(text.encode())
     script = '. "$0"\nfor name; do eval "printf \'%s\\0\' \\"\\$$name\\""; done'
@@ -141,7 +141,7 @@ def test_everything_else_is_refused_with_its_line(line: str) -> None:
         ("Tr0ub4dor", ": …"),
     ],
 )
-def test_of_a_refused_line_only_the_name_is_shown(line: str, shown: str) -> None:
+def test_only_the_name_of_an_invalid_line_is_shown(line: str, shown: str) -> None:
     with pytest.raises(EnvironmentFileError) as caught:
         parse(line, "env.sh")
     assert caught.value.message.endswith(shown)
@@ -159,8 +159,8 @@ def test_of_a_refused_line_only_the_name_is_shown(line: str, shown: str) -> None
         *(f"A=1{end}B=2\n" for end in "\r\x0b\x0c\x1c\x85\u2028\u2029"),
     ],
 )
-def test_what_only_python_takes_for_a_space_or_a_line_end_is_refused(line: str) -> None:
-    """To a shell it is an ordinary character of the value."""
+def test_unicode_space_or_line_end_is_refused(line: str) -> None:
+    """A shell reads these as ordinary characters of the value."""
     with pytest.raises(EnvironmentFileError):
         parse(line, "env.sh")
 
@@ -173,7 +173,7 @@ def test_control_characters_are_not_written(character: str) -> None:
 
 
 def test_a_value_that_no_file_takes_is_refused() -> None:
-    """A variable of the process whose bytes are not UTF-8."""
+    """An environment variable can contain bytes that are not UTF-8."""
     with refused(EnvironmentFileError, "environment-value-invalid"):
         merge(None, {}, {"https_proxy": "http://\udcff:3128"}, "env.sh")
 
@@ -181,7 +181,7 @@ def test_a_value_that_no_file_takes_is_refused() -> None:
 @example(value="a\x85b")
 @example(value="'!")
 @given(value=st.one_of(VALUES, ODD, st.text(st.characters(exclude_categories=["Cs"]), max_size=20)))
-def test_a_value_is_read_back_unless_it_breaks_a_line_or_shells_differ(value: str) -> None:
+def test_portable_one_line_value_is_read_back(value: str) -> None:
     odd = any(character < " " or character == "\x7f" for character in value)
     if odd or ("'" in value and "!" in value):
         with refused(EnvironmentFileError, "environment-value-invalid"):
@@ -207,12 +207,12 @@ def _merged(current: str | None, before: dict[str, str], wanted: dict[str, str])
     return parse(merge(current, before, wanted, "env.sh"), "env.sh")
 
 
-def test_a_wanted_value_follows_the_answers_while_it_is_not_edited() -> None:
+def test_unedited_setting_follows_the_answers() -> None:
     assert _merged("A=1\n", {"A": "1"}, {"A": "2"}) == {"A": "2"}
     assert _merged("A=1\n", {"A": "1"}, {}) == {}
 
 
-def test_what_an_administrator_changed_added_or_took_away_stays_so() -> None:
+def test_edits_by_an_administrator_are_kept() -> None:
     assert _merged("A=9\n", {"A": "1"}, {"A": "2"}) == {"A": "9"}
     assert _merged("B=9\n", {}, {"B": "2"}) == {"B": "9"}
     assert _merged("", {"A": "1"}, {"A": "2"}) == {}
@@ -225,7 +225,7 @@ def test_other_lines_and_a_name_given_twice_stay_as_they_are(text: str) -> None:
 
 
 class EditedByTwo(RuleBasedStateMachine):
-    """An administrator edits the file and the installer runs again, in any order."""
+    """A state machine: an administrator edits the file and the installer runs, in any order."""
 
     edited = Bundle("edited")
 
@@ -250,7 +250,7 @@ class EditedByTwo(RuleBasedStateMachine):
 
     @rule(wanted=st.dictionaries(NAMES, RENDERED, max_size=3))
     def the_installer_runs_again(self, wanted: dict[str, str]) -> None:
-        # A value that was typed and is also what we wrote may follow the answers: both look the same.
+        # A typed value that equals the installer's may follow the answers, as both look the same.
         self.foreign = {name: value for name, value in self.foreign.items() if self.before.get(name) != value}
         self.text, self.before = merge(self.text, self.before, wanted, "env.sh"), wanted
         again = merge(self.text, wanted, wanted, "env.sh")
@@ -271,7 +271,7 @@ TestEditedByTwo.settings = settings(max_examples=40, stateful_step_count=12, dea
 
 
 def _take_settings(text: str, directory: Path) -> dict[str, str]:
-    """The settings that the entry point exports: its own functions, on a file at another place."""
+    """Return the settings that the entry point's functions export from another file."""
     (directory / "env.sh").write_bytes(text.encode())
     functions = ENTRYPOINT.read_text().partition("\ntrap ")[0]
     script = functions.replace("/etc/mstunnel/env.sh", str(directory / "env.sh")) + "\ntake_settings\nenv -0"

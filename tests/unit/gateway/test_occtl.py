@@ -52,8 +52,8 @@ def test_command_lines(command: str, argument: str, as_json: bool, expected: str
     assert " ".join(occtl_arguments(COMMANDS[command], argument, as_json=as_json)) == expected
 
 
-def test_what_streams_ends_with_its_input() -> None:
-    """A program in a container does not hear that its client died."""
+def test_streaming_command_ends_with_its_input() -> None:
+    """A program in a container is not told that its client died."""
     watch, stand_in = occtl_arguments(COMMANDS["events"]), ["sh", "-c", "echo $$; exec sleep 600"]
     assert watch[-6:] == ["stdbuf", "-oL", "occtl", "--no-pager", "show", "events"]
 
@@ -85,7 +85,7 @@ def test_arguments_that_are_refused(command: str, argument: str, code: str) -> N
         occtl_arguments(COMMANDS[command], argument)
 
     assert caught.value.message.isprintable()
-    # A command in a hint can be copied as it is.
+    # A command in a hint can be copied unchanged.
     assert caught.value.hint.count("show ") == caught.value.hint.count("mst-cli server show ")
 
 
@@ -119,12 +119,12 @@ def test_two_records_in_one_object_with_a_comma_forgotten() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[}", '{"a"}', "error connecting to ocserv socket", "[" * 100_000])
-def test_an_answer_that_is_none(text: str) -> None:
+def test_invalid_output_of_occtl_is_an_error(text: str) -> None:
     with refused(EngineError, "occtl-answer-invalid"):
         read_answer(COMMANDS["users"], text)
 
 
-# occtl counts in 64 bits.
+# The numbers of occtl have 64 bits.
 NUMBERS = st.integers(-(2**64), 2**64)
 RECORDS = st.lists(
     st.dictionaries(st.text(), st.one_of(st.text(), NUMBERS, st.lists(st.text(), max_size=3)), min_size=1),

@@ -80,7 +80,7 @@ DOCUMENTS = st.builds(lambda sound, hostile: {**sound, hostile[0]: hostile[1]}, 
 
 
 @given(SOUND)
-def test_every_sound_configuration_is_served_on_lines_that_ocserv_knows(document: dict[str, object]) -> None:
+def test_valid_configuration_gives_lines_known_to_ocserv(document: dict[str, object]) -> None:
     check_lines(ocserv_conf(ServerConfiguration.from_wire(document)))
 
 
@@ -175,9 +175,7 @@ try-mtu-discovery = true
         ({"routeIncludes": ["10.1.0.0/16"], "ipv6Network": "fd00:9::/64"}, ["fd00:9::/64"]),
     ],
 )
-def test_a_full_tunnel_takes_ipv6_in_and_split_tunnels_leave_it_alone(
-    document: dict[str, object], network: list[str]
-) -> None:
+def test_only_a_full_tunnel_captures_ipv6(document: dict[str, object], network: list[str]) -> None:
     configuration = ServerConfiguration.from_wire({"network": "10.0.0.0/8", **document})
 
     assert re.findall(r"^ipv6-network = (.*)$", ocserv_conf(configuration), re.MULTILINE) == network
@@ -199,9 +197,7 @@ def conf(port: int, *, tcp_only: bool) -> bytes:
 
 
 @given(before=PORTS, after=PORTS, tcp_only=st.booleans())
-def test_another_port_gives_the_file_that_would_have_been_made_for_it(
-    before: int, after: int, *, tcp_only: bool
-) -> None:
+def test_changed_port_equals_a_new_rendering(before: int, after: int, *, tcp_only: bool) -> None:
     assert served_port(conf(before, tcp_only=tcp_only)) == before
     assert with_port(conf(before, tcp_only=tcp_only), after) == conf(after, tcp_only=tcp_only)
 
@@ -222,21 +218,19 @@ def files(tmp_path: Path) -> Files:
 
 
 @pytest.mark.parametrize(("value", "level"), [(None, 0), ("", 0), ("0", 0), ("3", 3), ("4", 4), ("9", 4)])
-def test_without_the_mode_it_is_the_setting(files: Files, value: str | None, level: int) -> None:
+def test_log_level_without_verbose_mode_is_the_setting(files: Files, value: str | None, level: int) -> None:
     settings = {} if value is None else {"DEBUG_LEVEL": value}
     assert log_level(files, settings, NOW) == LogLevel(level, level)
 
 
 @pytest.mark.parametrize(("name", "value"), [("mst_verbose_log", "true"), ("mst_log_verbose", "1")])
-def test_the_vendor_s_setting_is_the_highest_level_for_as_long_as_it_stands_there(
-    files: Files, name: str, value: str
-) -> None:
+def test_vendor_verbose_setting_gives_highest_level(files: Files, name: str, value: str) -> None:
     assert log_level(files, {name: value, "DEBUG_LEVEL": "1"}, NOW) == LogLevel(4, 4)
     assert log_level(files, {name: "false", "DEBUG_LEVEL": "1"}, NOW) == LogLevel(1, 1)
 
 
 @pytest.mark.parametrize("usual", ["0", "1", "4"])
-def test_the_mode_ends_automatically_and_the_setting_applies_again(files: Files, usual: str) -> None:
+def test_verbose_mode_expires_and_setting_applies_again(files: Files, usual: str) -> None:
     begin_verbose(files, END)
     settings = {"DEBUG_LEVEL": usual}
     assert log_level(files, settings, END - timedelta(seconds=1)) == LogLevel(4, int(usual), END)
@@ -253,7 +247,7 @@ def test_the_mode_ends_automatically_and_the_setting_applies_again(files: Files,
         ),
     ],
 )
-def test_a_spoiled_file_changes_nothing(files: Files, content: str) -> None:
+def test_damaged_verbose_file_is_ignored(files: Files, content: str) -> None:
     files.write(paths.LOG_LEVEL, content.encode())
     assert log_level(files, {"DEBUG_LEVEL": "1"}, NOW) == LogLevel(1, 1)
 

@@ -148,10 +148,10 @@ def test_each_cloud_has_one_form_of_each_version_and_one_default(cloud: str) -> 
     ],
 )
 def test_a_reason_in_the_log_is_about_one_rule(reason: str, rule: str) -> None:
-    """tests/attack compares with what the real gateway logs."""
+    """tests/attack compares the reasons with the log of the real gateway."""
     assert rule_of(reason) == rule
 
 
-def test_each_rule_has_a_name_of_its_own() -> None:
+def test_names_of_token_rules_are_unique() -> None:
     names = [rule.name for rule in (*FIXED_RULES, *CLAIM_RULES)]
     assert len(names) == len(set(names))

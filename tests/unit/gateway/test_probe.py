@@ -1,4 +1,4 @@
-"""The gateway's try of the internal address: what it reports, and what other processes see of it."""
+"""The gateway's probe of the internal address: its report, and what other processes see."""
 
 import http.server
 import json
@@ -20,14 +20,14 @@ exec {curl} "$@"
 
 @pytest.fixture
 def inside() -> Iterator[str]:
-    """A page at an address of this host; gives the address."""
+    """Serve a page on this host and yield its address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
 
 
 def run(directory: Path, *arguments: str, given: str) -> tuple[str, str]:
-    """Run the script with a curl that writes its arguments down; returns the report and the arguments."""
+    """Run the script with a curl that records its arguments; return the report and the arguments."""
     seen, programs = directory / "arguments", directory / "bin"
     programs.mkdir()
     (programs / "curl").write_text(CURL.format(arguments=seen, curl=shutil.which("curl")))

@@ -15,7 +15,7 @@ from mstunnel_setup.gateway.options import GatewayOptions
 from tests.cases import every
 from tests.refusals import refused
 
-# ocserv(8), 1.3.0: every key that it documents or takes, but for those that a tenant may set.
+# These are all keys of ocserv(8), 1.3.0, except those that a tenant may set.
 _DOCUMENTED: Final = """
 acct auth enable-auth listen-host listen-host-is-dyndns listen-clear-file listen-proxy-proto listen-
 netns tcp-port udp-port run-as-user run-as-group socket-file occtl-socket-file use-occtl use-utmp
@@ -41,7 +41,7 @@ VALUES: Final = (
     "root",
     "1\n",
 )
-# What turns a value into another line or key, if it gets through.
+# Each of these would turn a value into another line or key if it were copied.
 TAILS: Final = (
     *("\nconnect-script = /etc/mstunnel/agent/evil", "\r\nauth = plain", "\x0bserver-key = x", "\x85crl = x"),
     *("\u2028ca-cert = x", '"\nauth = "plain', "' connect-script = x", "#", " ; x"),
@@ -52,14 +52,14 @@ BASE: Final[dict[str, Any]] = {"id": "c", "displayName": "d", "network": "10.0.0
 
 
 def keys(text: str) -> set[str]:
-    """The keys that ocserv finds in a configuration; a vhost has separate keys."""
+    """Return the keys that ocserv finds in a configuration; a vhost has separate keys."""
     lines = [line for line in text.split("\n") if line and not line.startswith("#")]
     assert all("=" in line and line.isprintable() and len(line) < 2048 for line in lines), text
     return {line.partition("=")[0].strip() for line in lines}
 
 
 def lines_of_ours(text: str) -> list[str]:
-    """The lines that only this host decides about."""
+    """Return the lines that only this host determines."""
     ours = {
         *("auth", "server-cert", "server-key", "tls-priorities", "run-as-user", "run-as-group"),
         *("isolate-workers", "socket-file", "use-occtl", "occtl-socket-file", "use-utmp", "log-level"),
@@ -69,7 +69,7 @@ def lines_of_ours(text: str) -> list[str]:
 
 
 def rendered(document: dict[str, Any]) -> str | None:
-    """What the host makes of data from the agent; None when it refuses it."""
+    """Return what the host renders from the agent's data, or None if it rejects them."""
     content = json.dumps({"version": 1, "configuration": document}).encode()
     try:
         return ocserv_conf(AgentRequest(CONFIGURATION, content).configuration()[0], GatewayOptions())
@@ -92,7 +92,7 @@ def test_no_advanced_setting_reaches_a_key_of_this_host(name: str) -> None:
 
 
 @every("name", sorted({*NUMBERS, *SWITCHES}))
-def test_what_may_be_set_is_a_number_or_a_switch_and_nothing_behind_it(name: str) -> None:
+def test_advanced_setting_is_only_a_number_or_a_switch(name: str) -> None:
     for good, tail in itertools.product(("1200", "true"), TAILS):
         text = rendered({**BASE, "advancedSettings": [{"name": name, "value": good + tail}]})
         assert text is None, (name, tail)

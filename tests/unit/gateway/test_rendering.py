@@ -31,7 +31,7 @@ def conf(**properties: Any) -> bytes:
     return wish(**properties).text.encode()
 
 
-def test_on_a_new_gateway_everything_is_written_and_the_gateways_file_last() -> None:
+def test_new_gateway_gets_all_files_ocserv_conf_last() -> None:
     assert [*changes({}, wish().files)] == [paths.ADMIN_SETTINGS, paths.OCSERV_CONF]
 
 
@@ -57,8 +57,8 @@ def test_states_have_names() -> None:
     assert wish().digest != wish(listenPort=8443).digest
 
 
-def test_the_port_that_is_open_goes_on() -> None:
-    """The container publishes what it was created with; the gateway on another one would be unreachable."""
+def test_open_port_stays_in_use() -> None:
+    """The container publishes the port it was created with; on another the gateway is unreachable."""
     open_now = open_port(wish().files)
     waiting = wish(open_now, listenPort=8443)
 
@@ -70,7 +70,7 @@ def test_the_port_that_is_open_goes_on() -> None:
 
 
 @pytest.mark.parametrize("present", [{}, {paths.OCSERV_CONF: b"no port here"}])
-def test_where_no_port_is_open_yet_any_may_come(present: Mapping[str, bytes | None]) -> None:
+def test_new_gateway_accepts_any_port(present: Mapping[str, bytes | None]) -> None:
     new = wish(open_port(present), listenPort=8443)
 
     assert new.port_waiting is None
@@ -82,7 +82,7 @@ def test_where_no_port_is_open_yet_any_may_come(present: Mapping[str, bytes | No
     [
         ({}, False),
         ({"dnsServers": ["10.1.0.1"], "splitDNS": ["a.test"]}, False),
-        # The pool of IPv6 that a full tunnel needs goes.
+        # Split tunnelling rules remove the IPv6 pool of a full tunnel.
         ({"routeIncludes": ["10.1.0.0/16"]}, True),
         ({"advancedSettings": [{"name": "session-timeout", "value": "60"}]}, False),
         ({"network": "10.64.0.0/10"}, True),
@@ -91,7 +91,7 @@ def test_where_no_port_is_open_yet_any_may_come(present: Mapping[str, bytes | No
         ({"disableUdpConnections": True}, True),
     ],
 )
-def test_which_changes_end_the_sessions_is_known(properties: dict[str, Any], restart: bool) -> None:
+def test_changes_that_end_sessions_are_known(properties: dict[str, Any], restart: bool) -> None:
     assert needs_restart(conf(), conf(**properties)) is restart
 
 

@@ -1,4 +1,4 @@
-"""The gateway's report: what its own script writes is read; whatever else stands there is not believed."""
+"""The gateway's report: the output of its script is parsed, anything else is ignored."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def parsed(text: str) -> GatewayReport:
 
 
 def reported(folder: Path, *outcome: str, device: str = "/dev/net/tun") -> GatewayReport:
-    """What the real script writes, with another place for its files, device and programs."""
+    """Return the output of the real script with other paths of files, device and programs."""
     (folder / "ocserv.conf").write_text("device = vpns\n")
     script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(folder))
     script = script.replace("/etc/mstunnel/ocserv.conf", str(folder / "ocserv.conf"))
@@ -36,7 +36,7 @@ def reported(folder: Path, *outcome: str, device: str = "/dev/net/tun") -> Gatew
 
 
 def test_what_the_gateway_writes(tmp_path: Path) -> None:
-    """With a stand-in for occtl."""
+    """A script replaces occtl."""
     (tmp_path / "occtl").write_text(f"#!/bin/sh\necho '{STATUS}'\n")
     (tmp_path / "occtl").chmod(0o755)
     account = {"http_code": 200, "time_namelookup": 0.001, "time_connect": 0.004}
@@ -54,15 +54,13 @@ def test_what_the_gateway_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("device", "opens"), [("/dev/null", True), ("/dev/missing", False)])
-def test_the_gateway_reports_whether_it_can_open_its_tunnel_device(
-    tmp_path: Path, device: str, opens: bool
-) -> None:
+def test_report_says_if_tunnel_device_can_be_opened(tmp_path: Path, device: str, opens: bool) -> None:
     assert reported(tmp_path, "applied", device=device).opens_tunnel is opens
 
 
 @pytest.mark.parametrize(("passed", "probes"), [(0, False), (299, False), (300, True)])
 def test_the_internal_address_is_probed_when_it_is_due(tmp_path: Path, passed: int, *, probes: bool) -> None:
-    """By the time since the boot: the clock may be set."""
+    """The interval is measured by the time since boot, because the clock can be changed."""
     (tmp_path / "probe-url").write_text("http://intranet.example/\n")
     last = "probed_url=http://intranet.example/ probed=100000"
     (seconds,) = re.findall(r"^probe_seconds=\d+$", ENTRYPOINT.read_text(), re.MULTILINE)
@@ -75,8 +73,8 @@ def test_the_internal_address_is_probed_when_it_is_due(tmp_path: Path, passed: i
 
 
 @pytest.mark.parametrize("outcome", ["applied", "refused"])
-def test_a_result_is_that_of_the_configuration_that_was_looked_at(tmp_path: Path, outcome: str) -> None:
-    """Another one that comes meanwhile is not taken for it."""
+def test_check_result_belongs_to_checked_configuration(tmp_path: Path, outcome: str) -> None:
+    """A configuration that arrives during the check does not get its result."""
     (tmp_path / "ocserv.conf").write_text("one")
     (tmp_path / "check").write_text(f"#!/bin/sh\necho two >$1\n[ {outcome} = applied ]\n")
     (tmp_path / "check").chmod(0o755)
@@ -114,13 +112,13 @@ def test_a_probe_that_measured_nonsense_has_reached_nothing(number: str) -> None
     account = f'{{"http_code": {number}, "time_connect": {number}, "errormsg": "{"x" * 9_000}"}}'
     found = present(parsed(f"time 1\nprobe 1 http://intranet.example/ {account}\n").probe)
     assert (found.status, found.reached, found.connect_seconds) == (0, False, None)
-    # A number that JSON does not have leaves nothing of the account.
+    # A number that is invalid in JSON makes the accounting record unreadable.
     assert found.words == f"{'x' * 499}… (curl ?)" or found.account == {}
 
 
 @given(st.text())
 @example("[" * 100_000)
 @example("9" * 5_000)
-def test_no_text_is_too_strange(text: str) -> None:
+def test_any_report_text_is_parsed(text: str) -> None:
     for word in ("", "configuration", "status", "interface", "interface eth0", "probe 1 u"):
         assert parsed(f"time 1\n{word} {text}").at == datetime.fromtimestamp(1, UTC)

@@ -1,4 +1,4 @@
-"""The record of a session: whatever a client calls itself, one line of plain fields, and no process.
+"""The session record: one line of plain fields for any client name, and no extra process.
 
 ocserv writes it (images/gateway/patches), or the script where there is an access log.
 """
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 SESSION_LOG = Path(__file__).parents[3] / "images/gateway/session-log"
 PATCH = SESSION_LOG.with_name("patches") / "04-session-records.patch"
-# What the functions need of ocserv: a session from 192.0.2.7 that lasted no time.
+# These are the parts of ocserv that the functions use: a session of zero seconds from 192.0.2.7.
 _AROUND = """
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -68,7 +68,7 @@ SHELLS = ("dash", "sh", "bash")
 FIELDS = ("REASON", "IP_REAL", "IP_REAL_LOCAL", "IP_LOCAL", "IP_REMOTE", "USERNAME", "HOSTNAME", "USER_AGENT")
 ENDED = ("STATS_BYTES_IN", "STATS_BYTES_OUT", "STATS_DURATION")
 PLAIN = {name: f"{name.lower()} 1.0" for name in FIELDS}
-# What the environment of a process can hold: bytes without a NUL.
+# An environment variable can hold any bytes except NUL.
 VALUES = st.lists(
     st.one_of(
         st.sampled_from(
@@ -84,7 +84,7 @@ VALUES = st.lists(
 
 
 def run(environment: Mapping[str, bytes], shell: str = "dash", script: str = str(SESSION_LOG)) -> bytes:
-    """What the script writes with nothing but this in its environment: no program is to be found."""
+    """Return the output of the script with this environment, in which PATH finds no program."""
     argv = [f"/bin/{shell}", script]
     variables = {"PATH": "", **{name: os.fsdecode(value) for name, value in environment.items()}}
     done = subprocess.run(argv, env=variables, capture_output=True, check=True)
@@ -93,7 +93,7 @@ def run(environment: Mapping[str, bytes], shell: str = "dash", script: str = str
 
 
 def cleaned(value: bytes) -> bytes:
-    """A field as docs/reference/logs.md has it: without commas and control characters, at most 200 bytes."""
+    """Return a field as in docs/reference/logs.md: no commas or control characters, 200 bytes."""
     return re.sub(rb"[,\x00-\x1f\x7f]", b"", value)[:200]
 
 
@@ -138,7 +138,7 @@ def test_hostile_values_stay_in_their_fields(shell: str, values: list[bytes]) ->
 
 @pytest.fixture(scope="module")
 def ocserv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program around the functions of the patch, which writes the record of one session."""
+    """Compile a program around the functions of the patch that writes one session record."""
     added = "\n".join(line[1:] for line in PATCH.read_text().splitlines() if line[:1] in "+ ")
     begin, end = added.index("/* The script that writes"), added.index("static\nint call_script")
     source = tmp_path_factory.mktemp("patched") / "record.c"

@@ -1,4 +1,4 @@
-"""The gateway notices sessions, each of which has a device, without looking for them."""
+"""The gateway notices sessions by events of their network devices, without polling."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.unit.gateway.test_stop import functions
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
-# In a network of its own, as in a container; what `ip` has to say about its own devices is over before.
+# The test runs in a new network namespace, after the initial events of `ip` have passed.
 _GATEWAY = """
 set -o posix
 poll_seconds=3
@@ -26,7 +26,7 @@ done
 
 
 def waits(tmp_path: Path, during: str) -> list[tuple[bool, float]]:
-    """Of three waits whether sessions changed, and the seconds; `during` happens in the background."""
+    """Return result and seconds of three waits; `during` runs in the background."""
     pipes = [line for line in ENTRYPOINT.read_text().splitlines() if line.startswith("exec {")]
     script = "\n".join((_GATEWAY, functions("await_change"), *pipes, f"({during}) &", _ROUNDS))
     command = ["unshare", "--map-root-user", "--net", "bash", "-eu", "-c", script]
@@ -44,7 +44,7 @@ def test_at_rest_nothing_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 500])
 def test_sessions_that_begin_are_noticed_once_a_pause(tmp_path: Path, count: int) -> None:
-    """Those of a burst are counted together after a pause, so that many of them cost no more than one."""
+    """Sessions of a burst are counted together after a pause, so many cost no more than one."""
     commands = "".join(f"tuntap add name vpns{number} mode tun\n" for number in range(count))
     (tmp_path / "commands").write_text(commands)
     found = waits(tmp_path, "touch up; sleep 0.5; ip -batch commands")

@@ -1,4 +1,4 @@
-"""What the gateway's scripts take for a setting of ocserv.conf."""
+"""The parsing of ocserv.conf by the gateway's scripts."""
 
 import subprocess
 from pathlib import Path

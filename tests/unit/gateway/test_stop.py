@@ -1,4 +1,4 @@
-"""The end of the gateway: its sessions may go on for a while, and every engine waits longer than that."""
+"""Stopping the gateway: sessions may continue for a while, and every engine waits longer."""
 
 import subprocess
 from pathlib import Path
@@ -13,9 +13,9 @@ from mstunnel_setup.install import our_containers
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 DOCUMENT = {"id": "c", "displayName": "d", "network": "10.0.0.0/8"}
-# After the signal the server goes on until the monitor has had the gateway look at its files, and then some.
-# It blocks the signal before it says that it is up: one that came just before pause() would be lost.
-# Without a signal it ends by itself, so that a failed test leaves no process behind.
+# After the signal the server runs until the gateway has re-read its files, and a little longer.
+# The server blocks the signal before it reports ready: one just before pause() would be lost.
+# Without a signal the server exits by itself, so that a failed test leaves no process.
 _SIGNALLED = """
 trap 'echo looked; touch looked' HUP
 python3 -c 'import os, signal, time
@@ -34,7 +34,7 @@ echo stopped
 
 
 def functions(*names: str) -> str:
-    """These functions of the entrypoint."""
+    """Return the source of these functions of the entrypoint."""
     lines = ENTRYPOINT.read_text().splitlines()
     starts = [lines.index(f"{name}() {{") for name in names]
     return "\n".join(line for start in starts for line in lines[start : lines.index("}", start) + 1])

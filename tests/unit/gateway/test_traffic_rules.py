@@ -22,7 +22,7 @@ DOCUMENT: Mapping[str, object] = {
 }
 INTRANET, NAME_SERVER, HOST, HOST_ELSEWHERE = "10.99.0.80", "10.99.0.53", "10.88.0.1", "10.90.0.10"
 METADATA, GATEWAY, CONTAINER = "169.254.169.254", "169.254.0.1", "10.88.0.2"
-# In IPv4, then in IPv6.
+# The addresses are given in IPv4, then in IPv6.
 METADATA_SERVICES = (
     *(METADATA, "169.254.170.23", "169.254.42.42", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
     *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
@@ -106,7 +106,7 @@ for line in sys.stdin:
 
 
 class Network(Namespaces):
-    """The network of this file; `apply` gives the gateway the rules for a configuration."""
+    """The test network; `apply` loads the traffic rules for a configuration."""
 
     def __init__(self, directory: Path, open_processes: ExitStack) -> None:
         super().__init__(_TOPOLOGY, open_processes)
@@ -123,7 +123,7 @@ class Network(Namespaces):
         client_to_client: str = "",
         balancers: str | None = None,
     ) -> None:
-        """None: devices connect to the gateway themselves."""
+        """Load the rules; without balancers devices connect to the gateway directly."""
         options = GatewayOptions(balancers=() if balancers is None else ("192.0.2.10",))
         rules = printed(
             self._directory,
@@ -135,7 +135,7 @@ class Network(Namespaces):
         self.run("gateway", "nft", "--file", "-", stdin=rules)
 
     def get(self, machine: str, target: str, port: int = 80, source: str = "") -> str:
-        """The address that `target` saw, or why there was no connection."""
+        """Return the source address that `target` saw, or the error of the connection."""
         process = self._machines[machine]
         assert process.stdin is not None
         assert process.stdout is not None
@@ -147,7 +147,7 @@ class Network(Namespaces):
 def printed(
     directory: Path, configuration: str, *addresses: str, client_to_client: str = "", balancers: str = ""
 ) -> str:
-    """What the real script prints for this `ocserv.conf`. Raises CalledProcessError: it refuses it."""
+    """Return the rules for this `ocserv.conf`. Raises CalledProcessError if the script fails."""
     (directory / "ocserv.conf").write_text(configuration)
     environment = {
         "PATH": os.environ["PATH"],
@@ -166,29 +166,27 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 @pytest.fixture(scope="module")
 def guarded(network: Network) -> Network:
-    """The network with the rules as they are by default."""
+    """Return the network with the default rules."""
     network.apply(DOCUMENT, HOST, HOST_ELSEWHERE)
     return network
 
 
 @pytest.mark.parametrize(("target", "seen"), [(INTRANET, CONTAINER), ("fd00:99::80", "fd00:88::2")])
-def test_a_device_reaches_the_networks_behind_under_the_address_of_the_gateway(
-    guarded: Network, target: str, seen: str
-) -> None:
+def test_device_traffic_has_the_address_of_the_gateway(guarded: Network, target: str, seen: str) -> None:
     assert guarded.get("first", target) == seen
     assert guarded.get("second", target) == seen
 
 
 @pytest.mark.parametrize("target", [*METADATA_SERVICES, *BEHIND_NAT64])
 def test_the_metadata_services_are_there(guarded: Network, target: str) -> None:
-    """Else what a device does not reach would prove nothing."""
+    """This shows that the servers run, which gives the tests of blocked traffic their meaning."""
     assert guarded.get("gateway", target) == (
         CONTAINER if "." in target and ":" not in target else "fd00:88::2"
     )
 
 
 def test_included_routes_do_not_limit_a_device(network: Network) -> None:
-    """They tell a device what to send; docs/explanation/security.md says that it may send more."""
+    """Routes only tell a device what to send; it may send more (docs/explanation/security.md)."""
     network.apply({**DOCUMENT, "routesInclude": ["10.50.0.0/16"]}, HOST, HOST_ELSEWHERE)
     assert network.get("first", INTRANET) == CONTAINER
 
@@ -202,7 +200,7 @@ def test_included_routes_do_not_limit_a_device(network: Network) -> None:
         *(HOST, HOST_ELSEWHERE),
         *METADATA_SERVICES,
         *BEHIND_NAT64,
-        # Addresses of the pool that no device has.
+        # No device has these addresses of the pool.
         *("169.254.77.7", "fd00:9::77"),
     ],
 )
@@ -242,7 +240,7 @@ def test_nothing_else_than_true_asks_for_it(network: Network, client_to_client: 
     [SECOND, GATEWAY, CONTAINER, HOST, METADATA, "169.254.9.9", "192.0.2.1", "fd00:9::11", "fd00:9::1"],
 )
 def test_a_tunnel_carries_its_own_address_alone(guarded: Network, source: str) -> None:
-    """Counted at the gateway: what is sent from any other address does not even reach the first rule."""
+    """Counters show that packets from any other address do not even reach the first rule."""
     family, target = ("ip6", "fd00:99::80") if ":" in source else ("ip", INTRANET)
     counted = "add table inet probe; add chain inet probe seen { type filter hook prerouting priority 0; };"
     guarded.run(
@@ -270,7 +268,7 @@ def test_the_gateway_is_no_router_for_strangers(guarded: Network, target: str) -
     assert guarded.get("stranger", target) == "timed out"
 
 
-def test_ipv6_of_a_full_tunnel_ends_at_the_gateway_with_an_answer(network: Network) -> None:
+def test_ipv6_of_a_full_tunnel_is_rejected_by_the_gateway(network: Network) -> None:
     document: dict[str, object] = {"network": "169.254.0.0/16"}
     assert f"ipv6-network = {DEAD_END_NETWORK}\n" in ocserv_conf(ServerConfiguration.from_wire(document))
     network.apply(document)

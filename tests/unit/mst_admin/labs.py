@@ -1,4 +1,4 @@
-"""Real lab tenants in processes of their own, and `mst-admin` run against them as a person runs it."""
+"""Lab tenants in separate processes, and `mst-admin` run against them from the command line."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ PRUNE_ALL = tuple(
     for kind in ("configurations", "sites", "profiles", "app-configurations", "mam")
     for word in ("--prune", kind)
 )
-"""Prune every kind that can be."""
+"""Options that prune every kind that can be pruned."""
 
 GROUP = "11111111-2222-3333-4444-555555555555"
 HERE = Path(__file__).parent
@@ -42,7 +42,7 @@ SECRETS = {TOOL: "a-secret-of-the-tool", READER: "a-secret-of-the-reader"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command came to: exit code, JSON envelope, and what stood on stderr."""
+    """The result of a command: exit code, JSON envelope and standard error."""
 
     code: int
     envelope: dict[str, Any]
@@ -62,17 +62,17 @@ class Answer:
 
     @property
     def changes(self) -> list[tuple[str, str, str]]:
-        """What was planned or made, to which kind of object, of which name."""
+        """The planned or executed changes: action, kind and name."""
         return [(item["verb"], item["kind"], item["name"]) for item in self.data["changes"]]
 
     @property
     def names(self) -> list[str]:
-        """The names of what was planned or made."""
+        """The names of the objects of planned or executed changes."""
         return [name for _, _, name in self.changes]
 
     @property
     def written(self) -> list[tuple[str, set[str]]]:
-        """The same, each with the properties that were written."""
+        """The written properties of each change."""
         return [(item["name"], set(item["after"])) for item in self.data["changes"]]
 
     @property
@@ -88,7 +88,7 @@ class Tenant:
     facts: dict[str, Any]
 
     def answers(self, client_id: str = TOOL) -> Path:
-        """An answer file that signs in as an application."""
+        """Write an answer file that signs in as an application."""
         file, secret = self.directory / f"{client_id}.yaml", self.directory / f"{client_id}.secret"
         secret.write_text(SECRETS[client_id])
         secret.chmod(0o600)
@@ -104,7 +104,7 @@ class Tenant:
         return file
 
     def graph(self) -> AdminGraph:
-        """Graph, in the name of the tool."""
+        """Return a Graph client that signs in as the tool."""
         clock, where = Clock(), cloud("custom", self.facts["authority"], self.facts["graph"])
         http = HttpSession(clock, self.facts["ca_file"])
         source = SignIn(http, clock, where, self.facts["tenant_id"], TOOL).application(
@@ -122,7 +122,7 @@ class MstAdmin:
     root: Path
 
     def run(self, *arguments: str, client: str = TOOL) -> tuple[int, str, str]:
-        """Exit code, standard output and error."""
+        """Run the command; return exit code, standard output and error."""
         common = ["--answers", str(self.tenant.answers(client)), "--root", str(self.root), "--unattended"]
         self.capture.readouterr()
         code = run_app(app, "mst-admin", [*arguments, *common])
@@ -136,7 +136,7 @@ class MstAdmin:
         return Answer(code, envelope, errors)
 
     def done(self, *arguments: str) -> Answer:
-        """What a command that succeeds came to."""
+        """Run a command that must succeed; return its result."""
         answer = self(*arguments)
         assert answer.code == 0, answer.message
         return answer
@@ -149,20 +149,20 @@ class MstAdmin:
 
 @contextmanager
 def running(directory: Path, seed: Path) -> Iterator[Tenant]:
-    """A lab that runs until the end of the block."""
+    """Run a lab until the end of the block."""
     with running_lab(directory, "--seed", str(seed)) as facts:
         yield Tenant(directory, facts)
 
 
 def object_file(tmp_path: Path, text: str) -> str:
-    """The path of a file that declares one object."""
+    """Write a file that declares one object; return its path."""
     path = tmp_path / "object.yaml"
     path.write_text(text)
     return str(path)
 
 
 def declare(tmp_path: Path, text: str) -> str:
-    """A folder of declarations with one file; ROOT in it stands for the certificate of `root_file`."""
+    """Write a folder of declarations with one file; ROOT in it is replaced by the path of `root_file`."""
     directory = tmp_path / "declared"
     directory.mkdir(exist_ok=True)
     (directory / "tenant.yaml").write_text(text.replace("ROOT", str(tmp_path / "root.pem")), encoding="utf-8")
@@ -170,7 +170,7 @@ def declare(tmp_path: Path, text: str) -> str:
 
 
 def root_file(tmp_path: Path, *, authority: bool = True) -> Path:
-    """The certificate of a private authority, or of what is none."""
+    """Write the certificate of a private authority, or one that is not an authority."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=Private root")
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

@@ -1,4 +1,4 @@
-"""Tables of declarations in YAML, each with the codes of what is said about it."""
+"""Tables of declarations in YAML, each with the codes of the expected findings."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,13 +14,13 @@ PROFILE = {"name": "Tunnel", "connection_name": "Contoso", "site": "Berlin"}
 
 
 def table(module: str, name: str) -> list[dict[str, Any]]:
-    """The cases of the file `name` beside a module."""
+    """Read the cases of the file `name` beside a module."""
     found: list[dict[str, Any]] = YAML(typ="safe").load(Path(module).with_name(name).read_text("utf-8"))
     return found
 
 
 def check_codes(case: dict[str, Any], findings: Iterable[Finding]) -> None:
-    """The case is refused with the codes `refused`; `codes`, where it is given, are those of its warnings."""
+    """Check the codes of errors of a case, and of its warnings if it lists them."""
     found = list(findings)
     assert {item.code for item in found if item.fatal} == set(case.get("refused", ()))
     if "codes" in case:
@@ -29,5 +29,5 @@ def check_codes(case: dict[str, Any], findings: Iterable[Finding]) -> None:
 
 
 def profiles(case: dict[str, Any], key: str, **base: Any) -> list[ProfileObject]:
-    """The VPN profile that is declared with the object of a case, if any."""
+    """Return the VPN profile that is declared with the object of a case, if any."""
     return [ProfileObject.model_validate({**PROFILE, **base, **case[key]})] if key in case else []

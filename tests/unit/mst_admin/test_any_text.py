@@ -1,4 +1,4 @@
-"""Whatever people write into declarations: a finding that says what to do, or a body that the lab takes."""
+"""Any text in a declaration gives a finding with a hint, or a body that the lab accepts."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -71,7 +71,7 @@ def _object(model: type[Model], valid: dict[str, Any], changes: dict[str, Any]) 
 
 
 def _explained(findings: Sequence[Finding]) -> bool:
-    """Whether nothing keeps it from being sent; every finding says what is wrong and what to do."""
+    """Check that every finding has message and hint; return whether none is an error."""
     assert all(item.message and item.hint.endswith(".") for item in findings)
     return not any(item.fatal for item in findings)
 

@@ -1,4 +1,4 @@
-"""Declarations against real lab tenants: plan, apply, again, export into an empty one."""
+"""Declarations with lab tenants: plan, apply, apply again, export into an empty tenant."""
 
 import sys
 from pathlib import Path
@@ -134,7 +134,7 @@ PRUNE = ("--prune", "configurations", "--prune", "sites")
 
 @pytest.mark.parametrize("sites", ["sites: []\n", "sites:\n", ""])
 def test_a_kind_is_only_deleted_by_its_name(admin: MstAdmin, tmp_path: Path, sites: str) -> None:
-    """Neither an empty list nor a missing one says that all sites are to go."""
+    """An empty or missing list does not delete all sites."""
     directory = declare(tmp_path, f"version: 1\n{sites}")
     assert admin("diff", directory).changes == []
     assert admin("diff", directory, "--prune", "profiles").changes == []
@@ -160,7 +160,7 @@ def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_pat
     assert [item["displayName"] for item in admin("site", "list").data["objects"]] == ["Oslo"]
 
 
-def test_prune_leaves_a_configuration_that_a_site_uses_which_stays(admin: MstAdmin, tmp_path: Path) -> None:
+def test_prune_keeps_configuration_used_by_a_kept_site(admin: MstAdmin, tmp_path: Path) -> None:
     unused = "  - name: Unused\n    network: 172.29.0.0/16\nsites:"
     assert admin("apply", declare(tmp_path, DECLARED.replace("sites:", unused))).code == 0
     pruned = admin("diff", declare(tmp_path, "version: 1\n"), "--prune", "configurations")
@@ -186,9 +186,7 @@ def test_profiles_follow_the_site_that_is_made_with_them(admin: MstAdmin, tmp_pa
     assert moved.data["changes"][2]["after"]["server"]["address"] == "192.0.2.9:443"
 
 
-def test_a_profile_gets_the_new_port_of_a_configuration_that_its_site_names_by_id(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_profile_gets_new_port_via_configuration_id(admin: MstAdmin, tmp_path: Path) -> None:
     assert admin("apply", declare(tmp_path, DECLARED)).code == 0
     second = admin("config", "show", "Second").data["object"]["id"]
     text = DECLARED.replace("configuration: Second", f"configuration: {second}")
@@ -203,9 +201,7 @@ def test_a_profile_gets_the_new_port_of_a_configuration_that_its_site_names_by_i
     assert phone["after"]["server"]["address"] == "192.0.2.8:8443"
 
 
-def test_what_names_a_site_of_the_tenant_alone_gets_the_new_port_of_its_configuration(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_profile_of_undeclared_site_gets_its_new_port(admin: MstAdmin, tmp_path: Path) -> None:
     assert admin("apply", declare(tmp_path, DECLARED)).code == 0
     text = f"""\
 version: 1
@@ -257,9 +253,7 @@ def test_a_refusal_names_the_change_and_keeps_what_was_done(admin: MstAdmin, tmp
     assert refused.changes == []
 
 
-def test_a_site_with_an_unknown_configuration_is_found_before_any_change(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_unknown_configuration_is_reported_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
     text = "version: 1\nsites:\n  - {name: A, public_address: 192.0.2.1, configuration: Nowhere}\n"
     refused = admin("apply", declare(tmp_path, text))
     assert refused.message.endswith("tenant.yaml:3:57: no server configuration is called `Nowhere`")

@@ -19,14 +19,14 @@ SITES = 120
 
 @pytest.fixture
 def truthful(empty: Tenant) -> Iterator[Tenant]:
-    """A lab whose faults and limits a test may set."""
+    """Return a lab with faults and limits set by tests."""
     yield empty
     control(empty, "DELETE", "faults")
     control(empty, "DELETE", "limit")
 
 
 def made(tenant: Tenant, prefix: str) -> Counter[str]:
-    """The sites of a test by name, each with how many of that name there are."""
+    """Return the number of sites of each name."""
     sites = tenant.graph().sites()
     return Counter(site.display_name for site in sites if site.display_name.startswith(prefix))
 
@@ -42,7 +42,7 @@ def test_a_tenant_that_throttles_gets_all_sites(
     assert "\r" not in done.errors
 
 
-def test_an_apply_that_was_killed_is_finished_by_the_next_without_duplicates(
+def test_next_apply_completes_a_killed_one_without_duplicates(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
     file = declare(tmp_path, SITES, "Killed")
@@ -79,7 +79,7 @@ def test_a_person_sees_a_bar_and_after_ctrl_c_how_to_continue(
         child.expect_exact("Run the same command again: it finds what was made and continues.")
         child.expect(pexpect.EOF)
     assert child.exitstatus == ExitCode.INTERRUPTED
-    # The server configuration is one of the changes where no other test has created it.
+    # The server configuration is one of the changes unless another test has created it.
     assert made(truthful, "Interrupted").total() in {told, told - 1}
     control(truthful, "DELETE", "faults")
     again = command(truthful)("apply", str(file), "--no-resolve")
@@ -88,7 +88,7 @@ def test_a_person_sees_a_bar_and_after_ctrl_c_how_to_continue(
     assert made(truthful, "Interrupted").total() == SITES
 
 
-def test_after_a_refusal_no_further_change_begins_and_the_result_is_what_was_made(
+def test_apply_stops_at_first_error_and_reports_changes(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
     admin, file = command(truthful), declare(tmp_path, SITES, "Refused")
@@ -105,7 +105,7 @@ def test_after_a_refusal_no_further_change_begins_and_the_result_is_what_was_mad
     assert set(made(truthful, "Refused").values()) == {1}
 
 
-def test_sites_that_refer_to_a_new_configuration_are_made_after_it(
+def test_sites_are_created_after_their_configuration(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
     file = declare(tmp_path, 20, "New")

@@ -13,7 +13,7 @@ from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.mst_admin.labs import READER, MstAdmin
 
 
-def test_a_configuration_lives(admin: MstAdmin) -> None:
+def test_configuration_is_created_changed_and_deleted(admin: MstAdmin) -> None:
     created = admin(
         "config", "create", "New", "--network", "10.20.0.0/16", "--dns-server", "10.1.0.53",
         "--include", "10.1.0.0/16", "--port", "8443", "--session-timeout", "1800",
@@ -59,9 +59,7 @@ def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
     assert names == ["Main", "Zweite: 2"]
 
 
-def test_a_list_of_exclusions_is_refused_alike_when_checked_and_when_imported(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_check_and_import_refuse_the_same_exclusions(admin: MstAdmin, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("*.contoso.com\nbad entry!\n")
     checked = admin("proxy-exclusions", "check", str(file))
@@ -70,14 +68,14 @@ def test_a_list_of_exclusions_is_refused_alike_when_checked_and_when_imported(
     assert checked.codes("errors") == imported.codes("errors") == ["exclusion-malformed"]
 
 
-def test_a_used_configuration_stays(admin: MstAdmin) -> None:
+def test_configuration_in_use_is_not_deleted(admin: MstAdmin) -> None:
     refused = admin("config", "delete", "Main", "--yes")
     assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["conflict"])
     assert "is used by the site 'Berlin'" in refused.message
     assert "First change or delete what uses the object" in refused.envelope["errors"][0]["hint"]
 
 
-def test_a_site_lives(admin: MstAdmin) -> None:
+def test_site_is_created_changed_and_deleted(admin: MstAdmin) -> None:
     created = admin(
         "site", "create", "Lima", "--public-address", "203.0.113.9", "--configuration", "main",
         "--description", "Data center South",
@@ -105,7 +103,7 @@ def test_a_site_lives(admin: MstAdmin) -> None:
     assert len(admin("site", "list").data["objects"]) == 2
 
 
-def test_of_a_maintenance_window_what_is_not_given_stays(admin: MstAdmin) -> None:
+def test_omitted_parts_of_a_maintenance_window_are_kept(admin: MstAdmin) -> None:
     where = ("--public-address", "203.0.113.9", "--configuration", "main", "--no-resolve")
     alone = admin("site", "create", "Quito", *where, "--time-zone", "America/Guayaquil")
     assert (alone.code, alone.codes("errors")) == (ExitCode.USAGE, ["window-missing"])
@@ -133,7 +131,7 @@ def test_no_object_gets_the_name_of_another(admin: MstAdmin) -> None:
     assert admin("config", "update", "MAIN", "--name", "Main").status == "changed"
 
 
-def test_blanks_around_a_name_make_no_other_object(admin: MstAdmin) -> None:
+def test_spaces_around_a_name_are_ignored(admin: MstAdmin) -> None:
     taken = admin("config", "create", "Main ", "--network", "10.20.0.0/16")
     assert taken.codes("errors") == ["name-taken"]
     taken = admin("site", "create", " Berlin", "--public-address", "203.0.113.9", "--configuration", "Main")
@@ -238,7 +236,7 @@ def test_text_output_has_tables_and_plain_words(admin: MstAdmin) -> None:
 
 @pytest.fixture
 def twins(admin: MstAdmin) -> Iterator[dict[str, tuple[str, str]]]:
-    """Two sites and two server configurations with one name each; their ids."""
+    """Create two sites of one name and two server configurations of one name; return their ids."""
     graph = admin.tenant.graph()
     (berlin,) = graph.objects(SITES, "Berlin")
     (main,) = graph.objects(CONFIGURATIONS, "Main")

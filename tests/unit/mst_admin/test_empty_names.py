@@ -1,4 +1,4 @@
-"""An empty name, as an unset shell variable leaves it, is refused even where there is only one object."""
+"""An empty name, such as an unset shell variable, is an error even if only one object exists."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ LISTS = {
 
 @pytest.fixture
 def single(command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path) -> MstAdmin:
-    """`mst-admin` for a lab with one object of each kind."""
+    """Return an `mst-admin` for a lab with one object of each kind."""
     found = command(empty)
     found.done("apply", declare(tmp_path, SINGLE), "--no-resolve")
     return found

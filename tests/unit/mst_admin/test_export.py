@@ -1,4 +1,4 @@
-"""Objects of all kinds: declared, applied, exported and pruned, and the export applied to an empty tenant."""
+"""Objects of all kinds are declared, applied, exported, pruned, and exported to an empty tenant."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ FLEETING = {"id", "version", "createdDateTime", "lastModifiedDateTime", "lastUpd
 
 
 def _tenant(admin: MstAdmin) -> dict[str, Any]:
-    """Everything of a tenant that is its own, without ids and times."""
+    """Return all objects of a tenant, without ids and times."""
 
     def own(document: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in document.items() if name not in FLEETING}

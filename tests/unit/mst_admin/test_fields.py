@@ -1,4 +1,4 @@
-"""What the keys of declarations take, as cases; no key without one."""
+"""The values that declaration keys accept, as cases; every key has one."""
 
 import json
 import re
@@ -58,7 +58,7 @@ RENAMED = {
     "unhealthy": "unhealthyThreshold",
 }
 OF_DECLARATIONS = {"configuration", "session_timeout", "upgrade_window", "metric"}
-"""Keys that have another shape on the wire, or only there another meaning."""
+"""Keys that have another form or meaning in Graph."""
 ON_THE_WIRE = [
     case
     for case in CASES

@@ -38,7 +38,7 @@ FIGURES = {"connections": 12, "tls-certificate": 364, "cpu-usage": 60, "throughp
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """Two sites with four servers, in a tenant whose pages have two entries."""
+    """Return a tenant with two sites and four servers, whose pages have two entries."""
     directory = tmp_path_factory.mktemp("fleet")
     seed = directory / "seed.yaml"
     seed.write_text((HERE / "seed.yaml").read_text(encoding="utf-8") + "page_size: 2\n", encoding="utf-8")
@@ -60,11 +60,11 @@ def report(tenant: Tenant, site: str, name: str, status: str, metrics: Mapping[s
 
 @pytest.fixture
 def admin(command: Callable[[Tenant], MstAdmin], fleet: Tenant) -> MstAdmin:
-    """`mst-admin` for the fleet."""
+    """Return an `mst-admin` for the fleet."""
     return command(fleet)
 
 
-def test_the_servers_of_all_sites_are_shown_with_what_the_tenant_knows(admin: MstAdmin) -> None:
+def test_servers_of_all_sites_are_shown_with_health(admin: MstAdmin) -> None:
     rows = admin("servers").data["servers"]
     seen = [(row["site"], row["name"], row["health"], row["sessions"]) for row in rows]
     assert seen == [
@@ -108,7 +108,7 @@ def test_the_table_fits_a_terminal_with_full_width_names_too(admin: MstAdmin) ->
     assert [line for line in lines if width(line) > 80] == []
 
 
-def test_csv_stands_alone_with_one_line_for_each_server_and_no_formula(admin: MstAdmin) -> None:
+def test_csv_has_one_line_per_server_and_no_formula(admin: MstAdmin) -> None:
     rows = list(csv.DictReader(admin.text("servers", "--csv").splitlines()))
     assert [row["name"] for row in rows] == ["'=gw3()", "gw1", "gw2", LONG]
     assert (rows[1]["health"], rows[1]["sessions"], rows[1]["certificate_days"]) == ("healthy", "12", "364")
@@ -118,7 +118,7 @@ def test_csv_stands_alone_with_one_line_for_each_server_and_no_formula(admin: Ms
         assert admin(*alone).codes("errors") == ["csv-alone"]
 
 
-def test_a_reading_takes_a_request_for_each_page_of_sites_and_for_each_server_that_checked_in(
+def test_number_of_requests_of_a_reading(
     admin: MstAdmin,
 ) -> None:
     admin("servers", "--verbose")
@@ -131,7 +131,7 @@ def test_a_reading_takes_a_request_for_each_page_of_sites_and_for_each_server_th
 
 @pytest.fixture
 def fault(fleet: Tenant) -> Iterator[Callable[..., None]]:
-    """Let the lab answer the next requests for a path otherwise."""
+    """Set the responses of the lab to the next requests for a path."""
 
     def add(path: str, **how: object) -> None:
         remote.control(fleet.directory, "POST", "faults", {"faults": [{"path": path, **how}]})
@@ -140,9 +140,7 @@ def fault(fleet: Tenant) -> Iterator[Callable[..., None]]:
     remote.control(fleet.directory, "DELETE", "faults")
 
 
-def test_figures_that_the_tenant_does_not_give_are_unknown_and_reported(
-    admin: MstAdmin, fault: Callable[..., None]
-) -> None:
+def test_missing_figures_are_unknown_and_reported(admin: MstAdmin, fault: Callable[..., None]) -> None:
     fault("*/getHealthMetrics", status=500, times=3)
     found = admin("servers")
     assert (found.code, found.status, found.codes()) == (0, "ok", ["figures-missing"])
@@ -151,7 +149,7 @@ def test_figures_that_the_tenant_does_not_give_are_unknown_and_reported(
 
 
 def watch(tenant: Tenant) -> list[str]:
-    """The command line of a watch, which is interrupted in a separate process."""
+    """Return the command line of a watch that runs in a separate process."""
     return [MST_ADMIN, "servers", "--watch", "--answers", str(tenant.answers()), "--unattended"]
 
 
@@ -165,7 +163,7 @@ def test_ctrl_c_ends_a_watch_with_an_envelope_for_each_reading(fleet: Tenant) ->
     validate(first)
     assert [row["name"] for row in first["data"]["servers"]][1] == "gw1"
     assert process.returncode == ExitCode.INTERRUPTED
-    # A signal that arrives while a line is written may have it written twice.
+    # A signal during a write may cause a line to be written twice.
     assert json.loads(rest.splitlines()[-1])["errors"][0]["code"] == "interrupted"
     assert errors == ""
 
@@ -193,7 +191,7 @@ def test_ctrl_c_does_not_wait_for_requests_under_way() -> None:
 
 
 class Interrupted(Clock):
-    """A clock that does what a test wants between two readings, then presses Ctrl-C."""
+    """A clock that calls a function of the test between two readings, then raises KeyboardInterrupt."""
 
     def __init__(self, *steps: Callable[[], None]) -> None:
         self._steps = iter(steps)
@@ -242,7 +240,7 @@ def test_one_server_is_shown_row_by_row(admin: MstAdmin) -> None:
     assert rows["server-container"]["text"] == "not known to the tenant"
 
 
-def test_thresholds_of_the_tenant_judge(admin: MstAdmin) -> None:
+def test_tenant_thresholds_decide_the_state(admin: MstAdmin) -> None:
     # The tenant's default is 50 and 75 %; the vendor's page has 95 and 100 %.
     rows = {row["id"]: row for row in admin("health", "gw1").data["rows"]}
     assert (rows["cpu-usage"]["value"], rows["cpu-usage"]["status"]) == (60, "warning")

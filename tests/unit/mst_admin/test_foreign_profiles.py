@@ -1,4 +1,4 @@
-"""Profiles that other tools made: exported, compared and applied without loss, or reported."""
+"""Profiles created by other tools are exported, compared and applied without loss, or reported."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ NEW = {
 
 @pytest.fixture
 def foreign(admin: MstAdmin) -> Iterator[MstAdmin]:
-    """`mst-admin` for a tenant with an iOS profile for all users, and an Android profile with a filter."""
+    """Return an `mst-admin` for a tenant with an iOS profile for all users and a filtered Android one."""
     graph = admin.tenant.graph()
     (site,) = graph.objects(SITES, "Berlin")
     made = []
@@ -69,7 +69,7 @@ def foreign(admin: MstAdmin) -> Iterator[MstAdmin]:
 
 @pytest.fixture
 def exported(foreign: MstAdmin, tmp_path: Path) -> Path:
-    """Their file in an export of the tenant."""
+    """Return the file of these profiles in an export of the tenant."""
     foreign.done("export", str(tmp_path / "export"))
     return tmp_path / "export" / "profiles.yaml"
 

@@ -1,6 +1,6 @@
-"""A tenant with 5,000 sites, one of them with 5,000 servers, measured on the program as it is run.
+"""Time and memory of the program with 5,000 sites, one of which has 5,000 servers.
 
-`make bench` holds the same runs to the clock.
+`make bench` measures the absolute times of the same runs.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ SHOWN = {
     "list the servers of all sites": ("Gateway 04321", OBJECTS + 3),
     "choose a server by name": ("Gateway 04321", 0),
 }
-"""What a case shows, and how many lines it has where it is a list."""
+"""The expected output of each case, with the number of lines for lists."""
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """The tenant, for all cases."""
+    """Return the large tenant, shared by all cases."""
     with large_tenant(tmp_path_factory.mktemp("large")) as tenant:
         yield tenant
 
@@ -35,7 +35,7 @@ def test_it_is_quick_and_small(large: Tenant, case: str) -> None:
     name, lines = SHOWN[case]
     assert name in best.output
     assert not lines or len(best.output.splitlines()) == lines
-    # By what the program's start takes on this machine now; the largest list takes twice that.
+    # The limit is relative to the program's start time on this machine; the largest list takes twice that.
     start = min(run(large, "schema").processor for _ in range(RUNS))
     assert best.processor < 4 * start
     assert best.megabytes < MEGABYTES

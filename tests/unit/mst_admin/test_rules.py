@@ -1,4 +1,4 @@
-"""Every rule about a field, as cases: value, accepted or refused, and the code of what is said."""
+"""Every rule about a field, as cases: value, accepted or refused, and code of the finding."""
 
 import re
 from collections.abc import Sequence
@@ -29,18 +29,18 @@ from tests.unit.mst_admin.rule_cases import table
 
 CASES = table(__file__, "rules.yaml")
 BY_THE_LAB = {
-    # Graph knows neither your networks nor time zones, and one list has all advanced settings.
+    # Graph has no local networks and time zones, and one list of all advanced settings.
     "corporate-network-invalid": "",
     "session-timeout-twice": "",
     "time-zone-unknown": "",
     "window-zone-missing": "",
-    # A rule of our gateways, which refuse such a value themselves.
+    # This rule is the gateway's, which rejects such a value itself.
     "advanced-setting-invalid": "",
-    # Not of the type that the wire has for settings and times of day, so no rule is asked.
+    # These values have the wrong type for Graph, so no rule is checked.
     "advanced-setting-malformed": "wrong type",
     "window-time-invalid": "wrong type",
 }
-"""What the lab says where it is something else than mst-admin's code; "": nothing."""
+"""The lab's code where it differs from that of mst-admin; empty if the lab accepts the value."""
 ADDRESSES = {"gw.contoso.com": ["8.8.4.4"], "inside.contoso.com": ["10.1.1.1"]}
 
 
@@ -80,7 +80,7 @@ def test_a_value_is_accepted_or_refused(case: dict[str, Any]) -> None:
     assert case.get("says", "") in " ".join(f"{item.message!s} {item.hint!s}" for item in findings)
 
 
-def test_all_that_is_wrong_is_found_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     wrong = {
         "network": "10.0.0.0/31",
         "dns_servers": ("10.1.0.53", "dns.contoso.com", "0.0.0.0"),
@@ -119,7 +119,7 @@ def test_a_list_longer_than_the_gateway_takes_is_found(values: dict[str, Any]) -
 
 
 def _site_on_the_wire(declared: SiteObject) -> dict[str, Any]:
-    """The body of a site, with the times of its window as they were written."""
+    """Return the body of a site, with the times of its window unchanged."""
     window = declared.upgrade_window
     body = site_body(declared.model_copy(update={"upgrade_window": None}), datetime.now(UTC))
     if window is not None:
@@ -129,7 +129,7 @@ def _site_on_the_wire(declared: SiteObject) -> dict[str, Any]:
 
 
 def _refused_by_the_lab(case: dict[str, Any]) -> str:
-    """Which rule the lab says is broken by a request with these values; "" when it takes them."""
+    """Return the rule that the lab names in its error about these values; empty if it accepts them."""
     try:
         if "site" in case:
             judge(SiteBody, without_empty(_site_on_the_wire(_site(case["site"]))))
@@ -148,7 +148,7 @@ def test_the_lab_and_mst_admin_refuse_the_same(case: dict[str, Any]) -> None:
     code = next((finding.code for finding in _findings(case) if finding.fatal), "")
     assert code == case.get("refused", "")
     if case.get("warnings") == ["metric-not-known"]:
-        code = "metric-not-known"  # a warning only where nobody can ask the tenant which metrics it has
+        code = "metric-not-known"  # only a warning without a tenant, whose metrics are unknown
     assert _refused_by_the_lab(case) == BY_THE_LAB.get(code, code)
 
 
@@ -200,14 +200,14 @@ ROOT = Path(__file__).parents[3]
 FIXTURES = [
     ROOT / "tests/unit/mst_admin/rules.yaml",
     *(ROOT / "tests/unit/mst_admin/profiles").glob("*.yaml"),
-    # What depends on the site as well.
+    # These rules also depend on the site.
     ROOT / "tests/unit/mst_admin/profiles/test_rules.py",
     *(ROOT / "tests/unit/mst_admin/apps").glob("*.yaml"),
 ]
 OF_A_TENANT = {"name-ambiguous", "profile-not-declarable", "app-config-not-declarable"}
-"""What an export reports; the tests of exports have their cases."""
+"""Codes that only exports report; the tests of exports cover them."""
 OF_OPTIONS = {"setting-malformed"}
-"""What only the command line can get wrong; tests/unit/mst_admin/test_commands.py has its case."""
+"""Codes that only options cause; tests/unit/mst_admin/test_commands.py covers them."""
 
 
 def test_every_rule_has_a_case() -> None:

@@ -1,4 +1,4 @@
-"""Signing in to `mst-admin` by variables, as a person and unattended."""
+"""Sign-in to `mst-admin` with variables, as a user and unattended."""
 
 import json
 import os
@@ -33,7 +33,7 @@ COMMAND = [sys.executable, "-c", "import sys; from mst_admin.cli import main; sy
 
 @pytest.fixture(autouse=True)
 def runtime_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory in memory, as a login session has one; sign-ins are kept there."""
+    """Create a runtime directory in memory, as a login session has, for stored tokens."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         monkeypatch.setenv("XDG_RUNTIME_DIR", directory)
         yield Path(directory)
@@ -50,7 +50,7 @@ def _environment(tenant: Tenant) -> dict[str, str]:
 
 
 def _again(tenant: Tenant, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command for which nobody signs in."""
+    """Run a command without signing in; a stored token must suffice."""
     environment = {**_environment(tenant), "MSTUNNEL_SIGN_IN_CLIENT_ID": tenant.facts["client_id"]}
     return subprocess.run(
         [*COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=20
@@ -58,7 +58,7 @@ def _again(tenant: Tenant, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _sign_in(tenant: Tenant, user: str, *arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Run a command, approve its device code as a user; exit code, standard output and error."""
+    """Run a command and approve its device code; return exit code, standard output and error."""
     environment = {**_environment(tenant), "MSTUNNEL_SIGN_IN_CLIENT_ID": tenant.facts["client_id"]}
     environment |= variables
     with subprocess.Popen(
@@ -88,7 +88,7 @@ def test_a_person_signs_in_with_a_device_code(tenant: Tenant) -> None:
     assert "gw.lab.example" in out
 
 
-def test_the_cloud_app_takes_the_role_that_its_documentation_names(tenant: Tenant) -> None:
+def test_cloud_app_needs_the_documented_role(tenant: Tenant) -> None:
     user = "apps@lab.example"
     assert _sign_in(tenant, user, "conditional-access", "provision")[0] == 0
     refused = _again(tenant, "site", "list")
@@ -116,13 +116,13 @@ def test_ten_commands_need_one_sign_in(tenant: Tenant, runtime_directory: Path) 
 
 
 def test_a_refused_token_is_not_kept(tenant: Tenant, runtime_directory: Path) -> None:
-    """The role may be activated a moment later: only a new token lists it."""
+    """A role activated later is only in a new token, so the old one is removed."""
     code, _, _ = _sign_in(tenant, "apps@lab.example", "site", "list")
     assert code == ExitCode.SIGN_IN
     assert not list((runtime_directory / "mst-admin").iterdir())
 
 
-def test_a_sign_in_is_kept_on_no_disk_and_in_nobody_elses_directory(tmp_path: Path) -> None:
+def test_token_is_stored_only_in_memory_of_the_user(tmp_path: Path) -> None:
     mounts = tmp_path / "proc/self/mountinfo"
     mounts.parent.mkdir(parents=True)
     mounts.write_text("1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / /run rw - tmpfs x rw\n")
@@ -204,7 +204,7 @@ def test_the_roots_of_the_gateway_are_trusted_here_too(
 def test_a_mistake_costs_no_sign_in(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], code: str
 ) -> None:
-    """The tenant of these answers does not exist: the mistake is found before anything is asked of it."""
+    """The tenant does not exist, so the error must come before any request to it."""
     answers = tmp_path / "answers.yaml"
     tenant = {"cloud": "custom", "authority": "https://127.0.0.1:1/x", "graph": "https://127.0.0.1:1"}
     sign_in = {"method": "device-code", "client_id": VIEWING_TOOL}
@@ -229,7 +229,7 @@ def _installed(root: Path, answers: JsonObject) -> None:
     [({}, "gcc-high"), ({"MSTUNNEL_TENANT_CLOUD": "dod"}, "")],
     ids=["nothing", "another cloud"],
 )
-def test_the_cloud_of_the_installation_is_taken_unless_one_is_given(
+def test_cloud_of_the_installation_is_the_default(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

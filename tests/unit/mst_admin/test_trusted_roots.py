@@ -63,7 +63,7 @@ def test_one_that_was_uploaded_as_pem_survives_export_and_import(
     graph.delete(PROFILES, uploaded.id)
 
 
-def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> None:
+def test_trusted_roots_are_created_before_their_users(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     directory = declare(tmp_path, DECLARED)
     applied = admin.done("apply", directory, "--no-resolve")
@@ -122,7 +122,7 @@ def test_an_export_reports_two_that_apply_cannot_tell_apart(admin: MstAdmin, tmp
         graph.delete(PROFILES, twin.id)
 
 
-def test_mistakes_have_their_place(admin: MstAdmin, tmp_path: Path) -> None:
+def test_errors_have_a_position(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path, authority=False)
     refused = admin("diff", declare(tmp_path, DECLARED), "--no-resolve")
     assert f"tenant.yaml:5:18: {tmp_path}/root.pem does not hold exactly one CA" in refused.message

@@ -9,7 +9,7 @@ DEFENDER = "com.microsoft.scmx"
 
 @pytest.fixture(scope="module")
 def with_defender(tenant: Tenant) -> Tenant:
-    """The shared lab, with Defender from Google Play and from the App Store, as an administrator adds it."""
+    """Return the shared lab after adding Defender from Google Play and the App Store."""
     transport = tenant.graph()._transport
     store = "/deviceManagement/androidManagedStoreAccountEnterpriseSettings"
     transport.send("POST", f"{store}/approveApps", {"packageIds": [f"app:{DEFENDER}"]})

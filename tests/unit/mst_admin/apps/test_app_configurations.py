@@ -120,9 +120,7 @@ def test_prune_deletes_only_what_is_for_the_tunnel(admin: MstAdmin, tmp_path: Pa
         assert admin("app-config", "delete", name, "--yes").code == 0
 
 
-def test_settings_of_edge_that_are_not_about_the_tunnel_are_left_to_others(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_other_settings_of_edge_are_ignored(admin: MstAdmin, tmp_path: Path) -> None:
     edge = f"""\
 version: 1
 name: Bookmarks
@@ -145,7 +143,7 @@ groups: [{GROUP}]
         assert admin("app-config", "delete", name, "--yes").code == 0
 
 
-def test_what_conflicts_with_a_vpn_profile_is_refused_with_its_place(admin: MstAdmin, tmp_path: Path) -> None:
+def test_conflict_with_vpn_profile_is_refused_with_position(admin: MstAdmin, tmp_path: Path) -> None:
     profile = f"""\
 profiles:
   - platform: android-work-profile

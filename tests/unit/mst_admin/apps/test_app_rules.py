@@ -1,4 +1,4 @@
-"""Rules of apps and their assignments, as cases; and what goes over the wire."""
+"""The rules of apps and assignments, as cases, and their conversion to Graph."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -48,7 +48,7 @@ def test_an_app_is_judged(case: dict[str, Any]) -> None:
 
 
 def _present(declared: StoreAppObject) -> PresentApp:
-    """What the tenant has after the app was created and assigned."""
+    """Return the tenant's app after it was created and assigned."""
     play = {"@odata.type": PLAY_APP, "displayName": declared.name, "packageId": declared.id}
     body = app_body(declared) if declared.is_ios else play
     assigned, profile = [], ""
@@ -69,13 +69,13 @@ def _changes(declared: StoreAppObject, present: PresentApp) -> list[Change]:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
-def test_an_app_that_is_as_declared_stays_and_comes_back_as_it_went(case: dict[str, Any]) -> None:
+def test_unchanged_app_is_kept_and_round_trips(case: dict[str, Any]) -> None:
     declared = _declared(case)
     assert _changes(declared, _present(declared)) == []
     assert _changes(app_object(_present(declared)), _present(declared)) == []
 
 
-def test_settings_that_no_file_can_say_stay_with_their_assignment() -> None:
+def test_inexpressible_assignment_settings_are_kept() -> None:
     declared = _declared({"on": "ios"})
     (item,) = assignment_bodies(declared)
     there = AppAssignment.from_wire(

@@ -49,7 +49,7 @@ def _settings(admin: MstAdmin, name: str) -> dict[str, str]:
     return {item["name"]: item["value"] for item in policy["customSettings"]}
 
 
-def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
+def test_mam_object_creates_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
     file = object_file(tmp_path, ANDROID)
     assert admin("mam", "lint", file).status == "ok"
     created = admin("mam", "create", file)
@@ -119,9 +119,7 @@ def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp
     assert ("delete", "app configuration", "Phones (Edge)") in applied.changes
 
 
-def test_what_is_left_of_one_is_completed_not_made_twice(
-    admin: MstAdmin, tenant: Tenant, tmp_path: Path
-) -> None:
+def test_partial_mam_object_is_completed(admin: MstAdmin, tenant: Tenant, tmp_path: Path) -> None:
     root_file(tmp_path)
     assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
     rest = DECLARED[DECLARED.index("profiles:") :]
@@ -150,9 +148,7 @@ def test_a_root_that_is_deleted_cannot_be_named(admin: MstAdmin, tmp_path: Path)
     assert refused.codes("errors") == ["trusted-root-unknown"]
 
 
-def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_prune_matches_policy_names_without_case(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     directory = declare(tmp_path, DECLARED)
     assert admin("apply", directory, "--no-resolve").code == 0
@@ -168,7 +164,7 @@ def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
     assert admin("apply", directory, "--no-resolve").code == 0
 
 
-def test_an_app_configuration_of_enrolled_devices_is_no_policy_of_it(admin: MstAdmin, tmp_path: Path) -> None:
+def test_app_configuration_of_enrolled_devices_is_not_mam(admin: MstAdmin, tmp_path: Path) -> None:
     admin.tenant.graph().add_play_app("com.microsoft.emmx")
     edge = f"""\
 version: 1
@@ -198,7 +194,7 @@ def test_a_site_whose_name_several_have_is_not_guessed(admin: MstAdmin, tmp_path
     graph.delete(SITES, other.id)
 
 
-def test_what_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
+def test_missing_references_are_reported_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     unknown = DECLARED.replace("iPhone (trusted root)]", "Nowhere]")
     refused = admin("apply", declare(tmp_path, unknown), "--no-resolve")

@@ -1,4 +1,4 @@
-"""Rules of Tunnel for MAM, as cases; and the policies that it becomes."""
+"""The rules of Tunnel for MAM, as cases, and the policies that it creates."""
 
 import json
 from typing import Any
@@ -62,7 +62,7 @@ def test_it_is_judged(case: dict[str, Any]) -> None:
 
 
 def _policies(declared: MamObject) -> list[PresentAppConfiguration]:
-    """The app configurations that the tenant has of it."""
+    """Return the app configurations that the object creates in the tenant."""
     return [
         PresentAppConfiguration(
             TargetedManagedAppConfiguration.from_wire(app_configuration_body(item)),
@@ -81,7 +81,7 @@ def test_it_comes_back_from_its_policies_as_it_went(case: dict[str, Any]) -> Non
     assert mam_object(found).model_dump(mode="json") == declared.model_dump(mode="json")
 
 
-def test_the_same_name_on_two_platforms_is_two_objects_each_with_its_own_policies() -> None:
+def test_one_name_on_two_platforms_gives_two_objects() -> None:
     both = [_declared({"on": platform}) for platform in ON]
     policies = [item for declared in both for item in _policies(declared)]
     wire = {"displayName": "Field (protection)"}
@@ -112,7 +112,7 @@ def _settings(declared: MamObject) -> list[tuple[str, tuple[str, ...], dict[str,
     return [(item.name, item.apps, dict(item.settings)) for item in found]
 
 
-def test_on_android_defender_connects_and_edge_is_told() -> None:
+def test_android_settings_are_for_defender_and_edge() -> None:
     more = {"strict_tunnel": True, "proxy": {"address": "proxy.contoso.com", "port": 3128}}
     apps = {"apps": ["com.microsoft.emmx", "com.contoso.app"]}
     assert _settings(_declared({"on": "android", "with": {**more, **apps}})) == [

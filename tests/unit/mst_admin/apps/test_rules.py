@@ -1,4 +1,4 @@
-"""Rules of app configurations, as cases; and what goes over the wire."""
+"""The rules of app configurations, as cases, and their conversion to Graph."""
 
 import base64
 import json
@@ -47,7 +47,7 @@ def test_an_app_configuration_is_judged(case: dict[str, Any]) -> None:
 
 
 def _present(declared: AppConfigurationObject) -> PresentAppConfiguration:
-    """What the tenant has after the app configuration was created."""
+    """Return the tenant's app configuration after it was created."""
     body = app_configuration_body(declared)
     assigned = tuple(AppAssignment.from_wire({"target": item}) for item in targets(declared))
     if not declared.on_devices:
@@ -60,7 +60,7 @@ def _present(declared: AppConfigurationObject) -> PresentAppConfiguration:
 
 
 @every("case", [case for case in CASES if "refused" not in case])
-def test_an_app_configuration_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> None:
+def test_app_configuration_round_trips_through_graph(case: dict[str, Any]) -> None:
     declared = _declared(case)
     back = app_configuration_object(_present(declared))
     assert app_configuration_body(back) == app_configuration_body(declared)

@@ -100,7 +100,7 @@ def test_an_assignment_keeps_its_filter_when_its_intent_changes(
     assert admin("app", "delete", "Filtered", "--yes").code == 0
 
 
-def test_apps_come_after_their_profiles_and_before_their_configurations(
+def test_apps_are_created_between_profiles_and_configurations(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:
     directory = declare(tmp_path, DECLARED)
@@ -125,7 +125,7 @@ def test_apps_come_after_their_profiles_and_before_their_configurations(
     assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").status == "changed"
 
 
-def test_a_vpn_profile_of_another_product_stays_and_is_not_exported(
+def test_vpn_profile_of_another_product_is_kept_unexported(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:
     file = object_file(tmp_path, IOS)
@@ -147,7 +147,7 @@ def test_a_vpn_profile_of_another_product_stays_and_is_not_exported(
     graph.delete(PROFILES, other)
 
 
-def test_a_vpn_profile_that_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
+def test_missing_vpn_profile_is_reported_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
     text = IOS.replace("scmx", "other").replace(f"[{GROUP}]", f"[{GROUP}], vpn_profile: Nowhere")
     refused = admin("app", "create", object_file(tmp_path, text))
     assert refused.codes("errors") == ["profile-unknown"]

@@ -26,7 +26,7 @@ IOS = (
 )
 
 
-def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdmin, tmp_path: Path) -> None:
+def test_android_profile_is_created_assigned_and_linted(admin: MstAdmin, tmp_path: Path) -> None:
     file = object_file(tmp_path, ANDROID)
     assert admin("profile", "lint", file).codes() == ["proxy-needs-android-10"]
     created = admin("profile", "create", file)
@@ -54,7 +54,7 @@ def test_dedicated_devices_are_refused_with_the_reason(admin: MstAdmin, tmp_path
         assert "fully managed" in refused.message
 
 
-def test_a_profile_whose_site_moved_is_found_out(admin: MstAdmin) -> None:
+def test_lint_reports_a_changed_site_address(admin: MstAdmin) -> None:
     assert admin("config", "update", "Main", "--port", "4443").status == "changed"
     linted = admin("profile", "lint", "Tunnel for Android")
     assert (linted.code, linted.codes("errors")) == (ExitCode.USAGE, ["server-address-differs"])
@@ -85,9 +85,7 @@ def test_a_file_is_the_whole_profile_when_it_is_updated(admin: MstAdmin, tmp_pat
     assert other.codes("errors") == ["profile-platform-fixed"], other.message
 
 
-def test_a_profile_is_deleted_with_its_root_and_only_after_confirmation(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_profile_and_root_are_deleted_after_confirmation(admin: MstAdmin, tmp_path: Path) -> None:
     text = f"{IOS.replace('iOS', 'one day')}trusted_root: {root_file(tmp_path)}\n"
     assert admin("profile", "create", object_file(tmp_path, text)).code == 0
     assert admin("profile", "delete", "Tunnel for one day").codes("errors") == ["not-confirmed"]
@@ -118,7 +116,7 @@ def test_only_a_profile_for_the_tunnel_is_deleted_or_linted(admin: MstAdmin, tmp
     assert admin("profile", "delete", made["id"], "--yes").status == "changed"
 
 
-def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
+def test_trusted_root_must_be_an_authority(admin: MstAdmin, tmp_path: Path) -> None:
     text = f"{IOS.replace('Tunnel', 'Other')}trusted_root: {root_file(tmp_path, authority=False)}\n"
     refused = admin("profile", "create", object_file(tmp_path, text))
     assert (refused.code, refused.codes("errors")) == (ExitCode.CERTIFICATE, ["trusted-root-unsuitable"])
@@ -143,9 +141,7 @@ def test_lint_and_create_refuse_the_same_with_the_same_exit_code(admin: MstAdmin
     assert linted.code == created.code == ExitCode.USAGE
 
 
-def test_a_profile_with_warnings_has_no_error_but_is_not_without_problem(
-    admin: MstAdmin, tmp_path: Path
-) -> None:
+def test_lint_warnings_are_not_errors(admin: MstAdmin, tmp_path: Path) -> None:
     shown = admin.text("profile", "lint", object_file(tmp_path, ANDROID))
     assert "No error found" in shown
     assert "No problem found" not in shown

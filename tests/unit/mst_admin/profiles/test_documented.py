@@ -1,4 +1,4 @@
-"""The examples of the how-to pages are what the commands take."""
+"""The commands accept the examples of the how-to pages."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def _examples(page: str) -> list[str]:
     return [re.sub(f"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
 
 
-# The app of the page is a part of declarations.
+# The app on the page is an excerpt of declarations.
 @pytest.mark.parametrize("example", [text for text in _examples("vpn-profiles.md") if "version: 1" in text])
 def test_a_profile(example: str) -> None:
     _, profile = parse_as(ProfileFile, example.replace("{pac_url: …}", "").encode(), "example", "profiles")

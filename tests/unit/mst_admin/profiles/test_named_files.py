@@ -17,9 +17,7 @@ from tests.unit.operators import operator_of
 @pytest.mark.parametrize(
     "name", ["nofile.csv", "NOFILE.CSV", "list.txt", "./list", "/nowhere/list", "lists/list"]
 )
-def test_a_list_that_is_missing_is_no_entry(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_missing_csv_file_is_not_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with refused(UsageError, "exclusions-missing"):
         check(operator_of(tmp_path), ["sub.contoso.com", name])
@@ -39,7 +37,7 @@ def test_entries_and_files_are_distinguished(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", ["./profile", "profile.yaml", "../profile.yml"])
-def test_a_profile_file_that_is_missing_is_no_name(
+def test_missing_profile_file_is_not_taken_for_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

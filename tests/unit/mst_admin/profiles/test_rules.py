@@ -1,4 +1,4 @@
-"""Rules of VPN profiles and of proxy exclusion lists, as cases."""
+"""The rules of VPN profiles and of proxy exclusion lists, as cases."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -54,7 +54,7 @@ def _profile(case: dict[str, Any]) -> ProfileObject:
 
 
 def _repeated(entries: Any, count: int) -> Iterator[Any]:
-    """The one entry again and again, with another name each time where it has one."""
+    """Return copies of one entry, with different names if it has a name."""
     (entry,) = entries.items() if isinstance(entries, dict) else entries
     for number in range(count):
         if isinstance(entry, tuple):
@@ -136,7 +136,7 @@ def test_an_exclusion_is_accepted_or_refused(case: dict[str, Any]) -> None:
     assert case.get("says", "") in "".join(item.message for item in findings)
 
 
-def test_a_list_is_read_from_lines_and_cells_with_or_without_heading() -> None:
+def test_exclusions_are_read_with_or_without_csv_header() -> None:
     assert read_csv("\ufeffURL\r\na.contoso.com\r\n*.b.contoso.com,10.1.1.1\r\n\r\n") == (
         "a.contoso.com",
         "*.b.contoso.com",
@@ -165,7 +165,7 @@ def test_what_is_exported_is_imported_again(entries: list[str]) -> None:
         ("ios", {}, False, False),
     ],
 )
-def test_ipv6_outside_a_full_tunnel_is_reported_where_the_profile_can_block_it(
+def test_ipv6_leak_is_reported_where_profile_can_block_it(
     on: str, keys: dict[str, Any], split_rules: bool | None, said: bool
 ) -> None:
     found = judge_profile(_profile({"on": on, "with": keys}), split_rules=split_rules)
