@@ -1,1 +1,1 @@
-"""TLS certificates of the gateway: read anything, judge it, and return what is served."""
+"""TLS certificates: read them in any usual format, check them, and write what the gateway serves."""

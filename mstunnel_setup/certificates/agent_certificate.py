@@ -1,4 +1,4 @@
-"""The certificate that the agent signs in to the tenant with: make it, and read it from its PFX."""
+"""The certificate that the agent signs in to the tenant with: create it, and read it from its PFX."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,17 +16,18 @@ from mstunnel_setup.certificates.load import load_identity_pfx
 from mstunnel_setup.certificates.pfx import outline
 
 CREDENTIAL_DAYS = 365
-"""How long a credential is good; the agent renews it in time."""
+"""Days that a credential is valid for; the agent renews it before its end."""
 
 _KEY_BITS = 3072
-# Clocks of the tenant and of this server differ a little.
+# The clocks of the tenant and of this server may differ by a few minutes.
 _BACKDATED = timedelta(minutes=5)
 
 
 def new_agent_certificate(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
-    """Make a key and a self-signed certificate for client authentication, valid from `now` for `days`.
+    """Create a key and a self-signed certificate for client authentication, valid from `now` for `days`.
 
-    Returns a PFX with an empty passphrase (write it with mode 0600) and the certificate alone as DER.
+    Returns:
+        A PFX with an empty passphrase (write it with mode 0600), and the certificate alone as DER.
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
@@ -52,12 +53,12 @@ def new_agent_certificate(common_name: str, now: datetime, days: int) -> tuple[b
 
 
 def read_agent_certificate(pfx: bytes) -> x509.Certificate:
-    """The certificate of such a PFX; raises CertificateError as `load_identity_pfx` does.
+    """Return the certificate in the agent's PFX; raises CertificateError as `load_identity_pfx` does.
 
-    The agent may have replaced it: an encrypted part, in which a key that takes hours to decrypt may hide, is
-    refused as `pfx-damaged`.
+    The agent, which has fewer rights, may have replaced the file. An encrypted part is refused as
+    `pfx-damaged`, because a key that takes hours to decrypt may hide in it.
     """
-    # The reader names what is wrong with the structure.
+    # `load_identity_pfx` reports a broken structure with a better message.
     with suppress(DerError):
         if outline(pfx).is_encrypted:
             raise PFX_DAMAGED(reason=text("a part of it is encrypted"))

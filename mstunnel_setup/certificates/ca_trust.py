@@ -1,4 +1,4 @@
-"""Roots of this system, those below ca-trust, and private keys that other accounts can read."""
+"""Roots of this system, roots below ca-trust, and private keys that other accounts can read."""
 
 from collections.abc import Collection, Iterator
 
@@ -17,8 +17,8 @@ from mstunnel_setup.io.files import Files
 _PEM = b"-----BEGIN CERTIFICATE-----"
 _FOR_OTHERS = 0o044
 _OF_OTHERS = 0o077
-# The bundles of Debian, of the Red Hat family and of SUSE: the files themselves, for the links to them are
-# absolute and lead out of another root.
+# These are the bundles of Debian, the Red Hat family and SUSE. Distributions also link to them from usual
+# places, but the links are absolute and would lead out of the directory given by `--root`.
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -27,13 +27,13 @@ _SYSTEM_BUNDLES = (
 
 
 def system_roots(files: Files) -> tuple[Certificate, ...]:
-    """The public authorities that the system below the root of `files` trusts: those of its first bundle."""
+    """Return the public CAs that the system below the root of `files` trusts (its first usable bundle)."""
     found = (read_roots(files.read(path) or b"") for path in _SYSTEM_BUNDLES)
     return next(filter(None, found), ())
 
 
 def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:
-    """Every certificate (PEM or DER) with the name of its file; what cannot be read is skipped."""
+    """Yield each certificate (PEM or DER) below ca-trust with its file name; skip unreadable files."""
     for name in files.names(paths.CA_TRUST):
         content = files.read(f"{paths.CA_TRUST}/{name}") if name.endswith(".crt") else None
         for certificate in read_roots(content or b""):
@@ -41,12 +41,15 @@ def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:
 
 
 def is_for_gateway(content: bytes) -> bool:
-    """Whether the gateway can use a file below ca-trust: its entrypoint joins them to one file of PEM."""
+    """Return whether the gateway can use a file below ca-trust.
+
+    The entrypoint of its container concatenates these files, so each must be PEM.
+    """
     return _PEM in content
 
 
 def root_findings(files: Files) -> Iterator[Problem]:
-    """What is wrong with the files below ca-trust that were put there by hand."""
+    """Yield problems of files below ca-trust that an administrator copied there."""
     for path in (f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")):
         content = files.read(path) or b""
         try:
@@ -81,12 +84,15 @@ def root_findings(files: Files) -> Iterator[Problem]:
 
 
 def added_roots_pem(files: Files) -> str:
-    """The certificates of `added_roots`, PEM after PEM; empty when there are none."""
+    """Return the certificates of `added_roots` as concatenated PEM; empty without any."""
     return "".join(root.public_bytes(Encoding.PEM).decode() for _, root in added_roots(files))
 
 
 def exposed_keys(files: Files) -> Iterator[Problem]:
-    """A finding for each certificate file with a key that others can read; links are not followed."""
+    """Yield a finding for each certificate file that holds a key and that other accounts can read.
+
+    Symbolic links are not followed.
+    """
     roots = (f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST))
     for path in (paths.SITE_CERTIFICATE, *roots):
         state = files.state(path)
@@ -101,7 +107,12 @@ def exposed_keys(files: Files) -> Iterator[Problem]:
 
 
 def readable_keys(files: Files, used: Collection[str]) -> Iterator[Problem]:
-    """A finding for key or PFX at its usual place that others can read, where `used` (real paths) has it."""
+    """Yield a finding for the key or PFX at its default path if other accounts can access it.
+
+    Args:
+        files: The files of the host.
+        used: Paths, without symbolic links, of the files in use; others are not checked.
+    """
     for path in (paths.SITE_KEY, paths.SITE_PFX):
         state = files.state(path) if str(files.locate(path)) in used else None
         if state is not None and state.kind == "file" and state.mode & _OF_OTHERS:

@@ -1,4 +1,4 @@
-"""Properties of one certificate, for the readers and the checks."""
+"""Properties of a single certificate, used by the code that reads and checks certificates."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 LONGEST_NAME = 80
-# Exceptions of the library for an invalid certificate, key or bundle.
+# `cryptography` raises these for an invalid certificate, key or bundle.
 MALFORMED = (
     ValueError,
     TypeError,
@@ -34,7 +34,7 @@ MALFORMED = (
 
 @contextmanager
 def lenient_library() -> Iterator[None]:
-    """Silence the library's notices about BER bundles, odd serial numbers and old kinds of keys."""
+    """Suppress warnings of `cryptography` about BER bundles, invalid serial numbers and old key types."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         warnings.simplefilter("ignore", UserWarning)
@@ -42,11 +42,12 @@ def lenient_library() -> Iterator[None]:
 
 
 def parse_certificate(der: bytes, where: str) -> x509.Certificate:
-    """Parse a certificate and all fields that are checked.
+    """Parse a certificate, including all fields that are checked later.
 
-    Raises CertificateError `certificate-unreadable` or `certificate-unsupported`.
+    Raises CertificateError `certificate-unreadable` or `certificate-unsupported`; its message begins with
+    `where`, the name of the input.
     """
-    # What cannot be read; the library's texts name its own types.
+    # The message names the part that cannot be read: exceptions of `cryptography` name its own types instead.
     part = "structure"
     try:
         with lenient_library():
@@ -69,26 +70,26 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
 
 
 def examined(certificate: x509.Certificate) -> x509.Certificate:
-    """Read the lazily parsed fields, so that an invalid one is found here and not in the checks."""
+    """Return the certificate after reading its lazily parsed fields, so that an invalid one raises here."""
     for read in _PARTS.values():
         read(certificate)
     return certificate
 
 
 def serial_number(certificate: x509.Certificate) -> int:
-    """The serial number, also one that the library warns about."""
+    """Return the serial number, even one that `cryptography` warns about (zero or negative)."""
     with lenient_library():
         return certificate.serial_number
 
 
 def title(certificate: x509.Certificate) -> str:
-    """A name for people: common name, else the whole subject, else the serial number."""
+    """Return a name to display: the common name, else the whole subject, else the serial number."""
     name = _name_title(certificate.subject)
     return name or text("serial number {number:x}", number=serial_number(certificate))
 
 
 def issuer_title(certificate: x509.Certificate) -> str:
-    """The issuer's name for people."""
+    """Return the issuer's name to display: its common name, else its whole name."""
     return _name_title(certificate.issuer)
 
 
@@ -101,7 +102,7 @@ def extension(
     carrier: x509.Certificate | x509.CertificateRevocationList | x509.RevokedCertificate,
     kind: type[Extension],
 ) -> Extension | None:
-    """The value of an extension, or None when the certificate, list or entry does not have it."""
+    """Return the value of an extension, or None if the certificate, list or entry does not have it."""
     try:
         return carrier.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -109,7 +110,7 @@ def extension(
 
 
 def access_addresses(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> list[str]:
-    """The addresses that authority information access has for a method: CA issuers, or OCSP."""
+    """Return the URLs in authority information access for a method: CA issuers, or OCSP."""
     return [
         description.access_location.value
         for description in extension(certificate, x509.AuthorityInformationAccess) or ()
@@ -119,16 +120,17 @@ def access_addresses(certificate: x509.Certificate, method: x509.ObjectIdentifie
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
-    """Whether basic constraints let it issue certificates."""
+    """Return whether its basic constraints make the certificate a CA."""
     constraints = extension(certificate, x509.BasicConstraints)
     return constraints is not None and constraints.ca
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether names and signature match.
+    """Return whether `issuer` issued the certificate, by name and signature.
 
-    The library does not check signatures with SHA-1, MD5 or unknown algorithms; for these the key identifiers
-    decide: such a signature is refused anyway, but the message should name the right issuer.
+    `cryptography` does not verify signatures with SHA-1, MD5 or an unknown algorithm. For these the key
+    identifiers are compared: other checks refuse such a signature, but their message should name the right
+    issuer.
     """
     if certificate.issuer != issuer.subject:
         return False
@@ -142,7 +144,7 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def has_weak_signature(certificate: x509.Certificate) -> bool | None:
-    """Whether the signature uses a digest that can be forged; None when its algorithm is not known."""
+    """Return whether the signature uses MD5 or SHA-1; None if its algorithm is unknown."""
     try:
         algorithm = certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:
@@ -151,7 +153,7 @@ def has_weak_signature(certificate: x509.Certificate) -> bool | None:
 
 
 def identifiers_fit(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether key, name and serial number that the certificate says its issuer has are those of `issuer`."""
+    """Return whether the certificate's authority key identifier, if any, matches `issuer`."""
     named = extension(certificate, x509.AuthorityKeyIdentifier)
     if named is None:
         return True
@@ -165,7 +167,7 @@ def identifiers_fit(certificate: x509.Certificate, issuer: x509.Certificate) -> 
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Whether it is its own issuer, by name and by signature."""
+    """Return whether the certificate is its own issuer, by name and signature."""
     return is_issued_by(certificate, certificate)
 
 
@@ -181,9 +183,10 @@ _PARTS: Final[dict[str, Callable[[x509.Certificate], object]]] = {
 
 
 def has_explicit_curve(certificate: x509.Certificate) -> bool:
-    """Whether the parameters of its EC key are written out instead of named (RFC 5480 forbids that).
+    """Return whether its EC key has explicit curve parameters instead of a named curve.
 
-    OpenSSL and `cryptography` recognize the numbers of a known curve; GnuTLS and BoringSSL refuse them.
+    RFC 5480 forbids explicit parameters. OpenSSL and `cryptography` recognize those of a known curve; GnuTLS
+    and BoringSSL refuse them.
     """
     tbs = der.first_element(certificate.tbs_certificate_bytes).sequence()
     public_key = [part for part in tbs if part.tag != der.EXPLICIT_0][5]
@@ -193,15 +196,15 @@ def has_explicit_curve(certificate: x509.Certificate) -> bool:
 
 
 def public_bytes(owner: x509.Certificate | PrivateKeyTypes) -> bytes:
-    """The public key of a certificate, or to a private key, in a form that can be compared."""
+    """Return the public key of a certificate or private key as DER (SubjectPublicKeyInfo), for comparison."""
     return owner.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass(frozen=True)
 class Material:
-    """Certificates and private keys found in one or more inputs, in the order they were found.
+    """Certificates and private keys found in one or more inputs, in their order.
 
-    `encrypted_keys` counts keys that are there but protected by a passphrase.
+    `encrypted_keys` counts the keys that a passphrase protects and that are therefore not in `keys`.
     """
 
     certificates: tuple[x509.Certificate, ...] = ()
@@ -209,7 +212,7 @@ class Material:
     encrypted_keys: int = 0
 
     def __add__(self, other: "Material") -> "Material":
-        """Join two inputs; a certificate that is in both is kept once."""
+        """Return the material of both inputs; a certificate that both have is kept once."""
         return Material(
             certificates=tuple(dict.fromkeys(self.certificates + other.certificates)),
             keys=self.keys + other.keys,
@@ -221,8 +224,11 @@ class Material:
 class Identity:
     """A server certificate with its private key and its chain.
 
-    `chain` starts with the leaf and each certificate in it is issued by the next; a root is the last one when
-    the input had it. `given` is everything the input had, in the input's order.
+    Attributes:
+        leaf: The server certificate.
+        chain: The leaf, then the issuer of each certificate; the root is last if the input had it.
+        key: The private key of the leaf.
+        given: All certificates of the input, in its order.
     """
 
     leaf: x509.Certificate

@@ -1,7 +1,7 @@
-"""Paths from a leaf to a root, and the names that an authority on a path may issue for.
+"""Certification paths from a leaf to a root, and the name constraints of the CAs on a path.
 
-Cross-signed certificates offer more than one path (RFC 4158). Name constraints (RFC 5280, 4.2.1.10) are read
-as OpenSSL reads them.
+Cross-signed certificates allow more than one path (RFC 4158). Name constraints (RFC 5280, 4.2.1.10) are
+interpreted as OpenSSL does.
 """
 
 import ipaddress
@@ -27,34 +27,39 @@ from mstunnel_setup.certificates.certificate import (
 )
 from mstunnel_setup.certificates.der import IA5_STRING, Node, first_element
 
-# Public chains have two to four certificates; more than this is a file made to waste time.
+# Public chains have two to four certificates. A file with more than this was made to exhaust the CPU.
 _MAX_LENGTH = 10
 _MAX_PATHS = 64
 
 
 @dataclass(frozen=True)
 class Path:
-    """Certificates from the leaf upwards; `trusted` when the last one is a trusted root, or its twin."""
+    """A certification path, leaf first.
+
+    `trusted` says that the last certificate is a trusted root, or a self-signed one with its name and key.
+    """
 
     certificates: tuple[x509.Certificate, ...]
     trusted: bool
 
     @property
     def end(self) -> x509.Certificate:
-        """The last certificate."""
+        """The last certificate of the path."""
         return self.certificates[-1]
 
     @cached_property
     def complete(self) -> bool:
-        """Whether it ends in a root."""
+        """Whether the path ends in a root."""
         return self.trusted or is_self_signed(self.end)
 
 
 def paths(
     leaf: x509.Certificate, given: Sequence[x509.Certificate], roots: Sequence[x509.Certificate] = ()
 ) -> list[Path]:
-    """All paths upwards, at most 64; there is always one, if only the leaf itself."""
-    # Of the issuers those given come before the trusted ones.
+    """Return the paths from `leaf` to a root or as far as issuers are known: at least one, at most 64.
+
+    Issuers among the certificates `given` are tried before the trusted `roots`.
+    """
     wanted = {certificate.issuer for certificate in (leaf, *given)}
     relevant = [root for root in roots if root.subject in wanted]
     anchors = {(root.subject, public_bytes(root)) for root in relevant}
@@ -63,7 +68,7 @@ def paths(
         by_subject[certificate.subject].append(certificate)
 
     def is_anchor(certificate: x509.Certificate) -> bool:
-        """A cross-signed twin of a trusted root is not an anchor itself: the root must be reached."""
+        # A cross-signed certificate with a root's name and key is no anchor: the path continues to the root.
         twin = (certificate.subject, public_bytes(certificate)) in anchors
         return certificate in relevant or (twin and is_self_signed(certificate))
 
@@ -90,7 +95,11 @@ def best_path(
     roots: Sequence[x509.Certificate] = (),
     now: datetime | None = None,
 ) -> Path:
-    """The path to serve: trusted, then with the right key identifiers, valid at `now`, complete, short."""
+    """Return the best path to serve.
+
+    Criteria, most important first: ends in a trusted root, matching key identifiers, issuers valid at `now`,
+    complete, short.
+    """
 
     def rank(path: Path) -> tuple[bool, bool, bool, bool, int]:
         fits = all(itertools.starmap(identifiers_fit, itertools.pairwise(path.certificates)))
@@ -104,9 +113,9 @@ def best_path(
 
 
 def prefer_trusted(identity: Identity, trusted_roots: Sequence[x509.Certificate], now: datetime) -> Identity:
-    """Return the identity with the chain that ends in a trusted root, where the input offers a choice.
+    """Return the identity with a chain that ends in a trusted root, if the input allows more than one chain.
 
-    The root itself stays in the chain only when the input had it.
+    The root itself is in the chain only if the input had it.
     """
     path = best_path(identity.leaf, identity.given, trusted_roots, now)
     given = {identity.leaf, *identity.given}
@@ -115,23 +124,30 @@ def prefer_trusted(identity: Identity, trusted_roots: Sequence[x509.Certificate]
 
 @dataclass(frozen=True)
 class _Name:
-    """A name as the certificate has it: the library makes no mail address of just any text in a subject.
+    """A name in a certificate or in a constraint; only names of the same kind are compared.
 
-    Other names are of one kind when they have the same type.
+    `kind` is a class of `x509`, and for an otherName its type identifier. It is not an object of that class:
+    RFC822Name accepts only valid mail addresses, and a subject may hold any text.
     """
 
     kind: object
     value: Any
-    # OpenSSL refuses a mail address in any other type of string, whatever the constraints are about.
+    # False for a mail address that is not an IA5String: OpenSSL refuses it whatever the constraints are.
     is_readable: bool = True
 
 
 def forbidden_name(issuer: x509.Certificate, below: Sequence[x509.Certificate]) -> str | None:
-    """The first name in the certificates below `issuer`, leaf first, that it may not issue for, if any."""
+    """Return the first name that the name constraints of `issuer` forbid, or None.
+
+    Args:
+        issuer: The CA.
+        below: The certificates below it on the path, leaf first.
+    """
     constraints = extension(issuer, x509.NameConstraints)
     if constraints is None:
         return None
-    # A self-issued authority, such as one with a new key, is not constrained; a leaf always is.
+    # Constraints do not apply to self-issued CAs (such as a CA with a new key), but always to the leaf
+    # (RFC 5280, 4.2.1.10).
     constrained = [below[0], *(item for item in below[1:] if item.issuer != item.subject)]
     for certificate in constrained:
         for name in _names(certificate, is_leaf=certificate is below[0]):
@@ -141,7 +157,10 @@ def forbidden_name(issuer: x509.Certificate, below: Sequence[x509.Certificate]) 
 
 
 def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[_Name]:
-    """Subject, its mail addresses and the alternative names; the common name where there is no DNS name."""
+    """Yield the subject, its mail addresses and the alternative names.
+
+    The common name of a leaf without a DNS name counts as one.
+    """
     subject = certificate.subject
     if subject.rdns:
         yield _Name(x509.DirectoryName, subject)
@@ -152,13 +171,13 @@ def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[_Name]:
     yield from map(_named, alternatives)
     if is_leaf and not any(isinstance(name, x509.DNSName) for name in alternatives):
         for common in map(str, (item.value for item in subject.get_attributes_for_oid(NameOID.COMMON_NAME))):
-            # Where it looks like a host.
+            # Most common names are not host names, so only one that looks like one counts.
             if common.isascii() and "." in common and not set(common) & set(" @/:"):
                 yield _Name(x509.DNSName, common)
 
 
 def _mail_addresses(subject: x509.Name) -> Iterator[Node]:
-    """Mail addresses with their type of string, which the library does not return."""
+    """Yield the mail addresses with their string type, which `cryptography` does not expose."""
     for rdn in first_element(subject.public_bytes()).children():
         for attribute in rdn.children():
             kind, value = attribute.sequence(2)[:2]
@@ -185,13 +204,13 @@ def _violates(name: _Name, constraints: x509.NameConstraints) -> bool:
 
 
 def _matches_dns(name: str, subtree: str) -> bool:
-    """With a leading dot the subtree is only what is below it."""
+    """Match a DNS name: a subtree with a leading dot covers only the names below it."""
     name, subtree = name.lower(), subtree.lower()
     return not subtree or name == subtree or name.endswith(f".{subtree.removeprefix('.')}")
 
 
 def _matches_host(name: str, subtree: str) -> bool:
-    """In addresses of mail and web a subtree without a leading dot is one host."""
+    """Match the host of a mail address or URI: a subtree without a leading dot is a single host."""
     name, subtree = name.lower(), subtree.lower()
     return name.endswith(subtree) if subtree.startswith(".") or not subtree else name == subtree
 
@@ -215,7 +234,7 @@ def _matches_ip(name: object, subtree: object) -> bool:
 
 
 def _matches_directory(name: x509.Name, subtree: x509.Name) -> bool:
-    """Compared without regard to case and blanks (RFC 5280, 7.1)."""
+    """Compare without regard to case and to repeated spaces (RFC 5280, 7.1)."""
     folded, below = (
         [
             frozenset((item.oid.dotted_string, " ".join(str(item.value).casefold().split())) for item in rdn)

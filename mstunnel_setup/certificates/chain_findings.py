@@ -1,7 +1,8 @@
-"""Judge a certificate with its chain: will devices accept it at this address, now and for a while?
+"""Check a certificate with its chain: will devices accept it at this address, now and in the near future?
 
-Everything here is pure. Limits come from `docs/reference` (TLS certificate): 2048 bits, 730 days for private
-authorities, names as whole labels; those of public authorities and of the time left are in `expiry.py`.
+The functions have no side effects. Limits come from `docs/reference` (TLS certificate): 2048 bits, 730 days
+for private CAs, wildcards only as a whole label. Limits of public CAs and of the remaining time are in
+`expiry.py`.
 """
 
 import itertools
@@ -49,11 +50,16 @@ def judge(
     private_roots: Sequence[x509.Certificate] = (),
     allow_self_signed: bool = False,
 ) -> tuple[Problem, ...]:
-    """Return every finding, errors first; no error means the certificate may be used.
+    """Return every finding, errors first; without an error the certificate may be used.
 
-    `public_address` is the name or IP address that devices connect to (None: not known, not judged); `now` is
-    an aware time; `trusted_roots` are those of the system, `private_roots` those an administrator added.
-    Without any root, a chain that stops below its own can only be warned about.
+    Args:
+        identity: The certificate, its key and chain.
+        public_address: Host name or IP address that devices connect to; None if unknown, then not checked.
+        now: The time, with its time zone.
+        trusted_roots: Roots of the system.
+        private_roots: Roots that an administrator added. Without any root, a chain that does not reach its
+            own root causes a warning instead of an error.
+        allow_self_signed: Report a self-signed certificate as a note (for a lab).
     """
     roots = (*trusted_roots, *private_roots)
     path = best_path(identity.leaf, identity.given, roots, now)
@@ -80,7 +86,7 @@ class CertificateFinding(Report):
 
     @classmethod
     def of(cls, found: Problem) -> "CertificateFinding":
-        """The same as part of a report."""
+        """Return the finding in the form of a report."""
         return cls(id=found.code, severity=found.severity, message=found.message, hint=found.hint)
 
 
@@ -88,7 +94,13 @@ _FRESH_CHAIN = "Get the intermediate certificates from the authority and give th
 
 
 def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[Problem]:
-    """Where the path ends, and each certificate above the leaf; `private`: the end is of ca-trust."""
+    """Yield findings about the end of the path and about each CA in it.
+
+    Args:
+        path: The path to check.
+        roots_known: Whether this host has any trusted root.
+        private: Whether the path ends in a root from ca-trust.
+    """
     if len(path.certificates) == 1 and is_self_signed(path.end):
         return
     end, issuer = title(path.end), issuer_title(path.end)
@@ -137,12 +149,12 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
 
 
 def _of_chain(found: Problem) -> Problem:
-    """The problem with the code that it has above the leaf."""
+    """Return the problem with the code for a certificate above the leaf (`chain-…`)."""
     return found if found.code.startswith("chain-") else replace(found, code=f"chain-{found.code}")
 
 
 def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Problem]:
-    """`depth` is the number of intermediates below this issuer."""
+    """Yield findings about an issuer with `depth` intermediates below it."""
     what = text("{issuer} in the chain", issuer=title(issuer))
     if not is_ca(issuer):
         yield error("chain-not-ca", "{what} is not an authority (CA)", hint=_FRESH_CHAIN, what=what)
@@ -187,7 +199,7 @@ def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Problem]:
 
 
 def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certificate]) -> Iterator[Problem]:
-    """Notes on what else the input had, and on what is done about it."""
+    """Yield notes about certificates of the input that are reordered, not used or not sent to devices."""
     used = [certificate for certificate in path.certificates if certificate in identity.given]
     in_input_order = [certificate for certificate in identity.given if certificate in used]
     if used != in_input_order:
@@ -216,7 +228,7 @@ def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certific
         )
 
 
-# What both OpenSSL 3.5 and GnuTLS 3.8 process or let pass; tests ask them.
+# Both OpenSSL 3.5 and GnuTLS 3.8 accept these extensions when they are critical; test_oracles.py runs both.
 _PROCESSED = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,
@@ -237,7 +249,7 @@ _NAMES = {
 
 
 def path_findings(path: Path) -> Iterator[Problem]:
-    """What makes a client refuse this path although each signature is right."""
+    """Yield errors for which a client refuses the path although every signature is valid."""
     yield from _critical_extensions(path.certificates[0], LEAF)
     for certificate in path.certificates[1:]:
         what = text("{certificate} in the chain", certificate=title(certificate))
@@ -267,7 +279,7 @@ def path_findings(path: Path) -> Iterator[Problem]:
 
 
 def _critical_extensions(certificate: x509.Certificate, what: str) -> Iterator[Problem]:
-    """RFC 5280, 4.2: a client refuses a certificate with a critical extension that it does not process."""
+    """Yield an error for critical extensions that clients do not process and must refuse (RFC 5280, 4.2)."""
     critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
     names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
     if names:
@@ -284,12 +296,15 @@ _PRIVATE_DAYS = 730
 
 
 def days_left(certificate: x509.Certificate, now: datetime) -> int:
-    """Whole days until the end; negative when it is over."""
+    """Return the whole days until the certificate expires; negative after that."""
     return (certificate.not_valid_after_utc - now).days
 
 
 def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Problem]:
-    """Validity of the leaf, of what is above it, and the length of the leaf's life."""
+    """Yield findings about the validity of each certificate, and about the lifetime of the leaf.
+
+    `public` says that the path ends in a public CA, which limits the lifetime.
+    """
     leaf = path.certificates[0]
     if now < leaf.not_valid_before_utc:
         yield error(

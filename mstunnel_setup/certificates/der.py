@@ -1,7 +1,7 @@
-"""A small walker over DER and BER structures, to look at a file before a library judges it.
+"""A small parser of DER and BER structures, to inspect a file before a library parses it.
 
-Only what X.509, PKCS#8 and PKCS#12 need (ITU-T X.690): low tag numbers, definite and indefinite lengths,
-octet strings in pieces.
+It supports only what X.509, PKCS#8 and PKCS#12 need (ITU-T X.690): low tag numbers, definite and indefinite
+lengths, constructed octet strings.
 """
 
 from dataclasses import dataclass, field
@@ -19,20 +19,20 @@ _HIGH_TAG = 0x1F
 _LONG_FORM = 0x80
 _MAX_LENGTH_BYTES = 4
 _MAX_DEPTH = 32
-# Twice as long as any in use; numbers of any length take time to read and to print.
+# No identifier in use is half as long. Without a limit, parsing and printing a huge one would take minutes.
 _MAX_IDENTIFIER_BYTES = 128
 _END_OF_CONTENTS = b"\x00\x00"
 
 
 class DerError(ValueError):
-    """The bytes are not the structure that was expected."""
+    """Raised when the bytes do not have the expected structure."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One element: identifier byte, content without header, and the whole encoding.
+    """An element: its tag, its content without header, and its whole encoding (`raw`).
 
-    The methods raise DerError for an element of another kind.
+    The methods raise DerError if the element has another type.
     """
 
     tag: int
@@ -40,13 +40,13 @@ class Node:
     raw: bytes = field(repr=False)
 
     def expect(self, tag: int) -> "Node":
-        """The element itself when it has the tag."""
+        """Return the element itself; raise DerError unless it has the tag."""
         if self.tag != tag:
             raise DerError(f"expected element {tag:#04x}, found {self.tag:#04x}")
         return self
 
     def children(self) -> tuple["Node", ...]:
-        """Elements inside a constructed element."""
+        """Return the elements inside this constructed element."""
         if not self.tag & _CONSTRUCTED:
             raise DerError(f"element {self.tag:#04x} has no parts")
         found = []
@@ -57,25 +57,25 @@ class Node:
         return tuple(found)
 
     def sequence(self, at_least: int = 0) -> tuple["Node", ...]:
-        """Parts of a SEQUENCE that has `at_least` that many."""
+        """Return the elements of this SEQUENCE; raise DerError unless it has `at_least` that many."""
         parts = self.expect(SEQUENCE).children()
         if len(parts) < at_least:
             raise DerError(f"expected {at_least} parts, found {len(parts)}")
         return parts
 
     def inside(self) -> "Node":
-        """What an explicit tag contains."""
+        """Return the element inside this explicit tag [0]."""
         children = self.expect(EXPLICIT_0).children()
         if not children:
             raise DerError("empty content")
         return children[0]
 
     def integer(self) -> int:
-        """Value of an INTEGER."""
+        """Return the value of this INTEGER."""
         return int.from_bytes(self.expect(INTEGER).content, "big", signed=True)
 
     def octets(self, depth: int = 0) -> bytes:
-        """Content of an octet string, also of one that BER cut into pieces."""
+        """Return the content of this octet string, which BER may have split into several."""
         if depth > _MAX_DEPTH:
             raise DerError("nested too deeply")
         if not self.tag & _CONSTRUCTED:
@@ -83,7 +83,7 @@ class Node:
         return b"".join(piece.octets(depth + 1) for piece in self.children())
 
     def identifier(self) -> str:
-        """Dotted form of an OBJECT IDENTIFIER."""
+        """Return this OBJECT IDENTIFIER in dotted form."""
         content = self.expect(OBJECT_IDENTIFIER).content
         if len(content) > _MAX_IDENTIFIER_BYTES:
             raise DerError(f"object identifier of {len(content)} bytes")
@@ -101,7 +101,7 @@ class Node:
 
 
 def first_element(data: bytes) -> Node:
-    """Return the first element of `data`; what follows it is ignored. Raises DerError."""
+    """Return the first element of `data`, ignoring the bytes after it. Raises DerError."""
     return _element(data, 0, 0)[0]
 
 
@@ -115,7 +115,7 @@ def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
         raise DerError("unexpected tag number")
     length, body = data[start + 1], start + 2
     if length == _LONG_FORM:
-        # Of indefinite length: up to the mark behind its last part.
+        # An element of indefinite length ends at an end-of-contents marker (X.690, 8.1.5).
         if not tag & _CONSTRUCTED:
             raise DerError("a simple element without a length")
         end = body

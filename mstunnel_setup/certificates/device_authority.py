@@ -1,8 +1,8 @@
-"""What the gateway checks certificates of devices with: the CAs that issue them, and their revocation lists.
+"""CAs and revocation lists (CRLs) with which the gateway checks the certificates of devices.
 
-GnuTLS, which does it for ocserv, looks at no date of a list and at no list of another CA, and keeps one list
-for each name of an issuer: what is wrong here would let revoked devices in without a word, so it is refused
-before.
+ocserv checks them with GnuTLS, which ignores the dates of a CRL and any CRL of another CA, and keeps one CRL
+per issuer name. A faulty file would silently let revoked devices in, so it is refused before the gateway gets
+it.
 """
 
 from collections import defaultdict
@@ -34,14 +34,14 @@ from mstunnel_setup.certificates.read import PemError, looks_like_pem, pem_block
 from mstunnel_setup.certificates.revocation_answers import not_understood, signs_list
 
 _LIST_LABEL = "X509 CRL"
-# A list of a hundred thousand certificates has four million.
+# A CRL with 100,000 revoked certificates has 4 MB.
 _MAX_BYTES = 16 * 1024 * 1024
 
 
 def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.Certificate, ...]:
-    """The CAs in the file at `path`.
+    """Return the CAs in `content`, the content of the file at `path`.
 
-    Raises CertificateError `device-authority-unusable`, which names all faults.
+    Raises CertificateError `device-authority-unusable`, which names every fault.
     """
     try:
         material = read_material(content)
@@ -70,15 +70,15 @@ def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[st
         yield text(
             "{name} is valid only from {not_valid_before_utc:%Y-%m-%d}", name=name, not_valid_before_utc=start
         )
-    # The signature of a root is never checked: to trust a root is to trust its key.
+    # No client verifies the signature of a root: it trusts the root's key.
     if not is_self_signed(certificate) and has_weak_signature(certificate):
         yield text("{name} is signed with SHA-1 or MD5, which can be forged", name=name)
 
 
 def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationList, ...]:
-    """The revocation lists in the file at `path`, copies of the same one once.
+    """Return the CRLs in `content` (PEM or DER), the content of the file at `path`, without duplicates.
 
-    Raises CertificateError `device-revocations-unusable`.
+    Raises CertificateError `device-revocations-unusable` or `input-too-large`.
     """
     if len(content) > _MAX_BYTES:
         raise INPUT_TOO_LARGE(size=len(content))
@@ -88,7 +88,7 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
         with lenient_library():
             for encoded in blocks if looks_like_pem(content) else [content]:
                 crl = x509.load_der_x509_crl(encoded)
-                # The fields that the library parses late.
+                # `cryptography` parses these fields lazily; reading them here finds an invalid one.
                 _ = (crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc)
                 for entry in crl:
                     _ = entry.extensions
@@ -100,7 +100,8 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem) from error
     if not lists:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=text("it contains no revocation list"))
-    if (size := len(lists_pem(lists.values()))) > _MAX_BYTES:  # what is placed is read again
+    # The CRLs are stored as PEM, which is larger than DER and is read with the same limit.
+    if (size := len(lists_pem(lists.values()))) > _MAX_BYTES:
         problem = text(
             "as PEM it has {size} bytes, and at most {max_bytes} are read", size=size, max_bytes=_MAX_BYTES
         )
@@ -109,7 +110,7 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
 
 
 def lists_pem(lists: Iterable[x509.CertificateRevocationList]) -> bytes:
-    """The lists as PEM, one after the other."""
+    """Return the CRLs as concatenated PEM."""
     return b"".join(crl.public_bytes(Encoding.PEM) for crl in lists)
 
 
@@ -119,10 +120,14 @@ def judge_lists(
     authorities: Sequence[x509.Certificate],
     now: datetime,
 ) -> None:
-    """Raise CertificateError `device-revocations-unusable` unless each is the list of an authority now."""
+    """Raise CertificateError `device-revocations-unusable` unless each CRL is current and of one of the CAs.
+
+    The error names every fault; `path` is the file in its message.
+    """
     found = tuple(lists)
     problems = [problem for crl in found for problem in _problems_of_list(crl, authorities, now)]
-    # Of several lists with one issuer name GnuTLS keeps the later one; delta lists are refused anyway.
+    # GnuTLS keeps only the last of several CRLs with the same issuer name. Delta CRLs do not count here,
+    # because `_problems_of_list` refuses them.
     whole: dict[bytes, list[x509.CertificateRevocationList]] = defaultdict(list)
     for crl in found:
         if extension(crl, x509.DeltaCRLIndicator) is None:

@@ -1,4 +1,4 @@
-"""Errors and findings of `certificates` that several places raise."""
+"""Errors and findings that several modules of `certificates` raise."""
 
 from mstunnel_setup.base.errors import CertificateError, NetworkError, declare
 from mstunnel_setup.base.problem import error

@@ -1,7 +1,8 @@
-"""How near its end a certificate is, for its lifetime: the one rule of every command, row and metric.
+"""The rule for when a certificate expires soon, used by every command, health row and metric.
 
-A fixed number of days would warn of a certificate of six days all its life, and of one of 47 days for longer
-than its renewal takes. The alerts of contrib/prometheus/rules.yml have the same numbers.
+The limits depend on the lifetime. A fixed number of days would warn about a certificate of six days during
+its whole life, and about one of 47 days long before its renewal is due. The alerts in
+contrib/prometheus/rules.yml use the same numbers.
 """
 
 from datetime import date, datetime, timedelta
@@ -19,14 +20,14 @@ _LONGEST_PUBLIC: Final = (
     (date(2026, 3, 15), 200),
     (date(2020, 9, 1), 398),
 )
-"""From each date on, for how many days a public authority may issue a certificate; the latest date first.
+"""Maximum lifetime in days of certificates that a public CA issues from each date on, latest date first.
 
-Source: CA/Browser Forum, ballot SC-081v3; the first of Apple's root program.
+Source: CA/Browser Forum, ballot SC-081v3; the limit of 398 days is from Apple's root program.
 """
 
 
 class Expiry(StrEnum):
-    """How near the end is."""
+    """The remaining time of a certificate, in relation to its lifetime."""
 
     FAR = "far"
     SOON = "soon"
@@ -35,10 +36,10 @@ class Expiry(StrEnum):
 
 
 def expiry(end: datetime, now: datetime, start: datetime | None = None) -> Expiry:
-    """Return how near `end` is.
+    """Classify the time left until `end`.
 
-    It is soon at min(30 days, a third of the lifetime), critical at min(3 days, a tenth). Without `start` the
-    lifetime is not known, and the days alone count.
+    SOON begins at min(30 days, a third of the lifetime), CRITICAL at min(3 days, a tenth of it). Without
+    `start` the lifetime is unknown and only the days count.
     """
     left = end - now
     if left < timedelta():
@@ -51,12 +52,15 @@ def expiry(end: datetime, now: datetime, start: datetime | None = None) -> Expir
 
 
 def expiry_of(certificate: x509.Certificate, now: datetime) -> Expiry:
-    """Return how near the end of a certificate is."""
+    """Classify the time left until the certificate expires; see `expiry`."""
     return expiry(certificate.not_valid_after_utc, now, certificate.not_valid_before_utc)
 
 
 def longest_public(issued: date) -> tuple[int, date]:
-    """Return for how many days a public authority may issue a certificate on a date, and since when."""
+    """Return the maximum lifetime in days of a certificate that a public CA issues on a date.
+
+    The second value is the date from which this limit applies.
+    """
     known = ((days, since) for since, days in _LONGEST_PUBLIC if since <= issued)
     since, days = _LONGEST_PUBLIC[-1]
     return next(known, (days, since))

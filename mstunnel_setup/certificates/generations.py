@@ -1,4 +1,4 @@
-"""The generations of the certificate: one directory each, and one link that says which is served."""
+"""Generations of the site's certificate: a directory for each, and a symbolic link to the one in use."""
 
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -17,22 +17,25 @@ _ABOVE = PurePosixPath(paths.GENERATIONS).name
 
 
 def freshness(name: str) -> str:
-    """The key of `FreshenIdentity`."""
+    """Return the key of the action `FreshenIdentity` for the generation `name`."""
     return f"freshness:{directory(name)}"
 
 
 def directory(name: str) -> str:
-    """The directory of the generation `name` (its fingerprint)."""
+    """Return the directory of the generation `name` (its fingerprint)."""
     return f"{paths.GENERATIONS}/{name}"
 
 
 def target(name: str) -> str:
-    """What the link holds for the generation `name`; relative, as containers see the directory elsewhere."""
+    """Return the target of the symbolic link for the generation `name`.
+
+    It is relative, because containers mount the directory at another path.
+    """
     return f"{_ABOVE}/{name}"
 
 
 def linked(files: Files) -> str | None:
-    """The generation that the link names, whether it is there or not; None when there is no such link."""
+    """Return the generation that the symbolic link names, even if missing; None without such a link."""
     state = files.state(paths.ACTIVE)
     if state is None or state.target is None:
         return None
@@ -41,15 +44,15 @@ def linked(files: Files) -> str | None:
 
 
 def source(files: Files, directory: str) -> IdentitySource:
-    """Chain and key in `directory`, as a source to place them from."""
+    """Return chain, key and root in `directory` as a source that an import can read."""
     real = files.locate(directory)
     return IdentitySource(chain=f"{real}/chain.pem", key=f"{real}/key.pem", root=f"{real}/root.pem")
 
 
 def read(files: Files, directory: str) -> Identity:
-    """What lies in the directory `directory`.
+    """Read the identity in `directory`.
 
-    Raises CertificateError `generation-incomplete` when a file is missing, and the codes of `load_identity`.
+    Raises CertificateError `generation-incomplete` if a file is missing, or a code of `load_identity`.
     """
     chain, key = (files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem"))
     if chain is None or key is None:
@@ -63,10 +66,11 @@ def read(files: Files, directory: str) -> Identity:
 
 
 def freshen(files: Files, clock: Clock, name: str) -> None:
-    """Make chain and key of the generation `name` newer than anything that has read them.
+    """Set the modification time of chain and key of the generation `name` one second into the future.
 
-    ocserv loads only files that changed after the second of its last load (need_file_reload in its tlslib.c),
-    and certificate and key apart: with a generation that lay here before it would keep one or both.
+    ocserv reloads a file only if it changed after the second of the last load, and checks certificate and key
+    separately (need_file_reload in its tlslib.c). Otherwise it would keep one or both files of the previous
+    generation when an older generation is used again.
     """
     when = clock.now().timestamp() + 1
     for file in ("chain.pem", "key.pem"):
@@ -75,7 +79,7 @@ def freshen(files: Files, clock: Clock, name: str) -> None:
 
 
 def in_use(files: Files) -> Identity | None:
-    """What the gateway serves; None when nothing usable is linked."""
+    """Return the identity that the gateway serves, or None if there is no usable one."""
     try:
         return read(files, paths.ACTIVE)
     except CertificateError:
@@ -83,7 +87,7 @@ def in_use(files: Files) -> Identity | None:
 
 
 def leaf_in_use(files: Files) -> x509.Certificate | None:
-    """The leaf that the gateway serves, whatever became of its key; None when it cannot be read."""
+    """Return the leaf that the gateway serves, even if its key is missing; None if it cannot be read."""
     chain = files.read(f"{paths.ACTIVE}/chain.pem")
     try:
         return None if chain is None else read_material(chain).certificates[0]
@@ -92,7 +96,7 @@ def leaf_in_use(files: Files) -> x509.Certificate | None:
 
 
 def is_step_back(candidate: x509.Certificate, current: x509.Certificate) -> bool:
-    """Whether `candidate` ends before `current`, or together with it and was issued before it."""
+    """Return whether `candidate` expires before `current`, or at the same time and was issued before it."""
     first, second = (
         (certificate.not_valid_after_utc, certificate.not_valid_before_utc)
         for certificate in (candidate, current)
@@ -101,10 +105,10 @@ def is_step_back(candidate: x509.Certificate, current: x509.Certificate) -> bool
 
 
 def is_later(candidate: x509.Certificate, current: x509.Certificate) -> bool:
-    """Whether `candidate` was issued after `current`, or together with it and lasts longer."""
+    """Return whether `candidate` was issued after `current`, or at the same time and expires later."""
     return newest(candidate) > newest(current)
 
 
 def newest(certificate: x509.Certificate) -> tuple[datetime, datetime]:
-    """A sort key: issued last, then valid longest."""
+    """Return a sort key that orders certificates by issue date, then by expiry."""
     return certificate.not_valid_before_utc, certificate.not_valid_after_utc

@@ -1,4 +1,4 @@
-"""Findings about the leaf alone: its key, signature, purpose and names."""
+"""Findings about the server certificate itself: its key, signature, purpose and names."""
 
 import ipaddress
 import re
@@ -32,7 +32,10 @@ LEAF = text("the certificate")
 
 
 def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterator[Problem]:
-    """Everything that does not depend on address, time and chain. In a lab, a self-signed one is a note."""
+    """Yield findings that depend neither on the address nor on time or chain.
+
+    With `allow_self_signed` (for a lab) a self-signed certificate is a note instead of an error.
+    """
     allowed = allow_self_signed and is_self_signed(leaf)
     if is_self_signed(leaf):
         yield replace(
@@ -68,9 +71,9 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
 
 
 def signature_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
-    """Findings about the signature on a certificate, which messages call `what`."""
+    """Yield findings about the signature of a certificate, which messages call `what`."""
     weak = has_weak_signature(certificate)
-    # EdDSA, which phones do not take, names no digest.
+    # An EdDSA signature has no digest, and phones do not accept EdDSA.
     digest = None if weak is None else certificate.signature_hash_algorithm
     if digest is None or not (weak or digest.name in _DIGESTS):
         yield error(
@@ -89,7 +92,7 @@ def signature_findings(certificate: x509.Certificate, what: str = LEAF) -> Itera
 
 
 def key_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
-    """Findings about the public key."""
+    """Yield findings about the public key of a certificate, which messages call `what`."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
@@ -144,7 +147,7 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
             what=what,
         )
     elif isinstance(curve, ec.SECP521R1) and what == LEAF:
-        # Clients accept it as an authority's key, but offer no signature with it for the handshake.
+        # Clients accept a P-521 key in a CA's certificate, but offer no signature with it in the handshake.
         yield warning(
             "key-p521",
             "the certificate has a key on the curve P-521; Android and browsers refuse it in TLS",
@@ -153,9 +156,9 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
 
 
 def stapling_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
-    """A warning where the TLS feature extension (RFC 7633) requires what the gateway does not do.
+    """Yield a warning if the TLS feature extension (RFC 7633) requires OCSP stapling: the gateway has none.
 
-    GnuTLS refuses such a certificate (since 3.5.1), most clients on phones ignore the extension.
+    GnuTLS refuses such a certificate since 3.5.1; most clients on phones ignore the extension.
     """
     features = extension(certificate, x509.TLSFeature)
     if features is not None and x509.TLSFeatureType.status_request in features:
@@ -206,7 +209,10 @@ _SHOWN = 10
 
 
 def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterator[Problem]:
-    """Compare the subject alternative names with the address; the common name does not count."""
+    """Yield findings about the subject alternative names: missing, unusable, or not for the address.
+
+    The common name is ignored, as clients ignore it. Without `public_address` no name is compared.
+    """
     names = extension(leaf, x509.SubjectAlternativeName)
     if names is None or not any(isinstance(name, x509.DNSName | x509.IPAddress) for name in names):
         yield error(
@@ -254,13 +260,13 @@ def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterato
 
 
 def _is_wildcard(name: str) -> bool:
-    """Whether it is `*.` and a domain of at least two labels: no client accepts `*.org`."""
+    """Return whether the name is `*.` and a domain of at least two labels: no client accepts `*.org`."""
     rest = name.removeprefix("*.")
     return rest != name and "*" not in rest and "." in rest.rstrip(".")
 
 
 def parse_address(text: str) -> str | IpAddress:
-    """An IP address, or a host name in lower case and in its ASCII form (IDNA 2008); raises ValueError."""
+    """Return an IP address, or a host name in lower case and ASCII form (IDNA 2008). Raises ValueError."""
     try:
         return ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -272,19 +278,20 @@ def parse_address(text: str) -> str | IpAddress:
 
 
 def covers(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> bool:
-    """Whether one of the names is the address; IP addresses count only as IP entries."""
+    """Return whether the names include the address; an IP address must be an entry of type IP address."""
     if not isinstance(wanted, str):
         return wanted in names.get_values_for_type(x509.IPAddress)
-    # A final dot in a certificate stays: the libraries of clients match no such name (RFC 5280, 4.2.1.6).
+    # A final dot of a name in the certificate is kept, because TLS libraries never match such a name
+    # (RFC 5280, 4.2.1.6).
     known = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
-    # OpenSSL, and what is built on it, matches no wildcard with a label that has an underscore.
+    # OpenSSL does not match a wildcard against a label with an underscore.
     first, _, rest = wanted.partition(".")
     wildcard = f"*.{rest}" in known and _is_wildcard(f"*.{rest}") and "_" not in first
     return wildcard or wanted in {name for name in known if not _is_wildcard(name)}
 
 
 def shown_names(names: x509.SubjectAlternativeName) -> str:
-    """The DNS and IP names for people, not more than ten."""
+    """Return the DNS and IP names to display, at most ten and the number of the others."""
     found = [
         *names.get_values_for_type(x509.DNSName),
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),

@@ -1,4 +1,4 @@
-"""From the bytes of files to an identity, and back to the bytes that the gateway reads."""
+"""Load a certificate, its key and chain from files, and encode them for the gateway."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +35,10 @@ def load_identity(chain: bytes, key: bytes = b"") -> Identity:
 
 
 def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identity:
-    """As `load_identity`, from certificate files by path, in any order; an error names the file."""
+    """Read an identity from several certificate files (content by path, any order) and a key file.
+
+    Raises CertificateError with the codes of `load_identity`; the message names the file.
+    """
     material = Material()
     for path, content in chain.items():
         try:
@@ -48,7 +51,7 @@ def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identit
 
 
 def load_identity_pfx(pfx: bytes, passphrase: bytes | None = None) -> Identity:
-    """Read a PFX file. Order means nothing in it, so `given` starts with the chain.
+    """Read a PFX file. Its order of certificates has no meaning, so `given` begins with the chain.
 
     Raises CertificateError with the codes of `read_pfx` and `match`.
     """
@@ -57,9 +60,9 @@ def load_identity_pfx(pfx: bytes, passphrase: bytes | None = None) -> Identity:
 
 
 def match(material: Material) -> Identity:
-    """Pair a leaf with its key and sort its chain.
+    """Return the leaf that belongs to a key, with this key and the sorted chain.
 
-    Of several certificates for one key the one with the latest end is used (a renewal).
+    Of several certificates for one key, the one that expires last is used (a renewal).
     Raises CertificateError: `input-without-certificate`, `key-missing`, `key-encrypted`, `key-mismatch`,
     `leaf-ambiguous`.
     """
@@ -90,7 +93,7 @@ def match(material: Material) -> Identity:
 
 
 def _leaf(material: Material) -> Certificate:
-    """The certificate that one of the keys belongs to; of an authority only where there is no other."""
+    """Return the certificate that belongs to one of the keys; a CA's only if there is no other."""
     keys = set(map(public_bytes, material.keys))
     found = [item for item in material.certificates if public_bytes(item) in keys]
     leaves = [item for item in found if not is_ca(item)] or found
@@ -109,17 +112,17 @@ def _leaf(material: Material) -> Certificate:
 
 
 def chain_pem(identity: Identity) -> bytes:
-    """The certificates to serve as PEM: leaf first, without the root, which is of no use to devices."""
+    """Return the certificates to serve as PEM: leaf first, without the root, which devices do not need."""
     return _pem([identity.leaf, *(item for item in identity.chain[1:] if not is_self_signed(item))])
 
 
 def given_pem(identity: Identity) -> bytes:
-    """The whole chain as PEM, leaf first, with the root when the input had it; nothing but certificates."""
+    """Return the chain as PEM: leaf first, with the root if the input had it."""
     return _pem(identity.chain)
 
 
 def root_pem(identity: Identity) -> bytes:
-    """The root above a chain as PEM; empty when the input did not have it."""
+    """Return the root of the chain as PEM; empty if the input did not have it."""
     return _pem([item for item in identity.chain[1:] if is_self_signed(item)])
 
 
@@ -128,30 +131,36 @@ def _pem(certificates: Iterable[Certificate]) -> bytes:
 
 
 def key_pem(identity: Identity) -> bytes:
-    """The private key as PKCS#8 PEM without protection: write it with mode 0600 only."""
+    """Return the private key as unencrypted PKCS#8 PEM: write it only with mode 0600."""
     return identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def fingerprint(identity: Identity) -> str:
-    """Name of what is served: SHA-256 of the leaf (hex), a dash, and 16 hex digits for the chain.
+    """Return the name of a generation: the leaf's SHA-256 in hex, a dash, and 16 hex digits of the chain's.
 
-    The second part makes a renewed chain around the same leaf a new generation.
+    The second part makes a new chain for the same leaf another generation.
     """
     leaf = hashlib.sha256(identity.leaf.public_bytes(Encoding.DER)).hexdigest()
     return f"{leaf}-{hashlib.sha256(chain_pem(identity)).hexdigest()[:16]}"
 
 
 Passphrases: TypeAlias = Callable[[str | None], bytes | None]
-"""The passphrase that a reference names; without a reference the one typed during this run, if any."""
+"""Returns the passphrase for a reference; without a reference the one entered in this run, if any."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IdentitySource:
-    """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
+    """The files of an identity: certificate files and a key file, or a PFX file.
 
-    The paths are real ones of this machine. Without `key`, a certificate file holds the key too; `further`
-    are the other files of a chain in several files; `passphrase` is a reference. `root` is an optional file:
-    the end of the chain, needed for the checks but not sent to devices.
+    The paths are those of this machine: `--root` does not apply to them.
+
+    Attributes:
+        chain: The certificate file, which also holds the key if `key` is empty.
+        further: Further certificate files, if the chain is in several.
+        key: The key file.
+        root: An optional file with the root, used for checks but not sent to devices.
+        pfx: The PFX file, instead of `chain` and `key`.
+        passphrase: The reference to the passphrase of the PFX file.
     """
 
     chain: str = ""
@@ -163,22 +172,22 @@ class IdentitySource:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files it needs."""
+        """The files that must exist; not the optional `root`."""
         if self.pfx:
             return (self.pfx,)
         return (*self.certificates, self.key) if self.key else self.certificates
 
     @property
     def certificates(self) -> tuple[str, ...]:
-        """The certificate files, unless it is a PFX."""
+        """All certificate files of the chain."""
         return (self.chain, *self.further)
 
     def is_whole(self, files: Files) -> bool:
-        """Whether all its files exist."""
+        """Return whether all files that must exist do."""
         return all(files.read_given(path) is not None for path in self.paths)
 
     def read(self, files: Files, passphrase: Passphrases) -> Identity:
-        """Read it. Raises CertificateError when a file is missing or unusable."""
+        """Read the identity. Raises CertificateError if a file is missing or unusable."""
         contents = {path: given_content(files, path) for path in self.paths}
         if self.pfx:
             return load_identity_pfx(contents[self.pfx], passphrase(self.passphrase))
@@ -189,14 +198,14 @@ class IdentitySource:
 
 
 def usual_sources(files: Files, passphrase: str | None = None) -> tuple[IdentitySource, IdentitySource]:
-    """The usual places: PEM, and PFX with this passphrase."""
+    """Return the sources at the default paths: PEM files, and a PFX file with this passphrase reference."""
     usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
     chain, key, pfx = (str(files.locate(path)) for path in usual)
     return IdentitySource(chain=chain, key=key), IdentitySource(pfx=pfx, passphrase=passphrase)
 
 
 def given_content(files: Files, path: str) -> bytes:
-    """What an administrator's file holds.
+    """Return the content of a file that an administrator provided.
 
     Raises CertificateError `certificate-file-missing` or `input-empty`.
     """

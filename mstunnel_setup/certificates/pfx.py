@@ -1,10 +1,11 @@
-"""Read PFX files (PKCS#12, RFC 7292), with an exact reason when one cannot be read.
+"""Read PFX files (PKCS#12, RFC 7292), with an exact reason if one cannot be read.
 
-The library has one error for a wrong passphrase, a damaged file and an unknown algorithm. So the outer
-structure is parsed first, then the algorithms are checked, then the passphrase by the MAC.
+`cryptography` raises the same error for a wrong passphrase, a damaged file and an unknown algorithm. To tell
+them apart, this module first parses the outer structure, then checks the algorithms, then verifies the
+passphrase with the MAC.
 
-asn1crypto (1.5.1) would not make this shorter: it knows neither PBMAC1 nor scrypt, computes no MAC, and works
-for more than ten seconds on an identifier of 400 kB.
+asn1crypto (1.5.1) would not make this shorter: it supports neither PBMAC1 nor scrypt, computes no MAC, and
+takes more than ten seconds to parse an identifier of 400 kB.
 """
 
 import hashlib
@@ -53,19 +54,25 @@ PBKDF2 = "1.2.840.113549.1.5.12"
 SCRYPT = "1.3.6.1.4.1.11591.4.11"
 HMAC_SHA1 = "1.2.840.113549.2.7"
 
-# More key derivation rounds in a whole file are an attack on the reader's time, not protection.
+# A file that asks for more key derivation rounds was made to exhaust the CPU of its reader.
 MAX_ROUNDS = 5_000_000
 
 
 class TooManyRoundsError(DerError):
-    """The whole file asks for more key derivation rounds than any honest one."""
+    """Raised when a file asks for more than `MAX_ROUNDS` key derivation rounds in total."""
 
 
 @dataclass(frozen=True)
 class EncryptedPart:
-    """An encrypted piece: its algorithms by dotted identifier and, when it is a key, its PKCS#8 encoding.
+    """An encrypted part of a PFX file, or a key in it.
 
-    A key that is not protected counts as a piece without algorithms and rounds.
+    A key that is not encrypted has no algorithms and no rounds.
+
+    Attributes:
+        algorithms: Object identifiers of its algorithms, in dotted form.
+        rounds: Key derivation rounds.
+        is_key: Whether the part is a key.
+        encrypted_key: The encrypted key as PKCS#8 (DER).
     """
 
     algorithms: tuple[str, ...] = ()
@@ -76,7 +83,7 @@ class EncryptedPart:
 
 @dataclass(frozen=True)
 class Mac:
-    """How the content is authenticated: PKCS#12's own scheme, or PBMAC1 (RFC 9579) with `pbmac1_prf` set."""
+    """The MAC over the content: of PKCS#12's own scheme, or PBMAC1 (RFC 9579) if `pbmac1_prf` is set."""
 
     digest_algorithm: str
     expected: bytes
@@ -88,7 +95,7 @@ class Mac:
 
 @dataclass(frozen=True)
 class PfxOutline:
-    """What can be known of a PFX file without its passphrase."""
+    """The structure of a PFX file that can be read without its passphrase."""
 
     encoded: bytes = field(repr=False)
     content: bytes = field(repr=False)
@@ -97,14 +104,14 @@ class PfxOutline:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether a passphrase hides a part of it, in which there may be keys with rounds of their own."""
+        """Whether any part is encrypted; keys inside it may ask for further key derivation rounds."""
         return any(part.algorithms for part in self.parts)
 
 
 def outline(data: bytes) -> PfxOutline:
-    """Walk the outer structure; raises DerError where it breaks, TooManyRoundsError above `MAX_ROUNDS`.
+    """Parse the structure outside encrypted parts.
 
-    What stands inside an encrypted part is not seen.
+    Raises DerError if it is invalid, TooManyRoundsError above `MAX_ROUNDS`.
     """
     pfx = first_element(data)
     _, content_info, *mac = pfx.sequence(2)
@@ -142,7 +149,7 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
 
 
 def _bags(kind: Node, value: Node) -> Iterator[tuple[str, Node]]:
-    """The bags of a part that is not encrypted: their types, and what they hold."""
+    """Yield type and value of each bag in a part that is not encrypted."""
     if kind.identifier() != DATA:
         raise DerError(f"content of type {kind.identifier()}")
     for bag in first_element(value.inside().octets()).sequence():
@@ -151,7 +158,10 @@ def _bags(kind: Node, value: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
-    """Identifiers and rounds of a password-based scheme; PBES2 (RFC 8018) names its parts inside."""
+    """Return the identifiers and rounds of a password-based scheme.
+
+    PBES2 (RFC 8018) has key derivation and cipher in its parameters.
+    """
     scheme, parameters = algorithm.sequence(2)[:2]
     if scheme.identifier() != PBES2:
         return (scheme.identifier(),), _derivation_rounds(parameters)
@@ -162,7 +172,10 @@ def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
 
 
 def _derivation_rounds(parameters: Node, *, is_scrypt: bool = False) -> int:
-    """Parameters of all kinds are salt first, rounds second; scrypt (RFC 7914) has two more factors."""
+    """Return the rounds of a key derivation; for scrypt the product of its cost parameters (RFC 7914).
+
+    The parameters of every scheme begin with salt and rounds.
+    """
     salt, rounds, *rest = parameters.sequence(2)
     salt.expect(OCTET_STRING)
     return _rounds(rounds) * (prod(map(_rounds, rest[:2])) if is_scrypt else 1)
@@ -200,7 +213,7 @@ def _mac(node: Node) -> Mac:
     )
 
 
-# Digest names by identifier: plain digests of PKCS#12, and the HMAC identifiers of PBMAC1.
+# PKCS#12's own MAC names a digest (the first eleven identifiers), PBMAC1 names an HMAC (the others).
 DIGESTS = {
     "1.3.14.3.2.26": "sha1",
     "2.16.840.1.101.3.4.2.4": "sha224",
@@ -219,14 +232,16 @@ DIGESTS = {
     "1.2.840.113549.2.10": "sha384",
     "1.2.840.113549.2.11": "sha512",
 }
-_LONGEST_KEY = 1024  # bytes; no MAC key is longer
-_MAC_KEY = 3  # the purpose byte of RFC 7292 appendix B.3
+# No MAC key is longer, in bytes.
+_LONGEST_KEY = 1024
+# RFC 7292, appendix B.3: this ID byte derives the key of a MAC.
+_MAC_KEY = 3
 
 
 def _opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
-    """Whether the passphrase produces the MAC.
+    """Return whether the passphrase produces the MAC.
 
-    Writers disagree whether no passphrase is nothing or an empty text; both are tried.
+    Programs encode a missing passphrase either as no bytes or as an empty string, so both are tried.
     """
     tried = (passphrase,) if passphrase else (None, b"")
     return any(hmac.compare_digest(_mac_of(mac, content, one), mac.expected) for one in tried)
@@ -240,7 +255,7 @@ def _mac_of(mac: Mac, content: bytes, passphrase: bytes | None) -> bytes:
             length = hashlib.new(digest).digest_size
         key = hashlib.pbkdf2_hmac(prf, passphrase or b"", mac.salt, mac.rounds, length)
     else:
-        # RFC 7292 appendix B.2; one block is enough, the key is one digest long.
+        # This is RFC 7292, appendix B.2, with a single block, because the key has the length of a digest.
         size = hashlib.new(digest).block_size
         key = bytes([_MAC_KEY]) * size + _filled(mac.salt, size) + _filled(_wide(passphrase), size)
         for _ in range(mac.rounds):
@@ -249,7 +264,7 @@ def _mac_of(mac: Mac, content: bytes, passphrase: bytes | None) -> bytes:
 
 
 def _wide(passphrase: bytes | None) -> bytes:
-    """Two bytes per character and a final zero (BMPString); bytes that are not UTF-8 count as Latin-1."""
+    """Return the passphrase as BMPString with a final zero; bytes that are not UTF-8 are read as Latin-1."""
     if passphrase is None:
         return b""
     try:
@@ -260,7 +275,7 @@ def _wide(passphrase: bytes | None) -> bytes:
 
 
 def _filled(data: bytes, size: int) -> bytes:
-    """Repeat `data` up to the next multiple of `size`."""
+    """Return `data` repeated up to the next multiple of `size`."""
     length = -(-len(data) // size) * size
     return (data * (length // len(data) + 1))[:length] if data else b""
 
@@ -269,7 +284,10 @@ _CERTIFICATE_BAG = "1.2.840.113549.1.12.10.1.3"
 
 
 def plain_parts(pfx: bytes) -> tuple[bytes, bytes]:
-    """The key (PKCS#8, DER) and the certificate (DER). Raises DerError unless there is one of each."""
+    """Return the key (PKCS#8, DER) and the certificate (DER) of an unencrypted PFX file.
+
+    Raises DerError unless it has exactly one of each.
+    """
     content = first_element(pfx).sequence(2)[1].sequence(2)[1].inside().octets()
     bags = [
         (name, held.inside())
@@ -287,15 +305,16 @@ def plain_parts(pfx: bytes) -> tuple[bytes, bytes]:
 
 @lru_cache(maxsize=2)
 def opened_pfx(pfx: bytes, passphrase: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
-    """What is in it. Raises ValueError, TypeError or UnsupportedAlgorithm, as the library does.
+    """Return the decrypted content. Raises ValueError, TypeError or UnsupportedAlgorithm of `cryptography`.
 
-    The library tests the primes of an RSA key whenever it reads one: 0.1 s for 3072 bits, 3 s for 8192.
+    The result is cached: loading an RSA key tests its primes, which takes 0.1 s for 3072 bits, 3 s for 8192.
     """
     return pkcs12.load_pkcs12(pfx, passphrase)
 
 
 _WHERE = text("the PFX file")
-_LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes the first one
+# GnuTLS writes a PFX as PEM with the label PKCS12.
+_LABELS = (["PKCS12"], ["PFX"])
 _OTHERS = {"certificate": text("a certificate"), "pkcs7": text("a file of certificates (PKCS#7)")}
 _REFUSED = {
     "1.2.840.113549.1.12.1.1": text("RC4, 128 bits"),
@@ -311,7 +330,8 @@ _REFUSED = {
     "1.2.840.113549.2.4": "MD4",
     "1.2.840.113549.2.5": "MD5",
 }
-# Old as well, but Windows and Java still write them; some builds of the library (FIPS) cannot read them.
+# These algorithms are outdated, too, but Windows and Java still write them. A FIPS build of OpenSSL refuses
+# them.
 _OLD: dict[str, BlockCipherAlgorithm] = {
     "1.2.840.113549.1.12.1.3": TripleDES(bytes(24)),
     "1.2.840.113549.1.12.1.4": TripleDES(bytes(24)),
@@ -321,7 +341,7 @@ _OLD: dict[str, BlockCipherAlgorithm] = {
 
 
 def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
-    """Open a PFX file, also as Base64; None and the empty passphrase both open one with none or an empty one.
+    """Read a PFX file, in DER, PEM or Base64. No passphrase and an empty one are treated alike.
 
     Raises CertificateError: `pfx-passphrase-missing`, `pfx-passphrase-wrong`, `pfx-damaged`, `pfx-rounds`,
     `pfx-legacy-algorithm`, `leaf-ambiguous`, `pfx-is-pem`, `pfx-is-other`, `input-is-jks`, `input-empty`,
@@ -329,7 +349,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     """
     found = _outlined(data)
     _refuse_algorithms(found)
-    # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
+    # No PFX file has a passphrase with a zero byte, because OpenSSL ends the text there.
     if b"\0" in (passphrase or b""):
         raise _wrong_passphrase(found, passphrase)
     if found.mac and not _opens_mac(found.mac, found.content, passphrase):
@@ -340,7 +360,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
         raise _wrong_passphrase(found, passphrase)
     for part in found.parts:
         check_key_size(part.encrypted_key, "the one in the PFX file")
-    # The library would use the first key, which may not be that of this gateway.
+    # `cryptography` returns only the first of several keys, which may not be that of this gateway.
     keys = sum(part.is_key for part in found.parts)
     if keys > 1:
         raise LEAF_AMBIGUOUS(found=text("{keys} in the PFX file", keys=keys))
@@ -353,7 +373,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
                 keys=(bundle.key,) if bundle.key else (),
             )
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        # The MAC was right, or there is none.
+        # At this point the MAC has been verified, or the file has none.
         if found.mac is None and found.parts and not _opens_a_key(found, passphrase):
             raise _wrong_passphrase(found, passphrase) from error
         if found.mac is None:
@@ -364,7 +384,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
 
 
 def _outlined(data: bytes) -> PfxOutline:
-    """Its structure. Raises CertificateError that names what the file is instead."""
+    """Return the structure of the file. Raises a CertificateError that names the type of any other file."""
     check_size(data)
     refuse_keystore(data, _WHERE)
     if not data.strip():
@@ -427,7 +447,7 @@ def _refuse_algorithms(found: PfxOutline) -> None:
 
 def _opens_a_key(found: PfxOutline, passphrase: bytes | None) -> bool:
     for part in found.parts:
-        # Any error means that this one stays closed.
+        # Any of these errors means that the passphrase does not decrypt this key.
         with suppress(ValueError, TypeError, OverflowError, UnsupportedAlgorithm), lenient_library():
             if part.encrypted_key:
                 load_der_private_key(part.encrypted_key, passphrase or b"")

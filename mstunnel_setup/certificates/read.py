@@ -1,6 +1,6 @@
-"""Read certificates and keys from bytes in any of the usual forms: PEM, DER, PKCS#7, mixed as they come.
+"""Read certificates and keys in any usual format: PEM (in any mixture), DER, PKCS#7, bare Base64.
 
-PFX files need a passphrase and are read by `read_pfx`.
+`read_pfx` reads PFX files, which need a passphrase.
 """
 
 import base64
@@ -36,12 +36,15 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class PemError(ValueError):
-    """A block that cannot be decoded; the text says which and why, never what is in it."""
+    """Raised for a PEM block that cannot be decoded; the text names block and reason, never the content."""
 
 
 @dataclass(frozen=True)
 class PemBlock:
-    """One block: its label and, unless old-style encryption hides it, its DER bytes."""
+    """A PEM block: its label, number in the file and Base64 body.
+
+    With `encrypted` (headers of the traditional OpenSSL format) the body is not DER.
+    """
 
     label: str
     number: int
@@ -50,7 +53,7 @@ class PemBlock:
 
     @property
     def der(self) -> bytes:
-        """The decoded bytes; raises PemError."""
+        """The decoded body; raises PemError if it is not Base64."""
         try:
             return base64.b64decode("".join(self.body.split()), validate=True)
         except (binascii.Error, ValueError):
@@ -58,10 +61,10 @@ class PemBlock:
 
 
 def text_of(data: bytes) -> str:
-    """Text of a file that may have a byte order mark; bytes that are not text do no harm."""
+    """Return the text of a file in UTF-8 or UTF-16, with or without a byte order mark; never raises."""
     if data.startswith(_UTF16):
         return data.decode("utf-16", errors="replace")
-    # Without a mark; in big-endian text the same bytes stand at odd positions.
+    # UTF-16 without a byte order mark: in big-endian text the little-endian bytes are found at an odd offset.
     start = data.find(_BEGIN.encode("utf-16-le"))
     if start >= 0:
         return data.decode("utf-16-be" if start % 2 else "utf-16-le", errors="replace")
@@ -69,14 +72,15 @@ def text_of(data: bytes) -> str:
 
 
 def looks_like_pem(data: bytes) -> bool:
-    """Whether there is at least one block in it."""
+    """Return whether the data has at least one BEGIN line."""
     return _BEGIN in text_of(data)
 
 
 def base64_der(data: bytes) -> bytes | None:
-    """The DER in a file of Base64 without BEGIN and END lines; None when it is none."""
+    """Return the DER from a file of Base64 without BEGIN and END lines; None for any other file."""
     text = "".join(text_of(data).split())
-    if not text.startswith("M"):  # the first byte of a SEQUENCE
+    # The tag of a SEQUENCE, 0x30, makes the first Base64 character an M.
+    if not text.startswith("M"):
         return None
     try:
         return base64.b64decode(text, validate=True)
@@ -85,13 +89,13 @@ def base64_der(data: bytes) -> bytes | None:
 
 
 def pem_blocks(data: bytes) -> Iterator[PemBlock]:
-    """Yield the blocks in file order; raises PemError for one without an end."""
+    """Yield the PEM blocks in file order. Raises PemError for a block without its END line."""
     for number, piece in enumerate(text_of(data).split(_BEGIN)[1:], start=1):
         label, _, rest = piece.partition(_DASHES)
         body, end, _ = rest.partition(f"-----END {label}{_DASHES}")
         if not end:
             raise PemError(f"block {number} has a BEGIN line but not the END line that belongs to it")
-        # Headers such as `Proc-Type: 4,ENCRYPTED` have a colon, which Base64 never has.
+        # A line with a colon, which is no Base64 character, is a header such as `Proc-Type: 4,ENCRYPTED`.
         headers = [line for line in body.splitlines() if ":" in line]
         content = "\n".join(line for line in body.splitlines() if ":" not in line)
         yield PemBlock(label, number, content, encrypted=any("ENCRYPTED" in line for line in headers))
@@ -100,15 +104,15 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
 Source = Literal["certificate", "key"]
 Kind = Literal["certificate", "pkcs7", "pfx", "key", "encrypted key", ""]
 
-# Generous for a chain (a few KiB), and small enough to refuse a wrong file at once.
+# A chain has a few KiB; with this limit a file of another kind is refused at once.
 MAX_BYTES = 512 * 1024
 # OpenSSL tests the primes of an RSA key whenever it loads it: 3 s for 8192 bits, 30 s for 16384.
-# BoringSSL (Android, Chrome) and Apple accept up to 8192; such a key has 4.7 KB, protected or not.
+# BoringSSL (Android, Chrome) and Apple accept up to 8192 bits; such a key has 4.7 kB, encrypted or not.
 MOST_RSA_BITS = 8192
 _MOST_KEY_BYTES = 5120
 
 DATA = "1.2.840.113549.1.7.1"
-"""The type of a content of PKCS#7 and PKCS#12 that is data."""
+"""The object identifier of the content type `data` in PKCS#7 and PKCS#12."""
 _PFX_VERSION = 3
 _ENCRYPTED_PKCS8 = (der.SEQUENCE, der.OCTET_STRING)
 _KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS, JCEKS
@@ -116,11 +120,11 @@ _CERTIFICATE = (der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)
 
 
 def read_material(data: bytes, source: Source = "certificate") -> Material:
-    """Find certificates and private keys in one input.
+    """Return the certificates and private keys in one input; none if it is empty.
 
-    `source` is what the input should be; it only selects texts and codes. An empty
-    input is empty material. Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`,
-    `key-unreadable`, `key-too-large`, `certificate-is-pfx`, `input-is-jks`, `input-too-large`.
+    `source` says what the input should be and only selects error texts and codes.
+    Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`, `key-unreadable`,
+    `key-too-large`, `certificate-is-pfx`, `input-is-jks`, `input-too-large`.
     """
     check_size(data)
     refuse_keystore(data, text("the {source} file", source=source))
@@ -132,9 +136,9 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
 
 
 def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
-    """The certificates of a trust store, of any size: what cannot be read is not trusted, the rest is."""
+    """Return the certificates of a trust store of any size; skip those that cannot be read."""
     found: list[x509.Certificate] = []
-    # Cut before each block, so that damage to one block does not reach the others.
+    # Each block is parsed separately, so that a damaged one does not affect the others.
     blocks = [(_BEGIN + piece).encode("utf-8") for piece in text_of(data).split(_BEGIN)[1:]]
     for piece in blocks or [data]:
         with suppress(CertificateError):
@@ -143,13 +147,13 @@ def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
 
 
 def check_size(data: bytes) -> None:
-    """Refuse what cannot be a certificate file; raises CertificateError `input-too-large`."""
+    """Raise CertificateError `input-too-large` for data that is too large for a certificate file."""
     if len(data) > MAX_BYTES:
         raise INPUT_TOO_LARGE(size=len(data))
 
 
 def refuse_keystore(data: bytes, where: str) -> None:
-    """Raise CertificateError `input-is-jks` for a Java keystore of the old formats; a new one is a PFX."""
+    """Raise CertificateError `input-is-jks` for a Java keystore in JKS or JCEKS format."""
     if data.startswith(_KEYSTORES):
         raise CertificateError(
             "input-is-jks",
@@ -175,10 +179,10 @@ def check_key_size(data: bytes, where: str) -> None:
 
 
 def kind_of_der(data: bytes) -> Kind:
-    """What a DER file is, by the types of its first parts. Raises DerError."""
+    """Return the type of a DER file by the tags of its first elements; empty if unknown. Raises DerError."""
     node = der.first_element(data)
     tags = tuple(child.tag for child in node.children())
-    # A PFX begins with its version, then a content of type data.
+    # RFC 7292, section 4: a PFX begins with version 3 and a content of type `data`.
     with suppress(der.DerError):
         version, content, *_ = node.sequence(2)
         if version.integer() == _PFX_VERSION and content.sequence(1)[0].identifier() == DATA:
@@ -214,7 +218,7 @@ def _certificate(data: bytes, where: str) -> Material:
 
 
 def _trusted_certificate(data: bytes, where: str) -> Material:
-    """The certificate alone: OpenSSL's trusted form has its trust settings behind it."""
+    """Return the certificate in OpenSSL's TRUSTED CERTIFICATE format, which appends trust settings to it."""
     with suppress(der.DerError):
         data = der.first_element(data).raw
     return _certificate(data, where)
@@ -249,7 +253,7 @@ def _pfx(_: bytes, where: str) -> Material:
 
 @lru_cache(maxsize=4)
 def _loaded_key(data: bytes) -> PrivateKeyTypes:
-    """The key. A command reads the same file several times, and the test of an RSA key takes long."""
+    """Return the key, cached: a command reads the same file several times, and RSA keys load slowly."""
     with lenient_library():
         return load_der_private_key(data, None)
 
@@ -264,7 +268,7 @@ def _key(data: bytes, where: str) -> Material:
         return Material(encrypted_keys=1)
     except (ValueError, OverflowError):
         problem = text("{where} is not a valid private key", where=where)
-    # The cause is left out on purpose: nothing of a key may reach a log.
+    # The exception is raised without its cause, because the cause may quote the key and would reach a log.
     raise KEY_UNREADABLE(problem=problem)
 
 
@@ -285,7 +289,7 @@ def _pkcs7(data: bytes, where: str) -> Material:
     try:
         with lenient_library():
             found = pkcs7.load_der_pkcs7_certificates(data)
-            # A PKCS#7 file is a set: its order says nothing, so the leaf may come first.
+            # The certificates of a PKCS#7 file are a set without meaningful order, so the leaf is put first.
             return Material(tuple(sorted(map(examined, found), key=is_ca)))
     except (*MALFORMED, UnsupportedAlgorithm) as error:
         raise _unreadable(
@@ -297,7 +301,7 @@ def _unreadable(source: Source, message: str) -> CertificateError:
     return (CERTIFICATE_UNREADABLE if source == "certificate" else KEY_UNREADABLE)(problem=message)
 
 
-# Other labels (parameters, requests, revocation lists) are ignored.
+# Blocks with other labels (parameters, requests, revocation lists) are ignored.
 _READERS: dict[str, Callable[[bytes, str], Material]] = {
     **dict.fromkeys(("CERTIFICATE", "X509 CERTIFICATE"), _certificate),
     "TRUSTED CERTIFICATE": _trusted_certificate,

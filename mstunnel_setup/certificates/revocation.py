@@ -1,9 +1,9 @@
-"""Revocation: what OCSP (RFC 6960) and CRLs (RFC 5280, section 5) say about the certificates of a chain.
+"""Check the revocation of the certificates of a chain by OCSP (RFC 6960) and CRLs (RFC 5280, section 5).
 
-The order is that of browsers: OCSP first, and the CRL when no responder gave a usable answer.
-Answers are judged in `revocation_answers`; fetching is the caller's. The last ones are kept as a file for
-commands that must not wait for the network. A damaged file, or one of a newer release, is ignored: the
-authorities are asked again.
+As in browsers, OCSP comes first, and the CRL only if no responder gives a usable answer. The module
+`revocation_answers` verifies the answers; the caller provides the function that fetches them. The last
+answers are stored in a file for commands that must not wait for the network. A file that is damaged or from
+a newer release is ignored, and the CAs are asked again.
 """
 
 import itertools
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mstunnel_setup.io.http import HttpSession
 
 Fetch = Callable[[str, bytes | None], bytes]
-"""POST the bytes to the address, or GET it without any; the body of the answer. Raises NetworkError."""
+"""Sends bytes to a URL by POST, or None by GET, and returns the body. Raises NetworkError."""
 
 ASKED_BY_COMMANDS: Final = f"{paths.STATE}/revocation.json"
 ASKED_BY_AGENT: Final = f"{paths.AGENT_STATE}/revocation.json"
@@ -41,9 +41,10 @@ _HTTP = ("http://", "https://")
 
 
 class RevocationSource(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """One address that was asked: `method` is `ocsp` or `crl`; `problem` says why there is no answer.
+    """One queried address, with its answer or the reason for its absence.
 
-    `details` are since when the certificate is revoked, and why, where the authority says that; not kept.
+    `method` is `ocsp` or `crl`. `details` has time and reason of a revocation, if the CA gives them; they are
+    not stored.
     """
 
     method: str
@@ -54,7 +55,7 @@ class RevocationSource(BaseModel, frozen=True, extra="forbid", defer_build=True)
 
 
 class RevocationStatus(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """What is known about one certificate after asking; `subject` names it for people."""
+    """The revocation state of one certificate and the addresses queried; `subject` is its name to display."""
 
     subject: str
     state: RevocationState
@@ -62,14 +63,14 @@ class RevocationStatus(BaseModel, frozen=True, extra="forbid", defer_build=True)
 
     @property
     def addresses(self) -> str:
-        """All that were asked, for people."""
+        """All queried addresses, to display."""
         return ", ".join(attempt.address for attempt in self.attempts)
 
 
 class Record(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """What the file holds: what was said about the generation `fingerprint`, leaf first, and when."""
+    """The content of the file: answers about the generation `fingerprint`, leaf first, and the time."""
 
-    # The first release to write one gave it no version.
+    # The first release that wrote this file did not include a version.
     version: Literal[1] = 1
     fingerprint: str
     asked: UtcTime
@@ -78,7 +79,7 @@ class Record(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
     @property
     def problems(self) -> list[str]:
-        """Of each address that gave no answer why, fit for a terminal."""
+        """The reason for each address without an answer, safe to print on a terminal."""
         attempts = (attempt for certificate in self.certificates for attempt in certificate.attempts)
         return [
             plain(text("{address}: {problem}", address=one.address, problem=one.problem), _LONGEST_PROBLEM)
@@ -88,13 +89,13 @@ class Record(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
 
 def ocsp_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The responders that a certificate names, those with http and https addresses."""
+    """Return the http and https addresses of the OCSP responders that a certificate names."""
     found = access_addresses(certificate, AuthorityInformationAccessOID.OCSP)
     return tuple(address for address in found if address.startswith(_HTTP))
 
 
 def crl_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Where a certificate says its revocation list is; `ldap:` addresses of directories are left out."""
+    """Return the http and https addresses of a certificate's CRL; `ldap:` addresses are left out."""
     return tuple(address for address in _list_addresses(certificate) if address.startswith(_HTTP))
 
 
@@ -108,7 +109,7 @@ def _list_addresses(certificate: x509.Certificate) -> Iterator[str]:
 def ask(
     certificates: Sequence[x509.Certificate], fetch: Fetch, now: datetime
 ) -> tuple[RevocationStatus, ...]:
-    """Ask about every certificate that has its issuer behind it in `certificates` (leaf first)."""
+    """Query the revocation of each certificate that is followed by its issuer (leaf first)."""
     found = []
     for certificate, issuer in itertools.pairwise(certificates):
         if is_self_signed(certificate):
@@ -117,7 +118,7 @@ def ask(
         answers = [attempt.answer for attempt in attempts if attempt.answer is not None]
         state = answers[-1] if answers else RevocationState.UNREACHABLE
         if not attempts:
-            # Those of directories cannot be queried from outside.
+            # LDAP directories cannot be queried from outside of their network.
             problem = text("only http and https addresses are queried")
             attempts = [
                 RevocationSource(method="crl", address=plain(address, 200), answer=None, problem=problem)
@@ -131,7 +132,7 @@ def ask(
 def _attempts(
     certificate: x509.Certificate, issuer: x509.Certificate, fetch: Fetch, now: datetime
 ) -> Iterator[RevocationSource]:
-    """One address after the other, until one says that the certificate is good or revoked."""
+    """Query one address after the other until one answers that the certificate is good or revoked."""
     request = ocsp_request(certificate, issuer)
     responders = (("ocsp", address) for address in ocsp_addresses(certificate))
     lists = (("crl", address) for address in crl_addresses(certificate))
@@ -154,7 +155,7 @@ def _attempts(
 
 
 def revocation_findings(found: Sequence[RevocationStatus]) -> Iterator[Problem]:
-    """Revoked is an error; an answer that could not be had is a warning that names every address."""
+    """Yield an error for a revoked certificate, and a warning with every address if its state is unknown."""
     for status in found:
         if status.state is RevocationState.REVOKED:
             source = next(item for item in status.attempts if item.answer is RevocationState.REVOKED)
@@ -198,7 +199,7 @@ def revocation_findings(found: Sequence[RevocationStatus]) -> Iterator[Problem]:
 
 
 def fetching(http: "HttpSession") -> Fetch:
-    """How `ask` fetches: any other status than 200 is no answer. Raises NetworkError."""
+    """Return a function that fetches answers for `ask`; it raises NetworkError unless the status is 200."""
 
     def fetch(address: str, body: bytes | None) -> bytes:
         if body is None:
@@ -216,9 +217,9 @@ def fetching(http: "HttpSession") -> Fetch:
 
 
 def keep(files: Files, path: str, name: str, found: Sequence[RevocationStatus], now: datetime) -> None:
-    """Keep at `path` what was said about the generation `name`.
+    """Store the answers about the generation `name` at `path`.
 
-    The state of a chain is that of its leaf, unless an authority above it is revoked.
+    The state of the chain is that of its leaf, or `revoked` if any certificate in it is.
     """
     state = found[0].state if found else RevocationState.NOT_OFFERED
     if any(status.state is RevocationState.REVOKED for status in found):
@@ -229,10 +230,13 @@ def keep(files: Files, path: str, name: str, found: Sequence[RevocationStatus], 
 
 
 def last(files: Files, name: str, now: datetime) -> Record | None:
-    """The newest answer kept about the generation `name`, by either program; none from the future."""
+    """Return the newest stored answers about the generation `name`, by commands or agent, or None.
+
+    Those with a time in the future are ignored.
+    """
     about: list[Record] = []
     for path in (ASKED_BY_COMMANDS, ASKED_BY_AGENT):
-        # One of the files is written by a less privileged container.
+        # The agent's container has fewer rights and writes one of the files, so both are validated.
         found = messages.read_valid(files, path, Record, _LARGEST_RECORD)
         if found and found.fingerprint == name and found.asked <= now:
             about.append(found)

@@ -1,4 +1,4 @@
-"""Read and judge what responders and revocation lists answer. Nothing here fetches."""
+"""Parse and verify OCSP responses and CRLs. Nothing here accesses the network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +33,12 @@ from mstunnel_setup.certificates.certificate import (
 )
 from mstunnel_setup.certificates.errors import CRL_UNUSABLE, OCSP_UNUSABLE
 
-# Clocks of servers differ a little.
+# The clocks of a CA and of this server may differ by a few minutes.
 _SKEW = timedelta(minutes=5)
-# A responder may leave out when its next answer comes; an older answer than this is not trusted then.
+# A response may omit `nextUpdate` (RFC 6960, 4.2.2.1); it is then trusted for this long.
 _LONGEST_UNDATED = timedelta(days=7)
-# What is judged here of a list (RFC 5280, 5.2) and of its entries (5.3), or changes nothing.
+# This module processes these extensions of CRLs (RFC 5280, 5.2) and of their entries (5.3), or they have no
+# effect on its result.
 _PROCESSED = frozenset(
     {
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
@@ -50,7 +51,7 @@ _PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 
 
 class RevocationState(StrEnum):
-    """What is known about one certificate."""
+    """The revocation state of one certificate."""
 
     GOOD = "good"
     REVOKED = "revoked"
@@ -62,14 +63,17 @@ class RevocationState(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A verified answer; `details` are since when the certificate is revoked, and why, if that is said."""
+    """A verified answer; `details` has time and reason of a revocation, if the CA gives them."""
 
     state: RevocationState
     details: str = ""
 
 
 def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
-    """The question about `certificate` in DER. SHA-1 only names the issuer; every responder knows it."""
+    """Return the OCSP request about `certificate` in DER.
+
+    SHA-1 only identifies the issuer here, and every responder supports it.
+    """
     with lenient_library():
         builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303
         return builder.build().public_bytes(Encoding.DER)
@@ -77,7 +81,7 @@ def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> byt
 
 @contextmanager
 def _reading(unusable: Declared[NetworkError], malformed: str) -> Iterator[None]:
-    """Raise the error `unusable` where the library cannot read something: its fields are parsed late."""
+    """Raise the error `unusable` if `cryptography`, which parses fields lazily, fails in the body."""
     try:
         with lenient_library():
             yield
@@ -87,12 +91,12 @@ def _reading(unusable: Declared[NetworkError], malformed: str) -> Iterator[None]
 
 @_reading(OCSP_UNUSABLE, "the answer is not a valid OCSP response")
 def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
-    """What a responder says. Raises NetworkError `ocsp-unusable` when it is not a proven, current answer."""
+    """Return a responder's answer. Raises NetworkError `ocsp-unusable` unless it is signed and current."""
     response = ocsp.load_der_ocsp_response(data)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower().replace("_", " ")
         raise OCSP_UNUSABLE(reason=text("the responder refuses to answer: {status}", status=status))
-    # RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers.
+    # RFC 6960, 4.2.2.2: the issuer itself signs a response, or a responder with a certificate of the issuer.
     signers = (
         signer
         for signer in (issuer, *response.certificates)
@@ -116,7 +120,8 @@ def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: dateti
     return (
         purposes is not None
         and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
-        and has_weak_signature(signer) is False  # of another only names are compared
+        # `is_issued_by` verifies only strong signatures; for others it compares names and identifiers.
+        and has_weak_signature(signer) is False
         and is_issued_by(signer, issuer)
         and signer.not_valid_before_utc - _SKEW <= now <= signer.not_valid_after_utc
     )
@@ -126,7 +131,7 @@ def _signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
     key = signer.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         if response.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
-            # The library has no parameters of PSS (RFC 4055).
+            # `cryptography` does not expose the parameters of PSS (RFC 4055), so each usual digest is tried.
             ways = [(padding.PSS(padding.MGF1(item), padding.PSS.AUTO), item) for item in _PSS_HASHES]
             return any(_verifies(key, response, *way) for way in ways)
         digest = response.signature_hash_algorithm
@@ -149,8 +154,8 @@ def _verifies(key: Any, response: ocsp.OCSPResponse, *way: Any) -> bool:
 
 @_reading(CRL_UNUSABLE, text("it is not a valid revocation list"))
 def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
-    """What a revocation list says. Raises NetworkError `crl-unusable` unless proven and current."""
-    # RFC 5280 wants DER; some authorities serve PEM.
+    """Return the answer of a CRL. Raises NetworkError `crl-unusable` unless it is signed and current."""
+    # RFC 5280 requires DER, but some CAs serve PEM.
     pem = data.lstrip().startswith(b"-----BEGIN")
     crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
     if crl.issuer != issuer.subject or not signs_list(issuer, crl):
@@ -161,7 +166,8 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
     if entry is not None:
         reason = extension(entry, x509.CRLReason)
         return _revoked(entry.revocation_date_utc, reason.reason if reason else None)
-    # Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still.
+    # A certificate that is missing in a partial CRL, or in one with an unknown critical extension (RFC 5280,
+    # 5.2), may be revoked nevertheless.
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is not None and scope.only_some_reasons:
         raise CRL_UNUSABLE(reason=text("the list holds only some reasons, so it does not settle it"))
@@ -171,10 +177,11 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
 
 
 def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
-    """RFC 5280, 5.2.4 and 5.2.5: a list may hold only changes, or be about other certificates than this one.
+    """Raise NetworkError `crl-unusable` unless the CRL covers the certificate (RFC 5280, 5.2.4 and 5.2.5).
 
-    A base list that names a delta list (`freshestCRL`) is whole in itself; the delta list is not asked for.
-    An attacker in between could serve another part of a divided list, which is also signed.
+    A delta CRL is refused. A base CRL that names a delta CRL (`freshestCRL`) is complete in itself; the delta
+    CRL is not fetched. The distribution points are compared, because a man in the middle could serve another
+    part of a partitioned CRL, which is signed as well.
     """
     if extension(crl, x509.DeltaCRLIndicator) is not None:
         raise CRL_UNUSABLE(reason=text("it holds only the changes since an earlier list (a delta list)"))
@@ -203,7 +210,10 @@ def _places(
 
 
 def not_understood(crl: x509.CertificateRevocationList) -> str:
-    """What has a critical extension that is unknown, "the list" or "an entry of the list"; else empty."""
+    """Return the part of the CRL with an unknown critical extension, "the list" or "an entry of the list".
+
+    The result is empty if there is no such extension.
+    """
     if any(item.critical and item.oid not in _PROCESSED for item in crl.extensions):
         return text("the list")
     if any(item.critical and item.oid not in _OF_ENTRIES for entry in crl for item in entry.extensions):
@@ -212,7 +222,7 @@ def not_understood(crl: x509.CertificateRevocationList) -> str:
 
 
 def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
-    """Whether the list has the issuer's signature, and its key is for lists (RFC 5280, 6.3.3)."""
+    """Return whether the CRL is signed by the issuer, whose key usage allows it (RFC 5280, 6.3.3)."""
     key, usage = issuer.public_key(), extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.crl_sign:
         return False
