@@ -1,1 +1,1 @@
-"""Answers: what the administrator wants, where each value came from, and where secrets are kept."""
+"""Answers: the settings that the administrator chose, the source of each value, and references to secrets."""

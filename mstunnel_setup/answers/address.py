@@ -1,4 +1,4 @@
-"""Whether a text that people wrote is the address of a page or of a host."""
+"""Validate web addresses, IP addresses and host names that people entered."""
 
 import re
 from ipaddress import ip_address
@@ -14,15 +14,15 @@ _NAME: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
 def is_web_address(text: str) -> bool:
-    """Whether it is an http or https address that may be opened; see `web_address_problem`."""
+    """Return whether the text is an acceptable http or https address; see `web_address_problem`."""
     return not web_address_problem(text)
 
 
 def web_address_problem(value: str) -> str:
-    """Why `text` is no http or https address that may be opened, as the end of a sentence, else nothing.
+    """Return the reason why `value` is not an acceptable http or https address; empty if it is.
 
-    Takes any text. An address has a host and a port that exist, no user name or password, 2,048 characters at
-    most, and no character that RFC 3986 leaves out (beyond ASCII it is not judged).
+    The reason is the end of a sentence. An acceptable address has a valid host and port, no user name or
+    password, at most 2,048 characters, and no ASCII character that RFC 3986 excludes.
     """
     if len(value) > _LONGEST:
         return text("it is longer than {longest} characters", longest=_LONGEST)
@@ -44,12 +44,12 @@ def web_address_problem(value: str) -> str:
 
 
 def is_probe_address(text: str) -> bool:
-    """Whether it is a web address that a gateway may try: in ASCII, which every program on the way takes."""
+    """Return whether a gateway may probe the address: it must be acceptable and in ASCII, as in HTTP."""
     return text.isascii() and is_web_address(text)
 
 
 def is_ip_address(text: str) -> bool:
-    """Whether it is an IPv4 or IPv6 address without a zone."""
+    """Return whether the text is an IPv4 or IPv6 address without a zone."""
     try:
         ip_address(text)
     except ValueError:
@@ -58,5 +58,5 @@ def is_ip_address(text: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """Whether it is a host name, of one label or more, or an IP address."""
+    """Return whether the text is a host name (of one or more labels) or an IP address."""
     return is_ip_address(text) or bool(_NAME.fullmatch(text) and not text.replace(".", "").isdigit())

@@ -1,4 +1,4 @@
-"""Descriptions of answers: a commented file to fill in, the JSON Schema, the merged values."""
+"""Describe answers: a commented file to fill in, the JSON Schema, and the merged values."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,7 +14,7 @@ from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.values import JsonObject
 
 SCHEMA_FILE = "answers.schema.json"
-"""Where an editor finds the schema, beside the answer file."""
+"""Name of the schema that an editor expects beside the answer file."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -27,7 +27,7 @@ class SchemaReport(Report):
 
 
 class MergedAnswer(Report):
-    """The value of a setting, and where it came from."""
+    """The value of a setting, and its source."""
 
     value: JsonValue = Field(description="A secret is shown as its place, never as its value.")
     origin: OriginKind
@@ -39,12 +39,12 @@ class MergedAnswers(Report):
 
     model_config = ConfigDict(extra="allow")
 
-    # As pydantic documents it.
+    # pydantic documents this declaration for the type of extra fields.
     __pydantic_extra__: dict[str, MergedAnswer]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class _Schema(GenerateJsonSchema):
-    """A default of null is none."""
+    """A generator that leaves out `default: null`."""
 
     def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
         found = super().default_schema(schema)
@@ -52,7 +52,7 @@ class _Schema(GenerateJsonSchema):
 
 
 def new_file(answers: Answers | None = None) -> str:
-    """A commented answer file. Values that `answers` got from anywhere but a default are filled in."""
+    """Return a commented answer file, filled in with the values of `answers` that are not defaults."""
     values: JsonObject = answers.record() if answers else {}
     lines = [
         f"# yaml-language-server: $schema={SCHEMA_FILE}",
@@ -97,7 +97,7 @@ def _entry(
 
 
 def _scalar(value: object) -> str:
-    """A YAML scalar: plain where that is safe, else double-quoted."""
+    """Return the value as a YAML scalar: plain if that is safe, else in double quotes."""
     text = _words(value)
     plain = isinstance(value, int) or (text.replace("-", "").isalpha() and text.lower() not in _SPECIAL)
     if plain or (text.startswith("/") and " " not in text and "#" not in text and ":" not in text):
@@ -109,13 +109,13 @@ _SPECIAL = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n
 
 
 def schema(model: type[BaseModel] = AnswerFile) -> SchemaReport:
-    """The JSON Schema (draft 2020-12) of the answer file, or of another file that people write."""
+    """Return the JSON Schema (draft 2020-12) of the answer file, or of another file that people write."""
     made = model.model_json_schema(schema_generator=_Schema)
     return SchemaReport.model_validate({"$schema": _DRAFT, **made})
 
 
 def lines(merged: Mapping[str, MergedAnswer]) -> list[str]:
-    """What `show` returned, for people: one line for each setting."""
+    """Return the result of `show` to display: one line for each setting."""
     width = max(map(len, merged), default=0)
     rows = []
     for path, answer in merged.items():
@@ -133,7 +133,7 @@ def _words(value: object) -> str:
 
 
 def show(answers: Answers) -> dict[str, MergedAnswer]:
-    """Every setting that has a value, by path."""
+    """Return value and source of every setting that has a value, by its path."""
     values = flat(answers.model_dump(mode="json"))
     return {
         path: MergedAnswer(value=values[path], origin=origin.kind, source=origin.name)

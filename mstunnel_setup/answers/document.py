@@ -1,7 +1,7 @@
-"""YAML files that people write: YAML 1.2, strict, bounded, with the place of every problem.
+"""Read YAML files that people write: strict YAML 1.2, limited in size, with the position of every problem.
 
-Nodes are composed and walked here instead of being constructed: only so does every key keep its place, is a
-duplicate seen, and is a number where text is expected taken as it is written.
+The module walks the composed nodes instead of letting ruamel.yaml construct values. This keeps the position
+of every key, finds duplicate keys, and preserves the spelling of a number where text is expected.
 """
 
 import difflib
@@ -27,7 +27,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 
 KeyPath: TypeAlias = tuple[str, ...]
-"""Keys from the top of a file, for example ("tenant", "cloud"); entries of lists are numbers in it."""
+"""Keys from the top of a file, such as ("tenant", "cloud"); an entry of a list is its index."""
 
 _LARGEST = 1 << 20
 _MOST_EVENTS = 20_000
@@ -42,7 +42,7 @@ _SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "timestamp"
 
 @dataclass(frozen=True)
 class KeyProblem:
-    """What is wrong with the value at `path`, or, with `at_key`, with the key itself."""
+    """A problem with the value at `path` or, with `at_key`, with the key itself."""
 
     path: KeyPath
     text: str
@@ -50,7 +50,7 @@ class KeyProblem:
 
 
 def suggest(word: str, known: list[str]) -> str:
-    """A question whether one of `known` was meant, to append to a message; empty when none is near."""
+    """Return a question for the nearest of `known`, to append to a message; empty if none is similar."""
     close = difflib.get_close_matches(
         word.lower().replace("-", "_"), known, n=1
     ) or difflib.get_close_matches(word.lower(), known, n=1)
@@ -58,14 +58,14 @@ def suggest(word: str, known: list[str]) -> str:
 
 
 class Position(NamedTuple):
-    """A place in the file; both count from 1."""
+    """A position in the file; line and column count from 1."""
 
     line: int
     column: int
 
 
 class DocumentError(Exception):
-    """A file that cannot be used. `problems` are lines of the form `file:line:column: what is wrong`."""
+    """Raised for a file that cannot be used; `problems` are lines of the form `file:line:column: problem`."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
@@ -74,7 +74,7 @@ class DocumentError(Exception):
 
 @dataclass
 class Document:
-    """Plain values of a file and where each key and value stands.
+    """The values of a file, and the position of each key and value.
 
     Keys in `sections` may be empty, those in `nullable` may be `null`.
     """
@@ -89,14 +89,14 @@ class Document:
     visited: int = 0
 
     def position(self, problem: KeyProblem) -> Position:
-        """The place of a problem, or of the nearest key around it that is there."""
+        """Return the position of a problem, or of the nearest enclosing key that exists."""
         if problem.at_key and problem.path in self.keys:
             return self.keys[problem.path]
         parents = (problem.path[:length] for length in range(len(problem.path), 0, -1))
         return next((self.values[path] for path in parents if path in self.values), Position(1, 1))
 
     def lines(self, problems: Iterable[KeyProblem]) -> tuple[str, ...]:
-        """These problems and the document's own, each with its place, in the order of the file."""
+        """Return the given problems and the document's own, each with its position, in file order."""
         found = {*self.problems, *((self.position(problem), problem.text) for problem in problems)}
         return tuple(
             text(
@@ -110,7 +110,7 @@ class Document:
         )
 
     def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
-        """The mapping; duplicate keys become problems."""
+        """Return the values of a mapping; duplicate and empty keys are added to `problems`."""
         result: dict[str, object] = {}
         for key_node, value_node in node.value:
             here = (*path, str(key_node.value) if isinstance(key_node, ScalarNode) else "?")
@@ -124,7 +124,7 @@ class Document:
                 continue
             self.keys[here] = _place(key_node)
             value = self._value(value_node, here)
-            # A key without a value still has to be filled in: it counts as not given.
+            # YAML reads a key without a value as null; here it is a problem unless `null` is written.
             if value is not None or (here in self.nullable and value_node.value):
                 result[here[-1]] = value
             elif here not in self.sections:
@@ -154,9 +154,9 @@ class Document:
 
 
 def read(path: Path) -> bytes:
-    """The content of a file that a person named.
+    """Return the content of a file that a person named.
 
-    Raises OSError, UsageError when it cannot be read, DocumentError when it is too large.
+    Raises OSError or UsageError if it cannot be read, DocumentError if it is too large or not a regular file.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
@@ -171,10 +171,20 @@ def compose(
     sections: frozenset[KeyPath] = frozenset(),
     nullable: frozenset[KeyPath] = frozenset(),
 ) -> "Document":
-    """The keys and values in `content`; `name` is the file named in messages, `kind` what such files are.
+    """Parse a YAML file.
 
-    `sections` are keys that may be empty, `nullable` those that may be `null`. Raises DocumentError for what
-    is no such file at all; what is wrong with single keys is in the document's `problems`.
+    Args:
+        content: The content of the file.
+        name: The name of the file in messages.
+        kind: The kind of file in messages, in the plural ("answer files").
+        sections: Keys that may be empty.
+        nullable: Keys that may be `null`.
+
+    Returns:
+        The document; its `problems` are those of single keys.
+
+    Raises:
+        DocumentError: The file as a whole is not usable YAML.
     """
     text = _decode(content, name, kind)
     try:
@@ -214,7 +224,10 @@ def _decode(content: bytes, name: str, kind: str) -> str:
 
 
 def _refuse_abuse(text: str, name: str) -> None:
-    """Refuse what would exhaust memory or stack. Events are flat, so looking at them costs neither."""
+    """Raise DocumentError for a file that would exhaust memory or stack, or that reuses an anchor.
+
+    Events are a flat sequence, so this check needs little of both.
+    """
     depth = aliases = 0
     anchors: set[str] = set()
     for count, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
@@ -236,7 +249,7 @@ def _syntax(error: MarkedYAMLError, name: str, text: str) -> DocumentError:
     line = lines[place.line - 1] if place.line <= len(lines) else ""
     if line[place.column - 1 : place.column] == "\t":
         return _fault(name, place, "YAML does not allow tabs here: use spaces")
-    # An alias may be a secret without quotes: `*` is a fine first character of a password.
+    # An unquoted password may begin with `*`, `&` or `!`, so the message quotes no alias, anchor or tag.
     problem = re.sub(r"(alias|anchor|tag handle)\b.*", r"\1", error.problem or "broken")
     return _fault(name, place, f"is not valid YAML ({problem}): correct this line or the one above")
 
@@ -271,9 +284,9 @@ Model = TypeVar("Model", bound=BaseModel)
 def parse_as(
     model: type[Model], content: bytes, name: str, kind: str, sections: frozenset[KeyPath] = frozenset()
 ) -> tuple[Document, Model]:
-    """The YAML file in `content` as a model; see `compose` for the rest.
+    """Parse the YAML file in `content` and validate it as a model; see `compose` for the other arguments.
 
-    Raises DocumentError with all problems at once, each with its place.
+    Raises DocumentError with all problems at once, each with its position.
     """
     document = compose(content, name, kind, sections)
     try:
@@ -286,7 +299,7 @@ def parse_as(
 
 
 def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[KeyProblem]:
-    """Every problem, with the keys (and the numbers of list entries) that lead to it."""
+    """Yield every problem of a validation, with its path in the file."""
     for item in error.errors(include_url=False):
         yield _problem(item, model)
 
@@ -295,7 +308,7 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> KeyProblem:
     path = tuple(str(part) for part in item["loc"] if part != "[key]")
     key, kind = Key(".".join(path)), str(item["type"])
     if kind == "extra_forbidden":
-        # Entries of lists are numbers in the path.
+        # The path has the index of each list entry, which names no field of the model.
         for part in path[:-1]:
             if not part.isdecimal():
                 model = next(_models(model.model_fields[part].annotation))
@@ -325,7 +338,7 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
 
 
 def validated(model: type[Model], values: Mapping[str, object]) -> Model:
-    """The object with these values. Raises ValuesError naming every one that does not fit."""
+    """Return the model with these values. Raises ValuesError with one error for each invalid value."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What a rule finds in a declared object."""
+"""Findings of rules about declared tenant objects."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,26 +13,26 @@ PAGE: Final = "docs/reference/mst-admin.md"
 
 @dataclass(frozen=True)
 class Finding(Problem):
-    """A problem with a key of a declared object; an error keeps the object from being sent to the tenant."""
+    """A problem with a key of a declared object; an object with an error is not sent to the tenant."""
 
     key: str = ""
 
     @property
     def fatal(self) -> bool:
-        """Whether it is an error."""
+        """Whether the finding is an error, not a warning."""
         return self.severity is Severity.ERROR
 
     def at(self, key: str) -> "Finding":
-        """The same about another key."""
+        """Return the same finding for another key."""
         return replace(self, key=key)
 
 
 def finding(
     key: str, code: str, message: str, /, hint: str = "", *, fatal: bool = True, **values: object
 ) -> Finding:
-    """A finding about `key`, written where it is found; its texts have parameters in braces as an error's.
+    """Return a finding about `key`; `values` fill the parameters in braces of message and hint.
 
-    `code` is a contract: its meaning never changes. docs/reference/mst-admin.md lists what these calls have.
+    The meaning of a `code` never changes. docs/reference/mst-admin.md lists the codes of all calls.
     """
     severity = Severity.ERROR if fatal else Severity.WARNING
     return Finding(code, sentence(message, values), sentence(hint, values), severity, key)
@@ -41,6 +41,6 @@ def finding(
 def declare_finding(
     key: str, code: str, message: str, hint: str = "", *, fatal: bool = True
 ) -> Declared[Finding]:
-    """Declare a finding about `key` that several rules report."""
+    """Return a declared finding about `key`, for findings that several rules report."""
     severity = Severity.ERROR if fatal else Severity.WARNING
     return declare(partial(Finding, severity=severity, key=key), code, message, hint, PAGE)

@@ -1,4 +1,4 @@
-"""The answer file: read, judged, and kept with the place of every value."""
+"""Load and validate the answer file, and keep the position of every value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ _SECTIONS = frozenset(
 )
 
 
-# Settings that have no value by default, and can lose the one of an earlier run.
+# These settings have no default; `null` in the answer file removes their value of an earlier run.
 _OPTIONAL = frozenset(tuple(setting.path.split(".")) for setting in SETTINGS if setting.optional)
 
 
 class AnswersError(ValuesError):
-    """Answers that cannot be used. `problems` are lines of the form `place: what is wrong`."""
+    """Raised for answers that cannot be used; `problems` are lines of the form `place: problem`."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__([ANSWERS_INVALID(problem=problem) for problem in problems])
@@ -51,7 +51,7 @@ class AnswersError(ValuesError):
 
 
 def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[KeyProblem]]:
-    """The answers in `raw`, or None and everything that is wrong with them."""
+    """Return the answers in `raw`, or None and all problems."""
     answers: AnswerFile | None = None
     found: list[KeyProblem] = []
     try:
@@ -63,7 +63,7 @@ def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[KeyProblem
 
 
 def _given(section: Mapping[str, object]) -> dict[str, object]:
-    """What is answered: a value of None is none, in the sections too."""
+    """Drop keys whose value is None, recursively."""
     return {
         name: _given(value) if isinstance(value, Mapping) else value
         for name, value in section.items()
@@ -73,7 +73,7 @@ def _given(section: Mapping[str, object]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class LoadedAnswers:
-    """A valid answer file: its name, its values, and the position of every value by path."""
+    """A valid answer file: its name, its answers, and the position of every value."""
 
     name: str
     answers: AnswerFile
@@ -81,10 +81,10 @@ class LoadedAnswers:
 
 
 def load(path: Path) -> LoadedAnswers:
-    """Read the answer file at `path`, a full path of this machine whatever `--root` says.
+    """Read the answer file at `path`, a full path on this machine: `--root` does not apply to it.
 
-    Raises CheckError `answers-forbidden` when this account cannot read it, UsageError `answers-unreadable`,
-    or AnswersError `answers-invalid` with all problems at once.
+    Raises CheckError `answers-forbidden` if this account cannot read it, UsageError `answers-unreadable`, or
+    AnswersError `answers-invalid` with all problems at once.
     """
     try:
         content = read(path)
@@ -111,9 +111,9 @@ def load(path: Path) -> LoadedAnswers:
 
 @lru_cache(maxsize=1)
 def parse(content: bytes, name: str) -> LoadedAnswers:
-    """The answers in `content`; `name` is the file named in messages. Raises AnswersError.
+    """Return the answers in `content`; `name` is the file in messages. Raises AnswersError.
 
-    A run asks twice: which part of it is meant, and then for that part.
+    The result is cached, because a run loads the same file twice.
     """
     try:
         document = compose(content, name, "answer files", _SECTIONS, _OPTIONAL)

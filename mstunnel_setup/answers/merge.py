@@ -1,4 +1,4 @@
-"""Merging: option, environment, answer file, earlier answer, backup, default; each value keeps its origin."""
+"""Merge options, environment, answer file, earlier answers, backup and defaults; keep the origin of each."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ ENVIRONMENT_INVALID = declare(
     "Set it to {expected}, or unset it.",
 )
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
-"""Sources of values, the strongest first."""
+"""The sources of values, strongest first."""
 
 _NAMES: Mapping[str, Callable[[Setting], str]] = {
     "option": lambda setting: setting.option,
@@ -31,14 +31,14 @@ _NAMES: Mapping[str, Callable[[Setting], str]] = {
 }
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
-# The vendor's names of clouds (reference: environment variables given to the setup script).
+# The vendor's setup script uses these names of clouds in its environment variable `intune_env`.
 _VENDOR_CLOUDS = {"FXP": "gcc-high", "PE": "public"}
 _21VIANET = "MCP"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value came from: the kind of source, and its name (option, variable, or place in the file)."""
+    """The source of a value: its kind, and its name (option, variable, or position in the file)."""
 
     kind: OriginKind
     name: str = ""
@@ -48,7 +48,7 @@ class Origin:
 
     @property
     def words(self) -> str:
-        """The source for people."""
+        """The source as text to display."""
         kind = text("earlier answer") if self.kind == "earlier" else text(self.kind)
         if self.kind == "file":
             return self.name
@@ -56,12 +56,12 @@ class Origin:
 
 
 class Answers(AnswerFile):
-    """The merged answers. `origins` tells, by setting path (`tenant.cloud`), where each value came from."""
+    """The merged answers; `origins` has the source of each value, by setting path (`tenant.cloud`)."""
 
     origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
 
     def record(self) -> JsonObject:
-        """What was answered (no defaults), by setting path, for the journal; secrets are references."""
+        """Return the answers without defaults, by setting path, for the journal; secrets are references."""
         values = flat(self.model_dump(mode="json"))
         return {
             path: values[path]
@@ -70,11 +70,11 @@ class Answers(AnswerFile):
         }
 
     def withdrawn(self, path: str) -> bool:
-        """Whether the answer file gives the setting as `null`, which withdraws the answer of earlier runs."""
+        """Return whether the answer file has `null` for the setting, which removes an earlier answer."""
         return self.value(path) is None and self.origins[path].kind != "default"
 
     def value(self, path: str) -> object:
-        """The value of the setting with `path`; None when nothing was answered and there is no default."""
+        """Return the value of the setting with `path`; None without an answer and a default."""
         found: object = self
         for name in path.split("."):
             found = getattr(found, name)
@@ -101,11 +101,18 @@ def merge(
     earlier: Mapping[str, object] | None = None,
     backup: Mapping[str, object] | None = None,
 ) -> Answers:
-    """The answers that count.
+    """Return the answers after applying the precedence of the sources.
 
-    `options`, `earlier` and `backup` are by setting path; an option that was not given is absent or None.
-    Empty variables count as not set; a setting that the file gives as `null` is withdrawn. Raises
-    AnswersError naming every value that does not fit, by its origin.
+    Args:
+        options: Command-line options by setting path; those not given are absent or None.
+        environment: Environment variables; an empty one counts as not set.
+        file: The answer file; `null` in it removes an answer of a weaker source.
+        earlier: Answers of an earlier run, by setting path.
+        backup: Answers of a backup, by setting path.
+
+    Raises:
+        AnswersError: Values are invalid; it names each with its origin.
+        UsageError: `environment-invalid`, for a variable of the vendor or a flag with an unknown value.
     """
     of_options = {
         path: _Given(value, Origin("option", BY_PATH[path].option))
@@ -147,12 +154,12 @@ def merge(
 
 
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
-    """`answers` with more, given meanwhile; the origins of the others stay. Raises AnswersError.
+    """Return `answers` updated with the settings `given` since; the others keep their origin.
 
-    A setting given as None loses its value.
+    A setting given as None loses its value. Raises AnswersError.
     """
     values = flat(answers.model_dump(mode="json"))
-    # Defaults with a name are those of a release: no other merge would bring them back.
+    # A default with a name comes from a release, not from the model, so the merge below would lose it.
     kept = {
         name: values[name]
         for name, origin in answers.origins.items()
@@ -166,7 +173,7 @@ def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
 
 
 def require(answers: Answers, paths: Iterable[str]) -> None:
-    """Raise UsageError `answers-missing`, naming all settings of `paths` that have no value, at once."""
+    """Raise UsageError `answers-missing`, with all missing settings, unless all of `paths` have a value."""
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
         lines = [text("`{path}`: give {ways}", path=setting.path, ways=setting.ways()) for setting in missing]
@@ -210,7 +217,7 @@ def _truth(variable: str, value: str) -> bool:
 
 
 def _implied(layer: _Layer) -> _Layer:
-    """Return the layer; a key that only one sign-in method uses chooses that method, unless one was named."""
+    """Return the layer; without a sign-in method, a key that only one method uses implies that method."""
     for method, paths in SIGN_IN.variants.items():
         for path in paths:
             if path in layer:
@@ -219,12 +226,12 @@ def _implied(layer: _Layer) -> _Layer:
 
 
 def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
-    """The recorded answers; a setting that this version no longer knows is passed over."""
+    """Return recorded answers as a layer, without settings that this version no longer has."""
     return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
 
 
 def _without_overruled(layer: _Layer) -> _Layer:
-    """Return the layer without what does not go with the choice of a stronger source."""
+    """Return the layer without settings that a setting from a stronger source excludes."""
     beaten = overruled(
         {path: given.value for path, given in layer.items()},
         {path: given.rank for path, given in layer.items()},
@@ -233,10 +240,10 @@ def _without_overruled(layer: _Layer) -> _Layer:
 
 
 def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:
-    """All problems, each in terms of the option or variable by which its value was given, if any."""
+    """Return an error with all problems; each names the option or variable that gave the value, if any."""
     lines = set()
     for problem in problems:
-        # Where the value came from, or the first value of its section.
+        # A missing key has no origin, so its problem gets the origin of the first value in its section.
         path, section = ".".join(problem.path), problem.path[0]
         near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
             key for key in chosen if key.startswith(f"{section}.")

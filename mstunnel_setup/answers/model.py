@@ -1,7 +1,7 @@
-"""The answer file as models: each setting once.
+"""The models of the answer file, which declare each setting once.
 
-Its description, default and option (`Option`) become `answers new`, the JSON Schema, the variables and the
-reference page.
+`answers new`, the JSON Schema, the environment variables and the reference page are generated from the
+description, default and option (`Option`) of each setting.
 """
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -44,7 +44,7 @@ VERSION = 1
 def setting(
     description: str, *, example: object = None, default: object = None, several: bool = False
 ) -> Any:
-    """A setting with its description, an example, and its default; `several` takes one value or a list."""
+    """Return the field of a setting; with `several`, the answer file accepts one value or a list."""
     return Field(
         default=default,
         description=description,
@@ -91,7 +91,7 @@ class TenantAnswers(Part):
 
 
 class SignInAnswers(Part):
-    """How to sign in to the tenant."""
+    """The sign-in to the tenant."""
 
     method: Literal["device-code", "client-secret", "client-certificate", "token-file"] = setting(
         "device-code (interactive), client-secret, client-certificate, or token-file", default="device-code"
@@ -121,7 +121,7 @@ class SignInAnswers(Part):
 
 
 class IdentityAnswers(Part):
-    """This server's own identity in the tenant: how it signs in, or an application created in advance."""
+    """This server's identity in the tenant: how it signs in, or an application created in advance."""
 
     credential: Literal["certificate", "secret"] = setting(
         "How the application that the installation creates signs in: certificate, or secret",
@@ -166,7 +166,7 @@ class CertificateAnswers(Part):
 
 
 class DeviceAnswers(Part):
-    """Whose certificates let a device in, where devices authenticate with one."""
+    """The CA and its revocation list, if devices authenticate with certificates."""
 
     ca_file: FilePath | None = setting(
         "The CA that issues the devices' certificates, or several (PEM)", example="/root/device-ca.pem"
@@ -177,7 +177,7 @@ class DeviceAnswers(Part):
 
 
 class ImageAnswers(Part):
-    """The container images, always by digest."""
+    """The container images, by digest."""
 
     server: ImageReference | None = setting(
         "Image of the VPN server", example="registry.example.com/server@sha256:" + "0" * 64
@@ -204,13 +204,13 @@ _DEFAULT_LIFETIME: Final = 30 * 3600
 
 
 def _claim_value(value: object) -> str | int | bool:
-    """The value as it is: the gateway compares types as well."""
+    """Return the value unchanged (the gateway compares types as well), or raise ValueError."""
     if not isinstance(value, str | int) or (isinstance(value, str) and not value.isprintable()):
         raise ValueError("must be one line of text, a number or true/false: correct it")
     return value
 
 
-# RFC 6749, section 3.3: printable, without space, `"` and `\`.
+# RFC 6749, section 3.3: a scope has printable ASCII characters except space, `"` and `\`.
 _Scope: TypeAlias = Annotated[
     str,
     matching(
@@ -338,12 +338,12 @@ class AnswerFile(Part):
 
     @property
     def client_id(self) -> str | None:
-        """The application to sign in with: the one named, else for a device code that of every tenant."""
+        """The application to sign in with; for a device code by default one that every tenant has."""
         if self.sign_in.client_id or self.sign_in.method != "device-code" or self.tenant.cloud == "custom":
             return self.sign_in.client_id
         return GRAPH_COMMAND_LINE_TOOLS
 
     @property
     def certificates_of_devices(self) -> bool:
-        """Whether a certificate lets a device in."""
+        """Whether devices can authenticate with a certificate."""
         return "certificate" in (self.authentication, self.authentication_also)

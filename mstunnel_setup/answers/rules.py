@@ -1,7 +1,7 @@
-"""Rules between settings: what a choice needs to be complete, and which values fit together.
+"""Rules between settings: the settings that a choice requires, and values that must fit together.
 
-They look at what is written, so they hold for any mixture of sources. The model has judged each value for
-itself; `judge` in load.py applies both. The settings that exclude one another are in choices.py.
+The rules check the raw values, so they apply to any mixture of sources. The model checks each value by
+itself; `judge` in load.py applies both. Settings that exclude one another are in choices.py.
 """
 
 import re
@@ -17,11 +17,11 @@ from mstunnel_setup.base.text import text
 
 Section: TypeAlias = Mapping[str, object]
 Advice: TypeAlias = tuple[str, str]
-"""The key concerned, and what to do about it."""
+"""A key, and the advice how to correct it."""
 Located: TypeAlias = tuple[tuple[str, ...], str]
-"""The keys that lead to it, and what to do about it."""
+"""The path of a key, and the advice how to correct it."""
 
-# What a method cannot do without; a certificate may also be in a PFX.
+# Each sign-in method requires these keys. A certificate is not among them, because a PFX may replace it.
 _NEEDED_KEYS = {
     "client-secret": ("client_id", "client_secret"),
     "client-certificate": ("client_id",),
@@ -29,7 +29,7 @@ _NEEDED_KEYS = {
 }
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Claims that have a setting of their own, or that the gateway judges for itself.
+# These claims have their own setting, or the gateway always checks them.
 _CLAIMS_ELSEWHERE = {
     "iss": text("use `tenant.issuer` instead"),
     "tid": text("it is always that of the tenant: remove it"),
@@ -37,11 +37,11 @@ _CLAIMS_ELSEWHERE = {
     "oid": text("it is the user: remove it"),
     **dict.fromkeys(("exp", "iat", "nbf"), text("use `token.maximum_lifetime` instead")),
 }
-# Claims that Entra writes as text although they look like numbers (access token claims reference).
+# Entra issues these claims as text although they look like numbers (access token claims reference).
 _CLAIMS_OF_TEXT = ("appidacr", "azpacr", "ver", "xms_idrel", "xms_sub_fct")
-# What the gateway accepts of a claim anyway: with any other value no device could connect.
+# The gateway accepts only these values of the claims: with any other value no device could connect.
 _CLAIMS_OF_MEMBERS: Mapping[str, str | int] = {"acct": 0, "idtyp": "user"}
-# Their keys sign for every tenant, or for personal accounts.
+# The signing keys of these issuers are valid for every tenant, or for personal accounts.
 _NO_TENANT = {
     **dict.fromkeys(("common", "organizations"), text("an endpoint that all tenants share")),
     **dict.fromkeys(
@@ -52,7 +52,7 @@ _NO_TENANT = {
 
 
 def _tenant(section: Section) -> Iterator[Advice]:
-    """Yield what the cloud `custom` needs; an issuer must be of this tenant."""
+    """Yield advice for missing keys of the cloud `custom`, and for an issuer of another tenant."""
     if section.get("cloud") == "custom":
         for key in ("authority", "graph"):
             if key not in section:
@@ -82,7 +82,7 @@ def _tenant(section: Section) -> Iterator[Advice]:
 
 
 def _token(section: Section) -> Iterator[Advice]:
-    """No further claim stands against what another setting says, or has a value that no token has."""
+    """Yield advice for required claims that belong into another setting, or whose value no token has."""
     claims = section.get("required_claims", {})
     elsewhere = dict(_CLAIMS_ELSEWHERE)
     if "clients" in section:
@@ -94,7 +94,7 @@ def _token(section: Section) -> Iterator[Advice]:
         elif name in _CLAIMS_OF_TEXT and not isinstance(value, str):
             advice = text("`token.required_claims.{name}` is text in tokens: write it in quotes", name=name)
         elif name in _CLAIMS_OF_MEMBERS:
-            # Equality as the gateway compares: neither `"0"` nor `false` is 0.
+            # The gateway compares types as well: neither `"0"` nor `false` equals 0.
             wanted = _CLAIMS_OF_MEMBERS[name]
             if type(value) is not type(wanted) or value != wanted:
                 advice = text(
@@ -109,7 +109,7 @@ def _token(section: Section) -> Iterator[Advice]:
 
 
 def _sign_in(section: Section) -> Iterator[Advice]:
-    """Yield what the method needs: an application its id, and each its own keys."""
+    """Yield advice for missing keys of the sign-in method."""
     method = str(section.get("method", "device-code"))
     for key in _NEEDED_KEYS.get(method, ()):
         if key not in section:
@@ -126,14 +126,14 @@ def _sign_in(section: Section) -> Iterator[Advice]:
 
 
 def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, ...]:
-    """The settings that signing in to `cloud` by `method` needs without prompts."""
+    """Return the settings that an unattended sign-in to `cloud` by `method` requires."""
     keys = _NEEDED_KEYS.get(method, ("client_id",) if cloud == "custom" else ())
     pair = ("certificate", "key") if method == "client-certificate" and not has_pfx else ()
     return tuple(f"sign_in.{key}" for key in (*keys, *pair))
 
 
 def _identity(section: Section) -> Iterator[Advice]:
-    """Yield what an application created in advance needs: its id, and a certificate or a secret."""
+    """Yield advice for an application created in advance without its id, or without certificate or secret."""
     own = [key for key in section if key != "credential"]
     if own and "client_id" not in section:
         yield own[0], text("`identity` needs `{key}`: add the id of the application", key=Key("client_id"))
@@ -142,14 +142,17 @@ def _identity(section: Section) -> Iterator[Advice]:
 
 
 def _certificate(section: Section) -> Iterator[Advice]:
-    """Yield what a chain or a key lacks: both may be in one file. A PFX at its usual place needs no path."""
+    """Yield advice for a key without its chain.
+
+    A chain needs no key, because both may be in one file. A PFX at its default path needs no setting.
+    """
     chain = section.get("chain")
     if chain or section.get("key"):
         yield from _incomplete({"key": chain, **section}, "chain", "")
 
 
 def _environment(section: Section) -> Iterator[Advice]:
-    """What the gateway reads in `env.sh` has values that it can use."""
+    """Yield advice for variables of `env.sh` with values that the gateway cannot use."""
     for name, value in section.items():
         try:
             refuse_wrong(name, str(value).lower() if isinstance(value, bool) else str(value))
@@ -158,7 +161,13 @@ def _environment(section: Section) -> Iterator[Advice]:
 
 
 def _incomplete(section: Section, leaf: str, otherwise: str) -> Iterator[Advice]:
-    """Yield what a certificate lacks; without one the advice is at the key `otherwise`."""
+    """Yield advice for an incomplete certificate.
+
+    Args:
+        section: The section with the settings.
+        leaf: The key of the certificate file: `certificate` or `chain`.
+        otherwise: The key that gets the advice if the section has none of the certificate's keys.
+    """
     keys = {"leaf": Key(leaf), "key": Key("key"), "pfx": Key("pfx"), "passphrase": Key("passphrase")}
     pair = [key for key in (leaf, "key") if section.get(key)]
     missing = [key for key in (leaf, "key") if key not in pair]
@@ -185,13 +194,13 @@ _RULES: Mapping[str, Callable[[Section], Iterator[Advice]]] = {
 
 
 def findings_of_rules(answers: Section) -> Iterator[Located]:
-    """What the rules find in answers by name, sections among them."""
+    """Yield the findings of all rules about the answers, in the nested form of the answer file."""
     for name, rule in _RULES.items():
         for key, advice in rule(_section(answers, name)):
             yield (name, key), advice
     for path, advice in exclusions(flat(answers)):
         yield tuple(path.split(".")), advice
-    # An issuer of Microsoft's says which version its tokens have.
+    # The URL of a Microsoft issuer depends on the version of its tokens.
     issuer = str(_section(answers, "tenant").get("issuer", ""))
     version = str(_section(answers, "token").get("version", ""))
     own = "2" if issuer.endswith("/v2.0") else "1" if issuer.startswith("https://sts.") else version

@@ -1,4 +1,4 @@
-"""Secrets: answers only ever name the place of a secret; the value is read when it is needed."""
+"""References to secrets: answers hold only the location of a secret, and its value is read when needed."""
 
 import os
 import re
@@ -29,14 +29,14 @@ _FORMS = {
 
 @dataclass(frozen=True)
 class SecretReference:
-    """Where a secret is: `file:PATH`, `env:NAME` or `credential:NAME` (systemd LoadCredential)."""
+    """The location of a secret: `file:PATH`, `env:NAME` or `credential:NAME` (systemd LoadCredential)."""
 
     place: Place
     name: str
 
     @classmethod
     def parse(cls, written: object) -> "SecretReference":
-        """The reference `written`; ValueError, which never repeats it, when it is none."""
+        """Parse a reference. Raises ValueError, which never repeats `written`: it may be the secret."""
         place, colon, name = str(written).partition(":")
         if not isinstance(written, str) or not colon or place not in _FORMS:
             raise ValueError(
@@ -61,11 +61,15 @@ def reveal(
     *,
     may_be_empty: bool = False,
 ) -> str:
-    """The secret itself, which `protect` keeps out of all output; empty without a reference.
+    """Return the secret itself, without a final newline; empty without a reference.
 
-    One newline at its end is not part of it. With `may_be_empty`, an empty file is one.
+    Args:
+        reference: The location of the secret.
+        files: The files of the host.
+        protect: Called with the secret, to redact it in all output.
+        may_be_empty: Accept an empty file as an empty secret.
 
-    Raises UsageError when there is none, or when a file of it may be read by others.
+    Raises UsageError `secret-missing`, `secret-invalid`, or `secret-exposed` if others can access the file.
     """
     if reference is None:
         return ""
@@ -75,7 +79,7 @@ def reveal(
     elif reference.place == "file":
         value = _read(files.given, reference.name, reference, stat.S_IRWXG | stat.S_IRWXO)
     elif directory := os.environ.get("CREDENTIALS_DIRECTORY", ""):
-        # systemd guards its directory, and may grant access by ACL, seen as group bits.
+        # systemd protects the directory, and an ACL by which it grants access appears as group bits.
         value = _read(files.given, f"{directory}/{reference.name}", reference, stat.S_IRWXO)
     if not value and not (may_be_empty and reference.place == "file"):
         raise _missing(reference, "it is empty or not set")

@@ -1,4 +1,4 @@
-"""The settings of the answer file, as the models have them: place, option and environment variable."""
+"""The settings of the answer file, derived from its models: path, option and environment variable."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mstunnel_setup.base.values import JsonObject
 
 @dataclass(frozen=True)
 class Setting(Option):
-    """One setting and its option: `path` is its place in the answer file, such as `tenant.ca_file`.
+    """A setting and its option; `path` is its path in the answer file, such as `tenant.ca_file`.
 
     `kind` is the type of its value.
     """
@@ -25,22 +25,22 @@ class Setting(Option):
 
     @property
     def optional(self) -> bool:
-        """Whether it has no value by default."""
+        """Whether the setting has no default."""
         return self.default is None
 
     @property
     def section(self) -> bool:
-        """Whether its keys are free, which no variable can hold."""
+        """Whether the setting is a section with free keys, which an environment variable cannot hold."""
         return get_origin(self.kind) is dict
 
     @property
     def variable(self) -> str:
-        """The environment variable: MSTUNNEL_ and the option, or the path where there is no option."""
+        """The environment variable: MSTUNNEL_ and the option, or the path if there is no option."""
         name = self.option.removeprefix("--") or self.path
         return "MSTUNNEL_" + name.upper().replace("-", "_").replace(".", "_")
 
     def ways(self) -> str:
-        """How to give the setting, for a hint."""
+        """Return the ways to give the setting (option, variable, key of the file), for a hint."""
         option = f"{self.option}, " if self.option else ""
         return text(
             "{option}{variable} or `{path}` in the answer file",
@@ -65,7 +65,7 @@ BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}
 
 
 def flat(answers: Mapping[str, Any]) -> JsonObject:
-    """Return nested answers by setting path."""
+    """Flatten nested answers: return them by setting path, such as `tenant.cloud`."""
     found: JsonObject = {}
     for name, value in answers.items():
         if name in BY_PATH:

@@ -1,4 +1,4 @@
-"""The kinds of values in an answer file: what each accepts, and the sentence that refuses anything else."""
+"""The types of values in an answer file, each with its validation and error message."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base.image_names import IMAGE, REGISTRY
 
 GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
-"""Instead of a client id: the application of that name that every tenant can use."""
+"""A value that replaces a client id: the application of that name, which every tenant can use."""
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _DOMAIN = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
@@ -32,21 +32,26 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
 LONGEST_NAME: Final = 200
-"""Characters of a name in the tenant and in answers."""
+"""The maximum number of characters of a name in the tenant and in answers."""
 
 
 class Key(str):
-    """A key of the answer file as a value of a message: an option or variable may be named in its place."""
+    """A key of the answer file in a message, replaceable by the option or variable of the setting."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Option:
-    """The option of a setting and its help; without one the setting has a variable only.
+    """The command-line option of a setting; with an empty `option` there is only the environment variable.
 
-    `metavar` stands for its value in the help; `flag` is the value that the option stands for when it takes
-    none. With `file` it takes the path of a file, with `secret` of one that holds a secret.
+    Attributes:
+        option: Name, such as `--site`.
+        help: Text for `--help`.
+        metavar: Placeholder of the value in the help.
+        flag: The value that the option sets if it takes none.
+        file: Whether the option takes the path of a file.
+        secret: Whether that file holds a secret.
     """
 
     option: str = ""
@@ -58,22 +63,22 @@ class Option:
 
 
 def _types(annotation: object) -> Iterator[object]:
-    """An annotation and the types that it is made of, such as those of a union."""
+    """Yield an annotation and all its type arguments, such as the members of a union."""
     yield annotation
     for part in get_args(annotation):
         yield from _types(part)
 
 
 class Part(BaseModel):
-    """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
+    """A section: immutable, without unknown keys; a number is accepted where text is expected."""
 
-    # The schema of the answer file has those of its sections in it: few sections need their own.
+    # Building a validator is deferred, because that of the answer file includes those of its sections.
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
     def _whole_numbers(cls, value: object, info: ValidationInfo) -> object:
-        """A text for a whole number, such as that of a variable, has digits only: not `1_00` or `60.0`."""
+        """Refuse text such as `1_00` or `60.0`, from a variable, where a whole number is expected."""
         types = [*_types(cls.model_fields[info.field_name or ""].annotation)]
         wanted = int in types and str not in types
         if wanted and isinstance(value, str) and not _WHOLE.fullmatch(value):
@@ -82,7 +87,7 @@ class Part(BaseModel):
 
 
 def matching(pattern: str, message: str) -> AfterValidator:
-    """What accepts a text that `pattern` matches from end to end, and refuses any other with `message`."""
+    """Return a validator that refuses text with `message` unless `pattern` matches all of it."""
     expression = re.compile(pattern)
 
     def matched(text: str) -> str:
@@ -94,11 +99,11 @@ def matching(pattern: str, message: str) -> AfterValidator:
 
 
 one_or_several = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
-"""Takes one value in place of a list of them."""
+"""A validator that accepts a single value instead of a list."""
 
 
 def at_most(count: int, advice: str) -> AfterValidator:
-    """What accepts so many values, and refuses more with the advice."""
+    """Return a validator that refuses more than `count` values, with an advice in its message."""
 
     def counted(values: tuple[str, ...]) -> tuple[str, ...]:
         if len(values) > count:
@@ -109,7 +114,7 @@ def at_most(count: int, advice: str) -> AfterValidator:
 
 
 def between(lowest: int, highest: int, unit: str) -> AfterValidator:
-    """What accepts a number from `lowest` to `highest`, and refuses any other."""
+    """Return a validator that refuses a number outside of `lowest` to `highest`."""
 
     def bounded(number: int) -> int:
         if not lowest <= number <= highest:
@@ -134,12 +139,15 @@ def _path(text: str) -> str:
 
 
 def pem_certificates(text: str) -> str:
-    """The certificates in a PEM text, without what stands around them; empty when there is none."""
+    """Return the certificates in a PEM text without any other text; empty if there are none."""
     return "".join(_PEM.findall(text.replace("\r\n", "\n")))
 
 
 def _certificates(text: str) -> str:
-    """Nothing but certificates, so that no key comes to lie where all users read it."""
+    """Return the certificates; raise ValueError for any other content.
+
+    The text is stored in a file that all users can read, so it must not include a private key.
+    """
     found = pem_certificates(f"{text}\n")
     if not found or found.split() != text.split():
         raise ValueError("must be certificates in PEM and nothing else: correct it")
@@ -147,7 +155,7 @@ def _certificates(text: str) -> str:
 
 
 def _variable_value(value: object) -> str:
-    """Text as it is, numbers and truth values as env.sh writes them."""
+    """Return the value of a variable as text in the form of env.sh."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int):
@@ -214,13 +222,13 @@ ImageReference: TypeAlias = Annotated[
         "write `registry.example.com/name@sha256:` and 64 hex digits",
     ),
 ]
-# What stands before `/name@sha256:…`.
+# A registry is the part of an image reference before `/name@sha256:…`.
 ImageRegistry: TypeAlias = Annotated[
     str,
     matching(REGISTRY, "must be a registry in lower case: write `host[:port][/path]`, without `https://`"),
 ]
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
-# What useradd(8) takes everywhere.
+# useradd(8) accepts such a name on every distribution.
 AccountName: TypeAlias = Annotated[
     str, matching(r"[a-z_][a-z0-9_-]{0,31}", "must be the name of an account, such as `mstunnel`: correct it")
 ]
@@ -247,13 +255,14 @@ Variables: TypeAlias = dict[
 ]
 
 
-# Anyone with an address of such a range can forge those of devices, in the log and for bans.
+# Any host in these networks can forge the addresses of devices (for the log and for bans) by the PROXY
+# protocol, so the networks must not be larger than this.
 _SHORTEST: Final = {4: 16, 6: 48}
 
 
 def _balancer(text: str) -> str:
     try:
-        # A zone after % has no meaning on another machine.
+        # The zone of an IPv6 address (after %) has a meaning on one machine only.
         network = None if "%" in text else ip_network(text)
     except ValueError:
         network = None

@@ -1,4 +1,4 @@
-"""What the variables of `env.sh` may be set to: the same for the answer file and for `mst-cli env set`."""
+"""Validation of the variables in `env.sh`, for the answer file and `mst-cli env set`."""
 
 import re
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
 
 PROXIES: Final[tuple[str, ...]] = ("http_proxy", "https_proxy", "no_proxy")
-"""The proxy variables; programs read them in lower or upper case."""
+"""The proxy variables in lower case; some programs read them in upper case."""
 
 LOG_FORMAT: Final = "LOG_FORMAT"
-"""How agent and monitor write their logs."""
+"""The variable for the log format of agent and monitor."""
 
 VERBOSE: Final = ("mst_verbose_log", "mst_log_verbose")
-"""The vendor's two names for detail in all logs."""
+"""The vendor's two names of the variable for detailed logs of all parts."""
 
 KNOWN: Final = frozenset(
     {
@@ -33,26 +33,26 @@ _TRUTH = frozenset({"1", "true", "yes", "on", "0", "false", "no", "off"})
 _HIGHEST_LEVEL = 4
 _LEVEL = re.compile(r"0*[0-4]")
 _TRACE = re.compile(r"[012]")
-# RFC 3986, 3.1. A password may hold `://`, too.
+# A scheme has only these characters (RFC 3986, 3.1), because a password may contain `://` as well.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-# Without a scheme only a port tells an address from a slip of the hand.
+# An address without a scheme must have a port, because any word would otherwise count as an address.
 _HOST = r"([^\s/@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,5}}/?")
 
 
 def proxies_of(variables: Mapping[str, str]) -> dict[str, str]:
-    """The proxies among `variables`, in lower case, whichever case names them."""
+    """Return the proxies that are set, by lower-case name; a variable in lower case has precedence."""
     found = {name: variables.get(name) or variables.get(name.upper(), "") for name in PROXIES}
     return {name: value for name, value in found.items() if value}
 
 
 def in_both_cases(proxies: Mapping[str, str]) -> dict[str, str]:
-    """Each proxy in lower and in upper case, as programs read them."""
+    """Return each proxy by its name in lower and in upper case, because programs read either."""
     return {variable: value for name, value in proxies.items() for variable in (name, name.upper())}
 
 
 def without_login(proxy: str) -> tuple[str, str]:
-    """The address of a proxy without user name and password, and those (`name:password`), empty if none."""
+    """Return the address of a proxy without its login, and the login (`name:password`; empty if none)."""
     before, _, host = proxy.rpartition("@")
     match = _SCHEME.match(before)
     scheme = match[0] if match else ""
@@ -60,7 +60,7 @@ def without_login(proxy: str) -> tuple[str, str]:
 
 
 def proxy_place(url: str) -> tuple[str, int] | None:
-    """Host and port of a proxy's address; None when it is no address."""
+    """Return host and port of a proxy's address; None if it is invalid."""
     try:
         parts = urlsplit(url if "//" in url else f"//{url}")
         host, port = parts.hostname, parts.port
@@ -70,9 +70,10 @@ def proxy_place(url: str) -> tuple[str, int] | None:
 
 
 def refuse_wrong(name: str, value: str) -> None:
-    """Raise UsageError for a value that the gateway could not use; empty is not set, other names are free.
+    """Raise UsageError for a value that the gateway cannot use.
 
-    A proxy may hold a password, so no message repeats it.
+    An empty value counts as not set; variables with other names may have any value. No message repeats the
+    address of a proxy, because it may contain a password.
     """
     if not value:
         return
