@@ -49,7 +49,7 @@ class Path:
 
     @cached_property
     def complete(self) -> bool:
-        """Whether the path ends in a root."""
+        """True if the path ends in a root."""
         return self.trusted or is_self_signed(self.end)
 
 

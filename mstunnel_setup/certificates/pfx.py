@@ -104,7 +104,7 @@ class PfxOutline:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether any part is encrypted; keys inside it may ask for further key derivation rounds."""
+        """True if any part is encrypted; keys inside it may ask for further key derivation rounds."""
         return any(part.algorithms for part in self.parts)
 
 
