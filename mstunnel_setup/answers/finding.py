@@ -19,7 +19,7 @@ class Finding(Problem):
 
     @property
     def fatal(self) -> bool:
-        """Whether the finding is an error, not a warning."""
+        """True if the finding is an error, not a warning."""
         return self.severity is Severity.ERROR
 
     def at(self, key: str) -> "Finding":

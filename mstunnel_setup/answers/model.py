@@ -64,7 +64,7 @@ Issuer: TypeAlias = Annotated[
 
 
 class TenantAnswers(Part):
-    """The tenant and the cloud it is in."""
+    """The tenant and its cloud."""
 
     cloud: Literal["public", "gcc-high", "dod", "custom"] = setting(
         "Cloud of the tenant: public, gcc-high, dod, or custom (a lab tenant)", default="public"
@@ -345,5 +345,5 @@ class AnswerFile(Part):
 
     @property
     def certificates_of_devices(self) -> bool:
-        """Whether devices can authenticate with a certificate."""
+        """True if devices can authenticate with a certificate."""
         return "certificate" in (self.authentication, self.authentication_also)

@@ -25,12 +25,12 @@ class Setting(Option):
 
     @property
     def optional(self) -> bool:
-        """Whether the setting has no default."""
+        """True if the setting has no default."""
         return self.default is None
 
     @property
     def section(self) -> bool:
-        """Whether the setting is a section with free keys, which an environment variable cannot hold."""
+        """True if the setting is a section with free keys, which an environment variable cannot hold."""
         return get_origin(self.kind) is dict
 
     @property
