@@ -37,6 +37,7 @@ class Ports(Host):
 @dataclass
 class Run:
     host: Ports
+    files: Files
 
 root = Path(sys.argv[1])
 ports = Ports(Files(root), None, Clock(), None, None)
@@ -46,7 +47,7 @@ for action in (
     *(MakeDirectory(path=path) for path in ("/etc", "/etc/mstunnel", "/etc/mstunnel/certs")),
     *(MakeDirectory(path=path, mode=0o700) for path in ("/private", "/etc/mstunnel/private")),
     PlaceIdentity(directory="/private", source=source, fingerprint=fingerprint(identity)),
-    *copies(Run(ports), source, identity),
+    *copies(Run(ports, ports.files), source, identity),
     CreateAgentCredential(path="/agent.p12", common_name="gw"),
 ):
     action.capture(ports)
