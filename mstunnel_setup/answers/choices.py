@@ -1,8 +1,7 @@
-"""Settings that exclude one another: one table, for the check of the answers and for precedence.
+"""Settings that exclude one another, as one table for both the validation of answers and their precedence.
 
-A table instead of pydantic's discriminated unions, because the keys of the answer file are flat: only the
-keys that are given say whether a certificate is a PFX or a pair. And precedence chooses before there is a
-model to validate.
+Discriminated unions of pydantic do not fit: the answer file has no key that says whether a certificate is a
+PFX or a pair of files, and precedence is decided before there is a complete model to validate.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,21 +22,23 @@ Ranks: TypeAlias = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Selected:
-    """Settings that go with one value of a selector: `variants` has the settings of each such value.
+    """Settings that are only valid with a certain value of a selector.
 
-    With several selectors one of them with that value is sufficient.
+    Attributes:
+        selectors: Paths of the selecting settings; it is sufficient if one of several has the value.
+        variants: The settings for each value.
     """
 
     selectors: tuple[str, ...]
     variants: Mapping[str, tuple[str, ...]]
 
     def overruled(self, values: Values, ranks: Ranks) -> set[str]:
-        """Return the settings of another variant whose source is weaker than that of a selector."""
+        """Return the settings of other variants whose source is weaker than that of a selector."""
         named = [ranks[path] for path in self.selectors if path in ranks]
         return {path for path, _ in self._foreign(values) if any(rank < ranks[path] for rank in named)}
 
     def findings(self, values: Values) -> Iterator[tuple[str, str]]:
-        """Yield each setting of another variant, and what to do about it."""
+        """Yield each setting of another variant, with advice."""
         for path, variant in self._foreign(values):
             named = (text("`{key}: {value}`", key=key, value=variant) for key in map(_key, self.selectors))
             setting = reduce(lambda one, other: text("{one} or {other}", one=one, other=other), named)
@@ -53,12 +54,12 @@ class Selected:
 
 @dataclass(frozen=True)
 class Alternatives:
-    """Variants without a selector: the settings that are given choose. A setting may belong to several."""
+    """Variants that are chosen by giving their settings; a setting may belong to several variants."""
 
     variants: tuple[tuple[str, ...], ...]
 
     def overruled(self, values: Values, ranks: Ranks) -> set[str]:
-        """Return the weaker one of each two settings that exclude each other."""
+        """Return the setting with the weaker source of each two that exclude each other."""
         pairs = (sorted(pair, key=ranks.__getitem__) for pair in self._exclusive(values))
         return {weaker for stronger, weaker in pairs if ranks[stronger] < ranks[weaker]}
 
@@ -93,7 +94,7 @@ CHOICES: Final = (
     Alternatives((("sign_in.pfx", "sign_in.passphrase"), ("sign_in.certificate", "sign_in.key"))),
     Selected(("tenant.cloud",), {"custom": ("tenant.authority", "tenant.graph")}),
     Alternatives((("tenant.ca_pem",), ("tenant.ca_file",))),
-    # An application that the installation creates, or one created in advance.
+    # The installation creates an application, or uses one created in advance.
     Alternatives(
         (
             ("identity.credential",),
@@ -113,14 +114,14 @@ _EMPTY: Final[tuple[object, ...]] = (None, "none", (), [])
 
 
 def exclusions(values: Values) -> Iterator[tuple[str, str]]:
-    """Yield each setting that does not go with another one, and what to do about it."""
+    """Yield each setting that another one excludes, with advice."""
     given = _given(values)
     for choice in CHOICES:
         yield from choice.findings(given)
 
 
 def overruled(values: Values, ranks: Ranks) -> set[str]:
-    """Return the settings to drop, as a stronger source has one of another variant."""
+    """Return the settings to drop because a stronger source has a setting of another variant."""
     given = _given(values)
     return {path for choice in CHOICES for path in choice.overruled(given, ranks)}
 

@@ -1,4 +1,4 @@
-"""Descriptions of answers: a commented file to fill in, the JSON Schema, the merged values."""
+"""Describe answers: a commented file to fill in, the JSON Schema, and the merged values."""
 
 from collections.abc import Iterator, Mapping
 
@@ -27,7 +27,7 @@ class SchemaReport(Report):
 
 
 class MergedAnswer(Report):
-    """The value of a setting, and where it came from."""
+    """The value of a setting, and its source."""
 
     value: JsonValue = Field(description="A secret is shown as its place, never as its value.")
     origin: OriginKind

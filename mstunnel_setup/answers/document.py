@@ -58,7 +58,7 @@ def suggest(word: str, known: list[str]) -> str:
 
 
 class Position(NamedTuple):
-    """A place in the file; both count from 1."""
+    """A position in the file; line and column count from 1."""
 
     line: int
     column: int

@@ -13,7 +13,7 @@ PAGE: Final = "docs/reference/mst-admin.md"
 
 @dataclass(frozen=True)
 class Finding(Problem):
-    """A problem with a key of a declared object; an error keeps the object from being sent to the tenant."""
+    """A problem with a key of a declared object; an object with an error is not sent to the tenant."""
 
     key: str = ""
 
@@ -42,6 +42,6 @@ def finding(
 def declare_finding(
     key: str, code: str, message: str, hint: str = "", *, fatal: bool = True
 ) -> Declared[Finding]:
-    """Declare a finding about `key` that several rules report."""
+    """Return a declared finding about `key`, for findings that several rules report."""
     severity = Severity.ERROR if fatal else Severity.WARNING
     return declare(partial(Finding, severity=severity, key=key), code, message, hint, PAGE)

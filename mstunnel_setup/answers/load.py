@@ -73,7 +73,7 @@ def _given(section: Mapping[str, object]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class LoadedAnswers:
-    """A valid answer file: its name, its values, and the position of every value by path."""
+    """A valid answer file: its name, its answers, and the position of every value."""
 
     name: str
     answers: AnswerFile

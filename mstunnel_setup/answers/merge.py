@@ -23,7 +23,7 @@ ENVIRONMENT_INVALID = declare(
     "Set it to {expected}, or unset it.",
 )
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
-"""Sources of values, the strongest first."""
+"""The sources of values, strongest first."""
 
 _NAMES: Mapping[str, Callable[[Setting], str]] = {
     "option": lambda setting: setting.option,
@@ -48,7 +48,7 @@ class Origin:
 
     @property
     def words(self) -> str:
-        """The source for people."""
+        """The source as text to display."""
         kind = text("earlier answer") if self.kind == "earlier" else text(self.kind)
         if self.kind == "file":
             return self.name
@@ -56,7 +56,7 @@ class Origin:
 
 
 class Answers(AnswerFile):
-    """The merged answers. `origins` tells, by setting path (`tenant.cloud`), where each value came from."""
+    """The merged answers; `origins` has the source of each value, by setting path (`tenant.cloud`)."""
 
     origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
 
@@ -149,7 +149,7 @@ def merge(
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
     """Return `answers` with additional values; the other origins stay. Raises AnswersError.
 
-    A setting given as None loses its value.
+    A setting given as None loses its value. Raises AnswersError.
     """
     values = flat(answers.model_dump(mode="json"))
     # Named defaults belong to a release; another merge would not restore them.
@@ -210,7 +210,7 @@ def _truth(variable: str, value: str) -> bool:
 
 
 def _implied(layer: _Layer) -> _Layer:
-    """Return the layer; a key that only one sign-in method uses chooses that method, unless one was named."""
+    """Return the layer; without a sign-in method, a key that only one method uses implies that method."""
     for method, paths in SIGN_IN.variants.items():
         for path in paths:
             if path in layer:

@@ -1,7 +1,7 @@
-"""The answer file as models: each setting once.
+"""The models of the answer file, which declare each setting once.
 
-Its description, default and option (`Option`) become `answers new`, the JSON Schema, the variables and the
-reference page.
+`answers new`, the JSON Schema, the environment variables and the reference page are generated from the
+description, default and option (`Option`) of each setting.
 """
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -64,7 +64,7 @@ Issuer: TypeAlias = Annotated[
 
 
 class TenantAnswers(Part):
-    """The tenant and the cloud it is in."""
+    """The tenant and its cloud."""
 
     cloud: Literal["public", "gcc-high", "dod", "custom"] = setting(
         "Cloud of the tenant: public, gcc-high, dod, or custom (a lab tenant)", default="public"
@@ -91,7 +91,7 @@ class TenantAnswers(Part):
 
 
 class SignInAnswers(Part):
-    """How to sign in to the tenant."""
+    """The sign-in to the tenant."""
 
     method: Literal["device-code", "client-secret", "client-certificate", "token-file"] = setting(
         "device-code (interactive), client-secret, client-certificate, or token-file", default="device-code"
@@ -121,7 +121,7 @@ class SignInAnswers(Part):
 
 
 class IdentityAnswers(Part):
-    """This server's own identity in the tenant: how it signs in, or an application created in advance."""
+    """This server's identity in the tenant: how it signs in, or an application created in advance."""
 
     credential: Literal["certificate", "secret"] = setting(
         "How the application that the installation creates signs in: certificate, or secret",
@@ -166,7 +166,7 @@ class CertificateAnswers(Part):
 
 
 class DeviceAnswers(Part):
-    """Whose certificates let a device in, where devices authenticate with one."""
+    """The CA and its revocation list, if devices authenticate with certificates."""
 
     ca_file: FilePath | None = setting(
         "The CA that issues the devices' certificates, or several (PEM)", example="/root/device-ca.pem"
@@ -177,7 +177,7 @@ class DeviceAnswers(Part):
 
 
 class ImageAnswers(Part):
-    """The container images, always by digest."""
+    """The container images, by digest."""
 
     server: ImageReference | None = setting(
         "Image of the VPN server", example="registry.example.com/server@sha256:" + "0" * 64

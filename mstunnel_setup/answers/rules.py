@@ -52,7 +52,7 @@ _NO_TENANT = {
 
 
 def _tenant(section: Section) -> Iterator[Advice]:
-    """Yield what the cloud `custom` needs; an issuer must be of this tenant."""
+    """Yield advice for missing keys of the cloud `custom`, and for an issuer of another tenant."""
     if section.get("cloud") == "custom":
         for key in ("authority", "graph"):
             if key not in section:
@@ -109,7 +109,7 @@ def _token(section: Section) -> Iterator[Advice]:
 
 
 def _sign_in(section: Section) -> Iterator[Advice]:
-    """Yield what the method needs: an application its id, and each its own keys."""
+    """Yield advice for missing keys of the sign-in method."""
     method = str(section.get("method", "device-code"))
     for key in _NEEDED_KEYS.get(method, ()):
         if key not in section:
@@ -133,7 +133,7 @@ def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, .
 
 
 def _identity(section: Section) -> Iterator[Advice]:
-    """Yield what an application created in advance needs: its id, and a certificate or a secret."""
+    """Yield advice for an application created in advance without its id, or without certificate or secret."""
     own = [key for key in section if key != "credential"]
     if own and "client_id" not in section:
         yield own[0], text("`identity` needs `{key}`: add the id of the application", key=Key("client_id"))
@@ -142,7 +142,10 @@ def _identity(section: Section) -> Iterator[Advice]:
 
 
 def _certificate(section: Section) -> Iterator[Advice]:
-    """Yield what a chain or a key lacks: both may be in one file. A PFX at its usual place needs no path."""
+    """Yield advice for a key without its chain.
+
+    A chain needs no key, because both may be in one file. A PFX at its default path needs no setting.
+    """
     chain = section.get("chain")
     if chain or section.get("key"):
         yield from _incomplete({"key": chain, **section}, "chain", "")

@@ -63,7 +63,11 @@ def reveal(
 ) -> str:
     """Return the secret, which `protect` keeps out of all output; "" without a reference.
 
-    One newline at its end is not part of it. With `may_be_empty`, an empty file is one.
+    Args:
+        reference: The location of the secret.
+        files: The files of the host.
+        protect: Called with the secret, to redact it in all output.
+        may_be_empty: Accept an empty file as an empty secret.
 
     Raises UsageError if there is none, or if other accounts may read its file.
     """

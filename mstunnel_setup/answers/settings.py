@@ -14,7 +14,7 @@ from mstunnel_setup.base.values import JsonObject
 
 @dataclass(frozen=True)
 class Setting(Option):
-    """One setting and its option: `path` is its place in the answer file, such as `tenant.ca_file`.
+    """A setting and its option; `path` is its path in the answer file, such as `tenant.ca_file`.
 
     `kind` is the type of its value.
     """
@@ -35,7 +35,7 @@ class Setting(Option):
 
     @property
     def variable(self) -> str:
-        """The environment variable: MSTUNNEL_ and the option, or the path where there is no option."""
+        """The environment variable: MSTUNNEL_ and the option, or the path if there is no option."""
         name = self.option.removeprefix("--") or self.path
         return "MSTUNNEL_" + name.upper().replace("-", "_").replace(".", "_")
 
@@ -65,7 +65,7 @@ BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}
 
 
 def flat(answers: Mapping[str, Any]) -> JsonObject:
-    """Return nested answers by setting path."""
+    """Flatten nested answers: return them by setting path, such as `tenant.cloud`."""
     found: JsonObject = {}
     for name, value in answers.items():
         if name in BY_PATH:

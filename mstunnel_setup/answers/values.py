@@ -65,7 +65,7 @@ def _types(annotation: object) -> Iterator[object]:
 
 
 class Part(BaseModel):
-    """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
+    """A section: immutable, without unknown keys; a number is accepted where text is expected."""
 
     # The answer file's schema contains those of its sections, so few sections need a separate one.
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
@@ -253,7 +253,7 @@ _SHORTEST: Final = {4: 16, 6: 48}
 
 def _balancer(text: str) -> str:
     try:
-        # A zone after % has no meaning on another machine.
+        # The zone of an IPv6 address (after %) has a meaning on one machine only.
         network = None if "%" in text else ip_network(text)
     except ValueError:
         network = None

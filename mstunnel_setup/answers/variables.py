@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
 
 PROXIES: Final[tuple[str, ...]] = ("http_proxy", "https_proxy", "no_proxy")
-"""The proxy variables; programs read them in lower or upper case."""
+"""The proxy variables in lower case; some programs read them in upper case."""
 
 LOG_FORMAT: Final = "LOG_FORMAT"
 """Log formats of agent and monitor."""
 
 VERBOSE: Final = ("mst_verbose_log", "mst_log_verbose")
-"""The vendor's two names for detail in all logs."""
+"""The vendor's two names of the variable for detailed logs of all parts."""
 
 KNOWN: Final = frozenset(
     {
@@ -72,7 +72,8 @@ def proxy_place(url: str) -> tuple[str, int] | None:
 def refuse_wrong(name: str, value: str) -> None:
     """Raise UsageError for a value that the gateway cannot use; empty means unset, other names are free.
 
-    A proxy may hold a password, so no message repeats it.
+    An empty value counts as not set; variables with other names may have any value. No message repeats the
+    address of a proxy, because it may contain a password.
     """
     if not value:
         return

@@ -26,7 +26,8 @@ _BACKDATED = timedelta(minutes=5)
 def new_agent_certificate(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
     """Create a key and a self-signed certificate for client authentication, valid for `days` from `now`.
 
-    Returns a PFX with an empty passphrase (write it with mode 0600) and the certificate alone as DER.
+    Returns:
+        A PFX with an empty passphrase (write it with mode 0600), and the certificate alone as DER.
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

@@ -1,4 +1,4 @@
-"""Properties of one certificate, for the readers and the checks."""
+"""Properties of a single certificate, used by the code that reads and checks certificates."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -42,9 +42,10 @@ def lenient_library() -> Iterator[None]:
 
 
 def parse_certificate(der: bytes, where: str) -> x509.Certificate:
-    """Parse a certificate and all fields that are checked.
+    """Parse a certificate, including all fields that are checked later.
 
-    Raises CertificateError `certificate-unreadable` or `certificate-unsupported`.
+    Raises CertificateError `certificate-unreadable` or `certificate-unsupported`; its message begins with
+    `where`, the name of the input.
     """
     # The message names the part that cannot be read, because the library's texts name internal types.
     part = "structure"
@@ -183,7 +184,8 @@ _PARTS: Final[dict[str, Callable[[x509.Certificate], object]]] = {
 def has_explicit_curve(certificate: x509.Certificate) -> bool:
     """Return whether its EC key has explicit parameters instead of a named curve (RFC 5480 forbids that).
 
-    OpenSSL and `cryptography` recognize the numbers of a known curve; GnuTLS and BoringSSL refuse them.
+    RFC 5480 forbids explicit parameters. OpenSSL and `cryptography` recognize those of a known curve; GnuTLS
+    and BoringSSL refuse them.
     """
     tbs = der.first_element(certificate.tbs_certificate_bytes).sequence()
     public_key = [part for part in tbs if part.tag != der.EXPLICIT_0][5]
@@ -199,7 +201,7 @@ def public_bytes(owner: x509.Certificate | PrivateKeyTypes) -> bytes:
 
 @dataclass(frozen=True)
 class Material:
-    """Certificates and private keys found in one or more inputs, in the order they were found.
+    """Certificates and private keys found in one or more inputs, in their order.
 
     `encrypted_keys` counts the keys that need a passphrase.
     """
@@ -221,8 +223,11 @@ class Material:
 class Identity:
     """A server certificate with its private key and its chain.
 
-    `chain` starts with the leaf and each certificate in it is issued by the next; a root is the last one when
-    the input had it. `given` is everything the input had, in the input's order.
+    Attributes:
+        leaf: The server certificate.
+        chain: The leaf, then the issuer of each certificate; the root is last if the input had it.
+        key: The private key of the leaf.
+        given: All certificates of the input, in its order.
     """
 
     leaf: x509.Certificate

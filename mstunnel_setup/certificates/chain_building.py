@@ -1,7 +1,7 @@
-"""Paths from a leaf to a root, and the names that an authority on a path may issue for.
+"""Certification paths from a leaf to a root, and the name constraints of the CAs on a path.
 
-Cross-signed certificates offer more than one path (RFC 4158). Name constraints (RFC 5280, 4.2.1.10) are read
-as OpenSSL reads them.
+Cross-signed certificates allow more than one path (RFC 4158). Name constraints (RFC 5280, 4.2.1.10) are
+interpreted as OpenSSL does.
 """
 
 import ipaddress

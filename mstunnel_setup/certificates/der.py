@@ -25,14 +25,14 @@ _END_OF_CONTENTS = b"\x00\x00"
 
 
 class DerError(ValueError):
-    """The bytes are not the structure that was expected."""
+    """Raised when the bytes do not have the expected structure."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One element: identifier byte, content without header, and the whole encoding.
+    """An element: its tag, its content without header, and its whole encoding (`raw`).
 
-    The methods raise DerError for an element of another kind.
+    The methods raise DerError if the element has another type.
     """
 
     tag: int
@@ -101,7 +101,7 @@ class Node:
 
 
 def first_element(data: bytes) -> Node:
-    """Return the first element of `data`; what follows it is ignored. Raises DerError."""
+    """Return the first element of `data`, ignoring the bytes after it. Raises DerError."""
     return _element(data, 0, 0)[0]
 
 

@@ -40,7 +40,7 @@ _MAX_BYTES = 16 * 1024 * 1024
 def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.Certificate, ...]:
     """Return the CAs in the file at `path`.
 
-    Raises CertificateError `device-authority-unusable`, which names all faults.
+    Raises CertificateError `device-authority-unusable`, which names every fault.
     """
     try:
         material = read_material(content)
@@ -77,7 +77,7 @@ def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[st
 def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationList, ...]:
     """Return the revocation lists in the file at `path`, without duplicates.
 
-    Raises CertificateError `device-revocations-unusable`.
+    Raises CertificateError `device-revocations-unusable` or `input-too-large`.
     """
     if len(content) > _MAX_BYTES:
         raise INPUT_TOO_LARGE(size=len(content))

@@ -36,7 +36,7 @@ class Expiry(StrEnum):
 
 
 def expiry(end: datetime, now: datetime, start: datetime | None = None) -> Expiry:
-    """Return how near `end` is.
+    """Classify the time left until `end`.
 
     It is soon at min(30 days, a third of the lifetime), critical at min(3 days, a tenth). Without `start` the
     lifetime is unknown, and only the days count.
@@ -52,7 +52,7 @@ def expiry(end: datetime, now: datetime, start: datetime | None = None) -> Expir
 
 
 def expiry_of(certificate: x509.Certificate, now: datetime) -> Expiry:
-    """Return how near the end of a certificate is."""
+    """Classify the time left until the certificate expires; see `expiry`."""
     return expiry(certificate.not_valid_after_utc, now, certificate.not_valid_before_utc)
 
 

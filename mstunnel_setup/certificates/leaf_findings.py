@@ -1,4 +1,4 @@
-"""Findings about the leaf alone: its key, signature, purpose and names."""
+"""Findings about the server certificate itself: its key, signature, purpose and names."""
 
 import ipaddress
 import re
@@ -155,7 +155,7 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
 def stapling_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
     """Yield a warning if the TLS feature extension (RFC 7633) requires a feature that the gateway lacks.
 
-    GnuTLS refuses such a certificate (since 3.5.1), most clients on phones ignore the extension.
+    GnuTLS refuses such a certificate since 3.5.1; most clients on phones ignore the extension.
     """
     features = extension(certificate, x509.TLSFeature)
     if features is not None and x509.TLSFeatureType.status_request in features:
@@ -206,7 +206,10 @@ _SHOWN = 10
 
 
 def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterator[Problem]:
-    """Compare the subject alternative names with the address; the common name does not count."""
+    """Yield findings about the subject alternative names: missing, unusable, or not for the address.
+
+    The common name is ignored, as clients ignore it. Without `public_address` no name is compared.
+    """
     names = extension(leaf, x509.SubjectAlternativeName)
     if names is None or not any(isinstance(name, x509.DNSName | x509.IPAddress) for name in names):
         yield error(

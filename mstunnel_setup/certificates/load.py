@@ -57,9 +57,9 @@ def load_identity_pfx(pfx: bytes, passphrase: bytes | None = None) -> Identity:
 
 
 def match(material: Material) -> Identity:
-    """Pair a leaf with its key and sort its chain.
+    """Return the leaf that belongs to a key, with this key and the sorted chain.
 
-    Of several certificates for one key the one with the latest end is used (a renewal).
+    Of several certificates for one key, the one that expires last is used (a renewal).
     Raises CertificateError: `input-without-certificate`, `key-missing`, `key-encrypted`, `key-mismatch`,
     `leaf-ambiguous`.
     """
@@ -135,7 +135,7 @@ def key_pem(identity: Identity) -> bytes:
 def fingerprint(identity: Identity) -> str:
     """Return the generation's name: SHA-256 of the leaf (hex), a dash, and 16 hex digits for the chain.
 
-    The second part makes a renewed chain around the same leaf a new generation.
+    The second part makes a new chain for the same leaf another generation.
     """
     leaf = hashlib.sha256(identity.leaf.public_bytes(Encoding.DER)).hexdigest()
     return f"{leaf}-{hashlib.sha256(chain_pem(identity)).hexdigest()[:16]}"
@@ -147,11 +147,17 @@ Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 
 @dataclass(frozen=True, kw_only=True)
 class IdentitySource:
-    """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
+    """The files of an identity: certificate files and a key file, or a PFX file.
 
-    The paths are real ones of this machine. Without `key`, a certificate file holds the key too; `further`
-    are the other files of a chain in several files; `passphrase` is a reference. `root` is an optional file:
-    the end of the chain, needed for the checks but not sent to devices.
+    The paths are those of this machine: `--root` does not apply to them.
+
+    Attributes:
+        chain: The certificate file, which also holds the key if `key` is empty.
+        further: Further certificate files, if the chain is in several.
+        key: The key file.
+        root: An optional file with the root, used for checks but not sent to devices.
+        pfx: The PFX file, instead of `chain` and `key`.
+        passphrase: The reference to the passphrase of the PFX file.
     """
 
     chain: str = ""
@@ -170,7 +176,7 @@ class IdentitySource:
 
     @property
     def certificates(self) -> tuple[str, ...]:
-        """The certificate files, unless it is a PFX."""
+        """All certificate files of the chain."""
         return (self.chain, *self.further)
 
     def is_whole(self, files: Files) -> bool:

@@ -1,10 +1,11 @@
-"""Read PFX files (PKCS#12, RFC 7292), with an exact reason when one cannot be read.
+"""Read PFX files (PKCS#12, RFC 7292), with an exact reason if one cannot be read.
 
-The library has one error for a wrong passphrase, a damaged file and an unknown algorithm. So the outer
-structure is parsed first, then the algorithms are checked, then the passphrase by the MAC.
+`cryptography` raises the same error for a wrong passphrase, a damaged file and an unknown algorithm. To tell
+them apart, this module first parses the outer structure, then checks the algorithms, then verifies the
+passphrase with the MAC.
 
-asn1crypto (1.5.1) would not make this shorter: it knows neither PBMAC1 nor scrypt, computes no MAC, and works
-for more than ten seconds on an identifier of 400 kB.
+asn1crypto (1.5.1) would not make this shorter: it supports neither PBMAC1 nor scrypt, computes no MAC, and
+takes more than ten seconds to parse an identifier of 400 kB.
 """
 
 import hashlib
@@ -219,8 +220,10 @@ DIGESTS = {
     "1.2.840.113549.2.10": "sha384",
     "1.2.840.113549.2.11": "sha512",
 }
-_LONGEST_KEY = 1024  # bytes; no MAC key is longer
-_MAC_KEY = 3  # the purpose byte of RFC 7292 appendix B.3
+# No MAC key is longer, in bytes.
+_LONGEST_KEY = 1024
+# RFC 7292, appendix B.3: this ID byte derives the key of a MAC.
+_MAC_KEY = 3
 
 
 def _opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
@@ -260,7 +263,7 @@ def _wide(passphrase: bytes | None) -> bytes:
 
 
 def _filled(data: bytes, size: int) -> bytes:
-    """Repeat `data` up to the next multiple of `size`."""
+    """Return `data` repeated up to the next multiple of `size`."""
     length = -(-len(data) // size) * size
     return (data * (length // len(data) + 1))[:length] if data else b""
 

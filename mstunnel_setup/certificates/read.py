@@ -1,6 +1,6 @@
 """Read certificates and keys in any usual form: PEM, DER, PKCS#7, or a mixture.
 
-PFX files need a passphrase and are read by `read_pfx`.
+`read_pfx` reads PFX files, which need a passphrase.
 """
 
 import base64
@@ -41,7 +41,10 @@ class PemError(ValueError):
 
 @dataclass(frozen=True)
 class PemBlock:
-    """One block: its label and, unless old-style encryption hides it, its DER bytes."""
+    """A PEM block: its label, number in the file and Base64 body.
+
+    With `encrypted` (headers of the traditional OpenSSL format) the body is not DER.
+    """
 
     label: str
     number: int
@@ -50,7 +53,7 @@ class PemBlock:
 
     @property
     def der(self) -> bytes:
-        """The decoded bytes; raises PemError."""
+        """The decoded body; raises PemError if it is not Base64."""
         try:
             return base64.b64decode("".join(self.body.split()), validate=True)
         except (binascii.Error, ValueError):
@@ -85,13 +88,13 @@ def base64_der(data: bytes) -> bytes | None:
 
 
 def pem_blocks(data: bytes) -> Iterator[PemBlock]:
-    """Yield the blocks in file order; raises PemError for one without an end."""
+    """Yield the PEM blocks in file order. Raises PemError for a block without its END line."""
     for number, piece in enumerate(text_of(data).split(_BEGIN)[1:], start=1):
         label, _, rest = piece.partition(_DASHES)
         body, end, _ = rest.partition(f"-----END {label}{_DASHES}")
         if not end:
             raise PemError(f"block {number} has a BEGIN line but not the END line that belongs to it")
-        # Headers such as `Proc-Type: 4,ENCRYPTED` have a colon, which Base64 never has.
+        # A line with a colon, which is no Base64 character, is a header such as `Proc-Type: 4,ENCRYPTED`.
         headers = [line for line in body.splitlines() if ":" in line]
         content = "\n".join(line for line in body.splitlines() if ":" not in line)
         yield PemBlock(label, number, content, encrypted=any("ENCRYPTED" in line for line in headers))
@@ -116,7 +119,7 @@ _CERTIFICATE = (der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)
 
 
 def read_material(data: bytes, source: Source = "certificate") -> Material:
-    """Find certificates and private keys in one input.
+    """Return the certificates and private keys in one input; none if it is empty.
 
     `source` is the expected kind of input; it only selects texts and codes. Empty input returns empty
     material. Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`, `key-unreadable`,
@@ -297,7 +300,7 @@ def _unreadable(source: Source, message: str) -> CertificateError:
     return (CERTIFICATE_UNREADABLE if source == "certificate" else KEY_UNREADABLE)(problem=message)
 
 
-# Other labels (parameters, requests, revocation lists) are ignored.
+# Blocks with other labels (parameters, requests, revocation lists) are ignored.
 _READERS: dict[str, Callable[[bytes, str], Material]] = {
     **dict.fromkeys(("CERTIFICATE", "X509 CERTIFICATE"), _certificate),
     "TRUSTED CERTIFICATE": _trusted_certificate,

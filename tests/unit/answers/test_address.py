@@ -1,4 +1,4 @@
-"""Addresses of pages: any text is judged, none ends in an exception."""
+"""Web addresses: any text is validated, and none causes an exception."""
 
 from urllib.parse import urlsplit
 
@@ -52,12 +52,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", GOOD)
-def test_an_address_that_may_be_opened(text: str) -> None:
+def test_valid_web_address_is_accepted(text: str) -> None:
     assert web_address_problem(text) == ""
 
 
 @every("text, words", BAD.items())
-def test_an_address_that_may_not(text: str, words: str) -> None:
+def test_invalid_web_address_is_refused_with_reason(text: str, words: str) -> None:
     assert words in web_address_problem(text)
     assert not is_web_address(text)
 
@@ -66,8 +66,8 @@ PIECES = st.sampled_from(["http://", "https:", "//", "[", "]", ":", "@", "/", "f
 
 
 @given(st.one_of(st.text(), st.lists(PIECES | st.characters()).map("".join)))
-def test_any_text_is_judged(text: str) -> None:
-    """An address that passes can be taken apart, and has no user and nothing that ends a line."""
+def test_validation_never_raises_for_any_text(text: str) -> None:
+    """An accepted address can be parsed, and has neither a user nor a control character."""
     if is_web_address(text):
         parts = urlsplit(text)
         assert parts.hostname

@@ -1,4 +1,4 @@
-"""The answer file: what is accepted, and what is said about everything else."""
+"""The answer file: valid files are parsed, and all problems of others are reported."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ BAD = sorted((HERE / "bad").glob("*.yaml"))
 
 
 @every("path", BAD)
-def test_a_bad_file_is_refused_with_every_problem_and_its_place(path: Path) -> None:
+def test_all_problems_of_a_bad_file_are_reported_with_position(path: Path) -> None:
     expected = path.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
     with pytest.raises(UsageError) as caught:
         parse(path.read_bytes(), "answers.yaml")
@@ -32,7 +32,7 @@ def test_a_bad_file_is_refused_with_every_problem_and_its_place(path: Path) -> N
     assert "hunter2secret" not in caught.value.message + caught.value.hint
 
 
-def test_the_full_example_is_understood() -> None:
+def test_full_example_file_is_parsed() -> None:
     loaded = parse((HERE / "good" / "full.yaml").read_bytes(), "answers.yaml")
     answers = loaded.answers
     assert answers.eula == "accept"
@@ -47,7 +47,7 @@ def test_the_full_example_is_understood() -> None:
     assert (token.version, token.scope, token.maximum_lifetime) == ("1", "Tunnel.Use", 7200)
     assert token.clients == ("22222222-2222-3333-4444-55555555555b",)
     assert token.required_claims == {"acct": 0, "xms_cc": "1"}
-    # Variables keep the way they are written.
+    # The values of variables keep their spelling in the file.
     assert answers.environment == {
         "https_proxy": "http://proxy:3128",
         "no_proxy": "localhost,10.0.0.0/8",
@@ -72,23 +72,23 @@ def test_the_full_example_is_understood() -> None:
         "version: 1\nimages: {archive: [/a.tar, /b.tar]}\n",
     ],
 )
-def test_small_files_are_enough(text: str) -> None:
+def test_minimal_files_are_valid(text: str) -> None:
     assert parse(text.encode(), "x").answers.version == 1
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_error_names_missing_file(tmp_path: Path) -> None:
     with refused(UsageError, "answers-unreadable", r"nothing\.yaml cannot be read: No such file"):
         load(tmp_path / "nothing.yaml")
 
 
-def test_a_device_or_a_huge_file_is_not_read(tmp_path: Path) -> None:
+def test_device_directory_and_huge_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "big.yaml").write_bytes(b"#" * ((1 << 20) + 1))
     for path in (Path("/dev/zero"), tmp_path, tmp_path / "big.yaml"):
         with pytest.raises(UsageError, match="at most 1 MiB"):
             load(path)
 
 
-def test_a_file_is_loaded_under_its_name(tmp_path: Path) -> None:
+def test_loaded_answers_have_the_name_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("version: 1\nsite: 4711\n")
     loaded = load(path)
@@ -116,7 +116,7 @@ ANY_BYTES = st.one_of(
 
 @settings(max_examples=300)
 @given(ANY_BYTES)
-def test_no_bytes_get_anything_but_a_usage_error(content: bytes) -> None:
+def test_any_bytes_are_parsed_or_raise_a_usage_error(content: bytes) -> None:
     try:
         loaded = parse(content, "fuzz.yaml")
     except UsageError as error:
@@ -128,5 +128,5 @@ def test_no_bytes_get_anything_but_a_usage_error(content: bytes) -> None:
 @pytest.mark.parametrize(
     "section", sorted({setting.path.partition(".")[0] for setting in SETTINGS if "." in setting.path})
 )
-def test_a_section_may_be_empty(section: str) -> None:
+def test_section_may_be_empty(section: str) -> None:
     assert parse(f"version: 1\n{section}:\n".encode(), "gw1.yaml").answers == AnswerFile(version=1)

@@ -1,4 +1,4 @@
-"""Merging: who wins, where a value came from, and what the losers may not leave behind."""
+"""Merging of answers: precedence, origins, and settings that a stronger source excludes."""
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
@@ -26,7 +26,7 @@ def _file(text: str) -> LoadedAnswers:
     return parse(f"version: 1\n{text}".encode(), "answers.yaml")
 
 
-def test_defaults() -> None:
+def test_defaults_apply_without_any_source() -> None:
     answers = merge({}, {})
     assert (answers.mode, answers.engine, answers.tenant.cloud, answers.sign_in.method) == (
         "rootful",
@@ -39,7 +39,7 @@ def test_defaults() -> None:
     assert answers.record() == {}
 
 
-def test_the_order_of_precedence() -> None:
+def test_sources_have_an_order_of_precedence() -> None:
     options = {"site": "option"}
     environment = {"MSTUNNEL_SITE": "environment"}
     file, earlier, backup = _file("site: file\n"), {"site": "earlier"}, {"site": "backup"}
@@ -86,7 +86,9 @@ def test_the_order_of_precedence() -> None:
         ),
     ],
 )
-def test_variables(environment: Mapping[str, str], path: str, value: object) -> None:
+def test_environment_variable_sets_a_setting(
+    environment: Mapping[str, str], path: str, value: object
+) -> None:
     assert merge({}, environment).value(path) == value
 
 
@@ -98,15 +100,15 @@ def test_variables(environment: Mapping[str, str], path: str, value: object) -> 
         ("MSTUNNEL_ACCEPT_EULA", "2", "it is on or off"),
     ],
 )
-def test_a_variable_that_means_nothing_is_refused(variable: str, value: str, reason: str) -> None:
+def test_invalid_environment_variable_is_refused(variable: str, value: str, reason: str) -> None:
     with refused(UsageError, "environment-invalid") as caught:
         merge({}, {variable: value})
     assert f"{variable} cannot be “{value}”" in caught.value.message
     assert reason in caught.value.message
 
 
-def test_problems_name_the_origin_and_come_all_at_once() -> None:
-    # As of release 0.2.0, which had RADIUS; a key that is no longer known is not a problem.
+def test_all_problems_are_reported_at_once_with_origin() -> None:
+    # Release 0.2.0 supported RADIUS and may have recorded these; the unknown key `radius.secret` is ignored.
     earlier = {"authentication": "radius", "radius.secret": "file:/s"}
     with pytest.raises(UsageError) as caught:
         merge({"certificate.key": "/k.pem"}, {"MSTUNNEL_ENGINE": "lxc"}, None, earlier)
@@ -132,11 +134,11 @@ SECRET = f'identity: {{client_id: {APPLICATION}, client_secret: "file:/secret"}}
 @pytest.mark.parametrize(
     ("sources", "left"),
     [
-        # Chain and key, or a PFX; a passphrase alone is for the PFX at its usual place.
+        # A PFX excludes chain and key; a passphrase alone belongs to the PFX at its default path.
         ({"options": {"certificate.pfx": "/s.pfx"}, "file": CHAIN}, {"certificate.pfx": "/s.pfx"}),
         ({"options": PASSPHRASE, "file": CHAIN}, PASSPHRASE),
         ({"options": PAIR, "file": PFX}, {**PAIR, "certificate.chain": ["/c.pem"]}),
-        # Another way to authenticate.
+        # Another authentication method excludes the settings of the old one.
         (
             {"environment": {"MSTUNNEL_AUTHENTICATION": "oidc"}, "earlier": DEVICES},
             {"authentication": "oidc"},
@@ -149,17 +151,17 @@ SECRET = f'identity: {{client_id: {APPLICATION}, client_secret: "file:/secret"}}
             {"environment": {"MSTUNNEL_AUTHENTICATION": "certificate"}, "earlier": BOTH},
             {"authentication": "certificate", "devices.ca_file": "/ca.pem"},
         ),
-        # Another identity keeps its application.
+        # Another credential excludes the old one, but keeps the id of the application.
         (
             {"environment": {"MSTUNNEL_IDENTITY_PFX": "/agent.pfx"}, "file": SECRET},
             {"identity.client_id": APPLICATION, "identity.pfx": "/agent.pfx"},
         ),
-        # Roots in the file itself, or beside it.
+        # Roots in the answer file exclude a file with roots.
         ({"options": {"tenant.ca_file": "/a.pem"}, "earlier": CA_PEM}, {"tenant.ca_file": "/a.pem"}),
         ({"options": CA_PEM, "earlier": {"tenant.ca_file": "/a.pem"}}, CA_PEM),
     ],
 )
-def test_a_stronger_source_drops_what_belonged_to_the_weaker_one(sources: Any, left: object) -> None:
+def test_stronger_source_drops_excluded_settings(sources: Any, left: object) -> None:
     given = {"options": {}, "environment": {}, **sources, "file": _file(sources.get("file", ""))}
     assert merge(**given).record() == left
 
@@ -200,7 +202,7 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, object]]] = {
     ("section", "weaker", "stronger"),
     [(name, *pair) for name, variants in VARIANTS.items() for pair in permutations(variants, 2)],
 )
-def test_another_variant_drops_the_settings_of_the_weaker_one(
+def test_other_variant_drops_settings_of_weaker_source(
     section: str, weaker: Mapping[str, object], stronger: Mapping[str, object]
 ) -> None:
     earlier, backup = (
@@ -208,11 +210,11 @@ def test_another_variant_drops_the_settings_of_the_weaker_one(
     )
     found = merge({}, {}, earlier=earlier, backup=backup).record()
     assert earlier.items() <= found.items()
-    # The client id is that of an application, however it signs in.
+    # The client id is kept, because an application has the same id with any credential.
     assert found.keys() - earlier.keys() <= {f"{section}.client_id"}
 
 
-def test_stronger_source_chooses_between_contradictory_answers() -> None:
+def test_stronger_source_resolves_contradictory_answers() -> None:
     earlier = {
         f"identity.{key}": value for key, value in {**IDENTITIES["certificate"], "pfx": "/a.pfx"}.items()
     }
@@ -224,7 +226,7 @@ def test_stronger_source_chooses_between_contradictory_answers() -> None:
     }
 
 
-def test_the_key_of_a_replaced_certificate_is_not_used() -> None:
+def test_key_of_a_replaced_certificate_is_dropped() -> None:
     earlier, backup = {"certificate.pfx": "/s.pfx"}, {"certificate.key": "/k.pem"}
     found = merge({"certificate.chain": "/both.pem"}, {}, earlier=earlier, backup=backup)
     assert found.record() == {"certificate.chain": ["/both.pem"]}
@@ -238,7 +240,7 @@ EXCLUSIVE = {
 }
 
 
-def test_every_setting_that_excludes_another_is_tried() -> None:
+def test_tests_cover_every_exclusive_setting() -> None:
     tried = {
         f"{section}.{key}"
         for section, variants in VARIANTS.items()
@@ -250,7 +252,7 @@ def test_every_setting_that_excludes_another_is_tried() -> None:
 
 
 @every("section", ["sign_in", "identity", "certificate", "devices"])
-def test_every_setting_of_a_choice_belongs_to_a_variant(section: str) -> None:
+def test_every_setting_of_a_section_belongs_to_a_variant(section: str) -> None:
     settings = {path for path in BY_PATH if path.startswith(f"{section}.")}
     assert settings - EXCLUSIVE <= {"sign_in.method", "sign_in.client_id"}
 
@@ -268,14 +270,14 @@ TWO_IDENTITIES = {
         ({**CA_PEM, "tenant.ca_file": "/a.pem"}, {}, "use either"),
     ],
 )
-def test_both_forms_from_one_source_stay_an_error(
+def test_exclusive_settings_from_one_source_are_an_error(
     options: dict[str, str], earlier: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
         merge(options, {}, None, earlier)
 
 
-def test_recorded_answers_come_back_the_same() -> None:
+def test_recorded_answers_are_restored_unchanged() -> None:
     first = merge({"site": "Berlin"}, {"mst_rootless_mode": "1"}, parse(FULL, "answers.yaml"))
     again = merge({}, {}, None, first.record())
     assert again.model_dump(mode="json") == first.model_dump(mode="json")
@@ -294,18 +296,18 @@ def test_unknown_recorded_setting_is_ignored() -> None:
     assert merge({}, {}, None, {"gone": 1, "site": "x"}).site == "x"
 
 
-def test_a_recorded_answer_without_a_value_is_none() -> None:
+def test_recorded_answer_without_value_counts_as_missing() -> None:
     secret = {"sign_in.method": "client-secret", "sign_in.client_secret": "file:/root/secret"}
     with pytest.raises(UsageError, match="needs `client_id`: add the id of the application"):
         merge({}, {}, earlier={**secret, "sign_in.client_id": None})
 
 
-def test_answers_cannot_be_changed() -> None:
+def test_answers_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         merge({}, {}).site = "x"
 
 
-def test_everything_missing_is_named_at_once() -> None:
+def test_all_missing_answers_are_reported_at_once() -> None:
     with refused(UsageError, "answers-missing") as caught:
         require(merge({}, {}), ["eula", "site", "mode", "sign_in.client_id"])
     assert caught.value.message.splitlines() == [
@@ -316,7 +318,7 @@ def test_everything_missing_is_named_at_once() -> None:
     ]
 
 
-def test_nothing_missing_is_no_error() -> None:
+def test_require_accepts_complete_answers() -> None:
     answers = merge({"site": "x"}, {})
     require(answers, ["site", "engine"])
     assert answers.site == "x"
@@ -335,7 +337,7 @@ def test_show_lists_value_and_origin() -> None:
     assert "sign_in.token_file" not in shown
 
 
-def test_people_see_one_line_for_each_setting() -> None:
+def test_lines_has_one_line_for_each_setting() -> None:
     shown = lines(show(merge({"site": "Berlin", "images.archive": ["/a", "/b"]}, {})))
     assert [line.split() for line in shown if line.startswith(("site", "images"))] == [
         ["site", "Berlin", "(option", "--site)"],
@@ -344,7 +346,7 @@ def test_people_see_one_line_for_each_setting() -> None:
     assert ["sign_in.method", "device-code", "(default)"] in [line.split() for line in shown]
 
 
-def test_a_new_file_is_valid_and_mentions_every_key() -> None:
+def test_new_file_is_valid_and_has_every_key() -> None:
     text = new_file()
     assert parse(text.encode(), "new.yaml").answers.model_fields_set == {"version"}
     for setting in SETTINGS:
@@ -352,18 +354,18 @@ def test_a_new_file_is_valid_and_mentions_every_key() -> None:
 
 
 @pytest.mark.parametrize("answers", [merge({}, {}, parse(FULL, "a")), merge({"site": 'a "b" \\ #c: é'}, {})])
-def test_a_file_made_from_answers_says_the_same(answers: Answers) -> None:
+def test_file_written_from_answers_yields_the_same_answers(answers: Answers) -> None:
     again = merge({}, {}, parse(new_file(answers).encode(), "new.yaml"))
     assert again.model_dump(mode="json") == answers.model_dump(mode="json")
 
 
 @pytest.mark.parametrize("key", ["eula", "mode", "engine", "server_name", "site", "authentication"])
-def test_a_commented_entry_is_right_once_its_mark_is_gone(key: str) -> None:
+def test_uncommented_entry_of_a_new_file_is_valid(key: str) -> None:
     text = new_file().replace(f"\n# {key}: ", f"\n{key}: ")
     assert parse(text.encode(), "new.yaml").answers.model_fields_set == {"version", key}
 
 
-def test_an_optional_setting_is_withdrawn_by_null() -> None:
+def test_null_removes_an_earlier_answer() -> None:
     file = parse(b"version: 1\ndevices:\n  crl_file: null\n", "x")
     earlier = {"devices.crl_file": "/root/ca.crl", "authentication": "certificate", "site": "Berlin"}
 
@@ -376,7 +378,7 @@ def test_an_optional_setting_is_withdrawn_by_null() -> None:
     assert not found.withdrawn("devices.ca_file")
 
 
-def test_what_is_withdrawn_replaces_nothing_else() -> None:
+def test_null_does_not_drop_other_settings() -> None:
     file = parse(b"version: 1\ncertificate:\n  pfx: null\n", "x")
     earlier = {"certificate.chain": ["/root/a.pem"], "certificate.key": "/root/k.pem"}
     assert merge({}, {}, file, earlier=earlier).record() == earlier
@@ -436,19 +438,19 @@ def test_invalid_value_is_reported_by_its_option_or_variable(
     "text",
     ["", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n", f"{PEM}more\n", f"key\n{PEM}"],
 )
-def test_roots_hold_nothing_but_certificates(text: str) -> None:
+def test_roots_with_other_content_are_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         merge({"tenant.ca_pem": text or "x"}, {})
     assert "certificates in PEM and nothing else" in caught.value.message
 
 
-def test_roots_come_back_from_a_written_file() -> None:
+def test_roots_survive_writing_and_parsing_a_file() -> None:
     written = new_file(merge({"tenant.ca_pem": PEM * 2}, {}))
     assert parse(written.encode(), "answers.yaml").answers.tenant.ca_pem == PEM * 2
 
 
 @pytest.mark.parametrize("text", ["600.0", "6_00", "0x258", "6e2", "1 000", "600s", ""])
-def test_a_whole_number_has_digits_only(text: str) -> None:
+def test_whole_number_must_have_digits_only(text: str) -> None:
     if text:
         with pytest.raises(UsageError, match="must be a whole number"):
             merge({}, {"MSTUNNEL_TOKEN_MAXIMUM_LIFETIME": text})
@@ -458,7 +460,7 @@ def test_a_whole_number_has_digits_only(text: str) -> None:
 
 
 class Sizes(Part):
-    """Numbers as a section may declare them."""
+    """A section with a whole number in each form of declaration."""
 
     plain: int = 0
     optional: Annotated[int, Field(ge=0)] | None = None
@@ -466,7 +468,7 @@ class Sizes(Part):
 
 
 @pytest.mark.parametrize("name", Sizes.model_fields)
-def test_a_whole_number_has_digits_only_however_it_is_declared(name: str) -> None:
+def test_whole_number_rule_applies_to_every_declaration(name: str) -> None:
     assert Sizes.model_validate({name: "12"}).model_dump(exclude_unset=True) == {name: 12}
     with pytest.raises(ValidationError, match="must be a whole number"):
         Sizes.model_validate({name: "1_2"})
@@ -481,7 +483,7 @@ def test_a_whole_number_has_digits_only_however_it_is_declared(name: str) -> Non
         ([], ()),
     ],
 )
-def test_balancers_are_addresses_and_networks(given: object, taken: tuple[str, ...]) -> None:
+def test_balancers_may_be_addresses_and_networks(given: object, taken: tuple[str, ...]) -> None:
     assert merge({}, {}, earlier={"proxy_protocol_from": given}).proxy_protocol_from == taken
 
 
@@ -498,7 +500,7 @@ def test_balancers_are_addresses_and_networks(given: object, taken: tuple[str, .
         ([f"192.0.2.{last}" for last in range(65)], "must have at most 64 entries"),
     ],
 )
-def test_what_names_no_balancer_is_refused_with_the_reason(given: object, reason: str) -> None:
+def test_invalid_balancer_is_refused_with_reason(given: object, reason: str) -> None:
     with pytest.raises(UsageError) as caught:
         merge({}, {}, earlier={"proxy_protocol_from": given})
     assert reason in str(caught.value)

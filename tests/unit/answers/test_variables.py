@@ -1,4 +1,4 @@
-"""Values of the variables in `env.sh`: what the gateway can use, and nothing else."""
+"""Variables in `env.sh`: values that the gateway can use are accepted, all others are refused."""
 
 import pytest
 
@@ -55,16 +55,16 @@ def is_refused(name: str, value: str) -> bool:
 
 
 @every("name, value", pairs(GOOD))
-def test_it_may_be_set(name: str, value: str) -> None:
+def test_valid_variable_is_accepted(name: str, value: str) -> None:
     assert not is_refused(name, value)
 
 
 @every("name, value", pairs(BAD))
-def test_it_is_refused(name: str, value: str) -> None:
+def test_invalid_variable_is_refused(name: str, value: str) -> None:
     assert is_refused(name, value)
 
 
-def test_a_password_in_a_proxy_is_not_repeated() -> None:
+def test_error_does_not_repeat_password_of_a_proxy() -> None:
     with pytest.raises(UsageError) as caught:
         refuse_wrong("https_proxy", "http://user:hunter2@proxy:port")
     assert "hunter2" not in caught.value.message + caught.value.hint
@@ -82,5 +82,5 @@ def test_a_password_in_a_proxy_is_not_repeated() -> None:
         ("", "", ""),
     ],
 )
-def test_a_proxy_comes_apart_into_its_address_and_login(proxy: str, address: str, login: str) -> None:
+def test_proxy_is_split_into_address_and_login(proxy: str, address: str, login: str) -> None:
     assert without_login(proxy) == (address, login)

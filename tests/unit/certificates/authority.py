@@ -1,4 +1,4 @@
-"""A real authority on loopback: openssl issues, revokes, answers OCSP and serves its revocation list."""
+"""A real CA on loopback: the openssl command issues and revokes certificates and answers OCSP requests."""
 
 import subprocess
 import urllib.request
@@ -51,7 +51,10 @@ keyUsage = critical,keyCertSign,cRLSign
 
 @dataclass
 class Authority:
-    """An openssl authority in `directory`; its certificates name two ports, whether used or not."""
+    """A CA of the openssl command in `directory`.
+
+    Its certificates name two ports (OCSP, CRL), which listen only inside `responding` and `serving_list`.
+    """
 
     directory: Path
     host: str = "127.0.0.1"
@@ -79,7 +82,7 @@ class Authority:
         return self.read("ca")
 
     def issue(self, name: str, kind: str = "server", *how: str, known: bool = True) -> x509.Certificate:
-        """A certificate; one that is not `known` is missing in its own records; `how` are options."""
+        """Issue a certificate with the options `how` of `openssl ca`; unless `known`, drop its record."""
         before = (self.directory / "index.txt").read_text()
         self._request(name, name)
         files = ["-in", f"{name}.csr", "-out", f"{name}.pem"]
@@ -92,7 +95,7 @@ class Authority:
         self.openssl("ca", "-config", "openssl.cnf", "-revoke", f"{name}.pem", "-crl_reason", reason)
 
     def write_list(self, *how: str) -> bytes:
-        """The current revocation list, in DER as RFC 5280 wants it; `how` are options of its signature."""
+        """Write and return the current CRL in DER; `how` are options of `openssl ca` for its signature."""
         self.openssl("ca", "-config", "openssl.cnf", "-gencrl", "-out", "ca.crl.pem", *how)
         self.openssl("crl", "-in", "ca.crl.pem", "-outform", "DER", "-out", "ca.crl")
         return (self.directory / "ca.crl").read_bytes()
@@ -102,7 +105,7 @@ class Authority:
 
     @contextmanager
     def responding(self, signer: str = "responder", *how: str) -> Iterator[None]:
-        """`openssl ocsp` as a responder on its port; `how` are options of its signature."""
+        """Run `openssl ocsp` as the responder; `how` are its options for the signature."""
         files = f"-index index.txt -CA ca.pem -rsigner {signer}.pem -rkey {signer}.key".split()
         command = ["openssl", "ocsp", "-port", str(self.ocsp_port), *files, "-ndays", "1", *how]
         process = subprocess.Popen(
@@ -110,7 +113,7 @@ class Authority:
         )
         assert process.stdout is not None
         try:
-            # It serves one connection after the other, so a probe of the port would keep it busy.
+            # The responder serves one connection at a time, so probing its port would keep it busy.
             assert process.stdout.readline().startswith("ACCEPT")
             yield
         finally:
@@ -120,7 +123,7 @@ class Authority:
 
     @contextmanager
     def serving_list(self) -> Iterator[None]:
-        """Its list over HTTP on its port."""
+        """Serve the current CRL by HTTP."""
         self.write_list()
 
         def answer(request: Request) -> Answer | None:
@@ -143,7 +146,7 @@ class Authority:
 
 @contextmanager
 def forward_proxy(port: int, asked: list[str]) -> Iterator[None]:
-    """A plain HTTP proxy that sends every host here; it notes every address in `asked`."""
+    """Run an HTTP proxy that forwards every request to loopback and records its URL in `asked`."""
 
     def forward(request: Request) -> Answer:
         asked.append(request.path)

@@ -1,4 +1,4 @@
-"""Make certificates for tests from short descriptions: `{"leaf": {"names": [...], "days": 90}, ...}`."""
+"""Create certificates for tests from short descriptions: `{"leaf": {"names": [...], "days": 90}, ...}`."""
 
 import ipaddress
 import subprocess
@@ -30,7 +30,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 Spec = dict[str, Any]
 
-# Every certificate is one of these, changed where a case says so.
+# A case creates certificates from these descriptions, with its own changes.
 CA: Spec = {"ca": True, "usage": ["key_cert_sign", "crl_sign"], "days": 1825, "start": -365, "key": "p256"}
 SERVER: Spec = {
     "ca": False,
@@ -48,7 +48,7 @@ DEFAULTS: dict[str, Spec] = {
     "upper": {**CA, "issuer": "root", "key": "p256/upper"},
     "root": {**CA, "issuer": "root", "key": "p256/root", "start": -1000, "days": 7300},
     "old-root": {**CA, "issuer": "old-root", "key": "p256/old", "start": -3000, "days": 7300},
-    # The new root as the old one signed it: the same name and key, another issuer.
+    # The old root cross-signed the new one: it has the same name and key, but another issuer.
     "cross": {**CA, "subject": "root", "issuer": "old-root", "key": "p256/root"},
     "stranger": {**CA, "issuer": "stranger", "key": "p256/stranger", "days": 7300},
 }
@@ -101,7 +101,7 @@ _EXTRA: dict[str, x509.ExtensionType] = {
 
 @cache
 def private_key(name: str) -> Any:
-    """One key per name for the whole run: `rsa2048`, `p256`, `p256/root`, ..."""
+    """Return the key with this name, the same during the whole run: `rsa2048`, `p256`, `p256/root`, ..."""
     kind = name.partition("/")[0]
     if kind == "rsa16384":
         return _huge_rsa_key()
@@ -115,7 +115,7 @@ def private_key(name: str) -> Any:
 
 
 def _huge_rsa_key() -> rsa.RSAPrivateKey:
-    """16384 bits, of the primes of two well-known groups: finding such primes would take minutes."""
+    """Return an RSA key of 16384 bits from the primes of two standard groups; a search takes minutes."""
     primes = []
     for name in ("modp_8192", "ffdhe8192"):
         group = openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{name}")
@@ -136,7 +136,7 @@ def key_bytes(
 
 @dataclass
 class Pki:
-    """The certificates of one case, made when they are asked for."""
+    """The certificates of one test case, created on first use."""
 
     changes: dict[str, Spec] = field(default_factory=dict)
     made: dict[str, x509.Certificate] = field(default_factory=dict)
@@ -162,7 +162,7 @@ class Pki:
 
 
 def _subject(name: Any, organization: str | None = None, mail: str = "") -> x509.Name:
-    """An empty common name makes an empty name; `utf8:ADDRESS` is mail in the wrong type of string."""
+    """Return a subject; `utf8:ADDRESS` gives a mail address of the wrong string type (UTF8String)."""
     found = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
     found += [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
     if mail:
@@ -196,7 +196,7 @@ def _make(pki: Pki, name: str) -> x509.Certificate:
 
 
 def _signed_again(certificate: x509.Certificate, pki: Pki, spec: Spec, digest: str) -> x509.Certificate:
-    """Sign what the library does not write: a digest, a serial number, a form of the public key."""
+    """Sign a certificate with a digest, serial number or form of public key that `cryptography` refuses."""
     with TemporaryDirectory() as directory:
         key, issuer = Path(directory, "key.pem"), Path(directory, "issuer.pem")
         key.write_bytes(key_bytes(pki.spec(spec["issuer"])["key"]))
@@ -216,7 +216,7 @@ def _signed_again(certificate: x509.Certificate, pki: Pki, spec: Spec, digest: s
 
 
 def _pss_public_key(name: str) -> bytes:
-    """The RSA key `name` with the identifier of RSASSA-PSS, without parameters."""
+    """Return the public key of the RSA key `name` as RSASSA-PSS without parameters."""
     encoded: bytes = (
         private_key(name).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     )
@@ -268,7 +268,10 @@ def _extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
 
 
 def _identifiers(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
-    """`names_key` and `has_key` name keys; `extra` are other extensions, `marked` the critical ones."""
+    """Return key identifiers and extra extensions, each with its critical flag.
+
+    `names_key` and `has_key` are names of keys, `extra` further extensions, `marked` the critical ones.
+    """
     found: dict[str, x509.ExtensionType] = {name: _EXTRA[name] for name in spec.get("extra", ())}
     if "names_key" in spec:
         key = private_key(spec["names_key"]).public_key()
@@ -294,7 +297,7 @@ _NAMES: dict[str, Callable[[str], x509.GeneralName]] = {
 
 
 def general_name(name: str) -> x509.GeneralName:
-    """`dns:1.2.3.4` forces a DNS name, others name other kinds; an address or a network is an address."""
+    """Return a general name: by its prefix (`dns:1.2.3.4`, `mail:…`), else an IP address, else a DNS name."""
     kind, _, rest = name.partition(":")
     if kind in _NAMES:
         return _NAMES[kind](rest)
@@ -305,7 +308,7 @@ def general_name(name: str) -> x509.GeneralName:
 
 
 def openssl(*arguments: str, stdin: bytes = b"") -> bytes:
-    """Run the openssl command for what the library does not write."""
+    """Run the openssl command, for formats that `cryptography` does not write; return its output."""
     done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout

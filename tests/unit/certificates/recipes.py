@@ -1,4 +1,4 @@
-"""Turn one line of the corpus into the bytes a person would hand in, and run the code on them."""
+"""Create the files that a line of the corpus describes, and load and check them."""
 
 import base64
 import re
@@ -38,7 +38,7 @@ TEXT = b"subject=CN = vpn.example.org\nissuer=CN = inter\n"
 
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
 
-# What people, mailers and editors do to files.
+# People, mail programs and editors change files in these ways.
 TWEAKS: dict[str, Callable[[bytes], bytes]] = {
     "crlf": lambda data: data.replace(b"\n", b"\r\n"),
     "cr": lambda data: data.replace(b"\n", b"\r"),
@@ -76,7 +76,7 @@ TWEAKS: dict[str, Callable[[bytes], bytes]] = {
     "ber": lambda data: b"\x30\x80" + data[4:] + b"\x00\x00",
 }
 
-# What people hand in instead.
+# People provide such files instead of a certificate.
 REPLACEMENTS: dict[str, bytes] = {
     "empty": b"",
     "blank": b"\n \r\n",
@@ -115,7 +115,7 @@ class Outcome:
 
 
 def run(recipe: Recipe) -> Outcome:
-    """Load and judge what the recipe describes; CertificateError comes through."""
+    """Load and check the files that the recipe describes. Raises CertificateError if they are unusable."""
     pki = Pki(recipe.get("pki", {}))
     identity = _load(recipe, pki)
     trusted = [pki.certificate(name) for name in recipe.get("trusted", [])]
@@ -152,7 +152,7 @@ def _chain(recipe: Recipe, pki: Pki) -> bytes:
 
 
 def chain_bytes(recipe: Recipe, pki: Pki) -> bytes:
-    """The certificate file: PEM, DER, PKCS#7, OpenSSL's trusted form, a PFX, a request."""
+    """Return the certificate file: PEM, DER, PKCS#7, TRUSTED CERTIFICATE, a PFX or a request."""
     form = recipe.get("form", "pem")
     if form == "pfx":
         return pfx_bytes({}, pki)
@@ -201,7 +201,10 @@ def _encrypted_key(form: str, detail: str, name: str) -> bytes:
 
 
 def _encrypted_openssh_key(plain: bytes) -> bytes:
-    """Name a cipher in the header, which is all a reader sees without the passphrase (needs no bcrypt)."""
+    """Return an OpenSSH key with a cipher in its header only.
+
+    A reader without the passphrase sees no more than the header, and so the test does not need bcrypt.
+    """
     body = base64.b64decode(b"".join(plain.splitlines()[1:-1]))
     magic = b"openssh-key-v1\0"
     fields = body.removeprefix(magic + b"\0\0\0\x04none\0\0\0\x04none\0\0\0\0")
@@ -236,7 +239,7 @@ _OPENSSL = {
 
 
 def pfx_bytes(spec: Recipe, pki: Pki) -> bytes:
-    """A PFX made by the library, or by the openssl command for what the library does not write."""
+    """Return a PFX file, created by `cryptography` or, with other algorithms, by the openssl command."""
     if "entries" in spec:
         return _joined([pfx_bytes(spec["common"] | entry, pki) for entry in spec["entries"]])
     passphrase = spec.get("passphrase", "secret")
@@ -262,7 +265,7 @@ def pfx_bytes(spec: Recipe, pki: Pki) -> bytes:
 
 
 def _joined(files: list[bytes]) -> bytes:
-    """Several entries in one file, as Java keeps them; each of `files` is without MAC."""
+    """Return one PFX file with the entries of all `files`, as Java writes them; none of them has a MAC."""
     safes = [node.raw for file in files for node in der.first_element(outline(file).content).sequence()]
     content = element(0xA0, element(der.OCTET_STRING, element(der.SEQUENCE, b"".join(safes))))
     data = bytes.fromhex("06092a864886f70d010701")
@@ -270,17 +273,17 @@ def _joined(files: list[bytes]) -> bytes:
 
 
 def element(tag: int, content: bytes) -> bytes:
-    """Any element, with a header of five bytes."""
+    """Return a DER element with a header of five bytes."""
     return bytes([tag, 0x83]) + len(content).to_bytes(3, "big") + content
 
 
 def number(value: int) -> bytes:
-    """A positive INTEGER of any size."""
+    """Return a positive INTEGER as DER."""
     return element(der.INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
 def with_mac_rounds(pfx: bytes, rounds: int) -> bytes:
-    """The file with a MAC that seems to have taken so many rounds."""
+    """Return the PFX file with this number of rounds in its MAC, which does not match it."""
     version, content, mac = der.first_element(pfx).sequence()
     digest, salt, *_ = mac.sequence()
     changed = element(der.SEQUENCE, digest.raw + salt.raw + number(rounds))

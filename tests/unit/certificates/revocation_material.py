@@ -1,4 +1,4 @@
-"""Certificates, revocation lists and OCSP answers of the intermediate authority, with any mistake in them."""
+"""Create certificates, CRLs and OCSP responses of the intermediate CA, with any fault."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ LEAF, ISSUER = PKI.certificate("leaf"), PKI.certificate("inter")
 
 
 def pointing(*addresses: str) -> x509.Certificate:
-    """A certificate of the intermediate authority whose list is at these addresses."""
+    """Return a certificate of the intermediate CA with these CRL addresses."""
     names = [x509.UniformResourceIdentifier(address) for address in addresses]
     point = x509.DistributionPoint(names, None, None, None)
     builder = x509.CertificateBuilder(
@@ -25,7 +25,7 @@ def pointing(*addresses: str) -> x509.Certificate:
 
 
 def revocation_list(**changes: object) -> bytes:
-    """A list of the intermediate authority, in which the leaf is revoked, unless `without_leaf`."""
+    """Return a CRL of the intermediate CA that revokes the leaf, unless `without_leaf` is given."""
     start = changes.get("start", NOW - timedelta(days=1))
     assert isinstance(start, datetime)
     builder = x509.CertificateRevocationListBuilder().issuer_name(ISSUER.subject)
@@ -43,7 +43,7 @@ def revocation_list(**changes: object) -> bytes:
 
 
 def response(**changes: object) -> bytes:
-    """An answer of the intermediate authority itself about the leaf: good."""
+    """Return an OCSP response that the intermediate CA itself signed: the leaf is good."""
     start = changes.get("start", NOW - timedelta(days=1))
     about = changes.get("about", LEAF)
     assert isinstance(start, datetime)
@@ -59,7 +59,7 @@ def response(**changes: object) -> bytes:
 
 
 def scope(**changes: object) -> x509.IssuingDistributionPoint:
-    """What a list says it is about."""
+    """Return an issuing distribution point, which limits the certificates that a CRL covers."""
     plain = {
         "full_name": None,
         "relative_name": None,

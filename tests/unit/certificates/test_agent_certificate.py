@@ -1,4 +1,4 @@
-"""The agent's own certificate: made, read back, used for client assertions."""
+"""The certificate that the agent signs in with: created, read back, checked for damage."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from tests.unit.fakes import ports_of
 PFX, DER = new_agent_certificate("tunnel-agent", NOW, 365)
 
 
-def test_certificate_is_self_signed_for_clients() -> None:
+def test_agent_certificate_is_self_signed_for_client_auth() -> None:
     certificate = x509.load_der_x509_certificate(DER)
     certificate.verify_directly_issued_by(certificate)
     purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -37,7 +37,7 @@ def test_certificate_is_self_signed_for_clients() -> None:
     assert certificate.not_valid_after_utc == NOW + timedelta(days=365)
 
 
-def test_pfx_opens_with_the_empty_passphrase_everywhere() -> None:
+def test_pfx_opens_with_empty_or_no_passphrase() -> None:
     assert pkcs12.load_pkcs12(PFX, b"").cert is not None
     key = pkcs12.load_pkcs12(PFX, None).key
     assert isinstance(key, rsa.RSAPrivateKey)
@@ -45,8 +45,8 @@ def test_pfx_opens_with_the_empty_passphrase_everywhere() -> None:
     assert x509.load_der_x509_certificate(DER).public_key() == key.public_key()
 
 
-def test_two_parts_of_a_run_open_the_same_file_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The library tests the key whenever it opens it."""
+def test_same_pfx_is_decrypted_only_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Decrypting is slow, because `cryptography` tests the primes of the key each time."""
     opened: list[bytes] = []
     real = pkcs12.load_pkcs12
 
@@ -64,8 +64,8 @@ def test_two_parts_of_a_run_open_the_same_file_once(monkeypatch: pytest.MonkeyPa
     assert opened == [pfx, PFX]
 
 
-def test_what_was_made_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless the agent has renewed it, or has put anything else there."""
+def test_unchanged_credential_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is parsed again only if the agent renewed it or wrote another file."""
     clock = FakeClock(NOW)
     ports = ports_of(tmp_path, clock=clock)
     action = CreateAgentCredential(path="/agent.p12", common_name="tunnel-agent")
@@ -81,7 +81,7 @@ def test_what_was_made_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.M
     assert not action.satisfied(ports, outputs)
 
 
-def test_read_back_gives_the_certificate() -> None:
+def test_certificate_is_read_back_from_pfx() -> None:
     assert read_agent_certificate(PFX) == x509.load_der_x509_certificate(DER)
 
 

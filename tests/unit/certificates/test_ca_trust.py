@@ -1,4 +1,4 @@
-"""The roots below ca-trust: in any format, and files that are none."""
+"""Roots of the system and below ca-trust, in any format, and unusable files among them."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from mstunnel_setup.io.files import Files
 from tests.unit.certificates.pki import Pki
 
 
-def test_pem_and_der_are_read_and_the_rest_is_passed_over(tmp_path: Path) -> None:
+def test_added_roots_are_read_from_pem_and_der(tmp_path: Path) -> None:
     pki, files = Pki(), Files(tmp_path)
     root, old = pki.certificate("root"), pki.certificate("old-root")
     assert added_roots_pem(files) == ""
@@ -31,7 +31,7 @@ def test_pem_and_der_are_read_and_the_rest_is_passed_over(tmp_path: Path) -> Non
     assert x509.load_pem_x509_certificates(added_roots_pem(files).encode()) == [root, old, root]
 
 
-def test_files_that_do_not_do_what_they_are_there_for_are_named(tmp_path: Path) -> None:
+def test_unusable_root_files_are_reported(tmp_path: Path) -> None:
     pki, files = Pki(), Files(tmp_path)
     files.make_directories(paths.CA_TRUST)
     assert list(root_findings(files)) == []
@@ -55,7 +55,7 @@ def test_files_that_do_not_do_what_they_are_there_for_are_named(tmp_path: Path) 
         assert f"{paths.CA_TRUST}/{name}" in message
 
 
-# Blocks that cannot be used, between two that can.
+# The tests put such a damaged block between two valid certificates.
 DAMAGED = {
     "not-base64": b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
     "not-a-certificate": b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
@@ -65,7 +65,7 @@ DAMAGED = {
 
 
 def bundle(directory: Path, content: bytes) -> Files:
-    """A host whose bundle of public roots is `content`."""
+    """Return the files of a host whose bundle of public roots is `content`."""
     (directory / "bundle.crt").write_bytes(content)
     return Files(directory)
 
@@ -77,7 +77,7 @@ def _own_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
-def test_what_cannot_be_read_in_a_bundle_costs_no_other_root(tmp_path: Path, damage: bytes) -> None:
+def test_damaged_block_does_not_affect_other_roots(tmp_path: Path, damage: bytes) -> None:
     pki = Pki()
     files = bundle(tmp_path, pki.pem("root") + damage + pki.pem("old-root"))
     assert system_roots(files) == (pki.certificate("root"), pki.certificate("old-root"))
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_in_a_bundle_costs_no_other_root(tmp_path: Path, dam
 
 
 @pytest.mark.parametrize("content", [b"", b"no certificate\n", DAMAGED["not-base64"]])
-def test_a_bundle_without_any_root_leaves_the_place_to_the_next(tmp_path: Path, content: bytes) -> None:
+def test_bundle_without_roots_is_skipped(tmp_path: Path, content: bytes) -> None:
     pki = Pki()
     files = bundle(tmp_path, content)
     (tmp_path / "second.crt").write_bytes(pki.pem("root"))
@@ -95,7 +95,7 @@ def test_a_bundle_without_any_root_leaves_the_place_to_the_next(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("path", ca_trust._SYSTEM_BUNDLES)
-def test_another_root_has_its_own_bundle_and_none_of_this_host(
+def test_bundle_is_read_below_the_given_root_directory(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
@@ -106,7 +106,7 @@ def test_another_root_has_its_own_bundle_and_none_of_this_host(
     assert system_roots(files) == (pki.certificate("root"),)
 
 
-def test_the_bundle_of_this_host_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_root_of_this_host_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     files = Files()
     content = files.read("/etc/ssl/certs/ca-certificates.crt")

@@ -1,4 +1,4 @@
-"""Every line of the corpus: what was handed in, and which findings (`id:severity`) or error must come out."""
+"""Every line of the corpus: given files, and the expected findings (`id:severity`) or error."""
 
 import json
 import re
@@ -20,7 +20,7 @@ CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().s
 
 
 @every("case", CASES)
-def test_case(case: dict[str, Any]) -> None:
+def test_corpus_case_has_the_expected_result(case: dict[str, Any]) -> None:
     expected = case["expect"]
     if "error" in expected:
         with refused(CertificateError, expected["error"]) as caught:
@@ -32,14 +32,14 @@ def test_case(case: dict[str, Any]) -> None:
     found = [f"{finding.code}:{finding.severity}" for finding in outcome.findings]
     assert sorted(found) == sorted(expected["findings"])
     assert all(finding.hint for finding in outcome.findings if finding.severity != "note")
-    # In our words: nothing of the library's inner names.
+    # A message must not quote an exception of `cryptography`, which names Rust types.
     assert not [finding.message for finding in outcome.findings if re.search(r"[{<]|::", finding.message)]
     if "chain" in expected:
         assert [title(certificate) for certificate in outcome.settled.chain] == expected["chain"]
 
 
 def _declared() -> dict[str, str]:
-    """The severity of each finding about a certificate alone; others have their own tests."""
+    """Return the severity of each declared finding about a certificate; others have their own tests."""
     written = (
         item.example()
         for name, item in declarations().items()
@@ -49,7 +49,7 @@ def _declared() -> dict[str, str]:
     return {item.code: item.severity for item in made}
 
 
-def test_the_corpus_has_every_finding_with_its_severity() -> None:
+def test_corpus_covers_every_finding() -> None:
     declared = _declared()
     found = {finding for case in CASES for finding in case["expect"].get("findings", ())}
     lab = {finding for case in CASES if case["recipe"].get("lab") for finding in case["expect"]["findings"]}
@@ -58,7 +58,7 @@ def test_the_corpus_has_every_finding_with_its_severity() -> None:
     assert wrong == []
 
 
-def test_corpus_is_large_and_every_id_is_unique() -> None:
+def test_corpus_has_unique_ids() -> None:
     names = [case["id"] for case in CASES]
     assert len(names) == len(set(names))
     assert len(names) >= 150

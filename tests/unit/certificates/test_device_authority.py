@@ -1,4 +1,4 @@
-"""Whose certificates let a device in, and which are revoked: only what the gateway can rely on is taken."""
+"""CAs and CRLs for the certificates of devices: only those that the gateway can rely on are accepted."""
 
 from datetime import timedelta
 from typing import Any
@@ -78,8 +78,8 @@ def judged(content: bytes, *issuers: x509.Certificate) -> bytes:
     return lists_pem(lists)
 
 
-def test_lists_are_read_in_any_form_and_written_as_pem() -> None:
-    """ocserv 1.3.0 that once read a list in DER reads none in PEM until it is started again."""
+def test_crls_in_pem_or_der_are_written_as_pem() -> None:
+    """After reading a CRL in DER, ocserv 1.3.0 reads none in PEM until its restart."""
     der = revocation_list()
     pem = x509.load_der_x509_crl(der).public_bytes(Encoding.PEM)
     assert judged(der) == judged(pem) == pem
@@ -89,33 +89,33 @@ def test_lists_are_read_in_any_form_and_written_as_pem() -> None:
 
 
 def list_of_root() -> bytes:
-    """The list of another authority, with its own name."""
+    """Return a CRL of the root, as another CA."""
     root = PKI.certificate("root")
     builder = x509.CertificateRevocationListBuilder().issuer_name(root.subject)
     builder = builder.last_update(NOW).next_update(NOW + timedelta(days=7))
     return builder.sign(private_key("p256/root"), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-def test_two_lists_of_one_name_are_refused() -> None:
-    """GnuTLS keeps the later one: whom the other one revokes would get in."""
+def test_two_crls_with_one_issuer_name_are_refused() -> None:
+    """GnuTLS keeps only the last one, so devices that the other one revokes could connect."""
     one, other = revocation_list(pem=True), revocation_list(pem=True, without_leaf=True)
     with pytest.raises(
         CertificateError, match="it holds 2 lists of CN=inter; the gateway uses one"
     ) as caught:
         judged(one + other)
     assert caught.value.code == "device-revocations-unusable"
-    # A list of the authority's next key has the same name.
+    # A CA with a new key signs a second CRL with the same issuer name.
     renewed = Pki({"next": {"like": "inter", "subject": "inter", "key": "p256/next"}}).certificate("next")
     with pytest.raises(CertificateError, match="it holds 2 lists of CN=inter"):
         judged(one + revocation_list(pem=True, signer="p256/next"), PKI.certificate("inter"), renewed)
 
 
-def test_copies_of_one_list_are_one() -> None:
+def test_duplicate_crl_is_dropped() -> None:
     pem = revocation_list(pem=True)
     assert judged(pem + pem) == pem
 
 
-def test_beside_its_base_only_the_delta_list_is_the_fault() -> None:
+def test_delta_crl_is_the_only_fault_beside_its_base_crl() -> None:
     delta = revocation_list(pem=True, extensions=[(x509.DeltaCRLIndicator(1), True)])
     with pytest.raises(CertificateError, match=r": the list of CN=inter holds only the changes[^;]*$"):
         judged(revocation_list(pem=True) + delta)
@@ -140,23 +140,23 @@ def test_beside_its_base_only_the_delta_list_is_the_fault() -> None:
         ({"of_entry": [(OTHER_ISSUER, True)]}, "an entry of the list of CN=inter has an unknown critical"),
     ],
 )
-def test_a_list_that_would_let_revoked_devices_in_is_refused(changes: dict[str, Any], fault: str) -> None:
+def test_unreliable_crl_is_refused(changes: dict[str, Any], fault: str) -> None:
     with refused(CertificateError, "device-revocations-unusable", fault):
         judged(revocation_list(**changes))
 
 
-def test_a_list_of_another_authority_is_refused() -> None:
+def test_crl_of_another_ca_is_refused() -> None:
     with pytest.raises(CertificateError, match="CN=inter, which is not one of the CAs"):
         judged(revocation_list(), PKI.certificate("root"))
 
 
-def test_a_key_that_is_not_for_lists_signs_none() -> None:
+def test_crl_of_a_ca_without_crl_sign_usage_is_refused() -> None:
     with pytest.raises(CertificateError, match="its key is not for lists"):
         judged(revocation_list(), CHANGED.certificate("no-lists"))
 
 
-def test_a_list_that_is_too_long_as_pem_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was placed is read again, by `cert check` for one."""
+def test_crl_that_is_too_large_as_pem_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stored PEM is read again with the same limit, for example by `mst-cli cert check`."""
     der = revocation_list()
     monkeypatch.setattr(device_authority, "_MAX_BYTES", len(der))
     with pytest.raises(CertificateError, match=rf"as PEM it has \d+ bytes, and at most {len(der)} are read"):
@@ -175,6 +175,6 @@ def test_a_list_that_is_too_long_as_pem_is_not_placed(monkeypatch: pytest.Monkey
     ],
     ids=["empty", "text", "certificate", "certificate as DER", "cut off", "cut off PEM"],
 )
-def test_what_is_no_list_is_refused(content: bytes) -> None:
+def test_file_without_a_valid_crl_is_refused(content: bytes) -> None:
     with refused(CertificateError, "device-revocations-unusable", PATH):
         read_lists(content, PATH)

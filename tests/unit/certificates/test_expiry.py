@@ -1,4 +1,4 @@
-"""The limits near the end of a certificate, and of its lifetime, as a reader of the table expects them."""
+"""Limits for the remaining time of a certificate and for its lifetime."""
 
 from datetime import date, timedelta
 
@@ -20,7 +20,9 @@ from tests.unit.certificates.pki import NOW
         (None, timedelta(days=30), timedelta(days=3)),
     ],
 )
-def test_the_lifetime_decides(lifetime: timedelta | None, soon: timedelta, critical: timedelta) -> None:
+def test_expiry_limits_depend_on_the_lifetime(
+    lifetime: timedelta | None, soon: timedelta, critical: timedelta
+) -> None:
     second = timedelta(seconds=1)
 
     def at(left: timedelta) -> Expiry:
@@ -48,5 +50,5 @@ def test_the_lifetime_decides(lifetime: timedelta | None, soon: timedelta, criti
         (date(2040, 1, 1), 47),
     ],
 )
-def test_public_authorities_may_issue_for_so_long(issued: date, days: int) -> None:
+def test_lifetime_limit_of_public_cas_by_date(issued: date, days: int) -> None:
     assert longest_public(issued)[0] == days

@@ -1,6 +1,6 @@
-"""Private keys are never readable by others, not for a moment: what the kernel saw of their writing.
+"""Private keys are never readable by other accounts, not even briefly: strace records how they are written.
 
-The files given are the worst that are supported: each of them holds the chain and the key.
+The given files are the worst supported case: each of them holds both the chain and the key.
 """
 
 import re
@@ -16,7 +16,7 @@ from tests.unit.certificates.recipes import chain_bytes
 
 STRACE = shutil.which("strace") or ""
 PKI = Pki({"leaf": {"start": 0, "days": 3650}})
-# The actions of an import: a generation, the copies to the usual places, and the agent's credential.
+# The script runs the actions of an import: a generation, copies to the default paths, the agent's credential.
 SCRIPT = """
 import sys
 from dataclasses import dataclass
@@ -64,14 +64,14 @@ def _can_trace() -> bool:
 
 
 @pytest.mark.skipif(not _can_trace(), reason="needs strace and the right to trace")
-def test_keys_are_born_closed_and_stay_so(tmp_path: Path) -> None:
+def test_keys_are_never_readable_by_others(tmp_path: Path) -> None:
     both = chain_bytes({"chain": ["leaf", "inter"]}, PKI) + key_bytes("p256")
     (tmp_path / "given.pem").write_bytes(both)
     (tmp_path / "given.key").write_bytes(both)
     script, log, root = tmp_path / "script.py", tmp_path / "trace", str(tmp_path)
     script.write_text(SCRIPT)
     calls = "trace=open,openat,creat,chmod,fchmod,fchmodat,fchmodat2"
-    # A mask of nothing: the program must not lean on the caller's.
+    # With umask 0 every protection must come from the program itself.
     command = f'umask 0; exec "{STRACE}" -f -e {calls} -o "{log}" "{sys.executable}" -B "{script}" "{root}"'
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What comes out of an identity, and what must never come out."""
+"""Load certificate, key and chain, encode them for the gateway, and keep secrets out of messages."""
 
 import re
 import shlex
@@ -84,7 +84,7 @@ def test_fingerprint_depends_on_leaf_and_chain() -> None:
     assert fingerprint(identity) != fingerprint(alone)
 
 
-def test_serving_again_what_was_served_changes_nothing() -> None:
+def test_loading_the_served_files_gives_the_same_identity() -> None:
     identity = load_identity(ALL, KEY)
     again = load_identity(chain_pem(identity), key_pem(identity))
     assert fingerprint(again) == fingerprint(identity)
@@ -93,7 +93,7 @@ def test_serving_again_what_was_served_changes_nothing() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.permutations(PARTS), st.lists(st.integers(0, 3), min_size=len(PARTS), max_size=len(PARTS)))
-def test_neither_the_order_nor_the_file_of_a_certificate_matters(order: list[str], where: list[int]) -> None:
+def test_order_and_file_of_certificates_do_not_matter(order: list[str], where: list[int]) -> None:
     files: dict[str, bytes] = defaultdict(bytes)
     for name, number in zip(order, where, strict=True):
         files[f"/{number}.pem"] += PKI.pem(name)
@@ -107,7 +107,7 @@ def test_neither_the_order_nor_the_file_of_a_certificate_matters(order: list[str
     assert ids == {"chain-cross-signed", "root-included", "certificate-unused"}
 
 
-def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
+def test_error_names_the_damaged_one_of_several_files() -> None:
     files = {"/root/leaf.pem": PKI.pem("leaf"), "/root/inter.pem": PKI.pem("inter")[:-9]}
     with pytest.raises(CertificateError, match=r"^/root/inter\.pem: the certificate file is damaged"):
         load_identity_files(files, KEY)
@@ -115,14 +115,14 @@ def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n \t\r\n"])
 @pytest.mark.parametrize("source", ["certificate", "key"])
-def test_an_empty_file_holds_nothing(content: bytes, source: Source) -> None:
+def test_empty_input_has_no_certificates(content: bytes, source: Source) -> None:
     assert read_material(content, source) == Material()
     with refused(CertificateError, "input-without-certificate"):
         load_identity(content, KEY)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n"])
-def test_an_empty_file_of_an_administrator_is_named(tmp_path: Path, content: bytes) -> None:
+def test_error_names_an_empty_file(tmp_path: Path, content: bytes) -> None:
     chain, key = tmp_path / "site.crt", tmp_path / "site.key"
     chain.write_bytes(content)
     key.write_bytes(KEY)
@@ -130,30 +130,30 @@ def test_an_empty_file_of_an_administrator_is_named(tmp_path: Path, content: byt
         IdentitySource(chain=str(chain), key=str(key)).read(Files(Path("/")), lambda _reference: None)
 
 
-# What OpenSSL writes behind a trusted certificate: an alias.
+# OpenSSL appends such trust settings (here an alias) to a TRUSTED CERTIFICATE.
 _TRUST_SETTINGS = bytes.fromhex("30060c0461626364")
 
 
 @pytest.mark.parametrize("armour", [True, False])
-def test_a_trusted_certificate_is_read_without_its_settings(armour: bool) -> None:
+def test_trusted_certificate_is_read_without_trust_settings(armour: bool) -> None:
     trusted = PKI.certificate("leaf").public_bytes(Encoding.DER) + _TRUST_SETTINGS
     content = armoured("TRUSTED CERTIFICATE", trusted) if armour else trusted
     assert read_material(content).certificates == (PKI.certificate("leaf"),)
 
 
-def test_a_pfx_whose_salt_is_no_octet_string_is_damaged() -> None:
+def test_pfx_with_an_invalid_salt_is_damaged() -> None:
     good = pfx_bytes({"passphrase": "secret"}, PKI)
-    # PBKDF2 (1.2.840.113549.1.5.12), then its parameters: a sequence that begins with the salt.
+    # The parameters follow the identifier of PBKDF2 (1.2.840.113549.1.5.12) and begin with the salt.
     at = good.index(bytes.fromhex("2a864886f70d01050c")) + 9
     assert (good[at], good[at + 2]) == (0x30, 0x04)
     damaged = bytearray(good)
     damaged[at + 2] = 0x0C
-    # Found before a passphrase is needed.
+    # The damage is reported even without a passphrase.
     with refused(CertificateError, "pfx-damaged"):
         load_identity_pfx(bytes(damaged))
 
 
-def test_key_and_passphrase_stay_out_of_texts() -> None:
+def test_key_and_passphrase_are_not_in_messages() -> None:
     identity = load_identity(ALL, KEY)
     assert "PrivateKey" not in repr(identity)
     assert "PrivateKey" not in repr(read_material(KEY))
@@ -163,7 +163,7 @@ def test_key_and_passphrase_stay_out_of_texts() -> None:
     assert canary.decode() not in f"{caught.value!r} {caught.value.hint!s}"
 
 
-def test_broken_key_is_not_quoted_and_has_no_cause() -> None:
+def test_error_about_a_broken_key_does_not_quote_it() -> None:
     lines = KEY.splitlines()
     broken = b"\n".join([lines[0], lines[1][:-8], *lines[2:]])
     with refused(CertificateError, "key-unreadable") as caught:
@@ -186,7 +186,7 @@ def test_encrypted_key_is_refused_with_the_decrypting_command(tmp_path: Path, fo
     assert load_identity(ALL, (tmp_path / "site.key").read_bytes()).leaf == PKI.certificate("leaf")
 
 
-def test_control_characters_of_a_certificate_are_not_shown() -> None:
+def test_control_characters_of_a_name_are_not_displayed() -> None:
     pki = Pki({"stranger": {"subject": "evil\x1b[2J\nname"}})
     identity = load_identity(pki.pem("leaf") + pki.pem("inter") + pki.pem("stranger"), KEY)
     findings = judge(identity, public_address=None, now=NOW, trusted_roots=[pki.certificate("root")])
@@ -203,21 +203,21 @@ def test_errors_come_first() -> None:
     assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING, Severity.NOTE]
 
 
-def test_missing_issuer_hint_names_where_the_authority_offers_it() -> None:
+def test_hint_names_the_download_address_of_a_missing_issuer() -> None:
     pki = Pki({"leaf": {"issuer_url": "http://ca.example.org/inter.cer"}})
     (finding,) = judge(load_identity(pki.pem("leaf"), KEY), public_address=None, now=NOW)
     assert finding.code == "chain-incomplete"
     assert "http://ca.example.org/inter.cer" in finding.hint
 
 
-def test_a_passphrase_with_a_zero_byte_opens_nothing() -> None:
-    """The library's own reader does not survive one."""
+def test_passphrase_with_a_zero_byte_is_wrong() -> None:
+    """`cryptography` itself would fail with such a passphrase."""
     for cipher, code in (("aes", "pfx-passphrase-wrong"), ("mac-md5", "pfx-legacy-algorithm")):
         with refused(CertificateError, code):
             load_identity_pfx(pfx_bytes({"cipher": cipher}, PKI), b"secret\0")
 
 
-def test_the_root_is_kept_beside_the_served_chain() -> None:
+def test_root_is_available_besides_the_served_chain() -> None:
     identity = load_identity(ALL, KEY)
     assert x509.load_pem_x509_certificates(root_pem(identity)) == [PKI.certificate("root")]
     assert root_pem(load_identity(PKI.pem("leaf"), KEY)) == b""

@@ -1,4 +1,4 @@
-"""OCSP Must-Staple (RFC 7633): the warning is what a real client does where nothing is stapled."""
+"""OCSP Must-Staple (RFC 7633): a real client refuses exactly the certificates that cause a warning."""
 
 import ssl
 import subprocess
@@ -27,7 +27,7 @@ OLD_DEMAND = {"features": ["status_request_v2"]}
     ],
     ids=["nothing", "version-2", "leaf", "issuer"],
 )
-def test_openconnect_refuses_what_is_warned_of(
+def test_openconnect_refuses_must_staple_certificates(
     tmp_path: Path, changes: dict[str, Spec], found: set[str]
 ) -> None:
     pki = Pki(changes)

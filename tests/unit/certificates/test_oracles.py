@@ -1,7 +1,8 @@
-"""OpenSSL and GnuTLS judge the same chains: both accept what we let pass, and one refuses what we refuse.
+"""Compare our checks of chains with OpenSSL and GnuTLS.
 
-Both are real programs, `openssl verify` and `certtool --verify`. The cases are those of the corpus whose id
-starts with `path-`.
+Both must accept every chain without an error, and at least one must refuse every chain with an error. The
+programs are `openssl verify` and `certtool --verify`; the cases are those of the corpus whose id begins with
+`path-`.
 """
 
 import shutil
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 Recipe = dict[str, Any]
 # GnuTLS refuses every chain below an authority that excludes a directory name; OpenSSL and RFC 5280 do not.
 STRICTER_BY_GNUTLS = {"path-constraint-directory-excluded-other"}
-# A certificate without any name fits no address; OpenSSL and GnuTLS are asked for none here.
+# This certificate has no name and so matches no address, but OpenSSL and GnuTLS check it without one.
 REFUSED_FOR_ITS_NAMES = {"path-no-names"}
 ABOUT_PATHS = [
     case for case in CASES if case["id"].startswith("path-") and case["id"] not in REFUSED_FOR_ITS_NAMES
@@ -43,7 +44,7 @@ def test_openssl_and_gnutls_agree(case: dict[str, Any], tmp_path: Path) -> None:
 
 
 def write_files(recipe: Recipe, folder: Path) -> None:
-    """The chain as handed in, and the roots of both stores, with one handed in that is in neither."""
+    """Write the given chain and the trusted roots, including a root in the chain that no store has."""
     pki = Pki(recipe["pki"])
     leaf, *issuers = recipe.get("chain", ["leaf", "inter"])
     roots = [
@@ -61,7 +62,7 @@ def write_files(recipe: Recipe, folder: Path) -> None:
 
 
 def commands(folder: Path, address: str | None) -> dict[str, list[str]]:
-    """How each program is asked whether a client that connects to `address` at NOW accepts the chain."""
+    """Return the command of each program that checks the chain for a client of `address` at NOW."""
     is_ip = address is not None and address[0].isdigit()
     openssl = ["openssl", "verify", "-purpose", "sslserver", "-attime", str(int(NOW.timestamp()))]
     openssl += ["-no-CAfile", "-no-CApath", "-no-CAstore", "-CAfile", str(folder / "roots.pem")]

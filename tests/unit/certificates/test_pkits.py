@@ -1,7 +1,8 @@
-"""NIST PKITS: every path of the suite judged against its own revocation lists.
+"""NIST PKITS: check the revocation of every path in the suite with the suite's CRLs.
 
-The suite says in the name of each end certificate whether its path is valid. A valid path has nothing revoked
-in it; of the others, those below are invalid because of revocation alone: revoked, or unknown.
+The name of each end certificate says whether its path is valid. A valid path has no revoked certificate. Of
+the invalid paths, only those in `BY_REVOCATION` are checked: their only fault is a certificate that is
+revoked or whose state is unknown.
 """
 
 import itertools
@@ -23,14 +24,14 @@ from tests.unit.certificates.pki import NOW
 vectors = pytest.importorskip("cryptography_vectors", reason="needs the package cryptography-vectors")
 DIRECTORY = Path(str(vectors.__file__)).parent / "x509/PKITS_data"
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
-# Sections 4.4, 4.5 (8 is about key usage), 4.7 (tests 4 and 5), 4.14 and 4.15 of the suite.
+# These tests are in sections 4.4, 4.5 (except 8, about key usage), 4.7 (4 and 5), 4.14 and 4.15 of the suite.
 BY_REVOCATION = re.compile(
     "Invalid(MissingCRL|Revoked|BadCRL|WrongCRL|UnknownCRL|OldCRL|pre2000CRL|NegativeSerial|LongSerial"
     "|SeparateCertificateandCRLKeys|BasicSelfIssued(New|Old|CRLSigningKeyTest7)|keyUsage.*cRLSign|distributionPoint|onlyContains"
     "|onlySomeReasons|IDPwith|cRLIssuer|deltaCRL)"
 )
-# The suite knows better by a delta list, which is not asked for (see the reference): one certificate is
-# revoked by it, and one that was on hold is so no more.
+# The suite expects other results for these two because of a delta CRL, which is not fetched (see the
+# reference): it revokes the first certificate and removes the hold of the second.
 BY_DELTA_LIST = {
     "InvaliddeltaCRLTest4EE": RevocationState.GOOD,
     "ValiddeltaCRLTest5EE": RevocationState.REVOKED,
@@ -38,7 +39,7 @@ BY_DELTA_LIST = {
 
 
 def certificates() -> dict[str, x509.Certificate]:
-    """All that can be read; test_vectors counts the others."""
+    """Return the certificates that can be parsed; test_vectors.py counts the others."""
     found = {}
     for path in sorted(DIRECTORY.glob("certs/*.crt")):
         try:
@@ -49,7 +50,7 @@ def certificates() -> dict[str, x509.Certificate]:
 
 
 def lists() -> dict[x509.Name, list[bytes]]:
-    """By the authority that signed them."""
+    """Return the CRLs by their issuer."""
     found: dict[x509.Name, list[bytes]] = defaultdict(list)
     for path in sorted(DIRECTORY.glob("crls/*.crl")):
         with lenient_library():
@@ -63,7 +64,7 @@ ROOT = CERTIFICATES["TrustAnchorRootCertificate"]
 
 
 def answers(certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[RevocationState]:
-    """What each list of the authority says; nothing where one cannot be used."""
+    """Yield the state by each usable CRL of the issuer."""
     for data in LISTS[certificate.issuer]:
         try:
             yield read_crl(data, certificate, issuer, NOW).state
@@ -79,7 +80,7 @@ def state(certificate: x509.Certificate, issuer: x509.Certificate) -> Revocation
 
 
 def verdict(name: str) -> RevocationState:
-    """About the path: revoked if anything in it is, good if it is whole and all of it is."""
+    """Return the state of a path: revoked if any certificate is, good if it reaches the root and all are."""
     path = best_path(CERTIFICATES[name], [*CERTIFICATES.values()], [ROOT], NOW).certificates
     states = {state(*pair) for pair in itertools.pairwise(path)}
     if RevocationState.REVOKED in states:
@@ -89,12 +90,12 @@ def verdict(name: str) -> RevocationState:
 
 @cache
 def verdicts(start: str) -> Mapping[str, RevocationState]:
-    """Of the valid paths, or of those that are invalid for revocation."""
+    """Return the states of the paths that are valid, or of those that are invalid by revocation."""
     ends = [name for name in CERTIFICATES if name.startswith(start) and name.endswith("EE")]
     return {name: verdict(name) for name in ends if start == "Valid" or BY_REVOCATION.match(name)}
 
 
-def test_no_path_that_the_suite_refuses_for_revocation_is_good() -> None:
+def test_no_path_invalid_by_revocation_is_good() -> None:
     refused = verdicts("Invalid")
     wrong = {name for name, said in refused.items() if said is RevocationState.GOOD}
     assert wrong == {name for name, said in BY_DELTA_LIST.items() if said is RevocationState.GOOD}
@@ -102,13 +103,13 @@ def test_no_path_that_the_suite_refuses_for_revocation_is_good() -> None:
     assert named <= {name for name, said in refused.items() if said is RevocationState.REVOKED}
 
 
-def test_no_path_that_the_suite_accepts_is_revoked() -> None:
+def test_no_valid_path_is_revoked() -> None:
     wrong = {name for name, said in verdicts("Valid").items() if said is RevocationState.REVOKED}
     assert wrong == {name for name, said in BY_DELTA_LIST.items() if said is RevocationState.REVOKED}
 
 
 def table() -> str:
-    """The counts as they stand in the reference."""
+    """Return the table of counts in the form of the reference."""
     rows = ["| The suite says | Paths | Good | Revoked | Unknown |", "| --- | --- | --- | --- | --- |"]
     for start, title in (("Valid", "valid"), ("Invalid", "invalid for revocation alone")):
         counts = Counter(verdicts(start).values())
@@ -118,6 +119,6 @@ def table() -> str:
     return "\n".join(rows)
 
 
-def test_the_reference_publishes_the_counts() -> None:
+def test_reference_has_the_current_counts() -> None:
     published = REFERENCE.read_text().partition("<!-- pkits: begin -->\n")[2]
     assert published.partition("\n<!-- pkits: end -->")[0] == table()

@@ -1,6 +1,6 @@
-"""Whatever the bytes are: an answer, or an error that was foreseen.
+"""Random and mutated inputs are read, or refused with a declared error; they cause no other exception.
 
-`FUZZ_FACTOR=100` with `--timeout 0` tries a hundred times as many.
+`FUZZ_FACTOR=100` with `--timeout 0` tries a hundred times as many inputs.
 """
 
 import os
@@ -45,18 +45,18 @@ SAMPLES = [
 
 
 ANSWERS = [response(), revocation_list(of_entry=[(x509.CRLReason(x509.ReasonFlags.key_compromise), True)])]
-# How often each reader is tried; the reference has the sum.
+# Each reader gets this number of inputs; the reference page has the sum.
 EXAMPLES = {"chain and key": 300, "chain": 200, "pfx": 300, "credential": 100, "address": 100, "answer": 200}
 
 
 def tried(what: str) -> settings:
-    """As often as `EXAMPLES` says."""
+    """Return settings with the number of inputs in `EXAMPLES`."""
     return settings(max_examples=EXAMPLES[what] * FACTOR, deadline=None)
 
 
 @st.composite
 def mutated(draw: st.DrawFn, samples: Sequence[bytes] = tuple(SAMPLES)) -> bytes:
-    """A valid input with a few places overwritten, cut out or doubled."""
+    """Generate a valid input with a few bytes replaced, removed or inserted."""
     data = draw(st.sampled_from(samples))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -66,7 +66,7 @@ def mutated(draw: st.DrawFn, samples: Sequence[bytes] = tuple(SAMPLES)) -> bytes
 
 
 def check_usable(identity: Identity) -> None:
-    """Everything that a caller does with an identity that was read."""
+    """Run all functions that callers use on an identity."""
     assert identity.chain[0] == identity.leaf
     assert b"BEGIN CERTIFICATE" in chain_pem(identity)
     assert b"BEGIN PRIVATE KEY" in key_pem(identity)
@@ -76,14 +76,14 @@ def check_usable(identity: Identity) -> None:
 
 @tried("chain and key")
 @given(st.binary(max_size=200) | mutated(), st.binary(max_size=200) | mutated())
-def test_any_chain_and_key(chain: bytes, key: bytes) -> None:
+def test_any_chain_and_key_give_a_foreseen_result(chain: bytes, key: bytes) -> None:
     with suppress(SetupError):
         check_usable(load_identity(chain, key))
 
 
 @tried("chain")
 @given(mutated())
-def test_any_chain_with_the_right_key(chain: bytes) -> None:
+def test_any_chain_with_a_valid_key_gives_a_foreseen_result(chain: bytes) -> None:
     with suppress(SetupError):
         check_usable(load_identity(chain, key_bytes("p256")))
 
@@ -92,21 +92,21 @@ def test_any_chain_with_the_right_key(chain: bytes) -> None:
 @given(
     st.binary(max_size=200) | mutated(), st.none() | st.sampled_from([b"", b"secret"]) | st.binary(max_size=9)
 )
-def test_any_pfx(pfx: bytes, passphrase: bytes | None) -> None:
+def test_any_pfx_gives_a_foreseen_result(pfx: bytes, passphrase: bytes | None) -> None:
     with suppress(SetupError):
         check_usable(load_identity_pfx(pfx, passphrase))
 
 
 @tried("credential")
 @given(st.binary(max_size=200) | mutated())
-def test_any_agent_certificate(pfx: bytes) -> None:
+def test_any_agent_certificate_gives_a_foreseen_result(pfx: bytes) -> None:
     with suppress(SetupError):
         assert read_agent_certificate(pfx).tbs_certificate_bytes
 
 
 @tried("address")
 @given(st.text(max_size=80))
-def test_any_public_address(address: str) -> None:
+def test_any_public_address_gives_a_finding(address: str) -> None:
     identity = load_identity(SAMPLES[0], SAMPLES[3])
     findings = judge(identity, public_address=address, now=NOW)
     assert {finding.code for finding in findings} & {"name-mismatch", "public-address-invalid"}
@@ -114,23 +114,23 @@ def test_any_public_address(address: str) -> None:
 
 @tried("answer")
 @given(st.binary(max_size=200) | mutated(tuple(ANSWERS)))
-def test_any_answer_about_revocation(answer: bytes) -> None:
-    """It says revoked for the list only, whatever was changed in it: a changed answer is not signed."""
+def test_changed_revocation_answer_is_never_trusted(answer: bytes) -> None:
+    """A changed answer has no valid signature, so it never yields another state than the original one."""
     with suppress(SetupError):
         assert read_ocsp(answer, LEAF, ISSUER, NOW).state is RevocationState.GOOD
     with suppress(SetupError):
         assert read_crl(answer, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
 
 
-def test_the_reference_says_how_many() -> None:
+def test_reference_has_the_number_of_inputs() -> None:
     text = " ".join(REFERENCE.read_text().split())
     assert f" {100 * sum(EXAMPLES.values()):,} random and mutated inputs" in text
 
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("size", [3_000, 60_000, 400_000])
-def test_a_number_of_any_size_is_an_error_at_once(size: int) -> None:
-    """Python prints no number of more than 4,300 digits, and reads one of megabytes for minutes."""
+def test_huge_number_is_refused_quickly(size: int) -> None:
+    """Python refuses to print integers with more than 4,300 digits, and converts huge ones for minutes."""
     kind = element(der.OBJECT_IDENTIFIER, b"\xff" * size + b"\x01")
     content = element(der.SEQUENCE, kind + element(der.EXPLICIT_0, b""))
     unknown = element(der.SEQUENCE, number(3) + content)
@@ -141,6 +141,6 @@ def test_a_number_of_any_size_is_an_error_at_once(size: int) -> None:
 
 
 @every("length", [*range(1, 24), *range(24, len(SAMPLES[6]), 31)])
-def test_every_prefix_of_a_pfx_is_damaged(length: int) -> None:
+def test_truncated_pfx_is_damaged(length: int) -> None:
     with refused(SetupError, "pfx-damaged"):
         load_identity_pfx(SAMPLES[6][:length], b"secret")

@@ -1,4 +1,4 @@
-"""Revocation, asked of a real OCSP responder and a real list (openssl) through our HTTP session."""
+"""Revocation checks with a real OCSP responder and CRL (openssl), through the product's HTTP session."""
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -75,21 +75,21 @@ def states(found: RevocationStatus) -> list[tuple[str, str]]:
     return [(item.method, item.answer.value if item.answer else item.problem) for item in found.attempts]
 
 
-def test_a_certificate_names_its_responder_and_its_list(authority: Authority) -> None:
+def test_addresses_of_responder_and_crl_are_read(authority: Authority) -> None:
     certificate = authority.read("good")
     assert ocsp_addresses(certificate) == (f"http://127.0.0.1:{authority.ocsp_port}",)
     assert crl_addresses(certificate) == (f"http://127.0.0.1:{authority.crl_port}/ca.crl",)
 
 
 @pytest.mark.parametrize("signer", ["responder", "ca"])
-def test_the_responder_says_good_and_the_list_is_not_asked(authority: Authority, signer: str) -> None:
+def test_crl_is_not_fetched_after_a_good_ocsp_response(authority: Authority, signer: str) -> None:
     with authority.responding(signer):
         found = verdict(authority, "good")
     assert (found.state, states(found)) == (RevocationState.GOOD, [("ocsp", "good")])
     assert findings(found) == []
 
 
-def test_the_responder_says_revoked_with_time_and_reason(authority: Authority) -> None:
+def test_revocation_is_reported_with_time_and_reason(authority: Authority) -> None:
     with authority.responding():
         found = verdict(authority, "revoked")
     (finding,) = findings(found)
@@ -99,14 +99,14 @@ def test_the_responder_says_revoked_with_time_and_reason(authority: Authority) -
     assert datetime.now(UTC).strftime("since %Y-%m-%d") in finding.message
 
 
-def test_unknown_to_the_responder_but_good_by_the_list(authority: Authority) -> None:
+def test_crl_decides_if_the_responder_answers_unknown(authority: Authority) -> None:
     with authority.responding(), authority.serving_list():
         found = verdict(authority, "unknown")
     assert states(found) == [("ocsp", "unknown"), ("crl", "good")]
     assert found.state is RevocationState.GOOD
 
 
-def test_unknown_to_the_responder_and_no_list_is_a_warning(authority: Authority) -> None:
+def test_unknown_without_a_crl_is_a_warning(authority: Authority) -> None:
     with authority.responding():
         found = verdict(authority, "unknown")
     (finding,) = findings(found)
@@ -114,7 +114,7 @@ def test_unknown_to_the_responder_and_no_list_is_a_warning(authority: Authority)
 
 
 @pytest.mark.parametrize(("name", "state"), [("good", "good"), ("revoked", "revoked")])
-def test_the_list_answers_when_the_responder_is_down(authority: Authority, name: str, state: str) -> None:
+def test_crl_is_used_if_the_responder_is_down(authority: Authority, name: str, state: str) -> None:
     with authority.serving_list():
         found = verdict(authority, name)
     assert found.state.value == state
@@ -142,7 +142,7 @@ def rsa_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     ids=" ".join,
 )
 @pytest.mark.parametrize("name", ["good", "revoked"])
-def test_rsa_signatures_of_both_kinds_prove_an_answer(
+def test_pkcs1_and_pss_signatures_are_verified(
     rsa_authority: Authority, name: str, how: tuple[str, ...]
 ) -> None:
     digest = "-rmd", next((word.partition(":")[2] for word in how if word.startswith("digest:")), "sha256")
@@ -152,19 +152,19 @@ def test_rsa_signatures_of_both_kinds_prove_an_answer(
         assert verdict(rsa_authority, name).state.value == name
 
 
-def test_a_pss_signature_of_another_key_proves_nothing(rsa_authority: Authority) -> None:
+def test_pss_signature_of_another_key_is_refused(rsa_authority: Authority) -> None:
     with rsa_authority.responding("good", "-rsigopt", "rsa_padding_mode:pss"):
         assert "not signed by the authority" in verdict(rsa_authority, "revoked").attempts[0].problem
 
 
 @pytest.mark.parametrize("name", ["good", "revoked"])
-def test_a_list_signed_with_pss_answers(rsa_authority: Authority, name: str) -> None:
+def test_crl_with_a_pss_signature_is_accepted(rsa_authority: Authority, name: str) -> None:
     crl = rsa_authority.write_list("-sigopt", "rsa_padding_mode:pss")
     answer = read_crl(crl, rsa_authority.read(name), rsa_authority.certificate, datetime.now(UTC))
     assert answer.state.value == name
 
 
-def test_all_down_is_a_warning_that_names_every_address(authority: Authority) -> None:
+def test_warning_names_every_unreachable_address(authority: Authority) -> None:
     found = verdict(authority, "good")
     (finding,) = findings(found)
     assert (finding.code, finding.severity) == ("revocation-unreachable", Severity.WARNING)
@@ -172,15 +172,17 @@ def test_all_down_is_a_warning_that_names_every_address(authority: Authority) ->
         assert address in finding.message
 
 
-def test_a_responder_that_is_not_the_authority_s_proves_nothing(authority: Authority) -> None:
+def test_response_of_an_unauthorized_signer_is_refused(authority: Authority) -> None:
     with authority.responding("good"):
         found = verdict(authority, "revoked")
     assert found.state is RevocationState.UNREACHABLE
     assert "not signed by the authority" in found.attempts[0].problem
 
 
-def test_both_are_asked_through_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The names in the certificate mean something to the proxy only."""
+def test_responder_and_crl_are_reached_through_the_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the proxy can resolve the host names in the certificate."""
     authority = Authority(tmp_path, host="pki.invalid")
     authority.issue("leaf")
     unreachable = verdict(authority, "leaf")
@@ -200,7 +202,7 @@ def test_both_are_asked_through_the_proxy(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked[-2:] == [f"{crl_url}/ca.crl", ocsp_url]
 
 
-def test_a_crl_only_in_a_directory_has_a_separate_verdict() -> None:
+def test_crl_with_only_an_ldap_address_is_a_warning() -> None:
     (found,) = ask([pointing("ldap:///CN=CA,DC=corp?certificateRevocationList"), ISSUER], _nobody, NOW)
     (finding,) = revocation_findings([found])
     assert found.state is RevocationState.NOT_ASKED
@@ -208,13 +210,13 @@ def test_a_crl_only_in_a_directory_has_a_separate_verdict() -> None:
     assert "ldap:///CN=CA,DC=corp" in finding.message
 
 
-def test_a_directory_beside_a_web_address_is_passed_over() -> None:
+def test_ldap_address_beside_a_web_address_is_ignored() -> None:
     assert crl_addresses(pointing("ldap:///CN=CA", "http://pki.example/ca.crl")) == (
         "http://pki.example/ca.crl",
     )
 
 
-def test_a_certificate_without_addresses_is_not_asked_about() -> None:
+def test_certificate_without_addresses_is_not_queried() -> None:
     (found,) = ask([LEAF, ISSUER], _nobody, NOW)
     assert (found.state, findings(found)) == (RevocationState.NOT_OFFERED, [])
 
@@ -245,7 +247,7 @@ def test_responder_with_unverifiable_certificate_is_ignored() -> None:
         read_ocsp(signed, LEAF, ISSUER, NOW)
 
 
-# Algorithm identifiers of one length, so that one can take the place of the other.
+# These algorithm identifiers have the same length, so one can replace the other in a certificate.
 _ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 _UNKNOWN_ALGORITHM = bytes.fromhex("300a06082a8648ce3d040309")
 
@@ -260,21 +262,21 @@ SUPERSEDED = x509.CRLReason(x509.ReasonFlags.superseded)
     [
         ({"pem": False}, "revoked"),
         ({"pem": True}, "revoked"),
-        # A list of leaves, and one that names a delta list, are whole.
+        # A CRL that covers only leaves, or that names a delta CRL, is complete for the leaf.
         ({"extensions": [(scope(only_contains_user_certs=True), True)]}, "revoked"),
         ({"extensions": [(NAMES_DELTA, False)]}, "revoked"),
-        # Whatever else list and entry contain, the certificate is in it.
+        # A certificate in a CRL is revoked whatever else the CRL and its entry contain.
         ({"extensions": [(PARTIAL, True)]}, "revoked"),
         ({"extensions": [(UNKNOWN, True)]}, "revoked"),
         ({"of_entry": [(UNKNOWN, True)]}, "revoked"),
         ({"of_entry": [(SUPERSEDED, True)]}, "revoked"),
-        # What is not critical, or understood, does no harm.
+        # Extensions that are not critical, or that are supported, do not invalidate a CRL.
         ({"extensions": [(UNKNOWN, False)], "without_leaf": True}, "good"),
         ({"of_entry": [(UNKNOWN, False)], "without_leaf": True}, "good"),
         ({"of_entry": [(SUPERSEDED, True)], "without_leaf": True}, "good"),
     ],
 )
-def test_what_a_list_says(material: dict[str, Any], state: str) -> None:
+def test_state_is_read_from_a_crl(material: dict[str, Any], state: str) -> None:
     assert read_crl(revocation_list(**material), LEAF, ISSUER, NOW).state.value == state
 
 
@@ -291,7 +293,7 @@ def test_list_of_an_authority_without_that_right_is_ignored() -> None:
         read_crl(revocation_list(), LEAF, issuer, NOW)
 
 
-def test_an_answer_without_an_end_is_current_for_a_week() -> None:
+def test_response_without_next_update_is_current_for_a_week() -> None:
     assert read_ocsp(response(undated=True), LEAF, ISSUER, NOW).state is RevocationState.GOOD
 
 
@@ -311,7 +313,7 @@ TRY_LATER = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.
         (b"", "not a valid OCSP response"),
     ],
 )
-def test_an_unusable_response_says_why(material: bytes | dict[str, Any], reason: str) -> None:
+def test_unusable_ocsp_response_is_refused_with_reason(material: bytes | dict[str, Any], reason: str) -> None:
     data = material if isinstance(material, bytes) else response(**material)
     with refused(NetworkError, "ocsp-unusable", match=reason):
         read_ocsp(data, LEAF, ISSUER, NOW)
@@ -340,7 +342,7 @@ CRITICAL = "the list has an unknown critical extension"
         (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "not a valid revocation list"),
     ],
 )
-def test_an_unusable_list_says_why(material: bytes | dict[str, Any], reason: str) -> None:
+def test_unusable_crl_is_refused_with_reason(material: bytes | dict[str, Any], reason: str) -> None:
     data = material if isinstance(material, bytes) else revocation_list(**material)
     with refused(NetworkError, "crl-unusable", match=reason):
         read_crl(data, LEAF, ISSUER, NOW)

@@ -1,4 +1,4 @@
-"""What the authorities said last, read from files that a container with fewer rights may have written."""
+"""Stored revocation answers, read from files that a container with fewer rights may have written."""
 
 import json
 from datetime import datetime, timedelta
@@ -47,7 +47,7 @@ def state(files: Files, now: datetime = NOW) -> RevocationState | None:
     return None if found is None else found.state
 
 
-def test_what_is_kept_is_read_again(files: Files) -> None:
+def test_stored_answers_are_read_back(files: Files) -> None:
     attempt = RevocationSource(method="ocsp", address="http://a", answer=None, problem="down")
     verdict = RevocationStatus(subject="gw", state=RevocationState.UNREACHABLE, attempts=(attempt,))
     revocation.keep(files, ASKED_BY_AGENT, NAME, [verdict], NOW + timedelta(microseconds=5))
@@ -74,7 +74,7 @@ def test_what_is_kept_is_read_again(files: Files) -> None:
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_a_record_of_another_shape_or_of_later_is_none(
+def test_invalid_or_future_record_is_ignored(
     files: Files, path: str, spoiled: dict[str, Any] | bytes
 ) -> None:
     files.write(path, json.dumps(SOUND).encode())
@@ -83,7 +83,7 @@ def test_a_record_of_another_shape_or_of_later_is_none(
     assert state(files) is None
 
 
-def test_a_link_is_not_followed(files: Files) -> None:
+def test_symbolic_link_is_not_followed(files: Files) -> None:
     files.write("/elsewhere", json.dumps(SOUND).encode())
     files.locate(ASKED_BY_AGENT).symlink_to(files.locate("/elsewhere"))
     assert state(files) is None
@@ -98,7 +98,7 @@ def test_newest_answer_is_chosen_by_time_not_by_text(files: Files) -> None:
     assert state(files) is RevocationState.REVOKED
 
 
-def test_nothing_in_it_reaches_a_terminal_as_a_command(files: Files) -> None:
+def test_escape_sequences_are_removed_from_problems(files: Files) -> None:
     attempt = {**SOUND["certificates"][0]["attempts"][0], "problem": "\x1b[2Jdown"}
     spoiled = {**SOUND["certificates"][0], "attempts": [attempt]}
     files.write(ASKED_BY_AGENT, json.dumps(SOUND | {"certificates": [spoiled]}).encode())

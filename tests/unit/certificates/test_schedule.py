@@ -1,4 +1,4 @@
-"""A delayed import is a persistent timer; taking it back leaves nothing."""
+"""A delayed import is a persistent systemd timer, and undoing it leaves no file."""
 
 import subprocess
 from dataclasses import replace
@@ -21,7 +21,7 @@ TIMER = "mstunnel-import-0123456789ab.timer"
 
 
 class Services(FakeSystemd):
-    """It has no units that failed."""
+    """A systemd without failed units, which records that they are reset."""
 
     def forget_failure(self, *units: str) -> None:
         self.told.append(f"forget {' '.join(units)}")
@@ -55,7 +55,7 @@ def test_timer_uses_utc_and_catches_up_after_downtime(ports: Host, services: Ser
     assert PENDING.satisfied(ports, {})
 
 
-def test_systemd_finds_nothing_wrong(ports: Host) -> None:
+def test_systemd_accepts_the_units(ports: Host) -> None:
     PENDING.apply(ports, {})
     program = ports.files.root / "usr/sbin/mst-cli"
     program.parent.mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_systemd_finds_nothing_wrong(ports: Host) -> None:
 
 
 @pytest.mark.parametrize("done", range(4))
-def test_interrupted_anywhere_it_is_completed_or_undone(ports: Host, done: int) -> None:
+def test_interrupted_schedule_is_completed_or_undone(ports: Host, done: int) -> None:
     before = everything(ports)
     for part in (*PENDING.units, *PENDING.parts.values())[:done]:
         part.apply(ports, {})
@@ -83,7 +83,7 @@ def test_interrupted_anywhere_it_is_completed_or_undone(ports: Host, done: int) 
     assert not PENDING.satisfied(ports, {})
 
 
-def test_without_systemd_the_journal_is_all_there_is(ports: Host, services: Services) -> None:
+def test_without_systemd_nothing_is_written(ports: Host, services: Services) -> None:
     before, pending = everything(ports), replace(PENDING, timer=False)
     assert not pending.satisfied(ports, {})
     pending.apply(ports, {})
@@ -92,6 +92,6 @@ def test_without_systemd_the_journal_is_all_there_is(ports: Host, services: Serv
     assert pending.undo(ports, UndoRecord({})).outcome is Undo.REMOVED
 
 
-def test_the_journal_gives_it_back() -> None:
+def test_action_is_restored_from_the_journal() -> None:
     codec = Codec([ScheduleImport])
     assert codec.load(codec.dump(PENDING)) == PENDING

@@ -1,4 +1,4 @@
-"""Certificates and PFX files that others made to break readers: each gets a named verdict."""
+"""Certificates and PFX files from test suites for parsers: each has the published result."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -52,14 +52,14 @@ def verdict(path: Path) -> str:
 
 
 def words_of_the_library(error: SetupError) -> str:
-    """What the message repeats of the exception behind it, where that is one of the library."""
+    """Return the text of the library's exception if the message or hint repeats it; else an empty text."""
     cause = error.__cause__
     shown = "" if cause is None or isinstance(cause, SetupError | PemError | DerError) else str(cause)
     return shown if shown and shown in f"{error.message!s} {error.hint!s}" else ""
 
 
 def _answer(read: Callable[..., Answer], data: bytes) -> str:
-    """The verdict of a list or a response about another certificate: never good."""
+    """Read a CRL or OCSP response about another certificate; fail if it is accepted."""
     answer = read(data, PKI.certificate("leaf"), PKI.certificate("inter"), NOW)
     raise AssertionError(answer)
 
@@ -75,23 +75,23 @@ def _pfx(data: bytes) -> Material:
 
 
 def row(pattern: str) -> str:
-    """The counts as they stand in the reference."""
+    """Return the row of counts for a pattern in the form of the reference."""
     counts = Counter(verdict(path) for path in DIRECTORY.glob(pattern))
     verdicts = ", ".join(f"{count} `{name}`" for name, count in counts.most_common())
     return f"| `{pattern}` | {counts.total()} | {verdicts} |"
 
 
 def published() -> list[str]:
-    """The rows of the table in the reference."""
+    """Return the rows of the table in the reference."""
     text = REFERENCE.read_text().partition("<!-- vectors: begin -->\n")[2]
     return text.partition("\n<!-- vectors: end -->")[0].splitlines()[2:]
 
 
-def test_the_reference_has_a_row_for_each_kind_of_file() -> None:
+def test_reference_has_a_row_for_each_pattern() -> None:
     assert [line.split("`")[1] for line in published()] == [*PATTERNS]
 
 
-# Opening hundreds of them takes a quarter of a minute.
+# Opening the hundreds of PKCS#12 files of PKITS takes 15 s, so only the long tests do.
 @pytest.mark.parametrize("pattern", sample(PATTERNS, kept={*PATTERNS} - {"x509/PKITS_data/pkcs12/*.p12"}))
-def test_every_file_has_the_verdict_that_the_reference_publishes(pattern: str) -> None:
+def test_reference_has_the_current_verdicts(pattern: str) -> None:
     assert row(pattern) in published()
