@@ -1,1 +1,1 @@
-"""What the host does later: day-two operations on an installed gateway."""
+"""Day-two operations on an installed gateway."""

@@ -1,4 +1,4 @@
-"""`mst-cli backup|restore`: what another host needs to take this one's place, in one archive."""
+"""`mst-cli backup|restore`: one archive with everything that a replacement host needs."""
 
 import gzip
 import hashlib
@@ -56,8 +56,9 @@ from mstunnel_setup.transaction.runner import Planned
 
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
-# Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
-# not served, but without it the chain of a private authority cannot be verified again.
+# Maps the path on the restored host to the files on this host that are joined into it. The certificate comes
+# from the generation in use, because the usual places may already hold another one. The root is not served,
+# but the chain of a private authority cannot be verified without it.
 FILES = {
     paths.ENVIRONMENT: (paths.ENVIRONMENT,),
     paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
@@ -65,25 +66,25 @@ FILES = {
     DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
     DEVICE_REVOCATIONS: (DEVICE_REVOCATIONS,),
     paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
-    # What may be taken by an upgrade is root's to say, also for a rootless gateway.
+    # These files decide which releases are installed. Only root may change them, also for a rootless gateway.
     **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, RULES, feed.SETTINGS, feed.ROOT)}),
 }
 
 UPGRADES = f"{paths.HOST_STATE}/upgrades.json"
-"""The upgrades that have ended: the name of their file in an archive, wherever it lies on a host."""
+"""Name in the archive of the file with the ended upgrades; its path on a host depends on the mode."""
 
 LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of an archive as it is, and of each file in it; a real one has some ten thousand."""
+"""Largest size in bytes of an archive, and of each file in it; real archives have some ten thousand."""
 LARGEST_UNPACKED: Final = 16 * 1024 * 1024
-"""Bytes of an archive unpacked."""
+"""Largest total size in bytes of the unpacked files."""
 HIGHEST_RATIO: Final = 200
-"""How many times larger than the archive its content may be: that of a real one is 1 to 20."""
+"""Highest ratio of unpacked to packed size; real archives have 1 to 20."""
 MOST_FILES: Final = 500
 _LIMITS: Final = Limits(entries=MOST_FILES, file_size=LARGEST, total=LARGEST_UNPACKED)
 
 
 def pack(contents: Mapping[str, bytes]) -> bytes:
-    """A .tar.gz of files by name; all are of root, and for its eyes."""
+    """Return a .tar.gz of the files by name, each owned by root with mode 0600."""
     packed = io.BytesIO()
     with tarfile.TarFile(fileobj=packed, mode="w") as archive:
         for name, content in contents.items():
@@ -94,10 +95,10 @@ def pack(contents: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
-    """Manifest and files (by host path) of an archive of `backup`.
+    """Return the manifest and the files, by host path, of an archive that `backup` wrote.
 
-    Raises UsageError `backup-invalid` for any other, and for one that is larger than a backup can be;
-    `backup-not-understood` for one of a version that knows more than this one.
+    Raises UsageError `backup-invalid` for any other file and for an archive that is too large, and
+    `backup-not-understood` for parts that only a newer version knows.
     """
     refuse_large(len(packed))
     try:
@@ -120,13 +121,13 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
 
 
 def refuse_large(size: int) -> None:
-    """Raise UsageError for an archive of more bytes than a backup can have."""
+    """Raise UsageError for an archive of more than `LARGEST` bytes."""
     if size > LARGEST:
         raise _no_backup(f"it has {size} bytes, and at most {LARGEST} are expected")
 
 
 def _judge(manifest: JsonObject, upgrades: bytes | None) -> None:
-    """Raise UsageError where the manifest or the history of upgrades is not as `backup` writes it."""
+    """Raise UsageError unless manifest and upgrade history have the form that `backup` writes."""
     site, answers = manifest.get("site"), manifest.get("answers", {})
     texts = [manifest.get(name) for name in ("server_name", "server_id", "application_object_id")]
     right = isinstance(answers, dict) and all(isinstance(value, str | None) for value in texts)
@@ -140,7 +141,7 @@ def _judge(manifest: JsonObject, upgrades: bytes | None) -> None:
         phases = {upgrade.phase for upgrade in History.model_validate_json(upgrades).upgrades}
     except ValidationError as error:
         raise _not_understood(manifest, "history of upgrades") from error
-    # The monitor would go on with another one.
+    # The monitor would continue an upgrade that has not ended, on a host where it never began.
     if phases - {UpgradePhase.ENDED}:
         raise _no_backup("an upgrade in it has not ended")
 
@@ -165,7 +166,7 @@ def _no_backup(reason: str) -> UsageError:
 
 
 class BackupReport(Report):
-    """Where the archive is, and which files (by host path) are in it."""
+    """The path of the archive, and the host paths of the files in it."""
 
     file: str
     contents: tuple[str, ...]
@@ -174,8 +175,9 @@ class BackupReport(Report):
 def backup(operator: Operator, file: Path) -> Result[BackupReport]:
     """Write the archive with mode 0600.
 
-    A revocation list that would make it too large for `restore` is left out, with a warning: a current one is
-    to be had from its CA. Raises UsageError when the file is there already, StepError when it is too large.
+    A revocation list that would make the archive too large for `restore` is left out with a warning, since
+    the CA publishes a current one. Raises UsageError if the file exists, StepError if the archive is too
+    large.
     """
     refuse_present(file)
     with installed_run(operator, exclusively=False) as run:
@@ -221,9 +223,9 @@ def backup(operator: Operator, file: Path) -> Result[BackupReport]:
 
 
 def _contents(run: Run) -> dict[str, bytes]:
-    """What goes into the archive beside its manifest, by the path where another host gets it."""
+    """Return the files for the archive, by their path on the restored host."""
     roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
-    # An import may link another generation between two of its files.
+    # The link is read once: an import may switch it between the reads of two files.
     linked = generations.linked(run.files)
     in_use = paths.ACTIVE if linked is None else generations.directory(linked)
     places = {**FILES, **{path: (path,) for path in roots}}
@@ -233,21 +235,21 @@ def _contents(run: Run) -> dict[str, bytes]:
     }
     if not paths.ROOTLESS:
         contents |= portable_settings(run.files)
-    # One under way is of this host; those that have ended tell what went wrong here.
+    # An upgrade in progress belongs to this host. Ended ones record which releases failed here.
     upgrades = [item for item in read_history(run.files).upgrades if item.phase is UpgradePhase.ENDED]
     contents[UPGRADES] = render_history(History(upgrades=tuple(upgrades))) if upgrades else b""
     return {path: content for path, content in contents.items() if content}
 
 
 def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
-    """The largest file of an archive that `restore` would refuse; empty for any other archive."""
+    """Return the path of the largest file if `restore` would refuse the archive; else an empty string."""
     sizes = {path: len(content) for path, content in contents.items()}
     largest = max(sizes, key=sizes.__getitem__, default="")
     return largest if largest and max(len(packed), sizes[largest]) > LARGEST else ""
 
 
 def _manifest(run: Run) -> JsonObject:
-    """What is known of this host, with the answers of its installation and the release proved last."""
+    """Return the manifest: this host's registration, answers, and the images of the last proven release."""
     receipt = run.receipt
     identity = sign_in.identity(receipt) or {}
     record = sign_in.result(receipt, RegisterServer.kind) or {}
@@ -255,8 +257,8 @@ def _manifest(run: Run) -> JsonObject:
     if unfinished := read_history(run.files).unfinished:
         images = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}
     answers = {**as_object(remembered(receipt, "answers")), **images}
-    # A setting that this version no longer knows, it would not restore either. The archive of the first
-    # release is a file of this host, and holds no other release.
+    # Settings that this version no longer knows could not be restored. `images.archive` names a file on
+    # this host, which holds the first release only.
     left_out = {path for path, value in answers.items() if path not in BY_PATH or value is None}
     left_out.add("images.archive")
     return {
@@ -277,10 +279,11 @@ ALREADY_INSTALLED = declare(
     "a gateway is already installed on this host",
     "Restore on a host without a gateway.",
 )
-# What a backup brings itself, or what belongs to the host it was made on.
+# These answers belong to the old host, or the backup has their content in files.
 _NOT_TAKEN = ("account", "certificate", "environment", "site", "eula")
 _FIRST = ("eula", "environment")
-# What can refuse the backup comes before the old host loses its record, what needs its name afterwards.
+# These steps can refuse the backup, so they run before the old host's record is removed. Steps that register
+# the server under the same name run afterwards.
 _BEFORE_REMOVAL = ("certificate", "sign-in", "site")
 _MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
 _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
@@ -289,16 +292,23 @@ _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 def restore(
     operator: Operator, settings: Settings, file: Path, *, replace: bool, trusted: bool = False
 ) -> Result[RunReport]:
-    """Place settings, certificate and roots, then install into the same site with the same answers.
+    """Restore settings, certificate and roots, then install into the same site with the same answers.
 
-    What is given now (option, variable, answer file) is used instead of what the backup has, but for mode
-    and images. With `replace` record and application of the old host are removed from the tenant first.
-    What the backup decides about trust is shown and asked for, unless it is `trusted`.
-    Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
-    installed already, for a file that is no backup, and for the backup of a rootless gateway unless root
-    has prepared the host for one: then the account restores it, and root hands over to it.
+    Options, variables and the answer file override the backup's answers, except for mode and images. A
+    restoration that was interrupted continues when the command is repeated. The backup of a rootless gateway
+    needs a host that root has prepared; root then continues as the gateway's account.
+
+    Args:
+        operator: The context of the command.
+        settings: Answers given as options, by setting path.
+        file: The archive.
+        replace: Remove the record and the application of the old host from the tenant.
+        trusted: Do not ask for confirmation of what the backup makes this host trust.
+
+    Raises:
+        UsageError: A gateway is installed already, the file is not a backup, or the host is not prepared.
     """
-    with suppress(OSError):  # why it cannot be read is said below
+    with suppress(OSError):  # `read_given` reports why a file cannot be read
         refuse_large(file.stat().st_size)
     content = operator.files.read_given(str(file))
     if content is None:
@@ -307,7 +317,7 @@ def restore(
     scope = _scope(operator, manifest, file)
     begun = StoreAnswer(name="restored", value=hashlib.sha256(content).hexdigest())
     answers = _answers(manifest)
-    # The release that ran there runs here, whatever an answer file from before its upgrades says.
+    # The restored host runs the release of the backup; an answer file may name an older one.
     images = {path: value for path, value in answers.items() if path.startswith("images.")}
     fixed = {"mode": _mode(manifest), **images}
     request = InstallRequest({**settings, **fixed}, backup=answers)
@@ -316,7 +326,7 @@ def restore(
         _refuse_missing_roots(run, file)
         if not _continues(run, begun):
             confirm_trust(run.console, file, manifest, files, agreed=trusted)
-        # All checks are made and all questions asked before anything is placed.
+        # All checks and questions come before the first change.
         refuse_other(run)
         refuse(run, steps_of(scope))
         if run.files.live and not run.receipt.entries:
@@ -324,23 +334,24 @@ def restore(
             sign_in.STEP.gather(run)
             refuse_unsuited(run)
         done = run.runner.run([eula.STEP], run)
-        # Recorded, so that the same command may continue.
+        # The journal records the backup's digest, so that repeating the command continues.
         apply_actions(run, "Backup to restore", [begun])
         done += _install(run, manifest, files, replace=replace)
     return Result("changed", RunReport.of(done), text=[text("Restored. Look at it with `mst-cli status`.")])
 
 
 def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
-    """Who restores: root, or the account that root has prepared this host for, as which root continues.
+    """Return the scope to restore: all, or the account's part on a host prepared for a rootless gateway.
 
-    Raises UsageError for the backup of a gateway of the other kind, CheckError for any other account, and
-    when that account cannot read the file.
+    Raises UsageError if host and backup differ in mode (rootful or rootless), CheckError for any account but
+    the prepared one, and if that account cannot read the file.
     """
     rootless, account = _mode(manifest) == "rootless", rootless_account(operator)
     prepared = complete(journal_of(Scope.HOST, operator).receipt, Scope.HOST)
     as_account = paths.ROOTLESS and account == own_name()
     if (rootless and not prepared) or (as_account and not rootless):
-        # Whether the user of this process has a gateway here; what root prepared for an account is none.
+        # An existing gateway of this user is reported first. A host that root prepared for an account has
+        # no gateway yet, so the journal of the host scope does not count.
         own = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
         if (paths.ROOTLESS or not account) and journal_of(own, operator).receipt.entries:
             raise ALREADY_INSTALLED()
@@ -367,23 +378,23 @@ def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
 
 
 def _refuse_installed(run: Run, begun: StoreAnswer) -> None:
-    """Raise UsageError unless nothing is installed here, or this very backup has been restored in part."""
+    """Raise UsageError if a gateway is installed, unless this backup was restored only in part."""
     receipt = run.receipt
     if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
         return
-    # Its record may have been cut off.
+    # A restoration without a record of its last step was interrupted and may continue.
     if not _continues(run, begun) or all(step.name in receipt.steps for step in steps_of(run.scope)):
         raise ALREADY_INSTALLED()
 
 
 def _continues(run: Run, begun: StoreAnswer) -> bool:
-    """Whether this very backup has been restored here in part."""
+    """Return True if the restoration of this backup has begun on this host."""
     entry = run.receipt.entries.get(begun.key)
     return entry is not None and entry.versions[-1]["value"] == begun.value
 
 
 def _refuse_missing_roots(run: Run, file: Path) -> None:
-    """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
+    """Raise UsageError if the file in `tenant.ca_file` is missing here; the backup has its content."""
     named = run.answers.tenant.ca_file
     if named is not None and run.files.read_given(named) is None:
         raise UsageError(
@@ -404,7 +415,7 @@ def _install(
     try:
         copies = _staged(run, {path: content for path, content in files.items() if path != UPGRADES})
         if UPGRADES in files:
-            # No object of the receipt, as it never is: what only serves the installation goes with it.
+            # The history is never in the receipt: an uninstallation removes the directory it is in.
             run.files.write(HISTORY, files[UPGRADES], 0o600)
         apply_actions(
             run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
@@ -415,7 +426,7 @@ def _install(
         apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
         done += run.runner.run([steps[name] for name in _BEFORE_REMOVAL], run)
         if replace:
-            # What the old host had in the tenant; absent is fine.
+            # The graph client ignores objects of the old host that are already gone.
             sign_in.as_registrar(run)
             site, host = as_object(manifest.get("site")), run.host
             if site and manifest.get("server_id"):
@@ -429,9 +440,9 @@ def _install(
 
 
 def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
-    """The files of the backup in a place of their own, and the actions that bring them to theirs.
+    """Write the files into a staging directory and return the actions that copy them to their paths.
 
-    The journal then holds their digests only, and never the key.
+    The journal then records only digests, never the private key.
     """
     run.files.make_directories(paths.RESTORED, 0o700)
     copies = []

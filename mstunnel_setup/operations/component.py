@@ -1,4 +1,4 @@
-"""`mst-cli agent|server start|stop|restart|status|logs`."""
+"""`mst-cli agent|server start|stop|restart|status|logs`: control of one container."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -37,15 +37,15 @@ CONTAINER_IMAGE_MISSING = declare(
 ContainerHealth: TypeAlias = Annotated[
     str, Field(json_schema_extra={"enum": ["starting", "healthy", "unhealthy", "not reported"]})
 ]
-"""Health in the engine's word, or that it reports none."""
+"""Health as the engine reports it, or `not reported` for a container without a health check."""
 
-# The journal has those of every earlier container.
+# The journal keeps the lines of all earlier containers, so the number is limited.
 _JOURNAL_LINES = 1000
 _PATIENCE = 180.0
 
 
 class ContainerStatus(Report):
-    """State and health of one container. Exit code 7 unless it is healthy."""
+    """State and health of one container. The exit code is 7 unless the container is healthy."""
 
     state: str = Field(
         description="In the engine's word: running, exited, created …; absent when there is no container."
@@ -54,20 +54,20 @@ class ContainerStatus(Report):
 
 
 class ContainerAction(Report):
-    """What was done with a container."""
+    """The action carried out on a container."""
 
     container: str
     action: Literal["started", "stopped", "restarted"]
 
 
 class LogReport(Report):
-    """The log. With --follow each line is printed separately before the envelope, as {"line": …}."""
+    """A container's log. With --follow each line is printed before the envelope, as {"line": …}."""
 
     lines: tuple[str, ...]
 
 
 def state(operator: Operator, container: str) -> Result[ContainerStatus]:
-    """State and health of a container, in the two lines that scripts in the field look for."""
+    """Return state and health of a container; existing scripts parse the two output lines."""
     with open_host(operator) as host:
         found = containers.state_of(host, container)
     report = ContainerStatus(
@@ -79,28 +79,28 @@ def state(operator: Operator, container: str) -> Result[ContainerStatus]:
 
 
 def container_health(found: ContainerState | None) -> ContainerHealth:
-    """Health in the engine's word; only a container that runs can be healthy."""
+    """Return the health as the engine reports it; a container that is not running is unhealthy."""
     if found is None or found.status != "running":
         return "unhealthy"
     return found.health or text("not reported")
 
 
 def stop(operator: Operator, container: str) -> Result[ContainerAction]:
-    """Stop a container; it stays down until it is started by hand or the server reboots."""
+    """Stop a container until `start` is run or the host reboots."""
     with existing_container(operator, container) as host:
         containers.stop(host, container)
     return _done(container, "stopped")
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogReport | None]:
-    """The lines of the log, as they come; as JSON all at once unless it is followed.
+    """Print the lines of the log as they arrive; JSON output is one report unless the log is followed.
 
-    Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.
+    For a removed container the lines come from the systemd journal, by default the last 1000.
     """
     with existing_container(operator, container) as host:
         command, from_journal = host.engine.logs_command(container, options), False
         if host.engine.inspect(container) is None and host.systemd.running():
-            # Its service removed it when it ended.
+            # The systemd service removes the container when it ends.
             from_journal = True
             command = host.systemd.log_command(
                 f"{container}.service",
@@ -111,7 +111,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
             )
     lines = operator.processes.lines(command)
     if from_journal:
-        # Podman's conmon(8) keeps the line feed in the message, so that journalctl prints a blank line.
+        # conmon(8) keeps the line feed in the message, so journalctl prints a blank line after each.
         lines = filter(str.strip, lines)
     if operator.json and not options.follow:
         return Result(report=LogReport(lines=tuple(lines)))
@@ -121,7 +121,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
 
 @contextmanager
 def existing_container(operator: Operator, container: str) -> Iterator[Host]:
-    """Open this host. Raises EngineError `container-missing` where nothing would start it."""
+    """Open this host. Raises EngineError `container-missing` without the container or a service for it."""
     with open_gateway(operator) as host:
         if not host.systemd.known(f"{container}.service") and host.engine.inspect(container) is None:
             raise CONTAINER_MISSING(container=container)
@@ -129,7 +129,7 @@ def existing_container(operator: Operator, container: str) -> Iterator[Host]:
 
 
 def missing_image(host: Host, receipt: Receipt, container: str) -> EngineError | None:
-    """The error for a container whose image was removed, such as by `podman system prune --all`."""
+    """Return the error for a removed image, for example after `podman system prune --all`; else None."""
     reference = remembered(receipt, container.replace("mstunnel-", "images."))
     if not isinstance(reference, str) or host.engine.image(reference) is not None:
         return None
@@ -151,17 +151,17 @@ def missing_image(host: Host, receipt: Receipt, container: str) -> EngineError |
 
 
 def _require_image(operator: Operator, host: Host, container: str) -> None:
-    """Raise EngineError `container-image-missing` before a container is stopped that cannot start again."""
+    """Raise EngineError `container-image-missing` if the container could not start again."""
     if error := missing_image(host, journal_of(Scope.ALL, operator, despite_damage=True).receipt, container):
         raise error
 
 
 def start(operator: Operator, container: str) -> Result[ContainerAction]:
-    """Start a container that is stopped; it is healthy, and its server answers, when this returns.
+    """Start a stopped container and wait until it is healthy and the server answers.
 
-    At the boot of a host this must not depend on a proxy that is up a moment later: what is wrong with
-    `env.sh` is a warning, or the reason of the EngineError, NetworkError or CertificateError for a container
-    that does not serve.
+    At boot a proxy may become available only later, so problems in `env.sh` are warnings; if the container
+    fails, they are part of the message. Raises EngineError, NetworkError or CertificateError for a container
+    that does not become healthy or does not serve.
     """
     with existing_container(operator, container) as host:
         _require_image(operator, host, container)
@@ -178,10 +178,10 @@ def start(operator: Operator, container: str) -> Result[ContainerAction]:
 
 
 def restart(operator: Operator, container: str) -> Result[ContainerAction]:
-    """Stop and start a container; it is healthy, and its server answers, when this returns.
+    """Restart a container and wait until it is healthy and the server answers.
 
-    Raises what is wrong with `env.sh` while the old container still runs, and EngineError, NetworkError or
-    CertificateError for a new one that does not serve.
+    Problems in `env.sh` are raised before the old container is stopped. Raises EngineError, NetworkError or
+    CertificateError for a new container that does not become healthy or does not serve.
     """
     with existing_container(operator, container) as host:
         _require_image(operator, host, container)
@@ -209,9 +209,10 @@ def _done(
 
 
 def _environment_warnings(host: Host, container: str) -> tuple[Problem, ...]:
-    """What `env.sh` has that the container can run without; raises the rest.
+    """Return the problems of `env.sh` despite which the container can run; raise all others.
 
-    ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
+    At its start ocserv downloads the tenant's token keys and exits without them, so an unreachable proxy is
+    raised for a server that admits by token. Everything else retries.
     """
     found = check_environment(host.files)
     if found.unreachable and container == paths.SERVER:
@@ -224,7 +225,7 @@ def _environment_warnings(host: Host, container: str) -> tuple[Problem, ...]:
 
 
 def _prove(host: Host, container: str, switch: Callable[[Host, str], None]) -> None:
-    """Start the container as `switch` does, and return once it serves. Raises SetupError."""
+    """Start the container with `switch` and wait until it serves. Raises SetupError."""
     try:
         switch(host, container)
     except EngineError as error:

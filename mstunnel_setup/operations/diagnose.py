@@ -1,4 +1,4 @@
-"""`mst-cli diagnose`: what explains a problem, in one file, without secrets; shown before it is written."""
+"""`mst-cli diagnose`: collects checks, configuration and logs into one archive, without secrets."""
 
 import json
 import re
@@ -47,10 +47,11 @@ _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor
 _SINCE = "24 hours ago"
 _SECONDS = 60.0
 _LOG_LINES = 20_000
-# Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
+# The access log shows which user connected to which destination and is left out. The journal prints its tag
+# (ocserv-access) before the text.
 _ACCESS_LOG = re.compile(r"^.*(?:\bACCESS_LOG,| ocserv-access(?:\[\d+\])?: ).*\n?", re.MULTILINE)
 _ACCOUNT = re.compile(r"(?:://|_proxy=(?!['\"]?\w+://)['\"]?)(.+)@", re.IGNORECASE)
-# A setting of another program that is called a secret, and is not the path of one.
+# Settings of other programs whose name suggests a secret, unless the value is an absolute path.
 _SETTING = re.compile(
     r"^\s*(?:export\s+)?\w*(?:key|secret|pass|token|credential)\w*=(['\"]?)(?!/[\w./-]+\1\s*$)(.+)\1\s*$",
     re.IGNORECASE | re.MULTILINE,
@@ -59,7 +60,7 @@ SCHEMA = "mstunnel-diagnostic/1"
 
 
 class DiagnosticFile(Report):
-    """One file of the archive."""
+    """A file of the archive: its name, size and number of redactions."""
 
     name: str
     bytes: int
@@ -67,9 +68,9 @@ class DiagnosticFile(Report):
 
 
 class DiagnosticReport(Report):
-    """Where the archive is (null for a preview), and what is in it.
+    """The path of the archive (null for a preview) and its contents.
 
-    `redactions` says how many secrets of which kind were taken out of which part.
+    `redactions` counts the removed secrets of each file by kind.
     """
 
     file: str | None
@@ -78,7 +79,7 @@ class DiagnosticReport(Report):
 
 
 def collect(operator: Operator, host: Host) -> dict[str, str]:
-    """Contents by name in the archive, secrets still in them; what this host does not have is left out."""
+    """Collect the files of the archive by name, not redacted yet; files that do not exist are left out."""
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": lambda operator: readiness(operator, ReadinessRequest()),
         "health": health,
@@ -98,8 +99,9 @@ def collect(operator: Operator, host: Host) -> dict[str, str]:
     for name, read in parts.items():
         try:
             content = read()
-        except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
-            # Of an unforeseen error only kind and place: its text may quote anything.
+        except Exception as error:  # noqa: BLE001 (the other parts may explain the failure of this one)
+            # For an unexpected error only its type and location are recorded: its message may contain a
+            # secret.
             known = declared(error)
             content = text("not collected: {code}: {message}\n", code=known.code, message=known.message)
         if content is not None:
@@ -108,19 +110,19 @@ def collect(operator: Operator, host: Host) -> dict[str, str]:
 
 
 def known_secrets(host: Host) -> list[bytes]:
-    """Every secret that lies on this host where ours are kept: keys, env.sh.
+    """Return the secrets of this installation: private keys, the agent's credentials, values in `env.sh`.
 
-    Raises FileError for what cannot be read, except what the agent owns.
+    Raises FileError for a file that cannot be read, unless the agent owns it.
     """
     found = [host.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX)]
     for path in (paths.AGENT_CREDENTIAL, paths.AGENT_SECRET):
-        # The agent can put anything there; no part holds what cannot be read.
+        # The agent could replace its files to make this fail. An unreadable file is in no part either.
         with suppress(FileError):
             found.append(host.files.read(path))
     names = host.files.names(paths.GENERATIONS)
     found += [host.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
     settings = (host.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
-    # Up to the last @ of the line: a password in an address is seldom encoded.
+    # The match ends at the last @ of the line, because an @ in a password is seldom percent-encoded.
     for account in _ACCOUNT.findall(settings):
         _user, _colon, password = account.partition(":")
         found += [part.encode() for part in (account, password, unquote(password)) if part]
@@ -164,10 +166,11 @@ def _file(host: Host, path: str) -> str | None:
 
 
 def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
-    """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
+    """Collect the files, redact secrets, show a preview, and write the archive unless the user declines.
 
-    A part that fails is replaced by its error, and a journal that cannot be read stops nothing.
-    Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
+    A part that fails is replaced by its error; a damaged journal does not prevent the report. Without `file`
+    only the preview is shown. Raises UsageError if the file exists or the user declines, CheckError if the
+    archive would still contain a secret.
     """
     if file is not None:
         refuse_present(file)
@@ -175,7 +178,8 @@ def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
         try:
             host = opened.enter_context(open_host(operator))
         except (JournalError, FileError):
-            # A part of the report names what is wrong with the journal; the first engine that is here does.
+            # Without the journal the engine in use is unknown, so the first available one is taken. The
+            # status in the report describes the damage.
             scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
             host = opened.enter_context(build_host(operator, scope, EnginePreference()))
         now = host.clock.now().isoformat(timespec="seconds")
@@ -219,7 +223,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
 def _redacted(
     collected: Mapping[str, str], scrubber: Scrubber
 ) -> tuple[dict[str, bytes], dict[str, dict[str, int]]]:
-    """The parts without their secrets, and how many of which kind were taken out of each."""
+    """Return the redacted files, and for each the number of removed secrets by kind."""
     files: dict[str, bytes] = {}
     redactions: dict[str, dict[str, int]] = {}
     for name, content in collected.items():
@@ -232,7 +236,7 @@ def _redacted(
 def _listed(
     file: Path | None, files: Mapping[str, bytes], redactions: Mapping[str, dict[str, int]]
 ) -> DiagnosticReport:
-    """Every file with its size, and how many secrets were taken out of it."""
+    """Return the report with size and number of redactions of each file."""
     return DiagnosticReport(
         file=None if file is None else str(file),
         redactions={**redactions},

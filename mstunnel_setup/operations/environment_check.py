@@ -1,4 +1,4 @@
-"""`mst-cli env check`, which a restart and `status` run as well: what is wrong with `env.sh`."""
+"""`mst-cli env check`: finds problems in `env.sh`; a restart and `status` use the same check."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -29,9 +29,9 @@ class EnvironmentCheck:
 
 
 class EnvironmentReport(Report):
-    """What env.sh sets.
+    """The settings in env.sh and the proxies that answered.
 
-    Exit code 10 for a line that cannot be read, 2 for a wrong value, 8 when a proxy does not answer.
+    The exit code is 10 for a line that cannot be parsed, 2 for an invalid value, 8 for an unreachable proxy.
     """
 
     settings: tuple[str, ...] = Field(description="The names that env.sh sets.")
@@ -40,9 +40,9 @@ class EnvironmentReport(Report):
 
 
 def env_check(operator: Operator) -> Result[EnvironmentReport]:
-    """Read `env.sh` as the gateway does, and connect to its proxies. Exit code 8 when one does not answer.
+    """Parse `env.sh` as the gateway does, and connect to its proxies.
 
-    Raises as `check_environment`.
+    The exit code is 8 if a proxy does not answer. Raises the errors of `check_environment`.
     """
     with open_gateway(operator) as host:
         found = check_environment(host.files)
@@ -63,9 +63,9 @@ def env_check(operator: Operator) -> Result[EnvironmentReport]:
 
 
 def check_environment(files: Files) -> EnvironmentCheck:
-    """What is wrong with `env.sh`; a missing file is empty.
+    """Return the settings and problems of `env.sh`; a missing file counts as empty.
 
-    Raises EnvironmentFileError for a line that is no assignment, UsageError for a value that cannot be used.
+    Raises EnvironmentFileError for a line that is not an assignment, UsageError for an invalid value.
     """
     settings = env_file.parse(environment_text(files), paths.ENVIRONMENT)
     wrong: list[UsageError] = []
@@ -81,7 +81,7 @@ def check_environment(files: Files) -> EnvironmentCheck:
 
 
 def unknown_setting(name: str) -> Problem:
-    """The warning for a name that nothing reads, with the one that was probably meant."""
+    """Return the warning for an unknown setting, with the most similar known name."""
     by_case = {known.lower(): known for known in sorted(KNOWN, reverse=True)}
     near = [by_case[found] for found in difflib.get_close_matches(name.lower(), by_case, 1)]
     suggestion = text("; did you mean {near}?", near=near[0]) if near else ""
@@ -96,20 +96,20 @@ def unknown_setting(name: str) -> Problem:
 
 
 def _proxies(settings: Mapping[str, str]) -> dict[str, str]:
-    """The different proxies, and the first variable that names each."""
+    """Return each proxy with the first variable that names it."""
     names = [name for proxy in PROXIES[:2] for name in (proxy, proxy.upper())]
     return {settings[name]: name for name in reversed(names) if settings.get(name)}
 
 
 def unreachable_proxies(settings: Mapping[str, str]) -> Iterator[NetworkError]:
-    """Connect to each proxy among `settings`; an error for one that does not answer."""
+    """Connect to each proxy among `settings`, and yield an error for each that does not answer."""
     for proxy, variable in _proxies(settings).items():
         place = proxy_place(proxy)
         try:
             if place is not None:
                 connect(*place)
         except NetworkError as error:
-            # A password in the address is not repeated.
+            # The message must not contain the password of the proxy.
             shown, _login = without_login(proxy)
             yield NetworkError(
                 "proxy-unreachable",
@@ -123,5 +123,5 @@ def unreachable_proxies(settings: Mapping[str, str]) -> Iterator[NetworkError]:
 
 
 def environment_text(files: Files) -> str:
-    """The text of `env.sh`, empty without the file. Raises EnvironmentFileError `environment-not-utf8`."""
+    """Return the text of `env.sh`, empty without it. Raises EnvironmentFileError `environment-not-utf8`."""
     return env_file.decode(files.read(paths.ENVIRONMENT) or b"", paths.ENVIRONMENT)

@@ -39,7 +39,7 @@ _USE_MEMBER: Final = text(
     "Guests and personal accounts cannot use the tunnel: use an account of this tenant."
 )
 _GUEST_RULES: Final = frozenset({"member", "home-account", "relation", "no-guest"})
-# By what the gateway logs of a refused token; the first that fits.
+# The hint for a refused token, by a pattern in the gateway's log; the first match applies.
 _REASONS: Final[Mapping[str, str]] = {
     r"validity period|valid for more": _SIGN_IN_AGAIN,
     r"\b(acct|idp|xms_idrel)\b": _USE_MEMBER,
@@ -67,7 +67,7 @@ class Row:
 
 
 def gateway(facts: ConnectionFacts) -> Row:
-    """Whether the server's container runs and is healthy."""
+    """Return the row for the state of the server's container."""
     if facts.health == "healthy":
         return Row("gateway", "ok", text("running and healthy"))
     hint = text("Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.")
@@ -75,7 +75,7 @@ def gateway(facts: ConnectionFacts) -> Row:
 
 
 def token(facts: ConnectionFacts) -> Row:
-    """Whether the token is valid now: the given one, or by what the gateway logged about the device."""
+    """Return the row for the token: the given one, or the last one according to the gateway's log."""
     if facts.served is not None and not facts.served.by_token:
         return Row("token", "ok", text("not used: devices present no token here"))
     if facts.token is not None:
@@ -90,7 +90,8 @@ def token(facts: ConnectionFacts) -> Row:
             more=text(" (rule {rule})", rule=rule) if rule else "",
         )
         hints = (hint for pattern, hint in _REASONS.items() if re.search(pattern, log.reason))
-        # Many devices share the address of one office or mobile network.
+        # With a session this is only a warning: many devices share the address of one office or
+        # mobile network, so another device may have been refused.
         return Row("token", "warning" if facts.connected else "problem", seen, next(hints, _ADD_FILE))
     if facts.connected:
         return Row("token", "ok", text("accepted when the device connected"))
@@ -115,7 +116,7 @@ def _given_token(facts: ConnectionFacts, given: Token) -> Row:
 
 
 def claims(facts: ConnectionFacts) -> Row:
-    """Whether the claims follow the rules for tokens."""
+    """Return the row for the token's claims, compared with the rules of the gateway."""
     if facts.served is not None and not facts.served.by_token:
         return Row("claims", "ok", text("not used: devices present no token here"))
     if facts.token is None or not facts.token.claims:
@@ -145,7 +146,7 @@ def _given_claims(facts: ConnectionFacts, given: Mapping[str, object]) -> Row:
 
 
 def session(facts: ConnectionFacts) -> Row:
-    """Whether the device is connected, and if not, what is known of its last session."""
+    """Return the row for the current session, or for the last one in the log."""
     if facts.sessions is None:
         return Row("session", "unknown", text("the gateway did not list its sessions"), _ASK_GATEWAY)
     if facts.is_banned:
@@ -182,13 +183,13 @@ def session(facts: ConnectionFacts) -> Row:
 
 
 def lease(facts: ConnectionFacts) -> Row:
-    """The addresses of the device inside the tunnel, or whether there are any left."""
+    """Return the row for the device's tunnel addresses, or for the number of free addresses."""
     if facts.sessions is None or facts.served is None:
         return Row("lease", "unknown", text("the gateway did not list its leases"), _ASK_GATEWAY)
     own = [str(row[key]) for row in facts.own_sessions for key in ("IPv4", "IPv6") if row.get(key)]
     if own:
         return Row("lease", "ok", plain(", ".join(own)))
-    # Network, broadcast and the gateway's own address are no device's.
+    # Devices never get the network address, the broadcast address or the gateway's address.
     pool = facts.served.pools[0]
     free = max(0, pool.num_addresses - 3 - len(facts.sessions))
     seen = text("{free} addresses free in {pool}", free=free, pool=pool)
@@ -197,7 +198,7 @@ def lease(facts: ConnectionFacts) -> Row:
 
 
 def routes(facts: ConnectionFacts) -> Row:
-    """Whether devices send packets for the destinations into the tunnel."""
+    """Return the row for the routes: whether devices send the destinations into the tunnel."""
     served = facts.served
     if served is None:
         return Row("routes", "unknown", text("there is no server configuration to read"), _PULL)
@@ -237,7 +238,7 @@ def routes(facts: ConnectionFacts) -> Row:
 
 
 def dns(facts: ConnectionFacts) -> Row:
-    """Whether devices get DNS servers that answer, and look the name up there."""
+    """Return the row for DNS: whether the servers answer, and whether devices ask them for the name."""
     served = facts.served
     if served is None:
         return Row("dns", "unknown", text("there is no server configuration to read"), _PULL)
@@ -279,7 +280,7 @@ def _name(facts: ConnectionFacts, served: TunnelSettings) -> Row:
 
 
 def firewall(facts: ConnectionFacts) -> Row:
-    """Whether the gateway's own rules and routes let devices reach the destinations."""
+    """Return the row for the gateway's firewall rules and routes to the destinations."""
     if facts.served is None or facts.health != "healthy":
         return Row("firewall", "unknown", text("the rules of the gateway could not be read"), _ASK_GATEWAY)
     if facts.is_device or not facts.destinations:
@@ -311,7 +312,7 @@ def firewall(facts: ConnectionFacts) -> Row:
 
 
 def inbound(facts: ConnectionFacts) -> Row:
-    """Whether devices outside reach the port; only a session proves it."""
+    """Return the row for the port from outside; only a connected device proves that it is open."""
     if connected := [row for row in facts.sessions or () if row.get("State") == "connected"]:
         return Row("inbound", "ok", text("devices connected through it now: {count}", count=len(connected)))
     port = facts.served.port if facts.served else 443
@@ -320,13 +321,13 @@ def inbound(facts: ConnectionFacts) -> Row:
         port=port,
     )
     hint = text("From another network, run `curl --insecure https://ADDRESS:{port}/`.", port=port)
-    # A gateway that cannot be asked for its sessions may not listen at all.
+    # A gateway that does not list its sessions may not be listening, so it is checked first.
     hint = _ASK_GATEWAY if facts.sessions is None else hint
     return Row("inbound", "unknown", seen, hint)
 
 
 def certificate(facts: ConnectionFacts) -> Row:
-    """The certificate as devices see it: what is served, its names, chain and time."""
+    """Return the row for the certificate as devices see it: names, chain and validity."""
     results: dict[Severity, Outcome] = {Severity.ERROR: "problem", Severity.WARNING: "warning"}
     for severity, result in results.items():
         if found := [finding for finding in facts.certificate if finding.severity is severity]:
@@ -356,15 +357,15 @@ class ExplainReport(Report):
 
 
 def explain(operator: Operator, who: str, token_file: Path | None) -> Result[ExplainReport]:
-    """Every row about `who`: a user, an address of a device or a destination, or a host name.
+    """Explain why `who` cannot connect or be reached: a user, an IP address, or a host name.
 
-    The exit code is 3 with a problem among the rows. Raises UsageError where nothing is installed, for a
-    subject that is no word, for a name (UPN) that only the tenant could resolve, and for a token file that
-    is not there.
+    The exit code is 3 with a problem among the rows. Raises UsageError without an installation, for a subject
+    that is not a single word, for a user principal name that only the tenant could resolve, and for a missing
+    token file.
     """
     judge_word("WHO", who)
     given = Subject(who)
-    # An address is in the form that the gateway uses.
+    # ocserv prints addresses in their canonical form, so the subject is compared in that form.
     subject = given if given.address is None else Subject(str(given.address))
     token = None if token_file is None else explain_facts.read_token(operator, token_file)
     with installed_run(operator, exclusively=False) as run:
@@ -374,7 +375,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result[Exp
     cells = [(text("Row"), text("Result"), text("Seen, and the next step"))]
     for row in found:
         cells.append((row.id, text(row.result), row.seen))
-        # The next step is below what was seen.
+        # The hint stands on a separate line below the observation.
         cells += [("", "", text("> {hint}", hint=row.hint))] if row.hint else []
     lines = []
     for identifier, result, content in cells:
@@ -389,15 +390,15 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result[Exp
 
 
 def rows(facts: ConnectionFacts) -> list[Row]:
-    """All rows, from the device to what it sees of the gateway."""
+    """Return all rows, in the order of a connection."""
     return [row(facts) for row in _ROWS]
 
 
 def _known_user(files: Files, subject: Subject, token: Token | None) -> Subject:
-    """The user as the gateway knows them: for a UPN the object id in their token.
+    """Return the subject as the gateway names users: for a user principal name, the object id in the token.
 
-    Raises UsageError `user-name-unresolved`. A guest never has a session, so a guest needs no id; without
-    tokens, user names are those in the certificates.
+    A guest keeps the given name, because guests never have a session; so does a user of a gateway that admits
+    by certificate, where the certificate has the user name. Raises UsageError `user-name-unresolved`.
     """
     served = read_tunnel_settings(files.read(paths.OCSERV_CONF) or b"")
     if "@" not in subject.text or subject.is_guest or (served is not None and not served.by_token):

@@ -1,4 +1,4 @@
-"""The facts for an explanation: from files, the gateway's container, its log, and a handshake with it."""
+"""Facts for `mst-cli explain`: from files, the gateway's container, its log, and a TLS handshake."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,27 +32,27 @@ from mstunnel_setup.tenant.token_sources import claims, header
 _NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
 
 _REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
-"""What is logged of a token; the keys that the gateway downloads are logged under the same name."""
+"""A line that explains why a token was refused; key downloads have the same prefix and are excluded."""
 _LONGEST: Final = 120
-# Who may read the files concerns this host; no device can see it.
+# File modes and owners are findings about this host; devices cannot see them.
 _OF_THE_HOST: Final = frozenset({"key-mode", "key-owner", "chain-mode", "key-exposed"})
 _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0
 _LARGEST_TOKEN: Final = 1 << 20
 _MOST_ADDRESSES: Final = 8
-# The address is an argument of the shell, and no part of its text.
+# The address is passed as an argument of the shell, not in its script, so that it cannot inject a command.
 _ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom or what to explain: an address, a host name, or a user as `server show users` names it."""
+    """The subject of an explanation: an IP address, a host name, or a user as in `server show users`."""
 
     text: str
 
     @property
     def address(self) -> Address | None:
-        """The IP address that the text is, if it is one."""
+        """The IP address, or None if the text is not one."""
         try:
             return ip_address(self.text)
         except ValueError:
@@ -60,34 +60,38 @@ class Subject:
 
     @property
     def kind(self) -> Literal["address", "name", "user"]:
-        """An object id has no dot, and a user name that has one has an @ too."""
+        """The kind: text with a dot and without an @ is a host name, since object ids have no dot."""
         if self.address is not None:
             return "address"
         return "name" if "." in self.text and "@" not in self.text else "user"
 
     @property
     def is_guest(self) -> bool:
-        """Whether it is the user principal name of a guest: Entra ID writes #EXT# into all of them."""
+        """True for the user principal name of a guest, which always contains #EXT# in Microsoft Entra ID."""
         return "#EXT#@" in self.text.upper()
 
 
 @dataclass(frozen=True)
 class Token:
-    """A device's access token, decoded and not verified; both parts are empty for what is no JWT."""
+    """A device's access token, decoded but not verified; both parts are empty if it is not a JWT."""
 
     claims: Mapping[str, object]
     header: Mapping[str, object]
 
     def names(self, user: str) -> bool:
-        """Whether this is how the token calls its user, in any of the claims for people to read."""
+        """Return True if a claim with a readable name (`upn`, `email`, …) equals `user`, ignoring case."""
         return user.casefold() in {str(self.claims.get(claim, "")).casefold() for claim in _NAMES}
 
 
 @dataclass(frozen=True)
 class LogFindings:
-    """Of the subject: how many sign-ins were `refused`, why the last one, and its `last` session record.
+    """Findings in the gateway's log about one subject.
 
-    `others` counts the refused sign-ins of all other addresses; the log names no user for a refused one.
+    Attributes:
+        refused: Number of refused sign-ins from the subject's address.
+        reason: Why the last of them was refused.
+        others: Number of refused sign-ins from other addresses; the log names no user for these.
+        last: The last session record of the subject.
     """
 
     refused: int = 0
@@ -98,12 +102,24 @@ class LogFindings:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionFacts:
-    """What is known on this host; None is what could not be found out.
+    """The facts that this host has about a connection; None stands for unknown.
 
-    `now` is Unix time in seconds, `health` that of the server's container, `sessions` and `banned` are
-    occtl's, `rules` is `oidc.json`, `destinations` are the address of the subject or those that its name has
-    on the gateway, `dns` tells of each DNS server whether it answers on TCP port 53, `protected` are the
-    destinations that the gateway's own rules refuse, `unroutable` those that it has no route to.
+    Attributes:
+        subject: The user, address or name to explain.
+        now: Unix time in seconds.
+        health: Health of the server's container.
+        sessions: Rows of `occtl show users`.
+        banned: Addresses in `occtl show ip bans`.
+        served: The settings that `ocserv.conf` gives to devices.
+        rules: Content of `oidc.json`.
+        token: The given access token.
+        log: Findings in the log of the last 24 hours.
+        destinations: The subject's address, or the addresses that the gateway resolves its name to.
+        dns: For each DNS server, whether it answers on TCP port 53.
+        protected: Destinations that the gateway's firewall rules refuse.
+        unroutable: Destinations without a route on the gateway.
+        certificate: Findings that devices can see.
+        certificate_days: Days until the certificate expires.
     """
 
     subject: Subject
@@ -124,7 +140,7 @@ class ConnectionFacts:
 
     @property
     def own_sessions(self) -> tuple[JsonObject, ...]:
-        """The sessions of the subject: of this user, or from or with this address."""
+        """The sessions whose user, outer address or tunnel address is the subject."""
         keys = ("Username", "Remote IP", "IPv4", "IPv6")
         return tuple(
             row for row in self.sessions or () if self.subject.text in [row.get(key) for key in keys]
@@ -132,26 +148,26 @@ class ConnectionFacts:
 
     @property
     def connected(self) -> bool:
-        """Whether the subject is a device that was let in."""
+        """True if the subject has a session that has signed in."""
         return any(row.get("State") == "connected" for row in self.own_sessions)
 
     @property
     def is_banned(self) -> bool:
-        """Whether the gateway has banned the subject's address."""
+        """True if the gateway has banned the subject's address."""
         return self.subject.text in self.banned
 
     @property
     def is_device(self) -> bool:
-        """Whether the subject is a user, or an address that a device was seen with."""
+        """True if the subject is a user, or an address from which a device has connected or tried to."""
         known = self.own_sessions or self.log.refused or self.is_banned or self.log.last
         return self.subject.kind == "user" or bool(known)
 
 
 def read_log(lines: Iterable[str], subject: str) -> LogFindings:
-    """The findings about `subject`, a user or an address, in the lines of a log of any length.
+    """Return the findings about `subject`, a user or an address, in a log of any length.
 
-    ocserv logs the reason on the lines before the refusal, the most exact one first; those of devices that
-    sign in at the same moment can be mixed up.
+    ocserv logs the reasons before the refusal, the most specific one first. If two devices sign in at the
+    same moment, their reasons can be confused.
     """
     refused = others = 0
     waiting = reason = ""
@@ -172,7 +188,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
 
 
 def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
-    """What is known now; what the gateway does not report is left out. Nothing is changed."""
+    """Collect the facts without changing anything; facts that the gateway does not report stay unknown."""
     host = run.host
     served = read_tunnel_settings(host.files.read(paths.OCSERV_CONF) or b"")
     try:
@@ -185,7 +201,7 @@ def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
         destinations = (subject.address,)
     elif subject.kind == "name" and healthy:
         destinations = tuple(_resolved(host, subject.text))[:_MOST_ADDRESSES]
-    # What can only be found out within the gateway's container.
+    # Routes, rules and DNS can be tested only inside the container, which must be healthy for that.
     asked = destinations if healthy else ()
     dns_servers = served.dns_servers[:_MOST_ADDRESSES] if healthy and served else ()
     log = LogFindings()
@@ -212,7 +228,7 @@ def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
 
 
 def read_token(operator: Operator, file: Path) -> Token:
-    """The token in a file, which no output will show. Raises UsageError `file-missing`."""
+    """Read a token file and register the token as a secret. Raises UsageError `file-missing`."""
     content = operator.files.read_given(str(file))
     if content is None:
         raise FILE_MISSING(path=file)
@@ -222,12 +238,12 @@ def read_token(operator: Operator, file: Path) -> Token:
 
 
 def read_rules(files: Files) -> JsonObject:
-    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
+    """Read the rules for tokens in `oidc.json`; return an empty object if the file cannot be read."""
     return json_object(files.read(paths.OIDC_JSON) or b"")
 
 
 def _inside(host: Host, *command: str) -> str | None:
-    """What a program prints within the gateway's container; None where it fails."""
+    """Run a program in the gateway's container and return its output; None if it fails."""
     with suppress(SetupError):
         finished = host.engine.execute(paths.SERVER, command, _SECONDS)
         return finished.output if finished.code == 0 else None
@@ -235,7 +251,7 @@ def _inside(host: Host, *command: str) -> str | None:
 
 
 def _resolved(host: Host, name: str) -> Iterator[Address]:
-    """What a name resolves to there, each address once."""
+    """Yield the addresses to which a name resolves in the container, each once."""
     lines = (_inside(host, "getent", "ahosts", name) or "").splitlines()
     for found in dict.fromkeys(line.split(" ")[0] for line in lines):
         with suppress(ValueError):
@@ -243,20 +259,20 @@ def _resolved(host: Host, name: str) -> Iterator[Address]:
 
 
 def _refuses(host: Host, address: Address) -> bool:
-    """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
+    """Return True if an nftables set keeps devices from the address (`images/gateway/traffic-rules`)."""
     name = "host" if isinstance(address, IPv4Address) else "host6"
     return _inside(host, "nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
 
 
 def _rows(host: Host, *words: str) -> tuple[JsonObject, ...] | None:
-    """The rows of a `show` command; None where the gateway does not answer."""
+    """Return the rows of a `show` command; None if the gateway does not answer."""
     with suppress(SetupError):
         return ask(host, *words)
     return None
 
 
 def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Problem]:
-    """What devices see of the certificate, with what the authority answered last; it is not asked again."""
+    """Return the findings that devices can see, with the stored revocation status; no request is sent."""
     try:
         examined = check.examine(run, ask_authority=False)
         found = [finding for finding in examined if finding.code not in _OF_THE_HOST]

@@ -1,4 +1,4 @@
-"""Space on the file systems that a gateway writes to: hardened hosts have one each for state and logs."""
+"""Free space on the file systems that a gateway writes to; hardened hosts have several for state and logs."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -18,7 +18,7 @@ _PLACES: Final = {
     "disk-space-log": paths.LOG,
     "disk-space-journal": "/var/log/journal",
 }
-"""The directory of each row; of those on one file system the first is shown."""
+"""The directory of each row. If several are on one file system, only the first is shown."""
 
 _HINT: Final = (
     "Find what takes the space with `du -xh --max-depth=1 {path}`, and remove it or enlarge the file system; "
@@ -29,15 +29,17 @@ DISK_NEARLY_FULL: Final = declare(
     CheckError, "file-system-nearly-full", "the file system of {path} is nearly full: {seen}", _HINT
 )
 
-# Of a small file system a share counts: one of 2 GB for logs is not full with 1 GB left.
+# Each limit is a number of bytes or a share of the file system, whichever is less: a file system of 2 GB for
+# logs is not full with 1 GB left.
 _FULL: Final = (1024**3, 0.05)
 _NEARLY_FULL: Final = (3 * 1024**3, 0.1)
 
 
 def judge_file_systems(files: Files) -> tuple[ReportedRow, ...]:
-    """One row for each file system.
+    """Return one row for each file system.
 
-    That of the configuration is a row of the agent's: here it is one only when it fills up.
+    The agent already reports the file system of the configuration, so it is a row here only if it is nearly
+    full or full.
     """
     reported = files.space(paths.CONFIGURATION)
     seen = set[int]()
@@ -59,7 +61,7 @@ def judge_file_systems(files: Files) -> tuple[ReportedRow, ...]:
 
 
 def file_system_notices(rows: Iterable[ReportedRow]) -> Iterator[Problem]:
-    """A problem for each file system that is full or nearly so."""
+    """Yield a problem for each file system that is full or nearly full."""
     kinds = {HealthState.UNHEALTHY: DISK_FULL, HealthState.WARNING: DISK_NEARLY_FULL}
     for row in rows:
         if row.state in kinds:
@@ -74,6 +76,6 @@ def _judge(space: FileSystemSpace) -> HealthState:
 
 
 def _is_below(limit: tuple[float, float], free: int, size: int) -> bool:
-    """Whether less is free than the limit: a number, or a share of what there is."""
+    """Return True if `free` is below the limit, which is a number or a share of `size`, whichever is less."""
     number, share = limit
     return free < min(number, share * size)

@@ -1,4 +1,4 @@
-"""The gateway's log: the records of sessions in it (docs/reference/logs.md), and `mst-cli server report`."""
+"""Session records in the gateway's log (docs/reference/logs.md), and `mst-cli server report`."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,22 +21,22 @@ from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.systemd import trusted_writers
 
-# Days and weeks are ours, the others those of Go (time.ParseDuration), which the engines are written in.
+# The units of Go's time.ParseDuration, which Podman and Docker accept, and days and weeks in addition.
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART: Final = r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|w)"
 _AGE: Final = re.compile(f"(?:{_PART})+", re.ASCII)
 _UNIX_DIGITS: Final = range(9, 12)
 Operation: TypeAlias = Literal["connect", "disconnect"]
 _FIELDS: Final = {"connect": 9, "disconnect": 12}
-# A counter of the kernel has 64 bits.
+# The kernel's 64-bit counters have at most 20 digits.
 _DIGITS: Final = 20
 
 
 def since(text: str, now: datetime) -> datetime:
-    """The time that `text` means at `now`.
+    """Return the time that `text` denotes at `now`.
 
-    An age (`90m`, `1h30m`, `7d`), a time in ISO 8601 (in UTC unless it names an offset), or Unix seconds.
-    Raises UsageError `since-invalid`, or `since-future` for a time after `now`.
+    The text is an age (`90m`, `1h30m`, `7d`), an ISO 8601 time (UTC unless it has an offset), or Unix
+    seconds. Raises UsageError `since-invalid`, or `since-future` for a time after `now`.
     """
     given, found = text.strip(), None
     with suppress(OverflowError):
@@ -61,15 +61,22 @@ def since(text: str, now: datetime) -> datetime:
             hint="Give a time that has passed, such as 24h.",
             text=quoted(text),
         )
-    # Neither the journal nor the engines know earlier times.
+    # journalctl and the engines reject times before 1970.
     return max(found, datetime.fromtimestamp(0, UTC))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRecord:
-    """A session that began or ended: `client` is the device's address outside, `assigned` inside the tunnel.
+    """The record of a session's begin or end.
 
-    `bytes_in` came from the device, `bytes_out` went to it; they and `seconds` are 0 when it begins.
+    Attributes:
+        operation: `connect` or `disconnect`.
+        client: The device's address outside of the tunnel.
+        assigned: The device's address inside the tunnel.
+        user: The user as in `occtl show users`.
+        bytes_in: Bytes received from the device; 0 at the begin.
+        bytes_out: Bytes sent to the device; 0 at the begin.
+        seconds: Duration of the session; 0 at the begin.
     """
 
     operation: Operation
@@ -82,9 +89,10 @@ class SessionRecord:
 
 
 def log_since(host: Host, since: datetime) -> Iterator[str]:
-    """The lines, one at a time, however many there are. Raises SetupError when they cannot be had.
+    """Yield the lines of the gateway's log since a time. Raises SetupError if the log cannot be read.
 
-    The journal also has those of earlier containers, which the engine forgets with the container.
+    The source is the systemd journal, which keeps the lines of earlier containers; the engine removes a log
+    together with its container. Without systemd the engine's log is read.
     """
     fixed = ("journalctl", "--quiet", "--no-pager", "--output=cat")
     command: tuple[str, ...] = (
@@ -100,7 +108,7 @@ def log_since(host: Host, since: datetime) -> Iterator[str]:
 
 
 def session_record(line: str) -> SessionRecord | None:
-    """The record that a line is; None for all other lines."""
+    """Return the session record in a line; None for any other line."""
     fields = line.split(",")
     if fields[0] != "OCSERV_TELEMETRY" or len(fields) != _FIELDS.get("".join(fields[1:2])):
         return None
@@ -128,7 +136,7 @@ _TEN: Final = 10
 
 @dataclass
 class Total:
-    """What one user or all did; time (seconds) and bytes are those of sessions that have ended."""
+    """Usage of one user or of all; seconds and bytes count sessions that have ended."""
 
     sessions: int = 0
     open: Annotated[int, Field(description="Those whose end the log does not have.")] = 0
@@ -139,7 +147,7 @@ class Total:
 
 @dataclass
 class Usage(Total):
-    """What one user did."""
+    """Usage of one user, with the address seen last."""
 
     user: Annotated[str, Field(description="Object id in Microsoft Entra.")] = ""
     client: Annotated[str, Field(description="The address outside that was seen last.")] = ""
@@ -155,9 +163,9 @@ class UsageReport(Report):
 
 
 def usage_of(lines: Iterable[str]) -> tuple[dict[str, Usage], int]:
-    """What the records in a log add up to, by user, and how many are left out: those beyond MOST_USERS users.
+    """Return the usage by user, and the number of records ignored because of the limit of MOST_USERS users.
 
-    Memory is needed for the users and for the addresses in the tunnel, not for the records.
+    Memory grows with the number of users and tunnel addresses, not with the number of records.
     """
     users: dict[str, Usage] = {}
     holders: dict[str, str] = {}
@@ -176,7 +184,7 @@ def usage_of(lines: Iterable[str]) -> tuple[dict[str, Usage], int]:
             usage.sessions += 1
             usage.open += 1
         else:
-            # Without its beginning in this log it began earlier.
+            # A session that began before this part of the log has no connect record and is counted here.
             usage.sessions += holder != record.user
             usage.seconds += record.seconds
             usage.bytes_in += record.bytes_in
@@ -185,9 +193,9 @@ def usage_of(lines: Iterable[str]) -> tuple[dict[str, Usage], int]:
 
 
 def report(operator: Operator, age: str) -> Result[UsageReport]:
-    """The usage of each user, the most traffic first, since a time or an age.
+    """Report the usage of each user since a time or an age, the most traffic first.
 
-    Raises UsageError for what is neither, and where nothing is installed.
+    Raises UsageError for an invalid time, and without an installation.
     """
     now = operator.clock.now()
     begin = since(age, now)
@@ -222,7 +230,7 @@ def report(operator: Operator, age: str) -> Result[UsageReport]:
 
 
 def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:
-    """One line of at most 80 columns; an IPv6 address is on a separate line."""
+    """Yield the line of a user, at most 80 columns wide; a long address is on a separate line."""
     fits = len(client) <= _CLIENT_WIDTH
     hours, rest = divmod(usage.seconds, 3600)
     time = f"{hours}h{rest // 60:02}m" if hours else f"{rest // 60}m{rest % 60:02}s"
@@ -234,7 +242,7 @@ def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:
 
 
 def _size(count: int) -> str:
-    """A number of bytes in at most five characters: `999`, `1.2M`, `123G`."""
+    """Format a number of bytes in at most five characters: `999`, `1.2M`, `123G`."""
     value, power = float(count), 0
     while value >= _THOUSAND and power < len(_UNITS) - 1:
         value, power = value / _THOUSAND, power + 1

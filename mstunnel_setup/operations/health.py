@@ -30,22 +30,22 @@ from mstunnel_setup.operations.component import ContainerHealth, container_healt
 from mstunnel_setup.operations.file_systems import DISK_FULL, file_system_notices, judge_file_systems
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
-# A start may take a minute, and the agent judges what the gateway wrote up to a minute before.
+# A container start takes up to a minute, and the agent's report is up to a minute old.
 _SETTLED_AFTER: Final = timedelta(minutes=2)
 _HINTS: Final = {row.id: row.hint for row in ROWS}
 _SERIOUS: Final = frozenset(row.id for row in ROWS if row.serious)
 REPORTED_BY_HOST: Final = frozenset(row.id for row in ROWS if row.host_reports)
-# A warning that leaves the gateway working does not change the exit code.
+# Other certificate warnings leave the gateway working and do not change the exit code.
 _UNUSABLE_CERTIFICATE: Final = frozenset(
     {"certificate-not-in-use", "certificate-expired", "certificate-revoked"}
 )
 _CERTIFICATE_ENDS: Final = "certificate-nearly-expired"
 SERIOUS_CERTIFICATE: Final = _UNUSABLE_CERTIFICATE | {_CERTIFICATE_ENDS}
-"""Codes about the certificate that count as a failed check: devices cannot connect, or soon will not."""
+"""Certificate problems that fail the check: devices cannot connect, or will soon be unable to."""
 
 
 def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
-    """The agent's rows; what it said too long ago is not known any more."""
+    """Return the agent's rows, all with state `unknown` if the report is older than five minutes."""
     if report is None or abs(now - report.at) <= _SILENT_AFTER:
         return report.rows if report else ()
     content = text("not checked since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
@@ -54,7 +54,7 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
 
 
 def of_settled_server(report: HealthReport | None, server: ContainerState | None) -> HealthReport | None:
-    """The report, without what it says of a server that had not started yet or was still starting."""
+    """Return the report with the server's row `unknown` if it was written within two minutes of the start."""
     started = server.started_at if server else None
     if report is None or started is None or report.at >= started + _SETTLED_AFTER:
         return report
@@ -65,7 +65,7 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
 
 
 def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
-    """What the agent fails at now, and every row that is unhealthy."""
+    """Yield the agent's current sync error and a problem for each unhealthy row of a current report."""
     if report is None or rows_of(report, now) != report.rows:
         return
     if report.last_error is not None:
@@ -76,12 +76,17 @@ def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Probl
 
 
 def is_serious(report: HealthReport | None, now: datetime) -> bool:
-    """Whether a row is unhealthy without which the site is not served as it should be."""
+    """Return True if a row that the site's service depends on is unhealthy."""
     return any(row.id in _SERIOUS and row.state is HealthState.UNHEALTHY for row in rows_of(report, now))
 
 
 def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
-    """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
+    """Return the problem for an unhealthy row.
+
+    Args:
+        row: The row.
+        error: The agent's last sync error; its fix is the hint for a missed check-in.
+    """
     hint = _HINTS.get(row.id, SEE_LIMITS)
     if error is not None and row.id == "last-check-in":
         hint = fix_of(error)
@@ -110,10 +115,10 @@ class HealthVerdict(Report):
 
 
 def health(operator: Operator) -> Result[HealthVerdict]:
-    """Containers, certificate, every row of the table.
+    """Return the health of containers and certificate, and every row of the health table.
 
-    Exit code 7 for a container, 4 for a certificate that devices refuse, 3 for one that is nearly expired or
-    another row that is unhealthy, else 0.
+    The exit code is 7 for an unhealthy container, 4 for a certificate that devices reject, 3 for a
+    certificate that is nearly expired or any other unhealthy row, else 0.
     Raises CheckError `not-installed`.
     """
     with open_gateway(operator) as host:

@@ -1,4 +1,4 @@
-"""`mst-cli help TOPIC`: short texts that come with the program, for servers without any documentation."""
+"""`mst-cli help TOPIC`: short texts in the program, for servers without access to the documentation."""
 
 import difflib
 from importlib.resources import files
@@ -14,24 +14,24 @@ _SUFFIX = ".txt"
 
 
 class HelpReport(Report):
-    """The topics with their titles; with TOPIC that one alone, and its text."""
+    """The topics by name with their titles; for one topic also its text."""
 
     topics: dict[str, str] = Field(json_schema_extra={"minProperties": 1})
     text: str = ""
 
 
 def names() -> list[str]:
-    """The topics, in alphabetical order."""
+    """Return the names of the topics in alphabetical order."""
     return sorted(item.name.removesuffix(_SUFFIX) for item in _TEXTS.iterdir())
 
 
 def lines(name: str) -> list[str]:
-    """A topic, the first line its title; at most 80 columns wide."""
+    """Return the lines of a topic, at most 80 columns wide; the first is its title."""
     return (_TEXTS / f"{name}{_SUFFIX}").read_text("utf-8").splitlines()
 
 
 def topics() -> Result[HelpReport]:
-    """All topics with their titles."""
+    """Return all topics with their titles."""
     titles = {name: lines(name)[0] for name in names()}
     width = max(map(len, titles))
     rows = [Line(f"  {name:{width}}  {title}", name, title) for name, title in titles.items()]
@@ -40,7 +40,7 @@ def topics() -> Result[HelpReport]:
 
 
 def topic(name: str) -> Result[HelpReport]:
-    """One topic. Raises UsageError for a name that none has."""
+    """Return one topic. Raises UsageError `topic-unknown`."""
     known = names()
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)

@@ -1,4 +1,4 @@
-"""`mst-cli metrics`: what the agent measured, for Prometheus: printed, or served to this machine."""
+"""`mst-cli metrics`: prints the agent's Prometheus metrics, or serves them on a local address."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from mstunnel_setup.io.operator import Operator
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-# The file has a few kilobytes; the agent, which writes it, might put anything there.
+# The limit protects against a compromised agent, which owns the file; normally it has a few kilobytes.
 _LARGEST: Final = 1 << 18
 
 
@@ -28,7 +28,7 @@ class MetricsReport(Report):
 
 
 def show(operator: Operator) -> Result[MetricsReport]:
-    """The metrics as they are. Raises FileError when they are no file."""
+    """Return the current metrics. Raises FileError if their path is not a regular file."""
     hand_over_to_account(operator)
     content = operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
     if content is None:
@@ -43,11 +43,11 @@ def show(operator: Operator) -> Result[MetricsReport]:
 
 
 def serve(operator: Operator, listen: str) -> Result[MetricsReport]:
-    """Serve them at `/metrics` on the address `listen` until the process is interrupted.
+    """Serve the metrics at `/metrics` on the address `listen` until the process is interrupted.
 
     Raises UsageError `listen-address-refused` and NetworkError `listen-failed`.
     """
-    # The library is loaded where metrics are served: `mst-cli metrics` alone shows the file.
+    # prometheus_client is imported here because only serving needs it; printing the file does not.
     from mstunnel_setup.io.local_server import PATH, listening, local_address  # noqa: PLC0415
 
     hand_over_to_account(operator)
@@ -60,12 +60,12 @@ def serve(operator: Operator, listen: str) -> Result[MetricsReport]:
 
 @dataclass(frozen=True)
 class _Written:
-    """What the agent has written, read anew for each request."""
+    """A Prometheus collector that reads the agent's file for each request."""
 
     files: Files
 
     def collect(self) -> Iterable["Metric"]:
-        """Return the metrics. Raises LookupError, ValueError or FileError when there are none to read."""
+        """Return the metrics. Raises LookupError without the file, ValueError or FileError for a bad one."""
         from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 (see above)
 
         content = self.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)

@@ -1,4 +1,4 @@
-"""`mst-readiness`: put the examination together and run it."""
+"""`mst-readiness`: examines the host and fixes what it can."""
 
 import os
 import ssl
@@ -58,16 +58,23 @@ from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.transaction.receipt import Receipt
 
 _PORT = 443
-# Of the time for everything, so that a tenant that does not answer is still reported.
+# The tenant gets this share of the timeout, so that a tenant that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class ReadinessRequest:
-    """What to examine and how: `scope` is `all` or the name of a group, `timeout` is in seconds.
+    """The options of a readiness examination.
 
-    `settings` are answers by setting path, `port` 0 is the configured one, `devices` the number of devices to
-    size for.
+    Attributes:
+        scope: `all` or the name of a group.
+        settings: Answers by setting path.
+        ignored_checks: Ids of checks whose failure is ignored.
+        fix: Offer to fix failed checks.
+        timeout: Seconds for the whole examination.
+        port: The gateway's port; 0 stands for the configured one.
+        devices: The number of devices to size for.
+        address: The public address that the certificate must name, if any.
     """
 
     scope: str = ALL_GROUPS
@@ -81,12 +88,12 @@ class ReadinessRequest:
 
     @property
     def groups(self) -> frozenset[Group]:
-        """The groups in the scope."""
+        """The groups that the scope contains."""
         return frozenset(Group) if self.scope == ALL_GROUPS else frozenset({Group(self.scope)})
 
 
 def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport]:
-    """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
+    """Examine the host. The exit code is 3 if a required check failed and is not ignored."""
     checks.refuse_unknown(request.ignored_checks)
     own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
     file = None if operator.answers is None else load(operator.answers)
@@ -107,7 +114,7 @@ def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport
 
 
 def _host_receipt(operator: Operator) -> Receipt:
-    """What root has installed here; nothing for a user who may not read that."""
+    """Return what the journal of the host scope records; an empty receipt if the user may not read it."""
     try:
         return journal_of(Scope.HOST, operator, despite_damage=True).receipt
     except FileError as error:
@@ -123,7 +130,7 @@ def _result(
     proposed: Sequence[Fix] = (),
     failed_fixes: Mapping[Fix, SetupError] | None = None,
 ) -> Result[ReadinessReport]:
-    """The findings, and the fixes that were proposed; without `failed_fixes` none was tried."""
+    """Return the report of findings and proposed fixes; `failed_fixes` is None if no fix was applied."""
     ignored = frozenset(request.ignored_checks)
     failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
     open_ = {Outcome.WARNING, Outcome.FAIL}
@@ -169,9 +176,15 @@ def _result(
 
 
 def _fix(console: Prompter, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
-    """Show the fixes and make them when that is agreed to; those that failed, None when none was tried.
+    """Show the fixes, ask for consent, and apply them.
 
-    Unattended it is agreed to, and not when the input ends without an answer. Raises CheckError without root.
+    An unattended run needs no consent; the end of the input counts as a refusal.
+
+    Returns:
+        The fixes that failed with their errors, or None if no fix was applied.
+
+    Raises:
+        CheckError: The user is not root.
     """
     if not proposed:
         console.say("No fix is available for the failed checks.")
@@ -200,7 +213,7 @@ def _wanted(
 ) -> Wanted:
     installed = json_object(examiner.files.read(paths.ADMIN_SETTINGS) or b"")
     port = installed.get("ListenPort")
-    # The account of the gateway here, or of the one to be: the one that runs this, or the one named.
+    # Before an installation the gateway's account is the user of this process (rootless) or the answer.
     to_be = own_name() if paths.ROOTLESS else answers.account
     settings = Settings(
         mode=answers.mode,
@@ -255,9 +268,9 @@ def _ca_pem(answers: Answers, files: Files) -> str:
 def _account(
     operator: Operator, request: ReadinessRequest, answers: Answers, roots: str, examiner: Examiner
 ) -> Callable[[], AccountFacts] | None:
-    """How to find out what the tenant says; None when it is not wanted.
+    """Return a function that reads the account's facts from the tenant; None if they are not to be examined.
 
-    Within `all` there is no interactive sign-in: it would wait for a person.
+    The scope `all` never starts an interactive sign-in, which would wait for a person.
     """
     given = answers.sign_in
     if Group.ACCOUNT not in request.groups or (request.scope == ALL_GROUPS and given.method == "device-code"):

@@ -1,4 +1,4 @@
-"""What `mst-readiness` reports: the findings, as data and for people, and the explanation of a check."""
+"""Reports of `mst-readiness`: the findings as data and as text, and the explanation of a check."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ from mstunnel_setup.readiness.model import (
 )
 
 ALL_GROUPS = "all"
-"""The scope of all groups."""
+"""The scope that contains all groups."""
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -38,12 +38,12 @@ _VERDICTS = {
     Readiness.UNDECIDED: text("Undecided"),
     Readiness.NOT_READY: text("Not ready"),
 }
-# That of the longest id.
+# The longest id of a check has 28 characters.
 _ID_WIDTH = 28
 
 
 class FindingReport(Report):
-    """What one check found."""
+    """The finding of one check."""
 
     id: str = Field(description="Stable name of the check.", json_schema_extra={"pattern": "^[a-z0-9-]+$"})
     group: Group
@@ -57,14 +57,14 @@ class FindingReport(Report):
 
     @classmethod
     def of(cls, found: CheckFinding) -> "FindingReport":
-        """The same as part of a report."""
+        """Return the report of a finding."""
         return cls.model_validate(
             {**vars(found.check), "docs": documentation.address(found.check.docs), **vars(found)}
         )
 
 
 class ResultCounts(Report):
-    """How many findings there are of each result."""
+    """The number of findings by result."""
 
     passed: NonNegativeInt = Field(serialization_alias="pass")
     failed: NonNegativeInt = Field(serialization_alias="fail")
@@ -74,7 +74,7 @@ class ResultCounts(Report):
 
     @classmethod
     def of(cls, findings: Sequence[CheckFinding]) -> "ResultCounts":
-        """Count them."""
+        """Count the findings by result."""
         counted = Counter(item.result for item in findings)
         return cls(
             passed=counted[Outcome.PASS],
@@ -86,7 +86,7 @@ class ResultCounts(Report):
 
 
 class FixReport(Report):
-    """What --fix proposed."""
+    """A fix that --fix proposed, and whether it was applied."""
 
     checks: tuple[str, ...]
     says: str
@@ -95,13 +95,13 @@ class FixReport(Report):
 
 
 class PlatformRow(Platform):
-    """A supported platform."""
+    """A supported platform with its minimum engine version."""
 
     least_engine: str = Field(description="The oldest version of the engine that will do there.")
 
 
 class PlatformReport(Report):
-    """The table of supported platforms; with the groups host and all."""
+    """The table of supported platforms, reported for the groups host and all."""
 
     date: Day = Field(description="The day it was read from its sources.")
     engines: dict[EngineName, EngineRange]
@@ -110,7 +110,7 @@ class PlatformReport(Report):
 
     @classmethod
     def of(cls, table: Platforms) -> "PlatformReport":
-        """The table, each row with the oldest version of its engine that will do."""
+        """Return the report of the table, each row with the oldest supported version of its engine."""
         return cls(
             date=table.date.isoformat(),
             engines=table.engines,
@@ -123,7 +123,7 @@ class PlatformReport(Report):
 
 
 class ReadinessReport(Report):
-    """Whether this host has what an installation needs."""
+    """The readiness of this host for an installation."""
 
     scope: str = Field(description="What was asked for.", json_schema_extra={"enum": [*Group, ALL_GROUPS]})
     verdict: Readiness = Field(
@@ -137,7 +137,7 @@ class ReadinessReport(Report):
 
 
 class CheckExplanation(Report):
-    """What a check looks at, why it matters, and how to fix what it finds."""
+    """The explanation of a check: its condition, the reason for it, and the fix."""
 
     id: str
     group: Group
@@ -156,7 +156,10 @@ def lines(
     *,
     verbose: bool,
 ) -> Iterator[str]:
-    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
+    """Yield the table of findings (at most 80 columns), then `more` and the summary.
+
+    Skipped checks are shown only with `verbose`.
+    """
     for group in Group:
         rows = [item for item in findings if item.check.group is group]
         shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
@@ -191,7 +194,7 @@ def lines(
 
 
 def platform_lines(table: Platforms) -> Iterator[str]:
-    """The supported platforms and engines, with the day the table was read from its sources."""
+    """Yield the supported platforms and engines, and the day the table was read from its sources."""
     yield ""
     yield text("Supported platforms (table of {date})", date=table.date)
     for row in table.platform:
@@ -215,7 +218,7 @@ def platform_lines(table: Platforms) -> Iterator[str]:
 
 
 def explain(name: str) -> Result[CheckExplanation]:
-    """The explanation of one check. Raises UsageError for a name that no check has."""
+    """Explain one check. Raises UsageError for an unknown id."""
     checks.refuse_unknown([name])
     item = next(each for each in checks.CHECKS if each.id == name)
     found = possible_findings().get(name, ())
@@ -223,7 +226,7 @@ def explain(name: str) -> Result[CheckExplanation]:
     fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
     for each in () if fixes else found:
         seen, hint = text(each.seen), text(each.hint)
-        # What is only known at run time is left out.
+        # "…" stands for a value known only at run time; such a finding shows its hint alone.
         known = "…" not in each.seen
         fixes.append(text("  {seen}: {hint}", seen=seen, hint=hint) if known else text("  {hint}", hint=hint))
     head = text(

@@ -1,4 +1,4 @@
-"""`mst-cli reenroll|site`: register this server again, in its site or in another one."""
+"""`mst-cli reenroll|site`: registers this server again, in its site or in another one."""
 
 from collections.abc import Collection
 
@@ -25,15 +25,15 @@ _IDENTITY = frozenset(
 
 
 def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
-    """Undo the objects of these kinds of actions, newest first; the rest of the installation stays."""
+    """Undo the recorded actions of these kinds, newest first; the rest of the installation stays."""
     entries = run.receipt.entries.values()
     return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
 
 
 def register_again(run: Run, *, first: Collection[str] = ()) -> bool:
-    """Run the steps `first`, then those from the registration on, and restart the agent.
+    """Sign in, run the steps `first` and those from the registration on, and restart the agent.
 
-    Returns whether a step had anything to do.
+    Returns True if a step changed anything.
     """
     steps = [step_named(name) for name in ("sign-in", *first, "register", "configure", "launch")]
     done = run.runner.run(steps, run)
@@ -43,10 +43,10 @@ def register_again(run: Run, *, first: Collection[str] = ()) -> bool:
 
 
 def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[RemovalReport]:
-    """Remove what the tenant knows of this server, wherever it still does, and register it again.
+    """Remove this server's objects from the tenant and register it again with a new identity.
 
-    An administrator signs in first, and everything is checked and asked before the first change, so that a
-    refusal leaves the earlier identity. Given once more, it finishes what was cut off.
+    The administrator signs in, and all checks and questions come before the first change, so that a refusal
+    leaves the earlier identity. Repeating the command completes an interrupted run.
     """
     with installed_run(operator, InstallRequest(settings)) as run:
         prompter = run.console
@@ -64,13 +64,13 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[Rem
 
 
 class SiteMembership(Report):
-    """The site this server belongs to."""
+    """The site that this server belongs to."""
 
     site: JoinedSite
 
 
 def show(operator: Operator) -> Result[SiteMembership]:
-    """Id, name and public address of the site. Raises UsageError before one is joined."""
+    """Show id, name and public address of the site. Raises UsageError if no site is joined."""
     with installed_run(operator, exclusively=False) as run:
         joined = _joined(run)
     rows = ((text("Site"), joined.name), (text("Id"), joined.id), (text("Address"), joined.public_address))
@@ -79,15 +79,15 @@ def show(operator: Operator) -> Result[SiteMembership]:
 
 
 def change(operator: Operator, settings: Settings, wanted: str) -> Result[SiteMembership]:
-    """Move this server to another site: a record there first has to be possible, then the old one goes.
+    """Move this server to another site, after checking that it can be registered there.
 
-    Raises TenantError when there is no such site, or it has a server of this name already, and
-    CertificateError when the certificate does not name its address; nothing is changed then. Given once more,
-    it finishes a change that was cut off.
+    Raises TenantError if the site does not exist or has a server of this name, and CertificateError if the
+    certificate does not name the site's address; nothing is changed then. Repeating the command completes an
+    interrupted change.
     """
     with installed_run(operator, InstallRequest({**settings, "site": wanted})) as run:
         receipt = run.receipt
-        # A change may have been cut off when the server had left its site and joined none.
+        # An interrupted change may have left the server without a site.
         left = site.STEP.name in receipt.steps and run.joined_site is None
         before = None if left else _joined(run)
         sign_in.STEP.gather(run)

@@ -1,7 +1,7 @@
-"""What a backup decides about trust: shown before a host takes it over, as nothing authenticates a backup.
+"""Confirmation of the trust settings in a backup, which is not authenticated.
 
-Whoever can write a backup can have a host follow their release feed, run their images, and trust their
-authorities. What the program itself brings is trusted anyway and is not shown.
+Whoever can write a backup can make the restored host follow their release feed, run their images, and trust
+their authorities. Values that equal the program's built-in ones are trusted anyway and not shown.
 """
 
 import hashlib
@@ -25,7 +25,8 @@ from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from mstunnel_setup.io.operator import Prompter
 
-# The answers that decide whom the host signs in to, and whom the gateway lets in.
+# These answers, and those that begin with `token.`, decide where the host signs in and whose tokens the
+# gateway accepts.
 _ANSWERS: Final = ("tenant.authority", "tenant.graph", "tenant.issuer")
 _TOKENS: Final = "token."
 _PINNED: Final = "tenant.ca_pem"
@@ -35,9 +36,9 @@ _LONGEST: Final = 160
 def confirm_trust(
     prompter: Prompter, backup: Path, manifest: JsonObject, files: Mapping[str, bytes], *, agreed: bool
 ) -> None:
-    """Show what the backup decides about trust, and ask; with `agreed` it is shown only.
+    """Show the trust settings of the backup and ask for confirmation, unless `agreed`.
 
-    Raises UsageError `backup-trust-unconfirmed` when the answer is no, or nobody can be asked.
+    Raises UsageError `backup-trust-unconfirmed` if the answer is no, or if no one can be asked.
     """
     found = [*_from_files(files), *_from_answers(as_object(manifest.get("answers")))]
     if not found:
@@ -57,7 +58,7 @@ def confirm_trust(
 
 
 def _from_files(files: Mapping[str, bytes]) -> Iterator[str]:
-    """The roots, lists and authorities among the files of a backup."""
+    """Yield lines for the release feed, release lists, upgrade rules and authorities among the files."""
     own = feed.built_in_feed()
     if feed.SETTINGS in files:
         yield text("release feed: {settings}", settings=_shown(files[feed.SETTINGS]))
@@ -94,12 +95,12 @@ def _authorities(role: str, content: bytes) -> Iterator[str]:
 
 
 def _from_answers(answers: JsonObject) -> Iterator[str]:
-    """The answers that differ from what the program does by itself."""
+    """Yield lines for trust-related answers that differ from the defaults."""
     images, defaults = release_images(), merge({}, {})
     own = {} if images is None else {"images.server": images.gateway, "images.agent": images.agent}
     for path, value in sorted(answers.items()):
         if path in ("images.server", "images.agent"):
-            # The digest decides, wherever the image comes from.
+            # The same digest means the same image, whatever registry it comes from.
             if str(value).rpartition("@")[2] != own.get(path):
                 yield text("{path}: {value}", path=path, value=plain(value, _LONGEST))
         elif path == _PINNED:

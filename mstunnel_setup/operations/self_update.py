@@ -1,6 +1,7 @@
-"""`mstunnel-setup self update`: replaces the installed program by the one that the release feed offers.
+"""`mstunnel-setup self update`: replaces the installed program with the one in the release feed.
 
-Only the program changes. Containers keep running, so no session ends; the monitor notices and starts again.
+Only the program changes. Containers keep running, so no session ends; the monitor detects the new program
+and restarts itself.
 """
 
 import hashlib
@@ -35,13 +36,13 @@ from mstunnel_setup.operations.upgrade.fetch_releases import refreshed
 
 _NEW, _PREVIOUS = f"{PROGRAM_UPDATES}/new", f"{PROGRAM_UPDATES}/previous"
 _MODE = 0o755
-# Seconds: for 30 MB on a slow line, and for the new program to unpack and install itself.
+# Seconds allowed for downloading 30 MB on a slow line, and for the new program to unpack and install itself.
 _DOWNLOAD, _INSTALLATION = 900, 300
 _OK = 200
 
 
 class SelfUpdateReport(Report):
-    """Versions of the program: the one that ran the command, and the one that is installed afterwards."""
+    """Versions of the program: the running one, the installed one afterwards, and the offered one."""
 
     before: str
     installed: str
@@ -49,17 +50,24 @@ class SelfUpdateReport(Report):
 
 
 class SelfInstallReport(Report):
-    """The version that is installed now."""
+    """The version of the installed program."""
 
     version: str
 
 
 def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result[SelfUpdateReport]:
-    """Install the newest program of the feed, or with `rollback` the one before it.
+    """Install the newest program of the release feed.
 
-    `check` only compares versions. Raises UsageError: as a package, without a feed or an installation,
-    `program-not-offered`, `program-previous-missing`; StepError `program-refused` for a file that is not the
-    signed one, and `program-not-installed`, where the earlier one is back in place.
+    Args:
+        operator: The context of the command.
+        check: Only compare versions.
+        rollback: Install the previous program instead.
+
+    Raises:
+        UsageError: There is no feed, no program in it, no installation or no previous program, or this
+            program is a package.
+        StepError: `program-refused` if the file is not the signed one, `program-not-installed` if its
+            installation failed and the earlier program is in place.
     """
     _refuse_unmanaged(operator)
     if rollback:
@@ -86,11 +94,11 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result[Se
         )
         return _result("ok", __version__, offer, line)
     content = _download(operator, feed, offer)
-    # The new program takes the lock of the run itself; this one keeps other updates away.
+    # The lock of the feed keeps other updates away. The new program itself takes the lock of the run.
     with run_lock(operator, paths.FEED_LOCK):
         files = operator.files
         files.make_directories(PROGRAM_UPDATES, 0o700)
-        # The installed one is kept, for the way back.
+        # The installed program is kept for `--rollback`.
         if (installed := files.read(f"{directory(files)}/{FILE}")) is not None:
             files.write(_PREVIOUS, installed, _MODE)
         files.write(_NEW, content, _MODE)
@@ -108,7 +116,7 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result[Se
 
 
 def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallReport]:
-    """Put the program that runs in place of the installed one; `older` allows a version before it."""
+    """Replace the installed program with the running one; `older` permits a downgrade."""
     scope = Scope.HOST if rootless_account(operator) else Scope.ALL
     request = InstallRequest(ignored_checks=("program-older",) if older else ())
     with installed_run(operator, request, scope=scope) as run:
@@ -120,7 +128,7 @@ def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallRep
 
 
 def _refuse_unmanaged(operator: Operator) -> None:
-    """Raise for anyone but root, for a package, and where no program of ours is installed."""
+    """Raise CheckError unless root runs the command, UsageError for a package or without an installation."""
     if paths.ROOTLESS:
         raise NOT_ROOT(what=text("`mstunnel-setup self update`"))
     if bundle.one_file() is None:
@@ -134,7 +142,10 @@ def _refuse_unmanaged(operator: Operator) -> None:
 
 
 def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:
-    """The program that is offered, as it was signed. Raises NetworkError and StepError `program-refused`."""
+    """Download the offered program and verify its size and digest.
+
+    Raises NetworkError, and StepError `program-refused` if it differs from the signed values.
+    """
     name = PROGRAM_TARGETS[os.uname().machine]
     operator.console.say("Downloading {size} MiB.", size=-(-offer.size >> 20))
     http = HttpSession(
@@ -187,9 +198,9 @@ def _rollback(operator: Operator) -> Result[SelfUpdateReport]:
 
 
 def _run_installer(operator: Operator, file: str, *options: str) -> None:
-    """Have the program in `file` install itself. Raises StepError; what is installed is then as it was.
+    """Run `self install` of the program in `file`. Raises StepError if that fails; nothing is changed then.
 
-    The installed file is replaced at once or not at all, and every start unpacks what it has not unpacked.
+    The installed file is replaced atomically, and each start unpacks what is not unpacked yet.
     """
     command = (str(operator.files.locate(file)), "self", "install", *options)
     done = operator.processes.run(command, timeout=_INSTALLATION, check=False)

@@ -1,4 +1,4 @@
-"""`mst-cli server show|disconnect|unban|capture`: sessions of devices, by ocserv's control program."""
+"""`mst-cli server show|disconnect|unban|capture`: sessions of devices, through ocserv's control program."""
 
 import ipaddress
 from pathlib import Path
@@ -23,9 +23,10 @@ _SECONDS = 20.0
 
 
 class OcctlReport(Report):
-    """What occtl answers.
+    """The output of occtl.
 
-    `show status` has its fields; all others have `rows`. Without such a user or connection `rows` is empty.
+    For `show status` the report has its fields, for all other commands `rows`, which is empty if no user or
+    connection matches.
     Each line of `show events` is printed separately before the envelope, as {"line": …}.
     """
 
@@ -35,7 +36,7 @@ class OcctlReport(Report):
 
 
 class EndedSessions(Report):
-    """Whose sessions were ended; `ended` is null when there is no such user or connection."""
+    """The user or connection whose sessions were ended; `ended` is null if no session matched."""
 
     ended: dict[str, str] | None
 
@@ -47,7 +48,7 @@ class UnbannedAddress(Report):
 
 
 class CaptureReport(Report):
-    """Where the recording is, and how much of it."""
+    """The recording: its file, interface and size."""
 
     file: str
     interface: str
@@ -56,7 +57,10 @@ class CaptureReport(Report):
 
 
 def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
-    """Run one `show` command in the server's container."""
+    """Run a `show` command of occtl in the server's container.
+
+    Raises UsageError for an unknown command, EngineError if the server is not running or occtl fails.
+    """
     command, argument = _parse(words)
     arguments = occtl.occtl_arguments(command, argument, as_json=operator.json)
     with open_gateway(operator) as host:
@@ -64,8 +68,8 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
         finished = None if command.streams else host.engine.execute(paths.SERVER, arguments, _SECONDS)
         following = host.engine.execute_command(paths.SERVER, arguments) if finished is None else ()
     if finished is None:
-        # Until it is stopped. The lines hold names from certificates and tokens: what could control the
-        # terminal is removed.
+        # This streams until the user interrupts it. `stream` removes control characters, because names
+        # in the lines come from certificates and tokens and could control the terminal.
         operator.sinks.stream(operator.processes.lines(following, held_input=True))
         return Result(report=OcctlReport())
     if finished.code == occtl.NOT_FOUND:
@@ -77,7 +81,7 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
 
 
 def server_process(host: Host) -> int:
-    """The id of the server's first process. Raises EngineError `server-not-running`."""
+    """Return the id of the server's main process. Raises EngineError `server-not-running`."""
     found = host.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
         raise EngineError(
@@ -87,7 +91,7 @@ def server_process(host: Host) -> int:
 
 
 def ask(host: Host, *words: str) -> tuple[JsonObject, ...]:
-    """The rows of the `show` command `words`. Raises EngineError."""
+    """Return the rows of the `show` command `words`. Raises EngineError `occtl-failed`."""
     command = occtl.ShowCommand(words, "")
     finished = host.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
@@ -106,7 +110,7 @@ def _require(finished: Completed) -> None:
 
 
 def _parse(words: list[str]) -> tuple[occtl.ShowCommand, str]:
-    """The command meant by the words, and its argument. Raises UsageError that lists what there is."""
+    """Return the command that the words name, and its argument. Raises UsageError that lists the commands."""
     for command in sorted(occtl.SHOW_COMMANDS, key=lambda item: -len(item.words)):
         count = len(command.words)
         if tuple(words[:count]) == command.words and len(words) <= count + 1:
@@ -126,7 +130,7 @@ def _parse(words: list[str]) -> tuple[occtl.ShowCommand, str]:
 
 
 def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result[EndedSessions]:
-    """End the sessions of a user, or one by its number. Nothing of that name: unchanged."""
+    """End all sessions of a user, or the session with an id. The result is `unchanged` if none matches."""
     occtl.judge_word("NAME" if kind == "user" else "ID", value)
     if not _done_by_occtl(operator, "disconnect", kind, value):
         content = text("There is no connected {kind} {value}.", kind=kind, value=value)
@@ -136,7 +140,7 @@ def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> R
 
 
 def unban(operator: Operator, address: str) -> Result[UnbannedAddress]:
-    """Let an address in again. Raises UsageError for what is no address."""
+    """Remove the ban of an IP address. Raises UsageError `address-invalid` for any other text."""
     try:
         plain = str(ipaddress.ip_address(address))
     except ValueError as error:
@@ -154,7 +158,10 @@ def unban(operator: Operator, address: str) -> Result[UnbannedAddress]:
 
 
 def _done_by_occtl(operator: Operator, *words: str) -> bool:
-    """Whether occtl did it; it ends with 1 and says what it could not when there is nothing of that name."""
+    """Run an occtl command and return True, or False if nothing matches its argument.
+
+    Without a match occtl exits with code 1 and prints "could not COMMAND …".
+    """
     with open_gateway(operator) as host:
         server_process(host)
         finished = host.engine.execute(paths.SERVER, ["occtl", "--no-pager", *words], _SECONDS)
@@ -165,10 +172,10 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
 
 
 def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: int) -> Result[CaptureReport]:
-    """Record into a new file of mode 0600, for at most `seconds` and `largest` bytes.
+    """Record packets into a new file with mode 0600, for at most `seconds` and `largest` bytes.
 
-    An interruption and the end of the client's connection end it earlier; the packets so far are kept. Raises
-    UsageError for a file that cannot be a new one, or when no such client or interface is there.
+    An interruption or the end of the client's connection ends the recording early and keeps the packets.
+    Raises UsageError if the file exists or its directory does not, or if the client or interface is unknown.
     """
     target = Path(file).absolute()
     refuse_present(target)
@@ -186,8 +193,8 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
         text("Recording {device} for at most {seconds} s; Ctrl-C stops it.", device=device, seconds=seconds)
     )
     pieces = size = 0
-    # Open before the network is entered, after which an account cannot judge the directories above it. All
-    # else goes on as before: only the network is another one.
+    # The file is opened before entering the container's namespaces: in a rootless container's user
+    # namespace the owners of the directories above it appear as nobody and would be refused.
     with operator.files.given.growing(str(target)) as file_of_packets:
         enter_network_of(process)
         if device not in interfaces():
@@ -205,9 +212,9 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
         except KeyboardInterrupt:
             if not pieces:
                 raise
-            # Whole packets are kept.
+            # The interruption may have cut the last packet in two; the file ends after the last whole one.
             file_of_packets.truncate(size)
-    # The first piece is the head of the file.
+    # The first piece is the file header.
     packets = pieces - 1
     report = CaptureReport(file=str(target), interface=device, packets=packets, bytes=size)
     content = text("{packets} packets in {target}.", packets=packets, target=target)
@@ -215,7 +222,7 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
 
 
 def _device(host: Host, what: str) -> str:
-    """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
+    """Return the interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))
     except ValueError:

@@ -50,7 +50,7 @@ class SettingsReport(Report):
 
 
 class SettingReport(Report):
-    """The setting, with the value null when it is gone, and the commands that make the gateway take it."""
+    """The setting (value null once removed) and the commands after which it takes effect."""
 
     name: str
     value: str | None
@@ -58,25 +58,28 @@ class SettingReport(Report):
 
 
 class ConfigurationReport(Report):
-    """The content of admin-settings.json, with DisableUdpConnections and SessionTimeout of ocserv.conf."""
+    """The content of admin-settings.json, and DisableUdpConnections and SessionTimeout from ocserv.conf."""
 
     configuration: JsonObject = Field(description="SessionTimeout is in seconds.")
 
 
 class ConfigurationDiff(Report):
-    """A unified diff of the files that the tenant's configuration would change."""
+    """The unified diff of the files that the tenant's configuration would change."""
 
     diff: tuple[str, ...] = Field(description="Empty without a difference.")
 
 
 class ConfigurationFiles(Report):
-    """The files that were written."""
+    """The configuration files that were written."""
 
     written: tuple[str, ...]
 
 
 def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
-    """One setting, or all. Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file."""
+    """Return one setting, or all.
+
+    Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file.
+    """
     with installed_run(operator, exclusively=False) as run:
         settings = env_file.parse(environment_text(run.files), paths.ENVIRONMENT)
     if name is None:
@@ -94,10 +97,10 @@ def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
 
 
 def put(operator: Operator, name: str, value: str | None) -> Result[SettingReport]:
-    """Set `name` to `value`, or take it out (None); a warning for a proxy that does not answer.
+    """Set `name` to `value` in `env.sh`, or remove it (None). A proxy that does not answer causes a warning.
 
-    Raises UsageError for what cannot be a setting, EnvironmentFileError for a value that a line cannot hold
-    and for a damaged file.
+    Raises UsageError for an invalid name or value, EnvironmentFileError for a value that does not fit on a
+    line and for a damaged file.
     """
     if not env_file.is_name(name):
         raise UsageError(
@@ -107,7 +110,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
             name=name,
         )
     refuse_wrong(name, value or "")
-    # Both cases of a proxy variable: programs read the one or the other.
+    # Some programs read the lower-case proxy variables, others the upper-case ones, so both are set.
     spellings = (name.lower(), name.upper()) if name.lower() in PROXIES else (name,)
     is_known = spellings[0] in KNOWN
     with installed_run(operator) as run:
@@ -123,7 +126,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
     if value is not None and not is_known:
         notices = (unknown_setting(name),)
     if value and spellings[0] in PROXIES:
-        # It is set all the same: a proxy may be started later.
+        # The setting is kept, because the proxy may be started later.
         notices = tuple(error.problem for error in unreachable_proxies({name: value}))
     if after == before:
         same = text("{name} is not set.", name=name) if value is None else text("It has this value already.")
@@ -140,9 +143,9 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
 
 
 def _needed_commands(name: str, before: str, after: str) -> list[str]:
-    """The commands after which the setting has taken effect; none where it is read again all the time.
+    """Return the commands that make a setting take effect; empty for settings that are read continuously.
 
-    What containers are created with, and files of the host for a proxy, only an installation writes.
+    Only an installation writes the parameters of containers, and the proxy files of the host.
     """
     if name.lower() in PROXIES:
         return ["mst-cli install"]
@@ -153,7 +156,7 @@ def _needed_commands(name: str, before: str, after: str) -> list[str]:
 
 
 class LogLevelReport(Report):
-    """The level in force, the usual one, and the end of the verbose mode while it lasts."""
+    """The current log level, the usual one, and the end of the verbose mode while it is active."""
 
     level: int
     usual: int
@@ -161,9 +164,9 @@ class LogLevelReport(Report):
 
 
 def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevelReport]:
-    """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
+    """Show the log level, set it (0 to 4), or begin (`verbose`) or end (`normal`) the verbose mode.
 
-    Raises UsageError `log-level-invalid` for any other word, EnvironmentFileError for a damaged `env.sh`.
+    Raises UsageError `log-level-invalid` for any other value, EnvironmentFileError for a damaged `env.sh`.
     """
     if wanted not in (None, "verbose", "normal", *map(str, range(HIGHEST_LEVEL + 1))):
         raise UsageError(
@@ -192,14 +195,14 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
             return _level_result("unchanged", after, notices)
         present = files.read(paths.OCSERV_CONF)
         if present is not None and after.level != before.level:
-            # The end of the verbose mode is the monitor's.
+            # The monitor restores the usual level when the verbose mode ends.
             files.write(paths.OCSERV_CONF, ocserv_conf.with_level(present, after.level), CONFIGURATION_MODE)
             reload_gateway(run)
     return _level_result("changed", after, notices)
 
 
 def _contents(files: Files) -> Sequence[bytes | None]:
-    """Of the files that the level is stored in."""
+    """Return the contents of the files that store the level."""
     return [files.read(path) for path in (paths.ENVIRONMENT, paths.LOG_LEVEL)]
 
 
@@ -208,7 +211,7 @@ def _settings(files: Files) -> Mapping[str, str]:
 
 
 def _kept_level(files: Files, level: LogLevel, wanted: str) -> Iterator[Problem]:
-    """A setting that keeps the level above the one that was wanted."""
+    """Yield a warning if another setting keeps the level above the requested one."""
     settings, number = _settings(files), whole_number(wanted)
     keeping = [name for name in VERBOSE if is_verbose({name: settings.get(name, "")})]
     if keeping and number is not None and level.usual > number:
@@ -246,9 +249,9 @@ _SAME = text("The gateway has the configuration of the tenant.")
 
 
 def show(operator: Operator) -> Result[ConfigurationReport]:
-    """`admin-settings.json`, and what `ocserv.conf` alone has of the configuration: UDP and session timeout.
+    """Show the server configuration: `admin-settings.json`, and UDP and session timeout from `ocserv.conf`.
 
-    Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
+    Raises UsageError if none was pulled yet, StepError `settings-unreadable` for a damaged file.
     """
     with installed_run(operator, exclusively=False) as run:
         settings = read_admin_settings(run.files)
@@ -271,7 +274,7 @@ def show(operator: Operator) -> Result[ConfigurationReport]:
 
 
 def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[ConfigurationDiff]:
-    """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
+    """Return the diff that `pull` would apply; with `exit_code` the exit code is 20 if it is not empty."""
     with installed_run(operator, InstallRequest(settings), exclusively=False) as run:
         rendered = _wanted(run)
         present = rendering.current(run.files)
@@ -292,13 +295,13 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[C
 
 
 def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
-    """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
+    """Write the files that differ; the gateway reloads them. Raises StepError if ocserv rejects them."""
     with installed_run(operator, InstallRequest(settings)) as run:
         rendered = _wanted(run)
         changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
             run.host.check_gateway_configuration(images.references(run)[0], rendered.text)
-            # The monitor judges it again, even if the gateway has refused it before.
+            # Removing this record makes the monitor check the configuration again, even a rejected one.
             run.files.remove(paths.SERVED_CONFIGURATION)
             rendering.write(run.files, changes)
     lines = [text("Written: {changes}.", changes=", ".join(changes)) if changes else _SAME]

@@ -48,9 +48,11 @@ from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
-# A window or a turn comes with time; these wait for a person.
+# These decisions need an administrator; all others (closed window, another server's turn) resolve by
+# themselves.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})
-# After the cause, ocserv's main process reports that the process with the keys is gone, and so do others.
+# When ocserv ends, the lines after the cause only report the consequences: its main process, conmon(8) and
+# systemd each log that a process ended. Lines with these prefixes are therefore never taken as the cause.
 _CAUSE = re.compile(
     r"(?i)^(?!main: |conmon |\S+\.service: |failed to start )"
     r".*(fail|error|cannot|could not|unable|refused|invalid)"
@@ -58,7 +60,7 @@ _CAUSE = re.compile(
 
 
 class ContainerReport(ContainerStatus):
-    """One of the two containers."""
+    """State and health of one container, the image it runs, and the reason for its end."""
 
     image_digest: str | None = Field(description="sha256:… of the image it was asked to run.")
     reason: str | None = Field(
@@ -93,12 +95,12 @@ class StatusReport(Report):
 
     @property
     def healthy(self) -> bool:
-        """Whether both containers are."""
+        """True if both containers are healthy."""
         return self.server.health == self.agent.health == "healthy"
 
 
 def overview(operator: Operator) -> Result[StatusReport]:
-    """Site, certificate, both containers, and what the agent reports.
+    """Return site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
     it should be or cannot reach its proxy, the certificate is nearly expired or cannot be used, a file system
@@ -125,7 +127,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
         without_proxy = PROXY_FAILED.code in {problem.code for problem in failing}
         environment = [*_environment_troubles(host.files)] if without_proxy or not found.healthy else []
         if environment:
-            # It names the proxy with the variable, and what is wrong with it now.
+            # `environment` already reports the proxy, with its variable and the current error.
             failing = [problem for problem in failing if problem.code != PROXY_FAILED.code]
         notices = (
             *troubles(receipt, found, _missing_images(host, receipt, found), journal.damage),
@@ -155,7 +157,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
 
 
 def _rows(found: StatusReport) -> list[tuple[str, str]]:
-    """The lines for people: a name and its value each."""
+    """Return the rows shown to people, each a name and its value."""
     server, agent = (
         text("{state}, {health}", state=text(item.state), health=text(item.health))
         for item in (found.server, found.agent)
@@ -178,9 +180,9 @@ def _rows(found: StatusReport) -> list[tuple[str, str]]:
 
 
 def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:
-    """The version that the release feed offered when the monitor looked last, if it is newer than this one.
+    """Return the version in the feed as last fetched by the monitor, if it is newer than this program.
 
-    None where the answer `newer_version` is `ignore`. Nothing is fetched.
+    Returns None if the answer `newer_version` is `ignore`. Nothing is downloaded.
     """
     if as_object(remembered(receipt, "answers")).get("newer_version") == "ignore":
         return None
@@ -200,9 +202,13 @@ def troubles(
     missing: Mapping[str, Problem] = MappingProxyType({}),
     damage: JournalError | None = None,
 ) -> Iterator[Problem]:
-    """Yield what is wrong, each with the command that fixes it.
+    """Yield each problem with the command that fixes it.
 
-    `missing` are containers without their image; a journal with a `damage` may lack any record.
+    Args:
+        receipt: What the journal records as installed.
+        found: The state of the containers.
+        missing: For each container whose image was removed, the problem to report.
+        damage: The damage of the journal; the receipt is then incomplete and not judged.
     """
     if damage is not None:
         yield damage.problem
@@ -227,7 +233,7 @@ def troubles(
         elif name in missing:
             yield missing[name]
         elif container.state != "running":
-            # Where systemd runs the containers, one that is stopped is not there.
+            # systemd removes a container that it stops, so `absent` also means stopped.
             yield warning(
                 "container-down",
                 "{container} is not running{why}",
@@ -241,7 +247,7 @@ def troubles(
 
 
 def monitor_notices(host: Host) -> Iterator[Problem]:
-    """The monitor is installed but not running. Without systemd this is unknown."""
+    """Yield a warning if the monitor is installed but not running; without systemd its state is unknown."""
     if host.systemd.known(MONITOR_UNIT) and not host.systemd.active(MONITOR_UNIT):
         systemctl = f"sudo systemctl --user --machine={own_name()}@" if paths.ROOTLESS else "systemctl"
         yield warning(
@@ -254,7 +260,7 @@ def monitor_notices(host: Host) -> Iterator[Problem]:
 
 
 def waiting_notices(files: Files) -> Iterator[Problem]:
-    """The agent waits for a person before it upgrades this server."""
+    """Yield a warning if an upgrade cannot begin until an administrator acts."""
     found = read_standing(files)
     if found is not None and found.code in _STUCK:
         yield warning(
@@ -266,7 +272,7 @@ def waiting_notices(files: Files) -> Iterator[Problem]:
 
 
 def upgrade_notices(files: Files) -> Iterator[Problem]:
-    """The last upgrade is not over, or did not succeed."""
+    """Yield a problem if the last upgrade has not ended or has failed, or if the history is damaged."""
     try:
         history = read_history(files)
     except StepError as error:
@@ -297,7 +303,7 @@ def _container(host: Host, name: str) -> ContainerReport:
 
 
 def _missing_images(host: Host, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
-    """The containers that do not run and whose image is gone."""
+    """Return the problem of each container that is not running and whose image was removed."""
     states = {paths.SERVER: found.server.state, paths.AGENT: found.agent.state}
     return {
         name: error.problem
@@ -307,7 +313,7 @@ def _missing_images(host: Host, receipt: Receipt, found: StatusReport) -> Mappin
 
 
 def _reason(host: Host, unit: str) -> str | None:
-    """The last line in which a container logged why it ended; None for one that an administrator stopped."""
+    """Return the log line that says why a container ended; None if an administrator stopped it."""
     if not host.systemd.known(unit) or host.systemd.stopped(unit):
         return None
     lines = [line for line in host.systemd.log(unit, _LOG_LINES).splitlines() if line.strip()]
@@ -316,7 +322,7 @@ def _reason(host: Host, unit: str) -> str | None:
 
 
 def _environment_troubles(files: Files) -> Iterator[Problem]:
-    """What is wrong with `env.sh`: it may be the reason why a container is not healthy."""
+    """Yield the problems of `env.sh`, a possible cause of an unhealthy container."""
     try:
         yield from (error.problem for error in check_environment(files).unreachable)
     except SetupError as error:
@@ -324,7 +330,7 @@ def _environment_troubles(files: Files) -> Iterator[Problem]:
 
 
 def _network(files: Files) -> str | None:
-    """What connects a rootless gateway to the network, by its Quadlet file; None without one."""
+    """Return the network mode of a rootless gateway according to its Quadlet file; None without that file."""
     text = (files.read(f"{paths.QUADLETS}/{paths.SERVER}.container") or b"").decode()
     found = re.search(r"^Network=([^:\n]+)", text, re.MULTILINE)
     return found and found[1].replace("none", "uplink")

@@ -1,6 +1,6 @@
-"""A device's access token, judged by the rules of `oidc.json` as the gateway does (docs/reference/tokens.md).
+"""Checks of an access token by the rules in `oidc.json`, as in the gateway (docs/reference/tokens.md).
 
-Only claims that a rule names are ever shown. The signature is not verified here.
+Only claims that a rule names are ever shown. The signature is not verified.
 """
 
 import re
@@ -25,19 +25,19 @@ _REQUIRED: Final = (Comparison.EQUAL, Comparison.LISTED, Comparison.WORDS)
 
 @dataclass(frozen=True)
 class TokenProblem:
-    """A rule by its name, and how the token breaks it."""
+    """The name of a rule and the way in which the token breaks it."""
 
     rule: str
     text: str
 
     @property
     def shown(self) -> str:
-        """Both, for people."""
+        """The problem followed by the name of the rule."""
         return text("{problem} (rule {rule})", problem=self.text, rule=self.rule)
 
 
 def header_problem(header: Mapping[str, object], rules: JsonObject) -> TokenProblem | None:
-    """The first rule that the header breaks; None when it breaks none."""
+    """Return the first rule that the token's header breaks; None if it breaks no rule."""
     name, algorithm = header.get("kid"), rules.get("algorithm")
     if (
         not isinstance(name, str)
@@ -53,9 +53,9 @@ def header_problem(header: Mapping[str, object], rules: JsonObject) -> TokenProb
 
 
 def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) -> TokenProblem | None:
-    """Why the token is not valid at `now`, in Unix seconds; None when it is."""
+    """Return the reason why the token is not valid at `now` (Unix seconds); None if it is valid."""
     times = {name: claims.get(name) for name in _TIMES}
-    # A number as the gateway reads it: 64 bits with the sign, and 0 is none.
+    # The gateway reads times as signed 64-bit integers and treats 0 as missing.
     missing = [
         name for name, value in times.items() if not (type(value) is int and value and value in _INTEGERS)
     ]
@@ -89,7 +89,7 @@ def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) ->
 
 
 def moment(seconds: int) -> str:
-    """A time of a token, for people."""
+    """Format Unix seconds as a UTC time, or as the number itself if it is out of range."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
@@ -97,7 +97,7 @@ def moment(seconds: int) -> str:
 
 
 def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[TokenProblem]:
-    """Every rule that a claim breaks, with its value, in the order of the gateway."""
+    """Yield each rule that a claim breaks, with the value, in the gateway's order."""
     for comparison in (Comparison.EQUAL, *_VALUES, *_WORDS):
         for name, expected in as_object(rules.get(comparison)).items():
             judged = name in claims or comparison in _REQUIRED
@@ -105,7 +105,7 @@ def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[
                 named = (
                     item.name for item in CLAIM_RULES if (item.comparison, item.claim) == (comparison, name)
                 )
-                # The declared name of the rule, or of those that the answers add.
+                # Rules that the answers add have no declared name and share FURTHER_CLAIMS.
                 yield TokenProblem(next(named, FURTHER_CLAIMS), problem)
     name = str(rules.get("user_name_claim", "oid"))
     found, guid = claims.get(name), "user_name_format" in rules
@@ -114,7 +114,7 @@ def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[
 
 
 def _claim_problem(comparison: Comparison, name: str, found: object, expected: JsonValue) -> str:
-    """How a claim breaks a rule; empty where it follows it."""
+    """Return the way in which a claim breaks a rule; empty if it follows the rule."""
     shown, values = _shown(found), as_list(expected)
     allowed = joined(map(_shown, values), ", ")
     if comparison is Comparison.EQUAL:
@@ -122,7 +122,7 @@ def _claim_problem(comparison: Comparison, name: str, found: object, expected: J
     if comparison in _VALUES:
         problem = text("{name} is {found}, allowed is {allowed}", name=name, found=shown, allowed=allowed)
         return "" if any(_same(found, value) for value in values) else problem
-    # Words are in a text; a claim that is none breaks the rule, whatever the words.
+    # The words are in a string; a claim that is not a string breaks the rule.
     held, words = {*found.split(" ")} if isinstance(found, str) else None, {*map(str, values)}
     if comparison is Comparison.NO_WORDS:
         problem = text("{name} is {found}, forbidden is {allowed}", name=name, found=shown, allowed=allowed)
@@ -137,12 +137,12 @@ def _required(name: str, found: object, expected: str) -> str:
 
 
 def _same(found: object, expected: object) -> bool:
-    """Equality of JSON values: `false` is not 0."""
+    """Compare two JSON values including their types: `false` is not equal to 0."""
     return type(found) is type(expected) and found == expected
 
 
 def user_of(claims: Mapping[str, object], rules: JsonObject) -> str:
-    """The user whose session the token would open; empty when it names none."""
+    """Return the user name that the gateway takes from the token; empty if the claim is missing."""
     found = claims.get(str(rules.get("user_name_claim", "oid")))
     return plain(found, _SHOWN) if isinstance(found, str) else ""
 

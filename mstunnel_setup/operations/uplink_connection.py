@@ -1,4 +1,7 @@
-"""The uplink while it runs: root connects the namespace it is offered, the account's side sets its end up."""
+"""The connection of the uplink: root connects the network namespace that a container offers to the host.
+
+The container's side, which runs as the account, then configures its end of the pair.
+"""
 
 import sys
 from typing import Final
@@ -13,18 +16,18 @@ from mstunnel_setup.io.namespaces import Offer, hand_over, offers, owner
 from mstunnel_setup.io.process import Processes
 
 _IDLE: Final = 60.0
-# An account that asks all the time gets an answer each second.
+# Each answer is followed by this pause in seconds, so that an account cannot keep root busy.
 _PAUSE: Final = 1.0
 _SECONDS: Final = 30.0
 _ATTACHED: Final = "attached"
-# The other end of the pair, in the container.
+# The device at the container's end of the pair.
 _INSIDE: Final = "eth0"
 
 
 def serve(account: str, processes: Processes, clock: Clock) -> None:
-    """Connect each network namespace that `account` offers, until none comes for a minute.
+    """Connect each network namespace that `account` offers, until a minute passes without an offer.
 
-    Raises CheckError when there is no such account.
+    Raises CheckError if the account does not exist.
     """
     found = accounts.find(account)
     if found is None:
@@ -37,7 +40,7 @@ def serve(account: str, processes: Processes, clock: Clock) -> None:
 
 
 def refusal(offer: Offer, uid: int) -> str:
-    """Why root does nothing with an offer; empty for a network namespace of the account `uid`."""
+    """Return the reason to refuse an offer; empty for a network namespace of the user `uid`."""
     if offer.user != uid:
         return text("refused: user {user} is not user {uid}", user=offer.user, uid=uid)
     if offer.descriptor is None:
@@ -48,13 +51,13 @@ def refusal(offer: Offer, uid: int) -> str:
 
 
 def _connected(offer: Offer, processes: Processes) -> str:
-    """Replace the pair of an earlier container with a new one; what is wrong, or that it is attached."""
+    """Replace the pair of an earlier container with a new one; return `attached`, or the error text."""
     delete = ["ip", "link", "delete", uplink.DEVICE]
     pair = ["ip", "link", "add", uplink.DEVICE, "type", "veth", "peer", "name", _INSIDE]
     processes.run(delete, timeout=_SECONDS, check=False)
     try:
         processes.run([*pair, "netns", offer.path], timeout=_SECONDS)
-        # The rules come first: the account may set its end up at any moment.
+        # The firewall rules are loaded before the device is up: the account can enable its end at any moment.
         processes.run(["nft", "--file", uplink.RULES], timeout=_SECONDS)
         _set_up(uplink.DEVICE, uplink.HOST_END, processes)
     except SetupError as error:
@@ -64,7 +67,7 @@ def _connected(offer: Offer, processes: Processes) -> str:
 
 
 def _set_up(device: str, address: str, processes: Processes, *more: str) -> None:
-    """Give a device its address and set it up; without an IPv6 address, which nothing would use."""
+    """Assign an address to a device and enable it, without an IPv6 link-local address, which is not used."""
     commands = (
         f"link set {device} addrgenmode none",
         f"address add {address}/{uplink.NETWORK_BITS} dev {device}",
@@ -75,7 +78,7 @@ def _set_up(device: str, address: str, processes: Processes, *more: str) -> None
 
 
 def attach(port: int, processes: Processes) -> None:
-    """In the network namespace of a container that starts: get the uplink, and set this end of it up.
+    """Request the uplink for this process's network namespace, and configure the container's end of it.
 
     Raises StepError `uplink-refused`, ProcessError.
     """

@@ -1,4 +1,4 @@
-"""`mst-cli version`, `mstunnel-setup self …`: this program and what it brings, the engine, both images."""
+"""`mst-cli version`, `mstunnel-setup self verify|licenses`: versions, signatures and licences."""
 
 import binascii
 import contextlib
@@ -27,13 +27,13 @@ from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 
-# A key of minisign, and a signature: two bytes, the id of the key, the rest.
+# minisign keys and signatures begin with two bytes for the algorithm and eight for the id of the key.
 _ID: Final = slice(2, 10)
 _REST: Final = slice(10, None)
 
 
 class Package(Report):
-    """A package that the program brings."""
+    """A package bundled with the program."""
 
     name: str
     version: str
@@ -41,14 +41,14 @@ class Package(Report):
 
 
 class ImageDigests(Report):
-    """The images that are configured to run."""
+    """The digests of the configured images."""
 
     server: str | None
     agent: str | None
 
 
 class VersionReport(Report):
-    """Versions; `engine` is null without one, a digest is null before it is configured."""
+    """Versions of program, engine and images; null stands for missing or not configured yet."""
 
     version: str
     engine: str | None
@@ -64,13 +64,13 @@ class VersionReport(Report):
 
 
 class Licences(Report):
-    """The licences of everything that the program brings."""
+    """The licences of all bundled packages."""
 
     licenses: str = Field(description="All texts, each under the name of its package.")
 
 
 class ProgramCheck(Report):
-    """The program, which is what was built."""
+    """The program whose payload and files equal what was built."""
 
     file: str = Field(description="The one file.")
     sha256: str = Field(description="Of its payload.", json_schema_extra={"pattern": "^[0-9a-f]{64}$"})
@@ -81,18 +81,21 @@ class ProgramCheck(Report):
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result[VersionReport]:
-    """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
+    """Return the versions of program, engine and images; `verbose` adds the bundled packages.
+
+    A user who may not read the installation gets the version of the program only.
+    """
     engine, number, release = None, None, None
     images = ImageDigests(server=None, agent=None)
     warnings: tuple[Problem, ...] = ()
     try:
         with open_host(operator) as host:
-            if host.files.live:  # only the engine of this machine could answer
+            if host.files.live:  # below another root the engine would be that of this machine
                 with contextlib.suppress(SetupError):
                     engine, number = host.chosen.name, host.engine.version()
             images = _images(host.files)
             if images.server is not None and images.agent is not None:
-                with contextlib.suppress(UsageError):  # the list of releases was edited by hand
+                with contextlib.suppress(UsageError):  # the list of releases can be edited and invalid
                     catalogue = offered(host.files, operator.clock.now())
                     release = next(iter(release_names(catalogue, Digests(images.server, images.agent))), None)
     except CheckError as error:
@@ -133,7 +136,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result[VersionRepor
 
 
 def _images(files: Files) -> ImageDigests:
-    """The digests that are configured to run."""
+    """Return the digests of the configured images."""
     configured = json_object(files.read(paths.IMAGES_CONFIGURED) or b"")
     found = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
     server, agent = (digest if isinstance(digest, str) else None for digest in found)
@@ -141,7 +144,7 @@ def _images(files: Files) -> ImageDigests:
 
 
 def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str]:
-    """What these images may be called, the newest name first: the same images can be several releases."""
+    """Return the release names of these images, newest first; several releases can have the same images."""
     if known := catalogue.named(digests) or published().named(digests):
         return [release.name for release in known]
     own = release_images()
@@ -149,7 +152,7 @@ def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str
 
 
 def self_licenses() -> Result[Licences]:
-    """The texts as they were bundled. Raises UsageError where the program brings nothing."""
+    """Return the bundled licence texts. Raises UsageError for a Python package, which bundles none."""
     text = bundle.licenses()
     if text is None:
         raise UsageError(
@@ -161,9 +164,16 @@ def self_licenses() -> Result[Licences]:
 
 
 def self_verify(files: Files, key: Path | None = None, sums: Path | None = None) -> Result[ProgramCheck]:
-    """The file and its directory; with a public key also the signature over `sums` (default: beside it).
+    """Verify the single-file program, its unpacked directory, and the signature of its release.
 
-    Raises CheckError when they differ or the signature is wrong, UsageError without the file.
+    Args:
+        files: The files of this host.
+        key: The minisign public key; without it the signature is not verified.
+        sums: The signed SHA256SUMS; default: beside the program.
+
+    Raises:
+        CheckError: Contents differ or the signature is wrong.
+        UsageError: The program is a package, or a file is missing or unreadable.
     """
     file = bundle.one_file()
     if file is None:
@@ -217,9 +227,9 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
 
 
 def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:
-    """The SHA-256 sums in the file `sums`, which the owner of the public key in the file `key` has signed.
+    """Return the SHA-256 digests in the file `sums` after verifying its minisign signature with `key`.
 
-    The signature is beside `sums`, by minisign. Raises UsageError `signature-missing` or
+    The signature is in the file `sums` with the suffix `.minisig`. Raises UsageError `signature-missing` or
     `signature-unreadable`, and CheckError `signature-wrong`.
     """
     beside = f"{sums}.minisig"
@@ -227,7 +237,7 @@ def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:
     owner = _decoded(public, 1, key)
     signed, whole = (_decoded(signature, line, beside) for line in (1, 3))
     comment = signature.splitlines()[2].removeprefix(b"trusted comment: ")
-    # With these two bytes the signature is of the BLAKE2b of the text, else of the text.
+    # The algorithm "ED" signs the BLAKE2b digest of the file, the older "Ed" the file itself.
     message = hashlib.blake2b(content).digest() if signed.startswith(b"ED") else content
     valid = owner[_ID] == signed[_ID]
     try:

@@ -1,1 +1,1 @@
-"""The gateway's certificate after the installation: import, check, repair, further roots."""
+"""The gateway's certificate after the installation: import, check, repair, additional roots."""

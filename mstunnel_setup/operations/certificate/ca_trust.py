@@ -1,4 +1,4 @@
-"""`mst-cli ca-trust add|remove|list`: further trusted roots, for both containers and every client of ours."""
+"""`mst-cli ca-trust add|remove|list`: additional trusted roots for both containers and the programs here."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _LONGEST_NAME = 40
 
 
 class TrustedRoot(Report):
-    """A root that is trusted besides those of the system."""
+    """A root that is trusted in addition to those of the system."""
 
     name: str
     subject: str
@@ -39,7 +39,7 @@ class TrustedRoot(Report):
 
     @classmethod
     def of(cls, name: str, certificate: x509.Certificate, now: datetime) -> "TrustedRoot":
-        """The certificate in the file `name`, as of `now`."""
+        """Return the report of the certificate in the file `name`, with its days left at `now`."""
         return cls(
             name=name,
             subject=title(certificate),
@@ -49,7 +49,7 @@ class TrustedRoot(Report):
 
 
 class AddedRoots(Report):
-    """The roots that are trusted now."""
+    """The roots that a command added."""
 
     added: tuple[TrustedRoot, ...]
 
@@ -61,17 +61,21 @@ class RemovedRoot(Report):
 
 
 class TrustedRoots(Report):
-    """Trusted roots besides those of the system."""
+    """All roots that are trusted in addition to those of the system."""
 
     roots: tuple[TrustedRoot, ...]
 
 
 def add(operator: Operator, source: Path) -> Result[AddedRoots | None]:
-    """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
+    """Trust every certificate in a file (PEM or DER).
+
+    Raises CertificateError unless all are current CA certificates.
+    """
     with installed_run(operator) as run:
         now = run.host.clock.now()
         certificates = _authorities(run.files, source, now)
-        # In a file that is not ours, but that the gateway reads; one of ours may be half written.
+        # Roots in files of the administrator, which the gateway reads too, are not added again. Files that
+        # this command named are written again, because an interrupted run may have left them incomplete.
         known = {
             certificate
             for name, certificate in added_roots(run.files)
@@ -92,7 +96,7 @@ def add(operator: Operator, source: Path) -> Result[AddedRoots | None]:
 
 
 def remove(operator: Operator, name: str) -> Result[RemovedRoot]:
-    """No longer trust the certificates in one file of ca-trust. Raises UsageError."""
+    """Remove one file of additional roots. Raises UsageError `root-unknown`."""
     with installed_run(operator) as run:
         path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
         if "/" in name or run.files.state(path) is None:
@@ -109,10 +113,10 @@ def remove(operator: Operator, name: str) -> Result[RemovedRoot]:
 
 
 def show(operator: Operator) -> Result[TrustedRoots]:
-    """The roots trusted besides those of the system, and the files that are not what they should be."""
+    """List the additional roots, with a warning for each file that the gateway cannot use."""
     with installed_run(operator, exclusively=False) as run:
         now = run.host.clock.now()
-        # Files that cannot be read are passed over, as the gateway does.
+        # Unreadable files are skipped, as in the gateway.
         roots = tuple(
             TrustedRoot.of(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)
         )
@@ -131,7 +135,10 @@ def show(operator: Operator) -> Result[TrustedRoots]:
 
 
 def _authorities(files: Files, source: Path, now: datetime) -> Sequence[x509.Certificate]:
-    """The certificates in a file. Raises CertificateError unless it holds current authorities and no key."""
+    """Read the certificates in a file.
+
+    Raises CertificateError unless the file contains only current CA certificates and no key.
+    """
     content = files.read_given(str(source))
     if content is None:
         raise FILE_MISSING(path=source)
@@ -180,13 +187,13 @@ def _authorities(files: Files, source: Path, now: datetime) -> Sequence[x509.Cer
 
 
 def _name(certificate: x509.Certificate) -> str:
-    """A file name that people recognise and no other certificate has."""
+    """Return a readable file name that is unique to the certificate."""
     words = _NOT_IN_NAMES.sub("-", title(certificate).lower())[:_LONGEST_NAME].strip("-")
     return f"{words or 'root'}-{certificate.fingerprint(hashes.SHA256()).hex()[:8]}"
 
 
 def _reload_containers(run: Run) -> None:
-    """A gateway that runs reloads and keeps its sessions; an agent that runs, and has none, is restarted."""
+    """Reload a running gateway, which keeps its sessions, and restart a running agent, which has none."""
     host = run.host
     if generation_switch.serving_port(run) is not None:
         generation_switch.reload_gateway(run)

@@ -1,4 +1,4 @@
-"""`mst-cli cert show|check|repair`: what the gateway serves, the findings about it, and their repair."""
+"""`mst-cli cert show|check|repair`: the certificate in use, findings about it, and their repair."""
 
 import os
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ _OURS = ("chain.pem", "root.pem", "key.pem")
 
 
 class CertificateReport(Report):
-    """The certificate in use."""
+    """Names, validity and chain of the certificate in use."""
 
     subject: str
     names: str
@@ -76,16 +76,16 @@ class CertificateReport(Report):
 
 
 class CertificateFindings(Report):
-    """Everything there is to say about the certificate in use.
+    """All findings about the certificate in use.
 
-    Exit code 4 with an error among the findings.
+    The exit code is 4 with an error among the findings.
     """
 
     findings: tuple[CertificateFinding, ...]
 
 
 class CertificateRepair(Report):
-    """Link and files put right."""
+    """The certificate in use after a repair of the link and its files."""
 
     serving: bool
     generation: str
@@ -93,7 +93,7 @@ class CertificateRepair(Report):
 
 
 def show(operator: Operator) -> Result[CertificateReport]:
-    """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
+    """Show the certificate in use. Raises CertificateError if it cannot be read."""
     with installed_run(operator, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
         leaf, generation = identity.leaf, generations.linked(run.files)
@@ -131,7 +131,7 @@ def show(operator: Operator) -> Result[CertificateReport]:
 
 
 def check(operator: Operator) -> Result[CertificateFindings]:
-    """Judge what is in use again, as of now; ask the authorities; compare with what is served.
+    """Check the certificate in use, its revocation status, and that the gateway serves it.
 
     The exit code is 4 with an error among the findings.
     """
@@ -155,9 +155,9 @@ def check(operator: Operator) -> Result[CertificateFindings]:
 
 
 def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
-    """The findings about placement, certificate and what is served.
+    """Yield the findings about files, certificate and the certificate that the gateway serves.
 
-    With `ask_authority` its answer is kept, for which the run has to hold the lock.
+    `ask_authority` also requests the revocation status and stores it, for which the run must hold the lock.
     """
     files = run.files
     placement = tuple(placement_findings(files))
@@ -190,7 +190,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class _Place:
-    """A directory or file, the mode it is made with, and the bits that it must not have."""
+    """A directory or file, the mode it is created with, and the mode bits that it must not have."""
 
     path: str
     kind: Kind = "directory"
@@ -199,7 +199,10 @@ class _Place:
 
 
 def mode_findings(files: Files) -> Iterator[Problem]:
-    """What others may read or change, or own; the target of a link is the administrator's."""
+    """Yield findings about modes and owners of private files.
+
+    The target of a link belongs to the administrator and is not checked.
+    """
     for place, state in _present(files):
         if state.mode & place.refused:
             finding = CHAIN_MODE if place.refused == _WRITABLE_BY_OTHERS else KEY_MODE
@@ -209,7 +212,7 @@ def mode_findings(files: Files) -> Iterator[Problem]:
 
 
 def fix_permissions(files: Files) -> None:
-    """Take the rights of others away; the content stays."""
+    """Restore modes and owners of the private files; their content is unchanged."""
     if any(_is_foreign(state) for _, state in _present(files)):
         files.give(paths.PRIVATE, os.geteuid(), os.getegid())
     for place, state in _present(files):
@@ -222,7 +225,7 @@ def fix_permissions(files: Files) -> None:
 
 
 def _present(files: Files) -> Iterator[tuple[_Place, FileState]]:
-    """From above to below: what is in a directory can be put right once the directory is."""
+    """Yield existing directories before their files, which can be fixed only after the directory."""
     keys = [_Place(path, "file", 0o600, _BY_OTHERS) for path in (paths.SITE_KEY, paths.SITE_PFX)]
     places = [_Place(paths.PRIVATE), *keys, _Place(paths.GENERATIONS)]
     for directory in map(generations.directory, files.names(paths.GENERATIONS)):
@@ -240,16 +243,17 @@ def _is_foreign(state: FileState) -> bool:
 
 
 def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | None]:
-    """Link the certificate that was in use, restored from whatever copy of it is still sound.
+    """Restore the certificate that was in use from any intact copy, and link it.
 
-    Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
+    Without an intact copy another certificate is used only with the administrator's consent. Raises
+    CertificateError.
     """
     with installed_run(operator) as run:
         problems = tuple(placement_findings(run.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         fix_permissions(run.files)
-        # The generation in use: what is linked, else what was linked last according to the journal.
+        # If the link is damaged, the journal records which generation it named last.
         entry = run.receipt.entries.get(f"link:{paths.ACTIVE}")
         recorded = PurePosixPath(str(entry.versions[-1]["target"])).name if entry else ""
         place, chosen = _choose(run, generations.linked(run.files) or recorded, agreed=agreed)
@@ -271,7 +275,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | No
 
 
 def placement_findings(files: Files) -> Iterator[Problem]:
-    """What is wrong with the link, the generation it names, and who may read the keys."""
+    """Yield problems with the link, the generation that it names, and the modes of the keys."""
     name = generations.linked(files)
     if files.state(paths.ACTIVE) is None:
         yield LINK_MISSING(path=paths.ACTIVE)
@@ -290,13 +294,17 @@ def placement_findings(files: Files) -> Iterator[Problem]:
 
 
 def _choose(run: Run, wanted: str, *, agreed: bool) -> tuple[str, Certificate]:
-    """The best copy of the generation `wanted`, else the newest other certificate when a person agrees.
+    """Return the best copy of the generation `wanted`, or with consent the newest other certificate.
 
-    With it comes the place where it lies, for people.
+    Returns:
+        The location of the copy, and the certificate.
+
+    Raises:
+        CertificateError: There is no intact copy, or no consent to another certificate.
     """
     candidates = [*_candidates(run)]
     candidates.sort(key=lambda item: generations.newest(item[1].identity.leaf), reverse=True)
-    # The same leaf with another chain around it is no other certificate.
+    # A copy with the same leaf and another chain counts as the same certificate.
     leaf = wanted.partition("-")[0]
     same = [item for item in candidates if item[1].fingerprint.partition("-")[0] == leaf]
     if same:
@@ -329,7 +337,10 @@ def _choose(run: Run, wanted: str, *, agreed: bool) -> tuple[str, Certificate]:
 
 
 def _candidates(run: Run) -> Iterator[tuple[str, Certificate]]:
-    """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
+    """Yield the readable certificates: at the link's path, in the generations, and at the usual places.
+
+    Certificates of delayed imports are left out.
+    """
     files = run.files
     waiting = {pending.fingerprint for pending in pending_imports(run.receipt)}
     directories = (paths.ACTIVE, *(generations.directory(name) for name in files.names(paths.GENERATIONS)))
@@ -338,14 +349,17 @@ def _candidates(run: Run) -> Iterator[tuple[str, Certificate]]:
     for place, source in (*places, *usual):
         try:
             identity = run.host.load(source)
-        except SetupError:  # also a passphrase that the answers name and that is not to be had
+        except SetupError:  # a candidate is unreadable, or its passphrase is not available
             continue
         if fingerprint(identity) not in waiting:
             yield place, Certificate(source, identity)
 
 
 def _clear_way(files: Files) -> None:
-    """Remove what stands in the place of the link: a file, or a directory with nothing but chain and key."""
+    """Remove a file, or a directory with only chain and key, from the path of the link.
+
+    Raises CertificateError `link-blocked` for a directory with other files.
+    """
     state = files.state(paths.ACTIVE)
     if state is None or generations.linked(files) is not None:
         return

@@ -1,4 +1,4 @@
-"""Delayed imports: checked certificates that a timer or the monitor takes into use later."""
+"""Delayed imports: checked certificates that a systemd timer or the monitor activates later."""
 
 import sys
 from collections.abc import Sequence
@@ -28,15 +28,16 @@ from mstunnel_setup.operations.certificate.generation_switch import Activation
 from mstunnel_setup.transaction.receipt import Receipt
 
 _NAME_DIGITS = 12
-# The timer's own run may wait for the lock.
+# The import that the timer starts may wait for the lock, so the monitor waits this long before it steps in.
 _GRACE = timedelta(minutes=5)
-# One that is refused is refused again; where cron runs the monitor, only the journal remembers.
+# A rejected import will probably be rejected again, so it is retried rarely. The time of the last try is in
+# the journal, because a monitor that cron starts keeps no state in memory.
 _PAUSE = timedelta(hours=1)
 _TRIED = "imports-tried"
 
 
 class DelayedImport(Report):
-    """A certificate that is taken into use later."""
+    """A certificate that is activated later."""
 
     name: str
     at: Moment
@@ -44,26 +45,26 @@ class DelayedImport(Report):
 
     @classmethod
     def of(cls, pending: ScheduleImport) -> "DelayedImport":
-        """What the journal has of it."""
+        """Return the report of an import that the journal records."""
         return cls(name=pending.name, at=pending.due.isoformat(), fingerprint=pending.fingerprint)
 
 
 class DelayedImports(Report):
-    """Delayed imports (`--delay`, `--at`, `--list`)."""
+    """The delayed imports, as reported by `--delay`, `--at` and `--list`."""
 
     pending: tuple[DelayedImport, ...]
 
 
 class CancelledImport(Report):
-    """A delayed import that is cancelled (`--cancel`)."""
+    """The delayed import that `--cancel` cancelled."""
 
     cancelled: str = Field(description="Its name.")
 
 
 def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImports]:
-    """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
+    """Store the certificate now and schedule its activation at `due`, by a timer or by the monitor.
 
-    Raises CheckError.
+    Raises CheckError `delay-needs-host` if the files are below another root.
     """
     if not run.files.live:
         raise CheckError(
@@ -101,7 +102,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImpor
 
 
 def list_pending(run: Run) -> Result[DelayedImports]:
-    """The delayed imports, the earliest first."""
+    """List the delayed imports, the earliest first."""
     now = run.host.clock.now()
     found = sorted(pending_imports(run.receipt), key=lambda pending: pending.due)
     lines = [
@@ -118,9 +119,9 @@ def list_pending(run: Run) -> Result[DelayedImports]:
 
 
 def cancel_pending(run: Run, name: str) -> Result[CancelledImport]:
-    """Take the timer back, and the certificate it was for. Raises UsageError."""
+    """Remove a delayed import's certificate and timer. Raises UsageError `import-unknown`."""
     pending = _named(run, name)
-    # Killed in between, it is still listed and can be cancelled again.
+    # The certificate goes first: after an interruption the import is still listed and can be cancelled again.
     generation_switch.drop(run, pending.fingerprint)
     run.runner.take_back([pending.key])
     content = text("The import {name} is cancelled.", name=name)
@@ -128,7 +129,10 @@ def cancel_pending(run: Run, name: str) -> Result[CancelledImport]:
 
 
 def take_pending(run: Run, name: str) -> Result[Activation]:
-    """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
+    """Check the certificate of a delayed import again and activate it; the timer runs this.
+
+    A rejected certificate stays listed as overdue. Raises UsageError, CertificateError.
+    """
     pending = _named(run, name)
     directory = generations.directory(pending.fingerprint)
     identity = generations.read(run.files, directory)
@@ -142,7 +146,7 @@ def take_pending(run: Run, name: str) -> Result[Activation]:
     certificate.examine(run, identity, certificate.address(run))
     asked = certificate.ask_authorities(run, identity)
     certificate.tell(run, [*revocation_findings(asked)])
-    # What came from elsewhere goes to the usual places as PEM.
+    # A certificate from another path is copied to the usual places as PEM.
     source = generations.source(run.files, directory)
     copies = tuple(certificate.copies(run, source, identity)) if pending.copied else ()
     done = generation_switch.activate(run, pending.fingerprint, copies)
@@ -153,7 +157,7 @@ def take_pending(run: Run, name: str) -> Result[Activation]:
 
 
 def _newer_in_use(files: Files, leaf: x509.Certificate) -> str:
-    """The generation in use where `leaf` would be a step back from it; else empty."""
+    """Return the generation in use if `leaf` is older or ends earlier; else an empty string."""
     current = generations.leaf_in_use(files)
     return str(generations.linked(files)) if current and generations.is_step_back(leaf, current) else ""
 
@@ -175,16 +179,16 @@ def _local_time(pending: ScheduleImport) -> str:
 
 
 def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
-    """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
+    """Return the imports that the monitor activates at `now`; with `timers` only after five minutes."""
     late = now - _GRACE if timers else now
     tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
-    # A time to come is one of a clock that was ahead.
+    # A try in the future was recorded while the clock was ahead and is ignored.
     recent = {name for name, at in tried.items() if timedelta() <= now - at < _PAUSE}
     return [item for item in pending_imports(receipt) if item.due <= late and item.name not in recent]
 
 
 def take(run: Run, pending: ScheduleImport) -> Result[Activation]:
-    """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
+    """Activate a delayed import, at most once an hour. Raises the errors of `take_pending`."""
     now = run.host.clock.now().isoformat()
     tried = {**_tried(run.receipt), pending.name: now}
     apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
@@ -192,7 +196,10 @@ def take(run: Run, pending: ScheduleImport) -> Result[Activation]:
 
 
 def _tried(receipt: Receipt) -> dict[str, str]:
-    """When each import that is still pending was tried last, by its name; the next try forgets the others."""
+    """Return the time of the last try of each pending import, by name.
+
+    The next try overwrites the record, which removes imports that are no longer pending.
+    """
     waiting = {pending.name for pending in pending_imports(receipt)}
     found = as_object(remembered(receipt, _TRIED))
     return {name: str(at) for name, at in found.items() if name in waiting}

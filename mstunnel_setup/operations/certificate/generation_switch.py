@@ -1,4 +1,4 @@
-"""Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
+"""The switch of the gateway to another generation: verify that it is served, or roll back."""
 
 from collections.abc import Sequence
 
@@ -26,25 +26,25 @@ _SEE_LOGS = "See why with `mst-cli server logs`."
 
 
 class Activation(Report):
-    """A certificate taken into use."""
+    """The activation of a certificate."""
 
     serving: bool = Field(description="Whether a running gateway serves it already.")
     seconds: float = Field(description="From the switch to the proof.")
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The outcome as a sentence."""
         if self.serving:
             return text("The gateway serves it, {seconds:.1f} s after the switch.", seconds=self.seconds)
         return text("The gateway is not running; it will serve it when started.")
 
 
 def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
-    """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
+    """Switch to the generation `name`, verify it by a TLS handshake, and write copies to the usual places.
 
-    Raises CertificateError `import-refused` before the switch where the gateway's image cannot load it, and
-    `import-taken-back` when the gateway does not serve it; the earlier one is then in use again. Generations
-    before the earlier one are removed.
+    All generations but this one and the previous one are removed. Raises CertificateError `import-refused`
+    before the switch if the gateway's image cannot load the certificate, and `import-taken-back` if the
+    gateway does not serve it; the previous one is then in use again.
     """
     state = run.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
@@ -56,7 +56,7 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
             kind=state.kind,
         )
     before = previous(run, name)
-    # Asked first: opening the engine takes longer than all the rest.
+    # The port is read before the clock starts: opening the engine takes longer than the switch.
     port = serving_port(run)
     if image := images.for_judgement(run):
         try:
@@ -78,10 +78,10 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
-    """What follows once `name` is in use: copies at the usual places, and no generations but the last two.
+    """Write the copies to the usual places, and remove all generations but the last two.
 
-    With our copies of the previous certificate in the other format, a later import without options would find
-    two certificates at the usual places.
+    Copies of the previous certificate in the other format (PEM or PFX) are removed as well: otherwise a later
+    import without options would find two certificates.
     """
     apply_actions(run, "Copies for the usual places", copies)
     if copied := {copy.key for copy in copies}:
@@ -94,7 +94,7 @@ def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
 
 
 def previous(run: Run, name: str) -> str | None:
-    """The generation in use before `name`: what is linked now, else what the journal says."""
+    """Return the generation in use before `name`: the linked one, or the last other one in the journal."""
     linked = generations.linked(run.files)
     if linked is not None and linked != name:
         return linked
@@ -104,9 +104,9 @@ def previous(run: Run, name: str) -> str | None:
 
 
 def prove(run: Run, port: int | None) -> bool:
-    """Whether a gateway runs (on `port`); if so, it serves the linked leaf when this returns.
+    """Reload the gateway on `port` and verify that it serves the linked leaf.
 
-    Raises NetworkError.
+    Returns False if no gateway runs (`port` is None). Raises NetworkError if it does not serve the leaf.
     """
     if port is None:
         return False
@@ -125,13 +125,13 @@ def prove(run: Run, port: int | None) -> bool:
 
 
 def serving_port(run: Run) -> int | None:
-    """The port of the running gateway; None when none runs, or when the paths are below another root."""
+    """Return the port of the running gateway; None if none runs or the files are below another root."""
     state = run.host.engine.inspect(paths.SERVER) if run.files.live else None
     return gateway_port(run.files) if state is not None and state.status == "running" else None
 
 
 def reload_gateway(run: Run) -> None:
-    """Reload the gateway's files now; what prevents that is said, and the gateway does so a little later."""
+    """Reload the gateway's files; if that fails, print the reason, and the gateway reloads by itself soon."""
     try:
         containers.reload_gateway(run.host)
     except SetupError as error:
@@ -142,7 +142,7 @@ def reload_gateway(run: Run) -> None:
 
 
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
-    """Link the earlier generation again and drop the refused one; the error to raise."""
+    """Switch back to the previous generation, drop the rejected one, and return the error to raise."""
     why = text("the gateway does not serve the new certificate: {message}", message=cause.message)
     if before is None or run.files.state(generations.directory(before)) is None:
         return CertificateError(
@@ -160,7 +160,7 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
             "the earlier one is linked again, but the gateway does not serve it: {message}",
             message=error.message,
         )
-    # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
+    # The generation of a delayed import is kept: it stays listed as overdue, to be retried or cancelled.
     if name not in _waiting(run):
         drop(run, name)
     return CertificateError(
@@ -169,12 +169,12 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
 
 
 def _waiting(run: Run) -> set[str]:
-    """The generations that wait for their time."""
+    """Return the generations of delayed imports."""
     return {pending.fingerprint for pending in pending_imports(run.receipt)}
 
 
 def drop(run: Run, name: str) -> None:
-    """Remove a generation, unless it is the one in use."""
+    """Remove a generation, unless it is in use."""
     if name != generations.linked(run.files):
         directory = generations.directory(name)
         run.runner.take_back([generations.freshness(name), f"identity:{directory}", f"directory:{directory}"])

@@ -1,4 +1,4 @@
-"""`mst-cli import_cert`: a new certificate for the gateway, now or at a time to come."""
+"""`mst-cli import_cert`: imports a certificate for the gateway, now or later."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,14 +23,15 @@ from mstunnel_setup.operations.certificate import delayed_import, generation_swi
 from mstunnel_setup.operations.certificate.delayed_import import CancelledImport, DelayedImports
 from mstunnel_setup.operations.certificate.generation_switch import Activation
 
-# Ten years; more is a typo.
+# A delay of more than ten years is taken for a typing error.
 _LONGEST_MINUTES = 5_256_000
-# Seconds. An upgrade holds the lock for many minutes, and a renewal hook is not called again.
+# Seconds that a renewal hook waits for the lock: an upgrade holds it for many minutes, and certbot does not
+# repeat a hook.
 _HOOK_PATIENCE = 3600.0
 
 
 class ImportPreview(Report):
-    """What an import would find (`--dry-run`)."""
+    """The outcome that an import would have, as reported by `--dry-run`."""
 
     would_import: str = Field(description="Name of the generation.")
     subject: str
@@ -42,7 +43,18 @@ class ImportPreview(Report):
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """Options of an import; `delay` is in minutes, `at` a time in ISO 8601, names are those of imports."""
+    """The options of an import.
+
+    Attributes:
+        delay: Minutes until the activation.
+        at: Time of the activation in ISO 8601.
+        if_changed: Report nothing for a certificate already in use, for renewal hooks.
+        dry_run: Only check the certificate.
+        list_pending: Only list the delayed imports.
+        cancel: Name of the delayed import to cancel.
+        yes: Accept an older certificate, or one that ends earlier.
+        activate: Name of the delayed import to activate; used by the timer.
+    """
 
     delay: int | None = None
     at: str | None = None
@@ -54,9 +66,9 @@ class ImportRequest:
     activate: str | None = None
 
     def due(self, now: datetime) -> datetime | None:
-        """When to take the certificate into use (UTC, whole seconds); None is at once.
+        """Return the time of the activation (UTC, whole seconds), or None for an immediate one.
 
-        Raises UsageError, also for options that exclude each other.
+        Raises UsageError for an invalid time and for options that exclude each other.
         """
         work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
         asked = [option for option, given in work.items() if given]
@@ -100,15 +112,15 @@ class ImportRequest:
 def import_certificate(
     operator: Operator, settings: Settings, how: ImportRequest
 ) -> Result[Activation | DelayedImports | CancelledImport | ImportPreview | None]:
-    """Judge the certificate, switch to it, and wait until the running gateway serves it.
+    """Check the certificate, switch to it, and wait until the running gateway serves it.
 
-    Without options it is read from its usual place, or from where the installation had it when that was
-    renewed since. Sessions stay up.
+    Without options the certificate is read from its usual place, or from the path given at the installation
+    if that file was renewed since. Sessions continue.
     """
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
     request = InstallRequest(settings, patience=_HOOK_PATIENCE if how.if_changed else PATIENCE)
-    # A renewal must not wait for a person who repairs the journal.
+    # A damaged journal must not prevent a renewal, so it is accepted here.
     with installed_run(operator, request, exclusively=exclusively, despite_damage=True) as run:
         if how.list_pending:
             return delayed_import.list_pending(run)
@@ -122,11 +134,11 @@ def import_certificate(
 def _import(
     run: Run, found: Certificate, how: ImportRequest, due: datetime | None
 ) -> Result[Activation | DelayedImports | ImportPreview | None]:
-    """Import `found` now or at `due`; nothing is switched where it is in use already."""
+    """Import `found` now or at `due`; a certificate already in use is not switched again."""
     in_use = found.fingerprint == generations.linked(run.files)
     delayed = [item.key for item in pending_imports(run.receipt) if item.fingerprint == found.fingerprint]
     if in_use and not how.dry_run:
-        # What was cut off is finished. A hook that asks for changes gets no proof.
+        # This completes an interrupted import. With --if-changed a hook does not wait for the handshake.
         switching = certificate.switching(found.fingerprint)
         apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
         if not how.if_changed:
@@ -153,7 +165,7 @@ def _import(
 
 
 def _refuse_step_back(run: Run, found: Certificate) -> None:
-    """Raise CertificateError for one that is older or ends earlier, unless a person agrees."""
+    """Raise CertificateError for an older certificate or one that ends earlier, unless the user consents."""
     leaf, current = found.identity.leaf, generations.leaf_in_use(run.files)
     if current is None or not generations.is_step_back(leaf, current):
         return
@@ -188,7 +200,7 @@ def _refuse_step_back(run: Run, found: Certificate) -> None:
 def _would_import(
     run: Run, found: Certificate, due: datetime | None, *, in_use: bool
 ) -> Result[ImportPreview]:
-    """What an import would find; nothing is changed. Raises CertificateError where it would be refused."""
+    """Return the preview of an import. Raises CertificateError if the import would be refused."""
     judged = certificate.findings(run, found.identity, certificate.address(run), due)
     certificate.refuse(judged)
     certificate.tell(run, [*revocation_findings(certificate.ask_authorities(run, found.identity))])

@@ -1,4 +1,4 @@
-"""The certificate in `status` and `health`: days left, and the last answer of the authority."""
+"""The certificate in `status` and `health`: days left, and the last revocation status."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,13 +17,13 @@ from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
-# Where the timer has not done it, the monitor does after five minutes.
+# If the timer fails, the monitor imports the certificate five minutes later.
 _PATIENCE = timedelta(minutes=10)
 _RENEW = "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both."
 
 
 class RevocationSummary(Report):
-    """The last answer of the authority."""
+    """The last revocation status, from an OCSP responder or a CRL."""
 
     state: str
     asked: Moment
@@ -31,7 +31,7 @@ class RevocationSummary(Report):
 
 
 class PendingImport(Report):
-    """A delayed import."""
+    """A delayed import that has not run yet."""
 
     name: str
     at: Moment
@@ -39,7 +39,7 @@ class PendingImport(Report):
 
 
 class CertificateSummary(Report):
-    """The certificate in use, in a few facts."""
+    """A summary of the certificate in use."""
 
     days_left: int | None = Field(description="Days until the leaf in use ends.")
     not_after: Day | None
@@ -51,7 +51,7 @@ class CertificateSummary(Report):
 
     @classmethod
     def read(cls, host: Host, receipt: Receipt) -> "CertificateSummary":
-        """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
+        """Read days left, the stored revocation status and the delayed imports, without a request."""
         leaf = generations.leaf_in_use(host.files)
         now = host.clock.now()
         asked = revocation.last(host.files, str(generations.linked(host.files)), now)
@@ -72,7 +72,7 @@ class CertificateSummary(Report):
         )
 
     def notices(self) -> Iterator[Problem]:
-        """Warnings: near the end, of a revoked one, of one not asked about, of a failed import."""
+        """Yield warnings about the expiry, the revocation status, and overdue imports."""
         days, date = self.days_left, self.not_after
         if self.expiry is None:
             yield warning(
@@ -121,7 +121,7 @@ class CertificateSummary(Report):
             )
 
     def lines(self) -> list[tuple[str, str]]:
-        """Rows for people."""
+        """Return the rows shown to people, each a name and its value."""
         days, answer = self.days_left, self.revocation
         left = text("not installed yet") if days is None else text("{days} days left", days=days)
         rows = [(text("Certificate"), left)]
