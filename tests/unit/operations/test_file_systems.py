@@ -1,4 +1,4 @@
-"""File systems that fill up: rows of `health` and `status`, shown on real mounts."""
+"""File systems that fill up, as rows of `health` and `status`, also with real mounts."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ GIB = 1024**3
 
 
 class Disks(Files):
-    """A host on whose directories these file systems are mounted."""
+    """Files of a host on whose directories these file systems are mounted."""
 
     def __init__(self, **spaces: FileSystemSpace) -> None:
         super().__init__()
@@ -48,22 +48,20 @@ def disk(device: int, size: float, free: float, files: int = 0, free_files: int 
     ],
 )
 @pytest.mark.parametrize("place", ["STATE", "CONTAINER_STORE", "LOG"])
-def test_a_file_system_that_fills_up_is_reported(
-    place: str, space: FileSystemSpace, code: str | None
-) -> None:
+def test_nearly_full_file_system_is_reported(place: str, space: FileSystemSpace, code: str | None) -> None:
     rows = judge_file_systems(Disks(CONFIGURATION=disk(1, 20, 10), **{place: space}))
     assert [row.title for row in rows] == [f"Disk space of {getattr(paths, place)}"]
     assert [notice.code for notice in file_system_notices(rows)] == [code][: code is not None]
 
 
-def test_a_file_system_is_one_row_and_that_of_the_configuration_only_when_it_fills_up() -> None:
+def test_each_file_system_is_one_row() -> None:
     for free, ids in ((10.0, []), (0.5, ["disk-space-state"])):
         root = disk(1, 20, free)
         rows = judge_file_systems(Disks(CONFIGURATION=root, STATE=root, CONTAINER_STORE=root, LOG=root))
         assert [row.id for row in rows] == ids
 
 
-def test_what_is_not_there_is_no_row(tmp_path: Path) -> None:
+def test_missing_directory_has_no_row(tmp_path: Path) -> None:
     assert judge_file_systems(Files(tmp_path)) == ()
 
 
@@ -86,7 +84,7 @@ for row in judge_file_systems(Files(Path('{root}'))): print(row.id, row.state, r
         (paths.LOG, "disk-space-log"),
     ],
 )
-def test_a_real_file_system_that_was_filled_is_a_row(tmp_path: Path, path: str, row: str) -> None:
+def test_filled_real_file_system_is_reported(tmp_path: Path, path: str, row: str) -> None:
     place = tmp_path / path.lstrip("/")
     place.mkdir(parents=True)
     (tmp_path / "etc/mstunnel").mkdir(parents=True)
@@ -101,7 +99,7 @@ def test_a_real_file_system_that_was_filled_is_a_row(tmp_path: Path, path: str, 
 
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize(("free", "code"), [(0.0, 3), (1.0, 0)])
-def test_a_full_file_system_is_a_row_of_health_and_status_with_exit_code_3(
+def test_full_file_system_gives_exit_code_3(
     free: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Files, "space", lambda _files, path: disk(2, 2, free) if path == paths.LOG else None)
