@@ -120,7 +120,7 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
 
 
 def refuse_large(size: int) -> None:
-    """Raise UsageError for an archive of more bytes than a backup can have."""
+    """Raise UsageError for an archive of more than `LARGEST` bytes."""
     if size > LARGEST:
         raise _no_backup(f"it has {size} bytes, and at most {LARGEST} are expected")
 
@@ -165,7 +165,7 @@ def _no_backup(reason: str) -> UsageError:
 
 
 class BackupReport(Report):
-    """Where the archive is, and which files (by host path) are in it."""
+    """The path of the archive, and the host paths of the files in it."""
 
     file: str
     contents: tuple[str, ...]
@@ -247,7 +247,7 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
 
 
 def _manifest(run: Run) -> JsonObject:
-    """What is known of this host, with the answers of its installation and the release proved last."""
+    """Return the manifest: this host's registration, answers, and the images of the last proven release."""
     receipt = run.receipt
     identity = sign_in.identity(receipt) or {}
     record = sign_in.result(receipt, RegisterServer.kind) or {}
@@ -290,7 +290,7 @@ _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 def restore(
     operator: Operator, settings: Settings, file: Path, *, replace: bool, trusted: bool = False
 ) -> Result[RunReport]:
-    """Place settings, certificate and roots, then install into the same site with the same answers.
+    """Restore settings, certificate and roots, then install into the same site with the same answers.
 
     Values given now (option, variable, answer file) override the backup's, except mode and images. With
     `replace`, first removes the old host's record and application from the tenant. Asks for confirmation of

@@ -1,4 +1,4 @@
-"""`mst-cli agent|server start|stop|restart|status|logs`."""
+"""`mst-cli agent|server start|stop|restart|status|logs`: control of one container."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -45,7 +45,7 @@ _PATIENCE = 180.0
 
 
 class ContainerStatus(Report):
-    """State and health of one container. Exit code 7 unless it is healthy."""
+    """State and health of one container. The exit code is 7 unless the container is healthy."""
 
     state: str = Field(
         description="In the engine's word: running, exited, created …; absent when there is no container."
@@ -54,14 +54,14 @@ class ContainerStatus(Report):
 
 
 class ContainerAction(Report):
-    """What was done with a container."""
+    """The action carried out on a container."""
 
     container: str
     action: Literal["started", "stopped", "restarted"]
 
 
 class LogReport(Report):
-    """The log. With --follow each line is printed separately before the envelope, as {"line": …}."""
+    """A container's log. With --follow each line is printed before the envelope, as {"line": …}."""
 
     lines: tuple[str, ...]
 
@@ -111,7 +111,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
             )
     lines = operator.processes.lines(command)
     if from_journal:
-        # Podman's conmon(8) keeps the line feed in the message, so that journalctl prints a blank line.
+        # conmon(8) keeps the line feed in the message, so journalctl prints a blank line after each.
         lines = filter(str.strip, lines)
     if operator.json and not options.follow:
         return Result(report=LogReport(lines=tuple(lines)))
@@ -121,7 +121,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
 
 @contextmanager
 def existing_container(operator: Operator, container: str) -> Iterator[Host]:
-    """Open this host. Raises EngineError `container-missing` where nothing would start it."""
+    """Open this host. Raises EngineError `container-missing` without the container or a service for it."""
     with open_gateway(operator) as host:
         if not host.systemd.known(f"{container}.service") and host.engine.inspect(container) is None:
             raise CONTAINER_MISSING(container=container)

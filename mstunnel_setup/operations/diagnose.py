@@ -60,7 +60,7 @@ SCHEMA = "mstunnel-diagnostic/1"
 
 
 class DiagnosticFile(Report):
-    """One file of the archive."""
+    """A file of the archive: its name, size and number of redactions."""
 
     name: str
     bytes: int
@@ -68,9 +68,9 @@ class DiagnosticFile(Report):
 
 
 class DiagnosticReport(Report):
-    """Where the archive is (null for a preview), and what is in it.
+    """The path of the archive (null for a preview) and its contents.
 
-    `redactions` says how many secrets of which kind were taken out of which part.
+    `redactions` counts the removed secrets of each file by kind.
     """
 
     file: str | None
@@ -165,7 +165,7 @@ def _file(host: Host, path: str) -> str | None:
 
 
 def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
-    """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
+    """Collect the files, redact secrets, show a preview, and write the archive unless the user declines.
 
     Replaces a part that fails by its error; an unreadable journal does not stop the collection. Raises
     UsageError if the file exists, CheckError if a secret would be written.
@@ -220,7 +220,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
 def _redacted(
     collected: Mapping[str, str], scrubber: Scrubber
 ) -> tuple[dict[str, bytes], dict[str, dict[str, int]]]:
-    """The parts without their secrets, and how many of which kind were taken out of each."""
+    """Return the redacted files, and for each the number of removed secrets by kind."""
     files: dict[str, bytes] = {}
     redactions: dict[str, dict[str, int]] = {}
     for name, content in collected.items():

@@ -29,9 +29,9 @@ class EnvironmentCheck:
 
 
 class EnvironmentReport(Report):
-    """What env.sh sets.
+    """The settings in env.sh and the proxies that answered.
 
-    Exit code 10 for a line that cannot be read, 2 for a wrong value, 8 when a proxy does not answer.
+    The exit code is 10 for a line that cannot be parsed, 2 for an invalid value, 8 for an unreachable proxy.
     """
 
     settings: tuple[str, ...] = Field(description="The names that env.sh sets.")

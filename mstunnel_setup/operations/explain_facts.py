@@ -87,7 +87,11 @@ class Token:
 class LogFindings:
     """Log findings: number of `refused` sign-ins of the subject, last reason, `last` session record.
 
-    `others` counts the refused sign-ins of all other addresses; the log names no user for a refused one.
+    Attributes:
+        refused: Number of refused sign-ins from the subject's address.
+        reason: Why the last of them was refused.
+        others: Number of refused sign-ins from other addresses; the log names no user for these.
+        last: The last session record of the subject.
     """
 
     refused: int = 0

@@ -129,7 +129,7 @@ _TEN: Final = 10
 
 @dataclass
 class Total:
-    """What one user or all did; time (seconds) and bytes are those of sessions that have ended."""
+    """Usage of one user or of all; seconds and bytes count sessions that have ended."""
 
     sessions: int = 0
     open: Annotated[int, Field(description="Those whose end the log does not have.")] = 0
@@ -140,7 +140,7 @@ class Total:
 
 @dataclass
 class Usage(Total):
-    """What one user did."""
+    """Usage of one user, with the address seen last."""
 
     user: Annotated[str, Field(description="Object id in Microsoft Entra.")] = ""
     client: Annotated[str, Field(description="The address outside that was seen last.")] = ""

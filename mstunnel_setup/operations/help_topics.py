@@ -14,7 +14,7 @@ _SUFFIX = ".txt"
 
 
 class HelpReport(Report):
-    """The topics with their titles; with TOPIC that one alone, and its text."""
+    """The topics by name with their titles; for one topic also its text."""
 
     topics: dict[str, str] = Field(json_schema_extra={"minProperties": 1})
     text: str = ""

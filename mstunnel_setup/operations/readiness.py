@@ -66,8 +66,15 @@ _ACCOUNT_SHARE = 0.8
 class ReadinessRequest:
     """A request: `scope` is `all` or the name of a group, `timeout` is in seconds.
 
-    `settings` are answers by setting path, `port` 0 is the configured one, `devices` the number of devices to
-    size for.
+    Attributes:
+        scope: `all` or the name of a group.
+        settings: Answers by setting path.
+        ignored_checks: Ids of checks whose failure is ignored.
+        fix: Offer to fix failed checks.
+        timeout: Seconds for the whole examination.
+        port: The gateway's port; 0 stands for the configured one.
+        devices: The number of devices to size for.
+        address: The public address that the certificate must name, if any.
     """
 
     scope: str = ALL_GROUPS
@@ -81,7 +88,7 @@ class ReadinessRequest:
 
     @property
     def groups(self) -> frozenset[Group]:
-        """The groups in the scope."""
+        """The groups that the scope contains."""
         return frozenset(Group) if self.scope == ALL_GROUPS else frozenset({Group(self.scope)})
 
 

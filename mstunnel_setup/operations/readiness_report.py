@@ -43,7 +43,7 @@ _ID_WIDTH = 28
 
 
 class FindingReport(Report):
-    """What one check found."""
+    """The finding of one check."""
 
     id: str = Field(description="Stable name of the check.", json_schema_extra={"pattern": "^[a-z0-9-]+$"})
     group: Group
@@ -64,7 +64,7 @@ class FindingReport(Report):
 
 
 class ResultCounts(Report):
-    """How many findings there are of each result."""
+    """The number of findings by result."""
 
     passed: NonNegativeInt = Field(serialization_alias="pass")
     failed: NonNegativeInt = Field(serialization_alias="fail")
@@ -86,7 +86,7 @@ class ResultCounts(Report):
 
 
 class FixReport(Report):
-    """What --fix proposed."""
+    """A fix that --fix proposed, and whether it was applied."""
 
     checks: tuple[str, ...]
     says: str
@@ -95,13 +95,13 @@ class FixReport(Report):
 
 
 class PlatformRow(Platform):
-    """A supported platform."""
+    """A supported platform with its minimum engine version."""
 
     least_engine: str = Field(description="The oldest version of the engine that will do there.")
 
 
 class PlatformReport(Report):
-    """The table of supported platforms; with the groups host and all."""
+    """The table of supported platforms, reported for the groups host and all."""
 
     date: Day = Field(description="The day it was read from its sources.")
     engines: dict[EngineName, EngineRange]
@@ -123,7 +123,7 @@ class PlatformReport(Report):
 
 
 class ReadinessReport(Report):
-    """Whether this host has what an installation needs."""
+    """The readiness of this host for an installation."""
 
     scope: str = Field(description="What was asked for.", json_schema_extra={"enum": [*Group, ALL_GROUPS]})
     verdict: Readiness = Field(
@@ -137,7 +137,7 @@ class ReadinessReport(Report):
 
 
 class CheckExplanation(Report):
-    """What a check looks at, why it matters, and how to fix what it finds."""
+    """The explanation of a check: its condition, the reason for it, and the fix."""
 
     id: str
     group: Group

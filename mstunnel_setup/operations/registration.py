@@ -1,4 +1,4 @@
-"""`mst-cli reenroll|site`: register this server again, in its site or in another one."""
+"""`mst-cli reenroll|site`: registers this server again, in its site or in another one."""
 
 from collections.abc import Collection
 
@@ -31,7 +31,7 @@ def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
 
 
 def register_again(run: Run, *, first: Collection[str] = ()) -> bool:
-    """Run the steps `first`, then those from the registration on, and restart the agent.
+    """Sign in, run the steps `first` and those from the registration on, and restart the agent.
 
     Returns True if a step had anything to do.
     """
@@ -64,7 +64,7 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[Rem
 
 
 class SiteMembership(Report):
-    """The site this server belongs to."""
+    """The site that this server belongs to."""
 
     site: JoinedSite
 

@@ -42,7 +42,7 @@ _OK = 200
 
 
 class SelfUpdateReport(Report):
-    """Versions of the program: the one that ran the command, and the one that is installed afterwards."""
+    """Versions of the program: the running one, the installed one afterwards, and the offered one."""
 
     before: str
     installed: str
@@ -50,7 +50,7 @@ class SelfUpdateReport(Report):
 
 
 class SelfInstallReport(Report):
-    """The version that is installed now."""
+    """The version of the installed program."""
 
     version: str
 

@@ -23,9 +23,10 @@ _SECONDS = 20.0
 
 
 class OcctlReport(Report):
-    """What occtl answers.
+    """The output of occtl.
 
-    `show status` has its fields; all others have `rows`. Without such a user or connection `rows` is empty.
+    For `show status` the report has its fields, for all other commands `rows`, which is empty if no user or
+    connection matches.
     Each line of `show events` is printed separately before the envelope, as {"line": …}.
     """
 
@@ -35,7 +36,7 @@ class OcctlReport(Report):
 
 
 class EndedSessions(Report):
-    """Whose sessions were ended; `ended` is null when there is no such user or connection."""
+    """The user or connection whose sessions were ended; `ended` is null if no session matched."""
 
     ended: dict[str, str] | None
 
@@ -47,7 +48,7 @@ class UnbannedAddress(Report):
 
 
 class CaptureReport(Report):
-    """Where the recording is, and how much of it."""
+    """The recording: its file, interface and size."""
 
     file: str
     interface: str
@@ -56,7 +57,10 @@ class CaptureReport(Report):
 
 
 def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
-    """Run one `show` command in the server's container."""
+    """Run a `show` command of occtl in the server's container.
+
+    Raises UsageError for an unknown command, EngineError if the server is not running or occtl fails.
+    """
     command, argument = _parse(words)
     arguments = occtl.occtl_arguments(command, argument, as_json=operator.json)
     with open_gateway(operator) as host:

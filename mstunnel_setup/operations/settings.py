@@ -50,7 +50,7 @@ class SettingsReport(Report):
 
 
 class SettingReport(Report):
-    """The setting, with the value null when it is gone, and the commands that make the gateway take it."""
+    """The setting (value null once removed) and the commands after which it takes effect."""
 
     name: str
     value: str | None
@@ -58,19 +58,19 @@ class SettingReport(Report):
 
 
 class ConfigurationReport(Report):
-    """The content of admin-settings.json, with DisableUdpConnections and SessionTimeout of ocserv.conf."""
+    """The content of admin-settings.json, and DisableUdpConnections and SessionTimeout from ocserv.conf."""
 
     configuration: JsonObject = Field(description="SessionTimeout is in seconds.")
 
 
 class ConfigurationDiff(Report):
-    """A unified diff of the files that the tenant's configuration would change."""
+    """The unified diff of the files that the tenant's configuration would change."""
 
     diff: tuple[str, ...] = Field(description="Empty without a difference.")
 
 
 class ConfigurationFiles(Report):
-    """The files that were written."""
+    """The configuration files that were written."""
 
     written: tuple[str, ...]
 
@@ -156,7 +156,7 @@ def _needed_commands(name: str, before: str, after: str) -> list[str]:
 
 
 class LogLevelReport(Report):
-    """The level in force, the usual one, and the end of the verbose mode while it lasts."""
+    """The current log level, the usual one, and the end of the verbose mode while it is active."""
 
     level: int
     usual: int
@@ -164,9 +164,9 @@ class LogLevelReport(Report):
 
 
 def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevelReport]:
-    """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
+    """Show the log level, set it (0 to 4), or begin (`verbose`) or end (`normal`) the verbose mode.
 
-    Raises UsageError `log-level-invalid` for any other word, EnvironmentFileError for a damaged `env.sh`.
+    Raises UsageError `log-level-invalid` for any other value, EnvironmentFileError for a damaged `env.sh`.
     """
     if wanted not in (None, "verbose", "normal", *map(str, range(HIGHEST_LEVEL + 1))):
         raise UsageError(

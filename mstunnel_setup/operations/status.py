@@ -59,7 +59,7 @@ _CAUSE = re.compile(
 
 
 class ContainerReport(ContainerStatus):
-    """One of the two containers."""
+    """State and health of one container, the image it runs, and the reason for its end."""
 
     image_digest: str | None = Field(description="sha256:… of the image it was asked to run.")
     reason: str | None = Field(

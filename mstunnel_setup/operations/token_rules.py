@@ -1,6 +1,6 @@
 """Judge a device's access token by the rules of `oidc.json`, as the gateway does (docs/reference/tokens.md).
 
-Only claims that a rule names are ever shown. The signature is not verified here.
+Only claims that a rule names are ever shown. The signature is not verified.
 """
 
 import re

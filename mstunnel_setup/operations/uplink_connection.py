@@ -22,7 +22,7 @@ _INSIDE: Final = "eth0"
 
 
 def serve(account: str, processes: Processes, clock: Clock) -> None:
-    """Connect each network namespace that `account` offers, until none comes for a minute.
+    """Connect each network namespace that `account` offers, until a minute passes without an offer.
 
     Raises CheckError if there is no such account.
     """

@@ -33,7 +33,7 @@ _REST: Final = slice(10, None)
 
 
 class Package(Report):
-    """A package that the program brings."""
+    """A package bundled with the program."""
 
     name: str
     version: str
@@ -41,14 +41,14 @@ class Package(Report):
 
 
 class ImageDigests(Report):
-    """The images that are configured to run."""
+    """The digests of the configured images."""
 
     server: str | None
     agent: str | None
 
 
 class VersionReport(Report):
-    """Versions; `engine` is null without one, a digest is null before it is configured."""
+    """Versions of program, engine and images; null stands for missing or not configured yet."""
 
     version: str
     engine: str | None
@@ -64,13 +64,13 @@ class VersionReport(Report):
 
 
 class Licences(Report):
-    """The licences of everything that the program brings."""
+    """The licences of all bundled packages."""
 
     licenses: str = Field(description="All texts, each under the name of its package.")
 
 
 class ProgramCheck(Report):
-    """The program, which is what was built."""
+    """The program whose payload and files equal what was built."""
 
     file: str = Field(description="The one file.")
     sha256: str = Field(description="Of its payload.", json_schema_extra={"pattern": "^[0-9a-f]{64}$"})

@@ -30,7 +30,7 @@ _LONGEST_NAME = 40
 
 
 class TrustedRoot(Report):
-    """A root that is trusted besides those of the system."""
+    """A root that is trusted in addition to those of the system."""
 
     name: str
     subject: str
@@ -49,7 +49,7 @@ class TrustedRoot(Report):
 
 
 class AddedRoots(Report):
-    """The roots that are trusted now."""
+    """The roots that a command added."""
 
     added: tuple[TrustedRoot, ...]
 
@@ -61,7 +61,7 @@ class RemovedRoot(Report):
 
 
 class TrustedRoots(Report):
-    """Trusted roots besides those of the system."""
+    """All roots that are trusted in addition to those of the system."""
 
     roots: tuple[TrustedRoot, ...]
 

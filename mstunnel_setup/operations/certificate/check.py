@@ -60,7 +60,7 @@ _OURS = ("chain.pem", "root.pem", "key.pem")
 
 
 class CertificateReport(Report):
-    """The certificate in use."""
+    """Names, validity and chain of the certificate in use."""
 
     subject: str
     names: str
@@ -76,16 +76,16 @@ class CertificateReport(Report):
 
 
 class CertificateFindings(Report):
-    """Everything there is to say about the certificate in use.
+    """All findings about the certificate in use.
 
-    Exit code 4 with an error among the findings.
+    The exit code is 4 with an error among the findings.
     """
 
     findings: tuple[CertificateFinding, ...]
 
 
 class CertificateRepair(Report):
-    """Link and files put right."""
+    """The certificate in use after a repair of the link and its files."""
 
     serving: bool
     generation: str

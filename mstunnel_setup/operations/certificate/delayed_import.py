@@ -37,7 +37,7 @@ _TRIED = "imports-tried"
 
 
 class DelayedImport(Report):
-    """A certificate that is taken into use later."""
+    """A certificate that is activated later."""
 
     name: str
     at: Moment
@@ -50,13 +50,13 @@ class DelayedImport(Report):
 
 
 class DelayedImports(Report):
-    """Delayed imports (`--delay`, `--at`, `--list`)."""
+    """The delayed imports, as reported by `--delay`, `--at` and `--list`."""
 
     pending: tuple[DelayedImport, ...]
 
 
 class CancelledImport(Report):
-    """A delayed import that is cancelled (`--cancel`)."""
+    """The delayed import that `--cancel` cancelled."""
 
     cancelled: str = Field(description="Its name.")
 
@@ -64,7 +64,7 @@ class CancelledImport(Report):
 def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImports]:
     """Store the certificate now and have a timer, else the monitor, activate it at `due`.
 
-    Raises CheckError.
+    Raises CheckError `delay-needs-host` if the files are below another root.
     """
     if not run.files.live:
         raise CheckError(

@@ -26,14 +26,14 @@ _SEE_LOGS = "See why with `mst-cli server logs`."
 
 
 class Activation(Report):
-    """A certificate taken into use."""
+    """The activation of a certificate."""
 
     serving: bool = Field(description="Whether a running gateway serves it already.")
     seconds: float = Field(description="From the switch to the proof.")
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The outcome as a sentence."""
         if self.serving:
             return text("The gateway serves it, {seconds:.1f} s after the switch.", seconds=self.seconds)
         return text("The gateway is not running; it will serve it when started.")
@@ -106,7 +106,7 @@ def previous(run: Run, name: str) -> str | None:
 def prove(run: Run, port: int | None) -> bool:
     """Return whether a gateway runs on `port`; if so, wait until it serves the linked leaf.
 
-    Raises NetworkError.
+    Returns False if no gateway runs (`port` is None). Raises NetworkError if it does not serve the leaf.
     """
     if port is None:
         return False
@@ -174,7 +174,7 @@ def _waiting(run: Run) -> set[str]:
 
 
 def drop(run: Run, name: str) -> None:
-    """Remove a generation, unless it is the one in use."""
+    """Remove a generation, unless it is in use."""
     if name != generations.linked(run.files):
         directory = generations.directory(name)
         run.runner.take_back([generations.freshness(name), f"identity:{directory}", f"directory:{directory}"])

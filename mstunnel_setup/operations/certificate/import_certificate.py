@@ -31,7 +31,7 @@ _HOOK_PATIENCE = 3600.0
 
 
 class ImportPreview(Report):
-    """What an import would find (`--dry-run`)."""
+    """The outcome that an import would have, as reported by `--dry-run`."""
 
     would_import: str = Field(description="Name of the generation.")
     subject: str
@@ -57,7 +57,7 @@ class ImportRequest:
     def due(self, now: datetime) -> datetime | None:
         """Return when to activate the certificate (UTC, whole seconds); None is at once.
 
-        Raises UsageError, also for options that exclude each other.
+        Raises UsageError for an invalid time and for options that exclude each other.
         """
         work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
         asked = [option for option, given in work.items() if given]
@@ -101,7 +101,7 @@ class ImportRequest:
 def import_certificate(
     operator: Operator, settings: Settings, how: ImportRequest
 ) -> Result[Activation | DelayedImports | CancelledImport | ImportPreview | None]:
-    """Judge the certificate, switch to it, and wait until the running gateway serves it.
+    """Check the certificate, switch to it, and wait until the running gateway serves it.
 
     Without options it is read from its usual place, or from the installation's source if that was renewed
     since. Keeps sessions.

@@ -23,7 +23,7 @@ _RENEW = "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` ha
 
 
 class RevocationSummary(Report):
-    """The last answer of the authority."""
+    """The last revocation status, from an OCSP responder or a CRL."""
 
     state: str
     asked: Moment
@@ -31,7 +31,7 @@ class RevocationSummary(Report):
 
 
 class PendingImport(Report):
-    """A delayed import."""
+    """A delayed import that has not run yet."""
 
     name: str
     at: Moment
@@ -39,7 +39,7 @@ class PendingImport(Report):
 
 
 class CertificateSummary(Report):
-    """The certificate in use, in a few facts."""
+    """A summary of the certificate in use."""
 
     days_left: int | None = Field(description="Days until the leaf in use ends.")
     not_after: Day | None

@@ -1,4 +1,4 @@
-"""A server below another root where a certificate of a real authority is in use."""
+"""A server below another root whose certificate was issued by a test authority."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from tests.unit.schemas import validate
 
 
 def validated(command: str, result: Result) -> Result:
-    """The result, whose JSON keeps the schema of the command."""
+    """Return the result after validating its JSON by the command's schema."""
     warnings = [notice.data for notice in result.warnings]
     fixed = {"schema": "mstunnel/1", "command": command, "status": result.status, "errors": []}
     validate({**fixed, "data": dict(result.data), "warnings": warnings})
@@ -30,7 +30,7 @@ def validated(command: str, result: Result) -> Result:
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `status` finds besides the containers is as it should be: installation, certificate, monitor."""
+    """Make everything that `status` checks besides the containers healthy."""
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
     certificate = CertificateSummary(
         days_left=90, not_after="2027-01-01", expiry=Expiry.FAR, revocation=None, pending=()
@@ -44,10 +44,10 @@ PLACES = ("run", "etc/mstunnel/certs", "etc/mstunnel/private", "var/lib", "var/l
 
 @dataclass
 class Server:
-    """A server below `root` that uses the certificate `good`; `next` is issued as well, both into `place`.
+    """A server below `root` that uses the certificate `good`; `place` has the files of `good` and `next`.
 
-    A call runs a command of mst-cli there: its exit code, stdout and stderr. `import_cert` is given `good`
-    unless it is given another key or is `bare`.
+    Calling it runs a command of mst-cli there and returns exit code, stdout and stderr. `import_cert` gets
+    the options for `good` unless it has a key already or is `bare`.
     """
 
     place: Path
@@ -59,14 +59,14 @@ class Server:
 
     @property
     def in_use(self) -> str:
-        """The generation that the link names."""
+        """The generation in use."""
         return self.file(paths.ACTIVE).readlink().name
 
     def file(self, path: str) -> Path:
         return self.root / path.lstrip("/")
 
     def given(self, name: str) -> tuple[str, ...]:
-        """The options that name a certificate."""
+        """Return the options that name a certificate."""
         return ("--cert", str(self.place / f"{name}-chain.pem"), "--key", str(self.place / f"{name}.key"))
 
     def __call__(self, *words: str, bare: bool = False) -> tuple[int, str, str]:
@@ -77,14 +77,14 @@ class Server:
         return code, shown.out, shown.err
 
     def json(self, *words: str) -> tuple[int, dict[str, Any]]:
-        """Run a command: its exit code and what it prints as JSON."""
+        """Run a command and return its exit code and its JSON output."""
         code, out, _err = self(*words, "--output", "json")
         return code, json.loads(out)
 
 
 @pytest.fixture(scope="session")
 def server_with_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory with an authority that answers, and below `root` a server that uses its certificate."""
+    """Provide an authority that answers requests, and below `root` a server that uses its certificate."""
     place = tmp_path_factory.mktemp("server")
     authority = Authority(place, host="127.0.0.1", name="vpn.example.com")
     for name in ("good", "next"):

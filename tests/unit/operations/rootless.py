@@ -1,4 +1,4 @@
-"""The host of a rootless gateway: what root has written down there, and what it hands over to the account."""
+"""The host of a rootless gateway: the journal of root, and the hand-over to the account."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,18 +23,18 @@ ACCOUNT = "nobody"
 
 
 class HandedOverError(Exception):
-    """The command goes on as this account, in another process."""
+    """Raised where the command would continue as this account in another process."""
 
 
 class HandsOver(Processes):
-    """Processes that start none as an account."""
+    """Processes that raise HandedOverError instead of starting one as an account."""
 
     def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         raise HandedOverError(account.name)
 
 
 def end_step(root: Path, state: str, name: str, account: str = "") -> None:
-    """Put a step that has ended into the journal below `state`, with the account of a rootless gateway."""
+    """Record a completed step in the journal below `state`, with the account of a rootless gateway."""
     scene = Scene(root)
     journal = Journal(scene.files, scene.clock, state)
     runner = Runner(scene.opened().host, journal, CODEC, scene.clock, lambda _event: None)
@@ -43,7 +43,7 @@ def end_step(root: Path, state: str, name: str, account: str = "") -> None:
 
 
 def root_beside_account(root: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    """Root, on the running host below `root` where ACCOUNT has the gateway."""
+    """Return an operator for root on the host below `root` where ACCOUNT runs the gateway."""
     end_step(root, paths.HOST_STATE, "boot", ACCOUNT)
     monkeypatch.setattr(paths, "ROOTLESS", False)
     monkeypatch.setattr(Files, "live", True)

@@ -1,4 +1,4 @@
-"""`mst-cli backup|restore`: what is written can be restored, and what refuses it comes before any loss."""
+"""`mst-cli backup|restore`: backups can be restored, and refusals come before any loss."""
 
 import gzip
 import io
@@ -58,9 +58,9 @@ _OLD, _NEW = (f"{number * 8}-2222-3333-4444-555555555555" for number in ("1", "9
 
 @dataclass
 class Steps:
-    """Runs no step; `done` are the names of those that were to be run, `refused` the one that fails.
+    """A runner that only records steps: `done` has their names, and the step `refused` fails.
 
-    `answers` are those of the run.
+    `answers` are the answers of the run.
     """
 
     refused: str = ""
@@ -76,12 +76,12 @@ class Steps:
 
 
 def nothing(*_arguments: object) -> None:
-    """A part of the restoration that needs a whole host."""
+    """Replace a part of the restoration that needs a real host."""
 
 
 @pytest.fixture
 def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
-    """The steps of a restoration; the removal of the old host is one of them."""
+    """Record the steps of a restoration, and the removal of the old host as one of them."""
     steps = Steps()
 
     @contextmanager
@@ -138,7 +138,7 @@ def test_refused_certificate_leaves_the_old_host_unchanged(tmp_path: Path, steps
 
 @pytest.fixture
 def host_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """This process is the account of a rootless gateway, on whose host root has begun; it ends the step."""
+    """Run as the account of a rootless gateway whose host root has begun to prepare; a call ends a step."""
     monkeypatch.setattr(paths, "ROOTLESS", True)
     monkeypatch.setattr(paths, "STATE", "/home/gateway/.local/state/mstunnel")
     return lambda name: end_step(tmp_path, paths.HOST_STATE, name, own_name())
@@ -157,16 +157,16 @@ def test_account_restores_on_a_host_that_root_prepared(
 @pytest.mark.parametrize(
     ("of_host", "own", "mode", "code"),
     [
-        # Root has prepared the host in part only, or not at all.
+        # A host that root has prepared only in part, or not at all, is refused.
         ("account", "", "rootless", "backup-rootless"),
         ("", "", "rootless", "backup-rootless"),
         ("boot", "", "rootful", "backup-rootful"),
-        # Whose gateway is here is not told to undo what it stands on, or to prepare the host.
+        # For an account with a gateway the error is the existing gateway, not the host's mode.
         ("boot", "launch", "rootful", "already-installed"),
         ("", "launch", "rootless", "already-installed"),
     ],
 )
-def test_a_gateway_becomes_none_of_the_other_kind(
+def test_backup_of_the_other_mode_is_refused(
     tmp_path: Path,
     steps: Steps,
     request: pytest.FixtureRequest,
@@ -185,7 +185,7 @@ def test_a_gateway_becomes_none_of_the_other_kind(
     assert steps.done == []
 
 
-def test_root_hands_over_no_file_that_the_account_cannot_read(
+def test_file_that_the_account_cannot_read_is_refused(
     tmp_path: Path, steps: Steps, host_half: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host_half("boot")
@@ -197,7 +197,7 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
     assert steps.done == []
 
 
-def test_chain_and_key_are_of_one_certificate(
+def test_chain_and_key_come_from_one_generation(
     installed: Server, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = installed.file(paths.ACTIVE)
@@ -219,7 +219,7 @@ def test_chain_and_key_are_of_one_certificate(
     load_identity(files[paths.SITE_CERTIFICATE], files[paths.SITE_KEY])
 
 
-def test_what_could_not_be_restored_is_not_written(installed: Server, private: Path) -> None:
+def test_backup_too_large_to_restore_is_not_written(installed: Server, private: Path) -> None:
     installed.file(DEVICE_AUTHORITY).write_bytes(os.urandom(LARGEST))
     with refused(StepError, "backup-too-large", DEVICE_AUTHORITY):
         backup(operator_of(installed.root), private / "backup.tar.gz")
@@ -227,9 +227,7 @@ def test_what_could_not_be_restored_is_not_written(installed: Server, private: P
 
 
 @pytest.mark.parametrize("content", [os.urandom(LARGEST), b"x" * (LARGEST + 1)], ids=["packed", "alone"])
-def test_a_revocation_list_that_is_too_long_is_left_out(
-    installed: Server, private: Path, content: bytes
-) -> None:
+def test_too_large_revocation_list_is_left_out(installed: Server, private: Path, content: bytes) -> None:
     revocations = installed.file(DEVICE_REVOCATIONS)
     revocations.write_bytes(content)
     result = backup(operator_of(installed.root), private / "backup.tar.gz")
@@ -247,13 +245,13 @@ _GOOD = {"schema": SCHEMA, "server_name": "gw1"}
 
 
 def _packed(manifest: bytes | None = None, files: Mapping[str, bytes] | None = None, **values: Any) -> bytes:
-    """An archive of these files with the manifest, by default a good one but for these values of it."""
+    """Return an archive of files with a manifest, by default a valid one changed by these values."""
     good = json.dumps({**_GOOD, **values}).encode()
     return pack({MANIFEST: good if manifest is None else manifest, **(files or {})})
 
 
 def _tar(*members: tarfile.TarInfo) -> bytes:
-    """An archive with these members besides a good manifest."""
+    """Return an archive with these members and a valid manifest."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         content = json.dumps(_GOOD).encode()
@@ -303,7 +301,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_archive_is_refused_and_takes_no_memory(name: str) -> None:
+def test_hostile_archive_is_refused_within_little_memory(name: str) -> None:
     tracemalloc.start()
     with pytest.raises(UsageError) as caught:
         unpack(HOSTILE[name])
@@ -314,7 +312,7 @@ def test_a_hostile_archive_is_refused_and_takes_no_memory(name: str) -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))
-def test_any_damage_is_refused_or_harmless(noise: bytes, at: int) -> None:
+def test_damaged_archive_is_refused_or_harmless(noise: bytes, at: int) -> None:
     good = _packed(files={"etc/mstunnel/env.sh": b"A=1\n"})
     for damaged in (good[:at] + noise + good[at + len(noise) :], gzip.compress(noise)):
         try:
@@ -325,7 +323,7 @@ def test_any_damage_is_refused_or_harmless(noise: bytes, at: int) -> None:
             assert set(files) <= {paths.ENVIRONMENT}
 
 
-def test_a_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
+def test_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
     place = tmp_path / "backup.tar.gz"
     with place.open("wb") as file:
         file.truncate(10**12)
@@ -348,12 +346,12 @@ def test_settings_of_a_newer_version_are_named_with_it(archive: bytes, part: str
     assert part in caught.value.message
 
 
-def test_upgrades_that_have_ended_are_kept() -> None:
+def test_ended_upgrades_are_accepted() -> None:
     content = render_history(history(upgrade("a", "b")))
     assert unpack(_packed(files={UPGRADES: content}))[1] == {UPGRADES: content}
 
 
-def test_a_backup_is_read_back() -> None:
+def test_backup_is_unpacked_unchanged() -> None:
     files = {paths.SITE_KEY: b"key", f"{paths.CA_TRUST}/one.crt": b"root"}
     packed = _packed(files=files)
     assert unpack(packed) == (_GOOD, files)
@@ -363,5 +361,5 @@ def test_a_backup_is_read_back() -> None:
 
 
 @pytest.mark.parametrize("name", ["etc/passwd", "../etc/passwd", "etc/mstunnel/ca-trust/../../passwd"])
-def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> None:
+def test_unknown_paths_in_a_backup_are_ignored(name: str) -> None:
     assert unpack(_packed(files={name: b"root::0:0"})) == (_GOOD, {})

@@ -1,4 +1,4 @@
-"""`mst-cli diagnose`: what of this host goes into the diagnostic file, and that no secret does."""
+"""`mst-cli diagnose`: the content of the archive, and that it has no secrets."""
 
 import io
 import os
@@ -44,7 +44,7 @@ _CONTAINER = f"2026-11-25T10:00:00Z ready\n2026-11-25T10:00:01Z {_RECORD}\n{_REC
 
 
 class Programs(Processes):
-    """Answers every program: the journal with one text, the engine's log command with another."""
+    """Processes that print one text for journalctl, and another for the engine's log command."""
 
     def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
         return Completed(0, *((_JOURNAL, "") if arguments[0] == "journalctl" else ("", _CONTAINER)))
@@ -52,7 +52,7 @@ class Programs(Processes):
 
 @pytest.fixture
 def collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
-    """The parts of the file, where every command finds nothing."""
+    """Return a function that collects the files while every command reports nothing."""
     for command in _COMMANDS:
         monkeypatch.setattr(diagnose, command, lambda *_given: Result())
 
@@ -63,7 +63,7 @@ def collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return collect
 
 
-def test_the_access_log_stays_out_wherever_it_was_written(collected: Callable[..., dict[str, str]]) -> None:
+def test_access_log_is_left_out_of_all_logs(collected: Callable[..., dict[str, str]]) -> None:
     logs = {name: text for name, text in collected().items() if name.startswith("logs/")}
     assert logs.keys() == {f"logs/{paths.SERVER}.log", f"logs/{paths.AGENT}.log", "logs/journal.log"}
     assert logs[f"logs/{paths.SERVER}.log"] == "2026-11-25T10:00:00Z ready\n"
@@ -90,7 +90,7 @@ def test_unforeseen_error_shows_location_without_text(
     assert "logs/journal.log" in found
 
 
-def test_what_a_host_does_not_have_is_no_part(collected: Callable[..., dict[str, str]]) -> None:
+def test_missing_files_are_left_out(collected: Callable[..., dict[str, str]]) -> None:
     names = collected(systemd=FakeSystemd(runs=False))
     assert not [name for name in names if name.startswith("files") or name == "logs/journal.log"]
 
@@ -118,15 +118,15 @@ SECRETS = {name: secret.encode() for name, (secret, _) in {**LOGGED, **SETTINGS}
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    """What is logged is in a file of ours, in the log of a container, and in the journal."""
+    """Put text with secrets into a log file, the log of a container, and the systemd journal."""
     files = Files(tmp_path)
     for directory in (paths.CONFIGURATION, paths.LOG):
         files.make_directories(directory)
     lines = [line.format(secret) for secret, line in LOGGED.values()]
-    # Of a setting every form is known, wherever it turns up.
+    # Every encoding of a setting's secret is redacted, in any file.
     for secret, _line in SETTINGS.values():
         lines += [f"said {form.decode('latin-1')} once" for form in forms(secret.encode()).values()]
-    # A truncated key removes the rest as well, so each line is a separate text.
+    # A truncated key causes the rest of a text to be redacted as well, so each line is a separate text.
     logged = "\n-----END PRIVATE KEY-----\n".join(lines)
     settings = "".join(f"{line.format(secret)}\n" for secret, line in SETTINGS.values())
     files.write(paths.ENVIRONMENT, settings.encode())
@@ -146,13 +146,13 @@ def operator() -> Operator:
 
 
 def bundle(host: Files) -> dict[str, bytes]:
-    """What was written, by name."""
+    """Return the files of the written archive by name."""
     with tarfile.open(fileobj=io.BytesIO(host.read("/bundle.tar.gz") or b"")) as archive:
         streams = {member.name: archive.extractfile(member) for member in archive}
         return {name: stream.read() for name, stream in streams.items() if stream is not None}
 
 
-def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
+def test_all_kinds_of_secrets_are_redacted(host: Files) -> None:
     result = validated("mst-cli diagnose", diagnose.diagnose(operator(), Path("/bundle.tar.gz")))
     files = bundle(host)
     assert leaks(SECRETS, files) == []
@@ -164,7 +164,7 @@ def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to the agent")
 @pytest.mark.parametrize("path", [paths.AGENT_CREDENTIAL, paths.AGENT_SECRET])
-def test_a_link_in_place_of_what_the_agent_owns_stops_nothing(host: Files, path: str) -> None:
+def test_symlink_planted_by_the_agent_does_not_stop_diagnose(host: Files, path: str) -> None:
     host.make_directories(paths.AGENT_DIRECTORY)
     host.locate(path).symlink_to("/etc/shadow")
     os.chown(host.locate(paths.AGENT_DIRECTORY), paths.AGENT_USER, paths.AGENT_USER)
@@ -173,7 +173,7 @@ def test_a_link_in_place_of_what_the_agent_owns_stops_nothing(host: Files, path:
 
 
 @pytest.mark.parametrize("path", [paths.SITE_KEY, paths.ENVIRONMENT])
-def test_without_our_own_secrets_nothing_is_written(host: Files, path: str) -> None:
+def test_unreadable_secret_file_stops_diagnose(host: Files, path: str) -> None:
     host.remove(path)
     host.make_directories(path)
     with pytest.raises(FileError):
@@ -182,7 +182,7 @@ def test_without_our_own_secrets_nothing_is_written(host: Files, path: str) -> N
 
 
 def _journal_without_a_line(root: Path) -> bytes:
-    """A journal that a person has edited: every line is sound, and one is gone."""
+    """Return a journal from which a person removed one line; the others are intact."""
     (root / "another").mkdir()
     files = Files(root / "another")
     with closing(Journal(files, FakeClock(), paths.STATE)) as journal:
@@ -194,7 +194,7 @@ def _journal_without_a_line(root: Path) -> bytes:
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_a_damaged_journal_stops_nothing(
+def test_damaged_journal_does_not_stop_diagnose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: bool
 ) -> None:
     content = _journal_without_a_line(tmp_path) if edited else b"damaged\ndamaged\n"
@@ -217,7 +217,7 @@ def test_a_damaged_journal_stops_nothing(
         assert not found[f"checks/{name}.json"].startswith(b"not collected: journal-damaged")
 
 
-def test_an_account_without_a_gateway_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_without_a_gateway_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_operator: Operator) -> AbstractContextManager[Host]:
         raise NOT_ROOT(what="this command")
 
@@ -227,7 +227,7 @@ def test_an_account_without_a_gateway_is_still_refused(monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("host")
-def test_the_preview_counts_redactions_and_lists_everything() -> None:
+def test_preview_lists_all_files_with_redaction_counts() -> None:
     result = diagnose.diagnose(operator(), None)
     lines = lines_of(result)
     rows = {line.split()[2]: line.split()[:2] for line in lines[1:-1]}

@@ -1,4 +1,4 @@
-"""File systems that fill up: rows of `health` and `status`, shown on real mounts."""
+"""File systems that fill up, as rows of `health` and `status`, also with real mounts."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ GIB = 1024**3
 
 
 class Disks(Files):
-    """A host on whose directories these file systems are mounted."""
+    """Files of a host on whose directories these file systems are mounted."""
 
     def __init__(self, **spaces: FileSystemSpace) -> None:
         super().__init__()
@@ -48,9 +48,7 @@ def disk(device: int, size: float, free: float, files: int = 0, free_files: int 
     ],
 )
 @pytest.mark.parametrize("place", ["STATE", "CONTAINER_STORE", "LOG"])
-def test_a_file_system_that_fills_up_is_reported(
-    place: str, space: FileSystemSpace, code: str | None
-) -> None:
+def test_nearly_full_file_system_is_reported(place: str, space: FileSystemSpace, code: str | None) -> None:
     rows = judge_file_systems(Disks(CONFIGURATION=disk(1, 20, 10), **{place: space}))
     assert [row.title for row in rows] == [f"Disk space of {getattr(paths, place)}"]
     assert [notice.code for notice in file_system_notices(rows)] == [code][: code is not None]
@@ -63,7 +61,7 @@ def test_each_file_system_has_one_row() -> None:
         assert [row.id for row in rows] == ids
 
 
-def test_what_is_not_there_is_no_row(tmp_path: Path) -> None:
+def test_missing_directory_has_no_row(tmp_path: Path) -> None:
     assert judge_file_systems(Files(tmp_path)) == ()
 
 
@@ -86,7 +84,7 @@ for row in judge_file_systems(Files(Path('{root}'))): print(row.id, row.state, r
         (paths.LOG, "disk-space-log"),
     ],
 )
-def test_a_real_file_system_that_was_filled_is_a_row(tmp_path: Path, path: str, row: str) -> None:
+def test_filled_real_file_system_is_reported(tmp_path: Path, path: str, row: str) -> None:
     place = tmp_path / path.lstrip("/")
     place.mkdir(parents=True)
     (tmp_path / "etc/mstunnel").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The gateway's log: where it is read, what it tells of a device, and what users did (`server report`)."""
+"""The gateway's log: its source, findings about a device, and usage by user (`server report`)."""
 
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +53,7 @@ BEGIN, END = begun(ADA), ended(ADA, "1000,2000,61")
 
 @dataclass
 class Log(Processes):
-    """Prints lines; keeps the command."""
+    """Processes that print these lines and record the command."""
 
     printed: Sequence[str] = ()
     asked: list[Sequence[str]] = field(default_factory=list)
@@ -86,7 +86,7 @@ ENDED = replace(BEGUN, operation="disconnect", bytes_in=1000, bytes_out=2000, se
     [
         (BEGIN, BEGUN),
         (END, ENDED),
-        # Numbers that are none count as nothing.
+        # Invalid numbers count as 0.
         (ended(ADA, "-1,²,61"), replace(ENDED, bytes_in=0, bytes_out=0)),
         (ended(ADA, "1000,-1,²"), replace(ENDED, bytes_out=0, seconds=0)),
         ("", None),
@@ -98,11 +98,11 @@ ENDED = replace(BEGUN, operation="disconnect", bytes_in=1000, bytes_out=2000, se
         (END.rpartition(",")[0], None),
     ],
 )
-def test_records_are_read_as_the_gateway_writes_them(line: str, record: SessionRecord | None) -> None:
+def test_session_records_are_parsed(line: str, record: SessionRecord | None) -> None:
     assert session_record(line) == record
 
 
-# ocserv 1.3.0 and our patches, as `tests/attack/test_device.py` meets them.
+# Log lines of ocserv 1.3.0 with the gateway's patches, recorded in `tests/attack/test_device.py`.
 REFUSALS = f"""\
 {BEGIN}
 ocserv-oidc: Token not within validity period NBF: 1 EXP: 2 Current: 3
@@ -124,12 +124,12 @@ def test_refusals_are_counted_by_address_with_first_reason() -> None:
     assert read_log(REFUSALS, ADA) == LogFindings(others=3, last=last)
 
 
-def test_keys_that_the_gateway_downloads_are_no_reason() -> None:
+def test_key_download_is_not_a_reason_for_refusal() -> None:
     validity = "Token not within validity period NBF: 1 EXP: 2 Current: 3"
     assert read_log(["ocserv-oidc: fetched new JWK 1-a", *REFUSALS], PHONE).reason == validity
 
 
-def test_a_log_without_end_needs_no_memory() -> None:
+def test_reading_an_endless_log_needs_constant_memory() -> None:
     lines = (line for _ in range(30_000) for line in REFUSALS)
     tracemalloc.start()
     try:
@@ -152,19 +152,19 @@ Report: TypeAlias = Callable[[Iterable[str]], Result]
         ([ended(ADA), begun(ADA)], Usage(2, 1, 60, 1000, 2000)),
         ([begun(ADA), ended(ADA), begun(ADA), ended(ADA)], Usage(2, 0, 120, 2000, 4000)),
         ([begun(ADA), begun(ADA, "10.8.0.6"), ended(ADA, address="10.8.0.6")], Usage(2, 1, 60, 1000, 2000)),
-        # The gateway was killed: the address is given out again, so the earlier session is over.
+        # After the gateway was killed the address is assigned again, which ends the earlier session.
         ([begun(ADA), begun(BOB), ended(BOB)], Usage(1, 0)),
         ([begun(ADA), begun(ADA)], Usage(2, 1)),
         (["ocserv[1]: something else", "", begun(ADA)], Usage(1, 1)),
-        # The last address is that of the last record.
+        # The report shows the address of the user's last record.
         ([begun(ADA), ended(ADA, client="192.0.2.9")], Usage(1, 0, 60, 1000, 2000, client="192.0.2.9")),
     ],
 )
-def test_sessions_and_what_they_carried_add_up(lines: list[str], usage: Usage) -> None:
+def test_sessions_time_and_bytes_are_summed_by_user(lines: list[str], usage: Usage) -> None:
     assert usage_of(lines)[0][ADA] == replace(usage, user=ADA, client=usage.client or PHONE)
 
 
-def test_a_huge_log_needs_the_memory_of_its_users() -> None:
+def test_memory_depends_on_users_not_on_records() -> None:
     def lines() -> Iterator[str]:
         for number in range(100_000):
             user = f"user-{number % 5}"
@@ -181,7 +181,7 @@ def test_a_huge_log_needs_the_memory_of_its_users() -> None:
     assert [usage.sessions for usage in users.values()] == [20_000] * 5
 
 
-def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_beyond_the_user_limit_are_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_log, "MOST_USERS", 3)
     users, left_out = usage_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
     assert (len(users), left_out) == (3, 7)
@@ -218,13 +218,13 @@ def test_table_fits_80_columns_with_most_traffic_first(reported: Report) -> None
     assert "1 open sessions" in text
 
 
-def test_a_log_without_records_is_no_error(reported: Report) -> None:
+def test_log_without_records_gives_an_empty_report(reported: Report) -> None:
     result = reported([])
     assert (result.status, result.data["users"]) == ("ok", [])
     assert lines_of(result)[-1].startswith("Users since 2026-11-26 19:00 UTC: 0")
 
 
-def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncated_report_has_a_warning(reported: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_log, "MOST_USERS", 1)
     result = reported([begun(ADA), begun(BOB, "10.8.0.6")])
     assert [notice.code for notice in result.warnings] == ["report-truncated"]
@@ -248,7 +248,7 @@ def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.
         ("0001-01-01T00:00+14:00", NOW - datetime.fromtimestamp(0, UTC)),
     ],
 )
-def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
+def test_time_or_age_is_parsed(text: str, before: timedelta) -> None:
     assert since(text, NOW) == NOW - before
 
 
@@ -260,7 +260,7 @@ def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
         *[(text, "since-future") for text in ("2026-11-27", "99999999999")],
     ],
 )
-def test_what_is_no_time_that_has_passed_is_refused(text: str, code: str) -> None:
+def test_invalid_or_future_time_is_refused(text: str, code: str) -> None:
     with refused(UsageError, code) as caught:
         since(text, NOW)
     assert caught.value.hint

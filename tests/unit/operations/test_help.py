@@ -1,4 +1,4 @@
-"""`mst-cli help TOPIC` and `mst-readiness explain ID`: help on a server that has no documentation."""
+"""`mst-cli help TOPIC` and `mst-readiness explain ID`: help on a server without documentation."""
 
 import pytest
 
@@ -15,13 +15,13 @@ CHECK_IDS = [item.id for item in CHECKS]
 TOPICS = help_topics.names()
 
 
-def test_the_topics_that_administrators_look_for_are_there() -> None:
+def test_expected_help_topics_exist() -> None:
     assert {"certificates", "sign-in", "images", "upgrades", "recovery"} <= set(TOPICS)
     assert {line.split()[0] for line in lines_of(help_topics.topics())[1:-2]} == set(TOPICS)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_a_topic_fits_a_terminal_and_names_commands_that_exist(topic: str) -> None:
+def test_topic_fits_a_terminal_and_names_real_commands(topic: str) -> None:
     text = lines_of(help_topics.topic(topic))
     assert max(map(len, text)) <= WIDTH
     found = {
@@ -31,7 +31,7 @@ def test_a_topic_fits_a_terminal_and_names_commands_that_exist(topic: str) -> No
     assert {call: word for call, word in found.items() if word} == {}
 
 
-def test_an_unknown_topic_is_refused_with_the_one_that_was_meant() -> None:
+def test_unknown_topic_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="no help topic certificate; did you mean certificates") as refused:
         help_topics.topic("certificate")
     assert refused.value.hint == f"Use one of: {', '.join(TOPICS)}."
@@ -44,18 +44,18 @@ def test_explanation_names_check_reason_and_fix(name: str) -> None:
     headings = ["Passes when", "Why it matters", "How to fix it"]
     at = [text.index(heading) for heading in headings]
     assert at == sorted(at)
-    # Each heading is followed by a sentence that is complete: nothing that only a run can fill in.
+    # Each heading is followed by a complete sentence, without placeholders for values of a run.
     for place in at:
         assert text[place + 1].startswith("  ")
     assert not any("…" in line for line in text[at[1] :])
     assert text[-1].endswith(".")
 
 
-def test_an_explanation_names_each_problem_with_its_fix() -> None:
+def test_explanation_lists_each_problem_with_its_fix() -> None:
     text = " ".join(" ".join(lines_of(explain("account-licence"))).split())
     assert "the account has no Intune licence: Assign one" in text
 
 
-def test_what_is_no_check_is_refused_with_the_one_that_was_meant() -> None:
+def test_unknown_check_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="no check called clok; did you mean clock"):
         explain("clok")

@@ -1,4 +1,4 @@
-"""A damaged journal locks nobody out: what needs none works, and the rest names the way to repair it."""
+"""A damaged journal: commands that do not need it work, and the others name the repair."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ _JOURNAL = "/var/lib/mstunnel/journal.jsonl"
 
 @pytest.fixture
 def damaged(installed: Server) -> Server:
-    """A server whose journal has a changed byte in the middle."""
+    """Return a server whose journal has a changed byte in the middle."""
     place = installed.file(_JOURNAL)
     content = bytearray(place.read_bytes())
     content[len(content) // 2] ^= 1
@@ -30,7 +30,7 @@ def _without_copy(server: Server) -> None:
 
 
 @pytest.mark.parametrize("copied", [True, False])
-def test_a_certificate_is_renewed_with_a_damaged_journal(damaged: Server, copied: bool) -> None:
+def test_certificate_is_renewed_despite_a_damaged_journal(damaged: Server, copied: bool) -> None:
     if not copied:
         _without_copy(damaged)
     code, _out, err = damaged("import_cert", *damaged.given("next"))
@@ -42,14 +42,14 @@ def test_a_certificate_is_renewed_with_a_damaged_journal(damaged: Server, copied
 @pytest.mark.parametrize(
     "words", [("cert", "show"), ("cert", "check"), ("env", "get"), ("import_cert", "--list")]
 )
-def test_what_only_looks_needs_no_intact_journal(damaged: Server, words: tuple[str, ...]) -> None:
+def test_read_only_commands_work_with_a_damaged_journal(damaged: Server, words: tuple[str, ...]) -> None:
     assert damaged(*words)[0] == 0
 
 
 @pytest.mark.parametrize(
     "words", [("uninstall", "--yes"), ("env", "set", "TRACE_SESSIONS", "1"), ("reenroll", "--yes")]
 )
-def test_what_needs_the_journal_names_the_repair(damaged: Server, words: tuple[str, ...]) -> None:
+def test_commands_that_need_the_journal_name_the_repair(damaged: Server, words: tuple[str, ...]) -> None:
     content = damaged.file(_JOURNAL).read_bytes()
     code, found = damaged.json(*words)
     [error] = found["errors"]
@@ -58,7 +58,7 @@ def test_what_needs_the_journal_names_the_repair(damaged: Server, words: tuple[s
     assert damaged.file(_JOURNAL).read_bytes() == content
 
 
-def test_a_repair_brings_everything_back(damaged: Server) -> None:
+def test_uninstall_after_a_repair_removes_everything(damaged: Server) -> None:
     """A certificate that was renewed before the repair is removed with the rest."""
     assert damaged("import_cert", *damaged.given("next"))[0] == 0
     assert damaged.json("journal", "repair")[1]["errors"][0]["code"] == "repair-declined"
@@ -72,7 +72,7 @@ def test_a_repair_brings_everything_back(damaged: Server) -> None:
     assert not damaged.file("/var/lib/mstunnel").exists()
 
 
-def test_a_repair_that_would_lose_lines_is_refused(damaged: Server) -> None:
+def test_repair_that_would_lose_lines_is_refused(damaged: Server) -> None:
     _without_copy(damaged)
     content = damaged.file(_JOURNAL).read_bytes()
     code, found = damaged.json("journal", "repair", "--yes")
@@ -83,8 +83,8 @@ def test_a_repair_that_would_lose_lines_is_refused(damaged: Server) -> None:
 
 
 @pytest.mark.parametrize(("typed", "sound"), [("yes", True), ("no", False)])
-def test_a_person_is_shown_what_the_copy_has(damaged: Server, typed: str, sound: bool) -> None:
-    """Any command that needs the journal offers to repair it."""
+def test_repair_from_the_copy_is_offered_interactively(damaged: Server, typed: str, sound: bool) -> None:
+    """Every command that needs the journal offers the repair."""
     person = FakePrompter([typed])
     operator = operator_of(damaged.root, person)
     opened = partial(

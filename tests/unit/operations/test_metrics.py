@@ -1,4 +1,4 @@
-"""`mst-cli metrics`: what the agent wrote, printed or served, and nothing else of its directory."""
+"""`mst-cli metrics`: the agent's metrics are printed or served, and no other file of its directory."""
 
 import os
 import signal
@@ -31,26 +31,26 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_they_are_shown_as_they_are(root: Path) -> None:
+def test_metrics_are_printed_unchanged(root: Path) -> None:
     result = metrics.show(operator_of(root))
     assert (result.status, result.data) == ("ok", {"metrics": TEXT})
     assert lines_of(result) == TEXT.splitlines()
 
 
-def test_until_the_agent_has_written_some_there_are_none(root: Path) -> None:
+def test_missing_metrics_are_a_warning(root: Path) -> None:
     (root / paths.AGENT_METRICS.lstrip("/")).unlink()
     result = metrics.show(operator_of(root))
     assert (result.status, result.data, result.exit_code) == ("warning", {"metrics": None}, ExitCode.DONE)
     assert [notice.code for notice in result.warnings] == ["metrics-missing"]
 
 
-def test_an_agent_that_misbehaves_does_not_reach_the_terminal(root: Path) -> None:
+def test_control_characters_in_metrics_are_removed(root: Path) -> None:
     Files(root).write(paths.AGENT_METRICS, b"mstunnel_connections 4\n\x1b]0;owned\x07\n")
     assert lines_of(metrics.show(operator_of(root))) == ["mstunnel_connections 4", "]0;owned"]
 
 
-def test_a_link_in_place_of_the_file_is_not_followed(root: Path) -> None:
-    """The agent owns the directory: its link must not show a file that it cannot read."""
+def test_symlink_instead_of_metrics_is_not_followed(root: Path) -> None:
+    """The agent owns the directory, so a symlink must not expose a file that the agent cannot read."""
     path = root / paths.AGENT_METRICS.lstrip("/")
     path.unlink()
     path.symlink_to("/etc/hostname")
@@ -58,7 +58,7 @@ def test_a_link_in_place_of_the_file_is_not_followed(root: Path) -> None:
         metrics.show(operator_of(root))
 
 
-def test_they_are_served_as_they_are_now_until_a_signal(root: Path) -> None:
+def test_current_metrics_are_served_until_a_signal(root: Path) -> None:
     port = free_port()
     command = [PROGRAM, "metrics", "--listen", f"127.0.0.1:{port}", "--root", str(root)]
     environment = {**os.environ, "NO_PROXY": "127.0.0.1"}
@@ -85,19 +85,15 @@ def test_they_are_served_as_they_are_now_until_a_signal(root: Path) -> None:
     )
 
 
-def test_root_goes_on_as_the_account_whose_agent_writes_them(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_continues_as_the_gateway_account(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = root_beside_account(root, monkeypatch)
     for command in (metrics.show, lambda operator: metrics.serve(operator, "127.0.0.1:19469")):
         with pytest.raises(HandedOverError, match=ACCOUNT):
             command(operator)
 
 
-def test_an_account_that_has_no_gateway_reads_those_of_root(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Such as that of the service in contrib/prometheus."""
+def test_account_without_a_gateway_reads_metrics_of_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An example is the account of the service in contrib/prometheus."""
     monkeypatch.setattr(paths, "ROOTLESS", True)
     monkeypatch.setattr(Files, "live", True)
     assert metrics.show(operator_of(root)).data == {"metrics": TEXT}

@@ -1,4 +1,4 @@
-"""`mst-cli server|agent start|restart` and `mst-cli env check`: none stops for a wrong env.sh."""
+"""`mst-cli server|agent start|restart` and `mst-cli env check` with a valid or invalid `env.sh`."""
 
 import socket
 from collections.abc import Callable
@@ -37,9 +37,9 @@ UNIT = f"{paths.SERVER}.service"
 
 @dataclass
 class Service(FakeSystemd):
-    """The services; a container ends at every start with `words` in its log, or without any runs well.
+    """The container services: with `words` a container exits at each start and logs them, else it runs.
 
-    `served` are the ports that were tried.
+    `served` are the ports on which the server was tested.
     """
 
     engine: FakeEngine = field(default_factory=FakeEngine)
@@ -69,7 +69,7 @@ class Service(FakeSystemd):
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Service]:
-    """A host with that `env.sh`, whose server runs, and ends with `words` once it is restarted."""
+    """Return a host with this `env.sh` whose server runs, and exits with `words` after a restart."""
 
     def prepare(content: str = "", words: str = "") -> Service:
         engine = FakeEngine({paths.SERVER: WELL, paths.AGENT: WELL})
@@ -120,17 +120,17 @@ def test_wrong_environment_is_refused_before_the_stop(
 
 
 @pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
-def test_what_is_stopped_is_started_all_the_same(
+def test_stopped_container_starts_despite_a_wrong_env_sh(
     host: Callable[..., Service], environment: str, code: str, words: str
 ) -> None:
-    """At the boot of a host its proxy may answer a moment later, and nothing serves that could be kept."""
+    """At boot the proxy may answer only later, and no running container would be lost."""
     host(environment)
     result = component.start(OPERATOR, paths.SERVER)
     assert (result.data["action"], [notice.code for notice in result.warnings]) == ("started", [code])
     assert words in result.warnings[0].message
 
 
-def test_a_damaged_journal_stops_no_restart(host: Callable[..., Service], tmp_path: Path) -> None:
+def test_restart_works_with_a_damaged_journal(host: Callable[..., Service], tmp_path: Path) -> None:
     service, operator = host(), operator_of(tmp_path)
     Journal(operator.files, operator.clock, paths.STATE).begin_installation()
     operator.files.write(f"{paths.STATE}/journal.jsonl", b"damaged\n")
@@ -138,15 +138,15 @@ def test_a_damaged_journal_stops_no_restart(host: Callable[..., Service], tmp_pa
     assert service.served == [443]
 
 
-def test_the_log_of_a_container_that_is_gone_has_no_blank_lines(host: Callable[..., Service]) -> None:
-    """Podman's messages in the journal end with a line feed, which journalctl prints with its own."""
+def test_log_from_the_journal_has_no_blank_lines(host: Callable[..., Service]) -> None:
+    """Podman's messages in the journal end with a line feed, and journalctl adds another."""
     service = host(words="first line\n\nsecond line\n\n")
     service.engine.containers.clear()
     result = component.logs(operator_of(Path("/nowhere"), json=True), paths.SERVER, LogOptions())
     assert list_of(result, "lines") == ["first line", "second line"]
 
 
-def test_a_start_that_fails_names_the_proxy(host: Callable[..., Service]) -> None:
+def test_failed_start_names_the_proxy(host: Callable[..., Service]) -> None:
     host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
     with refused(EngineError, "container-failed") as caught:
         component.start(OPERATOR, paths.SERVER)
@@ -154,7 +154,7 @@ def test_a_start_that_fails_names_the_proxy(host: Callable[..., Service]) -> Non
     assert "cannot fetch the keys" in caught.value.message
 
 
-def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[..., Service]) -> None:
+def test_restart_waits_until_the_server_answers(host: Callable[..., Service]) -> None:
     service = host("TRACE_SESIONS=1\n")
     result = restarted()
     assert result.data["action"] == "restarted"
@@ -163,17 +163,17 @@ def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[.
     assert "did you mean TRACE_SESSIONS?" in result.warnings[0].message
 
 
-def test_a_server_that_ends_again_and_again_is_no_success(host: Callable[..., Service]) -> None:
+def test_server_that_keeps_exiting_is_a_failure(host: Callable[..., Service]) -> None:
     service = host(words="cannot fetch the keys")
     with refused(EngineError, "container-failed", "cannot fetch the keys"):
         restarted()
     assert service.served == []
 
 
-def test_what_waits_for_its_proxy_is_restarted_with_a_warning(
+def test_restart_warns_if_the_proxy_is_not_needed_at_start(
     host: Callable[..., Service], tmp_path: Path
 ) -> None:
-    """The agent tries again until the proxy answers; so does a server that admits by certificate."""
+    """An agent retries until the proxy answers; a server that admits by certificate starts without."""
     host("https_proxy=http://127.0.0.1:1\n")
     assert [notice.code for notice in restarted(paths.AGENT).warnings] == ["proxy-unreachable"]
     options = GatewayOptions(authentication=Authentication.CERTIFICATE)
@@ -181,7 +181,7 @@ def test_what_waits_for_its_proxy_is_restarted_with_a_warning(
     assert [notice.code for notice in restarted().warnings] == ["proxy-unreachable"]
 
 
-def test_the_check_connects_to_every_proxy_once(host: Callable[..., Service]) -> None:
+def test_env_check_connects_to_each_proxy_once(host: Callable[..., Service]) -> None:
     port = free_port()
     proxy = f"http://user:secret@127.0.0.1:{port}"
     host(f"http_proxy={proxy}\nhttps_proxy={proxy}\nno_proxy=localhost\nNOTE=mine\n")
@@ -196,7 +196,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Service]) ->
     assert (result.data["unknown"], len(result.warnings)) == (["NOTE"], 1)
 
 
-def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Service]) -> None:
+def test_env_check_names_the_unreachable_proxy(host: Callable[..., Service]) -> None:
     host("https_proxy=http://127.0.0.1:1\nTRACE_SESIONS=1\n")
     result = environment_check.env_check(OPERATOR)
     assert (result.status, result.exit_code) == ("error", 8)
@@ -205,7 +205,7 @@ def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Serv
 
 
 @pytest.mark.usefixtures("settled")
-def test_status_says_why_a_container_is_gone_and_names_its_proxy(host: Callable[..., Service]) -> None:
+def test_status_gives_the_reason_of_a_stopped_container(host: Callable[..., Service]) -> None:
     service = host("https_proxy=http://proxy.invalid:3128\n", words="Could not resolve proxy: proxy.invalid")
     with pytest.raises(NetworkError):
         restarted()
@@ -225,11 +225,11 @@ def test_status_says_why_a_container_is_gone_and_names_its_proxy(host: Callable[
     ("environment", "codes", "exit_code"),
     [
         ("https_proxy=http://proxy.invalid:3128\n", ["proxy-unreachable"], 3),
-        # The proxy answers the host, or was removed a moment ago: the agent's error is all there is.
+        # If the proxy answers the host, or was just removed, status shows only the agent's error.
         ("", ["proxy-failed"], 0),
     ],
 )
-def test_status_names_the_proxy_at_which_a_healthy_agent_fails(
+def test_status_names_the_proxy_that_the_agent_cannot_reach(
     host: Callable[..., Service], tmp_path: Path, environment: str, codes: list[str], exit_code: int
 ) -> None:
     host(environment)
@@ -257,7 +257,7 @@ IMAGE = f"registry.example/mstunnel/gateway@sha256:{'5' * 64}"
         ("load-image", False, "loaded from {archive}", "Copy the archive to {archive} again"),
     ],
 )
-def test_an_image_that_was_removed_is_named_with_where_it_was(
+def test_removed_image_is_reported_with_its_origin(
     host: Callable[..., Service],
     tmp_path: Path,
     *,
@@ -266,7 +266,7 @@ def test_an_image_that_was_removed_is_named_with_where_it_was(
     origin: str,
     hint: str,
 ) -> None:
-    """As after `podman system prune --all` while the server was stopped."""
+    """This happens after `podman system prune --all` while the server is stopped."""
     archive = tmp_path / "images.tar"
     if archive_is_there:
         archive.touch()
@@ -299,7 +299,7 @@ def test_an_image_that_was_removed_is_named_with_where_it_was(
 
 
 @pytest.mark.usefixtures("settled")
-def test_status_gives_no_reason_for_a_container_that_was_stopped(host: Callable[..., Service]) -> None:
+def test_status_gives_no_reason_for_an_intended_stop(host: Callable[..., Service]) -> None:
     service = host(words="the last line before the stop")
     del service.engine.containers[paths.SERVER]
     messages = [notice.message for notice in status.overview(OPERATOR).warnings]

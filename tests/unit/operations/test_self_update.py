@@ -1,4 +1,4 @@
-"""`mstunnel-setup self update`: the program of a signed feed replaces the installed one, and can go back."""
+"""`mstunnel-setup self update`: installs the program of a signed feed, and can roll back."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from tests.unit.schemas import validate
 Offer: TypeAlias = Callable[..., Path]
 INSTALLED = "/usr/sbin/mstunnel-setup"
 NAME = PROGRAM_TARGETS[os.uname().machine]
-# Like ours, it installs itself below the root that it is in, and tells its version.
+# Like the real program it installs itself below its own root and prints its version.
 PROGRAM = """#!/bin/sh
 [ "$1" = --version ] && echo mstunnel-setup {version} && exit
 [ "$1 $2" = "self install" ] || exit 9
@@ -45,7 +45,7 @@ def publisher(tmp_path: Path) -> Publisher:
 
 @pytest.fixture
 def host(publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
-    """A server with this version installed as one file, which follows the feed."""
+    """Return a server that follows the feed, with this version installed as one file."""
     (tmp_path / "host").mkdir()
     scene = Scene(tmp_path / "host")
     for directory in ("/etc/mstunnel-setup", "/run", "/usr/sbin", paths.STATE):
@@ -62,7 +62,7 @@ def host(publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def offer(publisher: Publisher, tmp_path: Path) -> Offer:
-    """Publishes a program of a version; returns the file as it is served."""
+    """Return a function that publishes a program of a version and returns the served file."""
 
     def publish(version: str, act: str = ":") -> Path:
         file = tmp_path / "program"
@@ -82,7 +82,7 @@ def update(host: Files, *, check: bool = False, rollback: bool = False) -> Resul
 
 
 def refusal(host: Files, *, rollback: bool = False) -> SetupError:
-    """The error of an update that must change nothing."""
+    """Return the error of an update that must not change the installed program."""
     before = host.read(INSTALLED)
     with pytest.raises(SetupError) as caught:
         update(host, rollback=rollback)
@@ -105,7 +105,7 @@ def test_newer_program_is_installed_and_can_be_rolled_back(host: Files, offer: O
     assert refusal(host, rollback=True).code == "program-previous-missing"
 
 
-def test_only_a_program_that_was_replaced_is_a_change(host: Files, offer: Offer) -> None:
+def test_check_is_ok_and_update_and_rollback_are_changes(host: Files, offer: Offer) -> None:
     offer("99.1")
     found = [update(host, check=True), update(host), update(host, rollback=True)]
     assert [result.status for result in found] == ["ok", "changed", "changed"]
@@ -117,18 +117,16 @@ def test_installing_the_installed_program_changes_nothing(host: Files) -> None:
 
 
 @pytest.mark.parametrize("version", [__version__, "0.0.9"])
-def test_the_same_or_an_older_version_is_not_installed(host: Files, offer: Offer, version: str) -> None:
+def test_same_or_older_version_is_not_installed(host: Files, offer: Offer, version: str) -> None:
     offer(version)
     assert update(host).status == "unchanged"
 
 
-def test_a_feed_without_programs_says_so(host: Files) -> None:
+def test_feed_without_a_program_is_reported(host: Files) -> None:
     assert refusal(host).code == "program-not-offered"
 
 
-def test_the_feed_keeps_the_program_when_its_releases_change(
-    host: Files, publisher: Publisher, offer: Offer
-) -> None:
+def test_feed_keeps_the_program_when_releases_change(host: Files, publisher: Publisher, offer: Offer) -> None:
     offer("99.1")
     publisher.publish(release(1), release(2))
     assert update(host).data["installed"] == "99.1"
@@ -137,12 +135,12 @@ def test_the_feed_keeps_the_program_when_its_releases_change(
 @pytest.mark.parametrize(
     "changed", [program("99.1", "rm -rf /important"), program("99.1")[:-9], program("99.1") + "#" * 99]
 )
-def test_a_file_that_is_not_the_signed_one_is_refused(host: Files, offer: Offer, changed: str) -> None:
+def test_file_with_a_wrong_digest_is_refused(host: Files, offer: Offer, changed: str) -> None:
     offer("99.1").write_text(changed)
     assert refusal(host).code in {"program-refused", "answer-too-large"}
 
 
-def test_a_file_that_the_server_lacks_is_named(host: Files, offer: Offer) -> None:
+def test_program_missing_on_the_feed_server_is_named(host: Files, offer: Offer) -> None:
     offer("99.1").unlink()
     assert refusal(host).code == "program-unavailable"
 
@@ -154,18 +152,18 @@ def test_failed_self_installation_keeps_the_earlier_program(host: Files, offer: 
     assert "the disk is full" in found.message
 
 
-def test_no_other_update_runs_while_a_program_installs_itself(host: Files, offer: Offer) -> None:
+def test_updates_exclude_each_other(host: Files, offer: Offer) -> None:
     free = f'flock --nonblock "${{0%/var/lib/*}}{paths.FEED_LOCK}" true && exit 8'
     offer("99.1", free)
     assert update(host).data["installed"] == "99.1"
 
 
-def test_a_package_is_left_to_its_package_manager(host: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_is_left_to_its_package_manager(host: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "one_file", lambda: None)
     assert "apt upgrade mstunnel-setup" in refusal(host).hint
 
 
-def test_where_nothing_is_installed_there_is_nothing_to_update(host: Files) -> None:
+def test_update_without_an_installation_is_refused(host: Files) -> None:
     host.remove_tree(paths.STATE)
     host.make_directories(paths.STATE)
     assert refusal(host).code == "not-installed"

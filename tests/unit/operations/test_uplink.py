@@ -1,4 +1,4 @@
-"""The uplink for real: devices, addresses and rules in a network namespace of the test's own."""
+"""The uplink with real devices, addresses and rules, in separate network namespaces."""
 
 import json
 import os
@@ -32,7 +32,7 @@ PORT = 8443
 
 
 class Host:
-    """Root's side, which serves `nobody` in a network namespace that stands for the host's."""
+    """Root's side of the uplink for `nobody`, in a network namespace in place of the host's."""
 
     def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place.chmod(0o755)
@@ -53,12 +53,12 @@ class Host:
         uplink_connection.serve("nobody", Processes(), Clock())
 
     def run(self, *command: str) -> str:
-        """What a command prints in the host's network."""
+        """Run a command in the host's network namespace and return its output."""
         inside = ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", *command]
         return subprocess.run(inside, capture_output=True, text=True, check=False).stdout
 
     def addresses(self) -> list[str]:
-        """The IPv4 addresses of the host's end; none when there is no pair."""
+        """Return the IPv4 addresses of the host's end; empty without a pair."""
         found = json.loads(self.run("ip", "-json", "address", "show", "dev", names.DEVICE) or "[]")
         return [address["local"] for device in found for address in device["addr_info"]]
 
@@ -82,12 +82,13 @@ ROUTES = ("ip", "-oneline", "route")
 
 
 def as_container(uid: int, then: Callable[[], None] = lambda: None, command: Sequence[str] = ROUTES) -> str:
-    """Run the account's side in a container's network: what a command prints, or the error and devices."""
+    """Run the account's side in a container's network; return the output, or the error and devices."""
     reading, writing = os.pipe()
 
     def run() -> None:
         os.close(network_of(uid))
-        # As a runtime of containers has it: root of the user namespace, and so able to set the network up.
+        # Like a container runtime, the process is root in its user namespace, so it may configure the
+        # network.
         is_root_inside(uid)
         try:
             then()
@@ -106,11 +107,11 @@ def as_container(uid: int, then: Callable[[], None] = lambda: None, command: Seq
         return stream.read()
 
 
-def test_a_container_gets_a_pair_an_address_and_a_route(host: Host) -> None:
+def test_container_gets_a_device_address_and_route(host: Host) -> None:
     assert f"default via {names.HOST_END} dev eth0" in as_container(ACCOUNT)
 
 
-def test_the_host_publishes_the_port_by_its_destination_alone(host: Host) -> None:
+def test_port_is_published_by_destination_only(host: Host) -> None:
     as_container(ACCOUNT)
     rules = host.run("nft", "list", "table", "inet", names.TABLE)
     assert f"th dport {PORT} dnat ip to {names.GATEWAY_END}" in rules
@@ -124,14 +125,14 @@ def test_restarted_container_replaces_the_device_pair(host: Host) -> None:
 
 
 @pytest.mark.usefixtures("host")
-def test_without_its_rules_there_is_no_pair() -> None:
+def test_pair_is_removed_if_the_rules_cannot_be_loaded() -> None:
     Path(names.RULES).write_text("no rules\n")
     said = as_container(ACCOUNT)
     assert "failed: " in said
     assert "eth0" not in said
 
 
-def test_what_fails_in_the_container_leaves_root_serving(host: Host) -> None:
+def test_failure_in_the_container_leaves_root_serving(host: Host) -> None:
     def take_the_name() -> None:
         subprocess.run(["ip", "link", "add", "eth0", "type", "bridge"], check=True)
 
@@ -147,12 +148,12 @@ def test_what_fails_in_the_container_leaves_root_serving(host: Host) -> None:
         (ACCOUNT, None, "no descriptor was sent"),
     ],
 )
-def test_an_offer_is_refused(user: int, descriptor: int | None, reason: str) -> None:
+def test_invalid_offer_is_refused(user: int, descriptor: int | None, reason: str) -> None:
     with socket.socket() as connection:
         assert uplink_connection.refusal(Offer(connection, user, descriptor), ACCOUNT) == f"refused: {reason}"
 
 
-def test_a_namespace_of_the_host_is_refused() -> None:
+def test_namespace_of_the_host_is_refused() -> None:
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     with socket.socket() as connection:
         refused = uplink_connection.refusal(Offer(connection, ACCOUNT, own), ACCOUNT)
@@ -160,14 +161,14 @@ def test_a_namespace_of_the_host_is_refused() -> None:
     assert refused == f"refused: the descriptor is not a network namespace of user {ACCOUNT}"
 
 
-def test_without_a_socket_the_container_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_socket_error_has_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "SOCKETS", "/run/there-is-none")
     with refused(SetupError, "uplink-refused") as caught:
         uplink_connection.attach(PORT, Processes())
     assert "mstunnel-setup host" in caught.value.hint
 
 
-def test_the_rules_are_valid_and_can_be_loaded_twice() -> None:
+def test_firewall_rules_can_be_loaded_twice() -> None:
     script = f"{names.rules(443)}\n{names.rules(443)}"
     done = subprocess.run(
         ["unshare", "--net", "nft", "--file", "-"], input=script, capture_output=True, text=True, check=False
@@ -175,7 +176,7 @@ def test_the_rules_are_valid_and_can_be_loaded_twice() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_account_gets_one_answer_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_gets_one_answer_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     began = clock.monotonic()
     ours, theirs = socket.socketpair()

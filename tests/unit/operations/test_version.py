@@ -33,7 +33,7 @@ from tests.unit.schemas import validate
 
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A release in a directory: the program that runs, its signed sums, and the keys of two people."""
+    """Create a release in a directory: the running program, its signed sums, and two public keys."""
     payload = b"payload"
     program = tmp_path / "mstunnel-setup"
     program.write_bytes(
@@ -56,7 +56,7 @@ def minisign(directory: Path, *words: str) -> None:
     subprocess.run(["minisign", *words], cwd=directory, check=True, capture_output=True, timeout=60)
 
 
-def test_a_program_of_a_signed_release_is_verified(release: Path) -> None:
+def test_program_of_a_signed_release_is_verified(release: Path) -> None:
     found = self_verify(Files(), release / "ours.pub")
     assert found.data["signed"] is True
     assert lines_of(found)[-1] == f"The release is signed with the key in {release}/ours.pub."
@@ -64,7 +64,7 @@ def test_a_program_of_a_signed_release_is_verified(release: Path) -> None:
     assert (without_key.data["signed"], len(lines_of(without_key))) == (False, 1)
 
 
-def test_the_older_form_of_a_signature_counts_as_well(release: Path) -> None:
+def test_legacy_minisign_signature_is_accepted(release: Path) -> None:
     minisign(release, "-S", "-l", "-s", "ours.key", "-m", "SHA256SUMS")
     assert signed_digests(Files(), f"{release}/SHA256SUMS", f"{release}/ours.pub")
 
@@ -72,9 +72,7 @@ def test_the_older_form_of_a_signature_counts_as_well(release: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new"), [("SHA256SUMS", b"  m", b" *m"), ("SHA256SUMS.minisig", b"file:", b"file;")]
 )
-def test_sums_or_a_comment_that_were_changed_since_are_refused(
-    release: Path, name: str, old: bytes, new: bytes
-) -> None:
+def test_changed_sums_or_comment_are_refused(release: Path, name: str, old: bytes, new: bytes) -> None:
     file = release / name
     assert old in file.read_bytes()
     file.write_bytes(file.read_bytes().replace(old, new))
@@ -92,7 +90,7 @@ def test_other_key_or_program_of_other_release_is_refused(release: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["SHA256SUMS", "SHA256SUMS.minisig", "ours.pub"])
-def test_a_file_that_is_not_there_is_named(release: Path, name: str) -> None:
+def test_missing_file_is_named(release: Path, name: str) -> None:
     (release / name).unlink()
     with pytest.raises(UsageError, match=f"there is no file {release}/{name}$") as refused:
         self_verify(Files(), release / "ours.pub")
@@ -103,7 +101,7 @@ def test_a_file_that_is_not_there_is_named(release: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"one line", b"comment\nno base64!\n", b"comment\nAAAA\ncomment\nAAAA\n"]
 )
-def test_what_minisign_did_not_write_is_refused(release: Path, name: str, content: bytes) -> None:
+def test_file_that_is_not_from_minisign_is_refused(release: Path, name: str, content: bytes) -> None:
     (release / name).write_bytes(content)
     with pytest.raises((UsageError, CheckError)) as refused:
         self_verify(Files(), release / "ours.pub")
@@ -111,7 +109,7 @@ def test_what_minisign_did_not_write_is_refused(release: Path, name: str, conten
 
 
 @pytest.mark.parametrize("word", ["licences", "licenses"])
-def test_the_notices_are_shown_in_either_spelling(
+def test_licences_are_shown_in_either_spelling(
     word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "licenses").write_text("libc6 (Debian)\n\nGNU LESSER GENERAL PUBLIC LICENSE\n")
@@ -125,7 +123,7 @@ _NOBODY = 65534
 
 @pytest.fixture
 def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """What the command says of the host below a directory."""
+    """Return a function that runs the command for the host below a directory."""
 
     def show(root: Path = tmp_path, *, verbose: bool = False) -> Result:
         monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(root)))
@@ -142,7 +140,7 @@ def test_missing_parts_are_shown_as_none(
     assert lines_of(found)[1:] == ["Engine   none", "Release  none", "server   none", "agent    none"]
 
 
-def test_a_version_names_the_engine(shown: Callable[..., Result]) -> None:
+def test_version_names_the_engine(shown: Callable[..., Result]) -> None:
     found = shown(Path("/"))
     assert found.data["engine_name"] == "podman"
     assert lines_of(found)[1] == f"Engine   Podman {found.data['engine']}"
@@ -157,7 +155,7 @@ def test_a_version_names_the_engine(shown: Callable[..., Result]) -> None:
         ("no list", None),
     ],
 )
-def test_a_version_names_the_release_of_the_images(
+def test_version_names_the_release_of_the_images(
     listed: str | None, label: str | None, tmp_path: Path, shown: Callable[..., Result]
 ) -> None:
     files = Files(tmp_path)
@@ -173,7 +171,7 @@ def test_a_version_names_the_release_of_the_images(
     assert lines_of(found)[2] == f"Release  {label or 'not known'}"
 
 
-def test_the_images_that_the_program_brings_are_named_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_in_images_are_named_after_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     own = ReleaseImages(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}", "images.tar", "")
     monkeypatch.setattr(version, "release_images", lambda: own)
     assert version.release_names(ReleaseCatalogue(()), Digests(own.gateway, own.agent)) == [__version__]
@@ -182,8 +180,8 @@ def test_the_images_that_the_program_brings_are_named_after_it(monkeypatch: pyte
 
 @for_other_users
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_a_version_without_root_is_that_of_the_program(output: str) -> None:
-    """A user who has no gateway, which is who reports a problem with one."""
+def test_version_without_root_is_of_the_program_only(output: str) -> None:
+    """Users without a gateway report problems, too, and need the version."""
     start = "import sys; from mstunnel_setup.cli.mst_cli import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", start, "version", "--output", output],
@@ -207,10 +205,10 @@ def test_a_version_without_root_is_that_of_the_program(output: str) -> None:
         assert [warning["code"] for warning in answer["warnings"]] == ["version-of-program-only"]
 
 
-def test_what_the_program_brings_is_listed_on_demand(
+def test_verbose_version_lists_bundled_packages(
     tmp_path: Path, shown: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Python package brings nothing, and says so with an empty list."""
+    """For a Python package, which bundles nothing, the list is empty."""
     monkeypatch.setattr(bundle, "directory", lambda: tmp_path)
     assert shown(verbose=True).data["packages"] == []
     (tmp_path / "packages").write_text("libc6 2.41-12 amd64\ntyper 0.29.2 wheel\n")

@@ -1,4 +1,4 @@
-"""`mst-cli ca-trust add|remove`: who hears of another root."""
+"""`mst-cli ca-trust add|remove`: which containers are reloaded or restarted."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,10 +17,10 @@ from tests.unit.operators import operator_of
 
 @pytest.mark.parametrize("agent", ["running", "exited"])
 @pytest.mark.parametrize("server", ["running", "exited"])
-def test_each_container_hears_of_a_root_by_its_own_state(
+def test_running_containers_reload_changed_roots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str, agent: str
 ) -> None:
-    """An agent that runs beside a stopped server would trust a removed root; a stopped one stays stopped."""
+    """A running agent must not keep a removed root; a stopped container stays stopped."""
     reloaded: list[str] = []
 
     def answer(_arguments: object) -> Completed:

@@ -1,4 +1,4 @@
-"""`mst-cli cert check|repair`: what is found, the very certificate comes back, and no other one unasked."""
+"""`mst-cli cert check|repair`: findings, and the repair with the same certificate unless agreed otherwise."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from tests.unit.operations.conftest import Server
 
 
 def lose_what_is_in_use(server: Server) -> None:
-    """Damage every copy of its key."""
+    """Damage every copy of the certificate's key."""
     (server.file(paths.ACTIVE) / "key.pem").write_bytes(b"")
     server.file(paths.SITE_KEY).unlink()
 
@@ -28,13 +28,13 @@ def findings(server: Server) -> tuple[int, dict[str, str]]:
     return code, {item["id"]: item["message"] for item in found["data"]["findings"]}
 
 
-def test_what_is_sound_is_left_alone(installed: Server) -> None:
+def test_repair_leaves_an_intact_certificate_unchanged(installed: Server) -> None:
     before = installed.in_use
     code, found = installed.json("cert", "repair")
     assert (code, found["status"], installed.in_use) == (0, "unchanged", before)
 
 
-def test_a_damaged_generation_comes_back_from_the_usual_place(installed: Server) -> None:
+def test_damaged_generation_is_restored_from_the_usual_place(installed: Server) -> None:
     before, key = installed.in_use, installed.file(paths.ACTIVE) / "key.pem"
     content = key.read_bytes()
     key.write_bytes(content[:40])
@@ -42,7 +42,7 @@ def test_a_damaged_generation_comes_back_from_the_usual_place(installed: Server)
     assert (installed.in_use, key.read_bytes(), key.stat().st_mode & 0o777) == (before, content, 0o600)
 
 
-def test_a_link_that_a_copy_made_a_directory_is_a_link_again(installed: Server) -> None:
+def test_directory_instead_of_the_link_is_repaired(installed: Server) -> None:
     before, link = installed.in_use, installed.file(paths.ACTIVE)
     shutil.copytree(link, installed.root / "flat")
     link.unlink()
@@ -53,7 +53,7 @@ def test_a_link_that_a_copy_made_a_directory_is_a_link_again(installed: Server) 
     assert installed.in_use == before
 
 
-def test_another_certificate_is_taken_only_with_consent(installed: Server) -> None:
+def test_other_certificate_is_used_only_with_consent(installed: Server) -> None:
     first = installed.in_use
     assert installed("import_cert", *installed.given("next"), "--yes")[0] == 0
     second = installed.in_use
@@ -68,7 +68,7 @@ def test_another_certificate_is_taken_only_with_consent(installed: Server) -> No
     assert installed.in_use == first
 
 
-def test_where_no_copy_is_sound_it_says_so(installed: Server) -> None:
+def test_repair_without_an_intact_copy_is_refused(installed: Server) -> None:
     before = installed.in_use
     lose_what_is_in_use(installed)
     code, found = installed.json("cert", "repair", "--yes")
@@ -115,7 +115,7 @@ def ids(files: Files) -> list[str]:
         (f"{_DIRECTORY}/root.pem", 0o664, "chain-mode"),
     ],
 )
-def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mode: int, found: str) -> None:
+def test_too_open_mode_is_found_and_fixed(files: Files, path: str, mode: int, found: str) -> None:
     assert ids(files) == []
     files.locate(path).chmod(mode)
     (finding,) = mode_findings(files)
@@ -128,7 +128,7 @@ def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mod
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("path", [paths.PRIVATE, _DIRECTORY, paths.SITE_KEY, f"{_DIRECTORY}/key.pem"])
-def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
+def test_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
     os.chown(files.locate(path), 12345, 0)
     (finding,) = mode_findings(files)
     assert (finding.code, "12345" in finding.message) == ("key-owner", True)
@@ -136,13 +136,13 @@ def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
     assert ids(files) == []
 
 
-def test_a_narrower_mode_is_fine(files: Files) -> None:
+def test_stricter_mode_is_accepted(files: Files) -> None:
     files.locate(paths.SITE_KEY).chmod(0o400)
     files.locate(f"{_DIRECTORY}/chain.pem").chmod(0o600)
     assert ids(files) == []
 
 
-def test_where_a_link_leads_is_not_judged(files: Files) -> None:
+def test_target_of_a_link_is_not_checked(files: Files) -> None:
     files.remove(paths.SITE_KEY)
     elsewhere = files.locate("/live.key")
     elsewhere.write_bytes(b"")
@@ -151,7 +151,7 @@ def test_where_a_link_leads_is_not_judged(files: Files) -> None:
     assert ids(files) == []
 
 
-def test_a_list_that_is_out_of_date_or_of_another_ca_is_an_error(installed: Server) -> None:
+def test_outdated_or_foreign_revocation_list_is_an_error(installed: Server) -> None:
     authority = Authority()
     installed.file(DEVICE_AUTHORITY).write_bytes(authority.pem)
     listed = installed.file(DEVICE_REVOCATIONS)

@@ -1,4 +1,4 @@
-"""A certificate is taken into use only after the programs of the gateway's image have loaded it."""
+"""A certificate is activated only after the gateway's image has loaded it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ PKI = Pki({"other": {"days": 200}})
 
 @dataclass
 class Gateway(FakeEngine):
-    """No container runs; the image gives `verdict` on each configuration, `seen` with what was linked."""
+    """An engine without containers whose image returns `verdict`; `seen` records what was linked then."""
 
     verdict: Completed = field(default_factory=lambda: Completed(0, "", ""))
     root: Path = Path()
@@ -49,7 +49,7 @@ def engine(tmp_path: Path) -> Gateway:
 
 @pytest.fixture
 def scene(tmp_path: Path, engine: Gateway, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """An installed gateway, at this machine's own root as far as the code can tell."""
+    """Provide an installed gateway below a directory that the code takes for this machine's root."""
     scene = Scene(tmp_path, engine=engine)
     scene.trusted = (PKI.certificate("root"),)
     for directory in (paths.CERTIFICATES, paths.PRIVATE, paths.STATE):
@@ -63,7 +63,7 @@ def scene(tmp_path: Path, engine: Gateway, monkeypatch: pytest.MonkeyPatch) -> S
 
 
 def placed(scene: Scene) -> tuple[Run, str]:
-    """A certificate that passed our own checks and is not in use yet."""
+    """Return a certificate that passed all checks and is not in use yet."""
     scene.write(paths.SITE_CERTIFICATE, PKI.pem("leaf") + PKI.pem("inter"))
     scene.write(paths.SITE_KEY, key_bytes(PKI.key_name("leaf"))).chmod(0o600)
     run = scene.opened()
@@ -72,7 +72,7 @@ def placed(scene: Scene) -> tuple[Run, str]:
     return run, found.fingerprint
 
 
-def test_the_image_loads_a_certificate_before_it_is_linked(scene: Scene, engine: Gateway) -> None:
+def test_image_loads_a_certificate_before_the_switch(scene: Scene, engine: Gateway) -> None:
     run, name = placed(scene)
     activate(run, name)
     ((text, linked),) = engine.seen
@@ -82,7 +82,7 @@ def test_the_image_loads_a_certificate_before_it_is_linked(scene: Scene, engine:
     assert generations.linked(run.host.files) == name
 
 
-def test_what_the_image_cannot_load_replaces_nothing(scene: Scene, engine: Gateway) -> None:
+def test_certificate_that_the_image_cannot_load_is_refused(scene: Scene, engine: Gateway) -> None:
     engine.verdict = Completed(1, "", "GnuTLS error (at tlslib.c:855): The curve is unsupported")
     run, name = placed(scene)
     with pytest.raises(CertificateError, match="The curve is unsupported") as caught:
@@ -92,7 +92,7 @@ def test_what_the_image_cannot_load_replaces_nothing(scene: Scene, engine: Gatew
     assert scene.files.names(paths.GENERATIONS) == []
 
 
-def test_without_the_image_on_this_host_the_switch_is_made(scene: Scene, engine: Gateway) -> None:
+def test_switch_without_the_image_skips_the_load_test(scene: Scene, engine: Gateway) -> None:
     engine.images.clear()
     run, name = placed(scene)
     activate(run, name)

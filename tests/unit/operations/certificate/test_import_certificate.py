@@ -1,4 +1,4 @@
-"""`mst-cli import_cert`: what it tells and leaves alone, when an import is for, and delayed ones."""
+"""`mst-cli import_cert`: output, refusals, times of activation, and delayed imports."""
 
 import shutil
 from collections.abc import Iterator
@@ -43,12 +43,12 @@ from tests.unit.operators import operator_of
 
 
 def answers_for(server: Server, name: str) -> dict[str, object]:
-    """The answers that name a certificate."""
+    """Return the answers that name a certificate."""
     _cert, chain, _key, key = server.given(name)
     return {"certificate.chain": [chain], "certificate.key": key}
 
 
-def test_a_hook_gets_no_output_when_nothing_is_new(installed: Server) -> None:
+def test_hook_gets_no_output_for_an_unchanged_certificate(installed: Server) -> None:
     assert installed("import_cert", "--if-changed") == (0, "", "")
 
 
@@ -64,7 +64,7 @@ def test_hook_waits_for_an_upgrade_and_a_person_for_seconds(installed: Server) -
             assert clock.elapsed - started == pytest.approx(seconds, abs=1)
 
 
-def test_a_trial_judges_the_certificate_in_use_as_well(installed: Server) -> None:
+def test_dry_run_checks_the_certificate_in_use_too(installed: Server) -> None:
     code, found = installed.json("import_cert", "--dry-run")
     data = found["data"]
     assert (code, data["in_use"]) == (0, True)
@@ -72,7 +72,7 @@ def test_a_trial_judges_the_certificate_in_use_as_well(installed: Server) -> Non
     assert all(set(finding) == {"id", "severity", "message", "hint"} for finding in data["findings"])
 
 
-def test_a_trial_shows_each_finding_once(installed: Server) -> None:
+def test_dry_run_shows_each_finding_once(installed: Server) -> None:
     trial = ("import_cert", "--dry-run", *installed.given("next"))
     found = installed.json(*trial)[1]["data"]["findings"]
     _, out, err = installed(*trial)
@@ -80,7 +80,7 @@ def test_a_trial_shows_each_finding_once(installed: Server) -> None:
     assert [shown.count(" ".join(each["message"].split())) for each in found] == [1] * len(found)
 
 
-def test_the_key_of_an_earlier_run_is_named(installed: Server) -> None:
+def test_key_from_an_earlier_run_is_named(installed: Server) -> None:
     common = ["--root", str(installed.root), "--unattended", *installed.given("good")]
     assert run_app(setup.app, "mstunnel-setup", ["step", "eula", "--accept-eula", *common]) == 0
     chain = str(installed.place / "next-chain.pem")
@@ -89,7 +89,7 @@ def test_the_key_of_an_earlier_run_is_named(installed: Server) -> None:
     assert f"the key is {installed.place / 'good.key'}" in " ".join(err.split())
 
 
-def test_a_chain_in_two_files_is_the_same_certificate(installed: Server) -> None:
+def test_chain_in_two_files_is_the_same_certificate(installed: Server) -> None:
     def judged(*more: str) -> set[str]:
         data = installed.json("import_cert", "--dry-run", *more)[1]["data"]
         assert data["in_use"]
@@ -102,7 +102,7 @@ def test_a_chain_in_two_files_is_the_same_certificate(installed: Server) -> None
     assert (code, found["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "chain-incomplete")
 
 
-def test_what_excludes_each_other_changes_nothing(installed: Server) -> None:
+def test_conflicting_options_change_nothing(installed: Server) -> None:
     code, _, err = installed("import_cert", "--list", "--cancel", "x")
     assert code == ExitCode.USAGE
     assert "--list and --cancel cannot be combined" in " ".join(err.split())
@@ -117,7 +117,7 @@ def test_findings_are_folded(installed: Server) -> None:
 def test_installation_files_do_not_overwrite_a_renewal(
     installed: Server,
 ) -> None:
-    """The installation remembers the paths that it was given."""
+    """The installation records the paths that it was given."""
     common = ["--root", str(installed.root), "--unattended", *installed.given("good")]
     assert run_app(setup.app, "mstunnel-setup", ["step", "eula", "--accept-eula", *common]) == 0
     chain, key = (installed.place / name for name in ("next-chain.pem", "next.key"))
@@ -144,8 +144,8 @@ def test_usual_pfx_needs_only_a_passphrase_file(installed: Server, passphrase: s
     assert (code, "The new certificate is in place." in out) == (0, True)
 
 
-def test_an_older_file_at_the_usual_place_is_named(installed: Server) -> None:
-    """As the PEM of an earlier certificate is, beside a PFX that is in use."""
+def test_older_file_at_the_usual_place_is_named(installed: Server) -> None:
+    """An example is the PEM of an earlier certificate beside the PFX in use."""
     (folder := installed.place / "again").mkdir()
     authority = Authority(folder, name="vpn.example.com")
     end = datetime.now(UTC) + timedelta(days=20)
@@ -159,8 +159,8 @@ def test_an_older_file_at_the_usual_place_is_named(installed: Server) -> None:
     assert f"the certificate in {site} and {key} is older" in " ".join(err.split())
 
 
-def test_one_that_is_newer_and_ends_earlier_is_refused(installed: Server) -> None:
-    """As one of a site that goes from 90 days to 47."""
+def test_newer_certificate_that_ends_earlier_is_refused(installed: Server) -> None:
+    """This happens when an authority shortens lifetimes from 90 to 47 days."""
     (folder := installed.place / "again").mkdir()
     authority = Authority(folder, name="vpn.example.com")
     end = datetime.now(UTC) + timedelta(days=47)
@@ -194,7 +194,7 @@ ALL = NOW.replace(microsecond=0)
         ({"at": "2026-06-02 03:00Z"}, datetime(2026, 6, 2, 3, tzinfo=UTC)),
     ],
 )
-def test_due(options: dict[str, Any], due: datetime | None) -> None:
+def test_time_of_the_activation(options: dict[str, Any], due: datetime | None) -> None:
     assert ImportOptions(**options).request().due(NOW) == due
 
 
@@ -213,19 +213,19 @@ def test_due(options: dict[str, Any], due: datetime | None) -> None:
         ({"list_pending": True, "dry_run": True}, "import-unclear: --list and --dry-run cannot be combined"),
     ],
 )
-def test_refused(options: dict[str, Any], problem: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError) as caught:
         ImportOptions(**options).request().due(NOW)
     assert f"{caught.value.code}: {caught.value.message!s}".startswith(problem)
 
 
 def giving_next(server: Server) -> AbstractContextManager[Run]:
-    """A run to which the certificate `next` is given while `good` is in use."""
+    """Open a run with the certificate `next` while `good` is in use."""
     return installed_run(operator_of(server.root), InstallRequest(answers_for(server, "next")))
 
 
 def handed_in(run: Run) -> ScheduleImport:
-    """The certificate is placed, and due now."""
+    """Store the certificate for a delayed import that is due now."""
     found = certificate.find(run)
     pending = ScheduleImport(
         name="next",
@@ -259,7 +259,7 @@ def test_previous_copy_in_the_other_format_is_removed(installed: Server) -> None
 
 @pytest.fixture
 def older(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`next` was issued before `good`."""
+    """Let `next` count as older than `good`."""
     monkeypatch.setattr(generations, "is_step_back", lambda _candidate, _current: True)
 
 
@@ -289,7 +289,7 @@ def test_older_certificate_than_one_imported_since_is_refused(installed: Server)
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """Two imports are overdue, and nothing is left of their certificates."""
+    """Provide a run with two overdue imports whose certificates are gone."""
     for name in ("etc", "run", "var/lib", "var/log"):
         (tmp_path / name).mkdir(parents=True)
     with open_run(operator_of(tmp_path)) as run:
@@ -309,7 +309,7 @@ def tried(run: Run) -> set[str]:
 
 
 def attempt(run: Run) -> None:
-    """Try every pending import; each is refused."""
+    """Try each pending import and check that it is refused."""
     for pending in pending_imports(run.receipt):
         with pytest.raises(CertificateError):
             take(run, pending)
@@ -320,17 +320,17 @@ def attempt(run: Run) -> None:
     [
         (59, []),
         (61, ["first", "second"]),
-        # The clock was ahead when they were tried.
+        # The clock was ahead at the last try.
         (-1, ["first", "second"]),
     ],
 )
-def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run, minutes: int, due: list[str]) -> None:
+def test_refused_import_is_retried_an_hour_later(run: Run, minutes: int, due: list[str]) -> None:
     attempt(run)
     found = overdue(run.receipt, Clock().now() + timedelta(minutes=minutes), timers=False)
     assert [pending.name for pending in found] == due
 
 
-def test_imports_that_are_gone_are_forgotten_with_the_next_try(run: Run) -> None:
+def test_record_of_removed_imports_is_deleted(run: Run) -> None:
     attempt(run)
     assert tried(run) == {"first", "second"}
     cancel_pending(run, "first")

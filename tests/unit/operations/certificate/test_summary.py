@@ -1,4 +1,4 @@
-"""What people read about the certificate in `status` and `health`, and from when on they are warned."""
+"""The certificate in `status` and `health`: its rows, and when warnings appear."""
 
 import json
 from datetime import timedelta
@@ -38,7 +38,7 @@ def summary(days: int | None, state: str | None, *problems: str) -> CertificateS
         ("not-offered", "the certificate names no OCSP responder or CRL"),
     ],
 )
-def test_the_last_revocation_status(state: str, said: str) -> None:
+def test_last_revocation_status_is_shown(state: str, said: str) -> None:
     assert summary(89, state).lines() == [("Certificate", "89 days left"), ("Revocation", said)]
 
 
@@ -61,7 +61,7 @@ def test_the_last_revocation_status(state: str, said: str) -> None:
         (-1, "revoked", ["certificate-expired", "certificate-revoked"]),
     ],
 )
-def test_who_is_warned_of_what(days: int | None, state: str | None, warned: list[str]) -> None:
+def test_expiry_and_revocation_cause_warnings(days: int | None, state: str | None, warned: list[str]) -> None:
     problems = ["http://ocsp.example.net: it did not answer"]
     notices = list(summary(days, state, *problems).notices())
     assert [notice.code for notice in notices] == warned
@@ -71,9 +71,7 @@ def test_who_is_warned_of_what(days: int | None, state: str | None, warned: list
 
 
 @pytest.mark.parametrize(("minutes", "warned"), [(-60, []), (9, []), (11, ["import-overdue"])])
-def test_an_import_that_failed_at_its_time_is_warned_of(
-    tmp_path: Path, minutes: int, warned: list[str]
-) -> None:
+def test_overdue_import_has_a_warning(tmp_path: Path, minutes: int, warned: list[str]) -> None:
     due = NOW - timedelta(minutes=minutes)
     pending = ScheduleImport(name="0123456789ab", at=due.isoformat(), fingerprint="f", program="/bin/true")
     entry = Entry(pending.key, "import", {}, (Codec([ScheduleImport]).dump(pending),), finished=True)

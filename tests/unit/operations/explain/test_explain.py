@@ -1,4 +1,4 @@
-"""The whole command on a host where the gateway's container answers as configured."""
+"""`mst-cli explain` as a whole, with prepared answers of the gateway's container."""
 
 import base64
 import json
@@ -56,7 +56,7 @@ ANSWERS = {
 
 @dataclass
 class Gateway(FakeEngine):
-    """The server's container: what a command prints is in `ANSWERS`, or it fails."""
+    """An engine whose container prints the entry of `ANSWERS` for a command, or fails without one."""
 
     asked: list[str] = field(default_factory=list)
     there: bool = True
@@ -78,7 +78,7 @@ class Gateway(FakeEngine):
 
 @dataclass
 class Log(Processes):
-    """A log with one refused sign-in."""
+    """Processes that print a log with one refused sign-in."""
 
     reason: str = "Token not within validity period NBF: 1 EXP: 2 Current: 3"
 
@@ -97,7 +97,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 
 def explain(scene: Scene, who: str, token_file: Path | None = None) -> Result:
-    """The result, valid by its schema and not wider than 80 columns."""
+    """Return the result after checking its schema and its width of at most 80 columns."""
     operator = operator_of(scene.root, clock=scene.clock)
     result = validated("mst-cli explain", explaining.explain(operator, who, token_file))
     assert max(map(len, lines_of(result))) <= 80
@@ -112,7 +112,7 @@ def seen(result: Result, row: str) -> str:
     return str(next(each["seen"] for each in rows_of(result, "rows") if each["id"] == row))
 
 
-def test_who_may_read_the_key_is_no_matter_of_devices(host: Scene) -> None:
+def test_file_modes_of_the_host_are_not_reported(host: Scene) -> None:
     pki = Pki()
     host.write(paths.SITE_PFX, b"").chmod(0o644)
     host.write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
@@ -122,7 +122,7 @@ def test_who_may_read_the_key_is_no_matter_of_devices(host: Scene) -> None:
     assert "mode" not in seen(explain(host, PHONE), "certificate")
 
 
-def test_a_connected_device_a_refused_one_and_a_destination(host: Scene) -> None:
+def test_device_refused_device_and_destination_are_explained(host: Scene) -> None:
     connected = explain(host, "ada")
     assert [outcome(connected, name) for name in ("session", "lease", "token", "dns")] == ["ok"] * 4
     refused = explain(host, "192.0.2.9")
@@ -133,25 +133,25 @@ def test_a_connected_device_a_refused_one_and_a_destination(host: Scene) -> None
 
 
 @pytest.mark.parametrize("who", [TABLET, "2001:DB8::5", "2001:db8:0:0::5"])
-def test_an_address_may_be_written_in_any_form(host: Scene, who: str) -> None:
+def test_address_is_accepted_in_any_notation(host: Scene, who: str) -> None:
     found = explain(host, who)
     assert (outcome(found, "session"), found.data["subject"]) == ("ok", who)
 
 
-def test_the_rules_of_the_gateway_are_asked_about_a_destination(host: Scene) -> None:
+def test_destination_is_compared_with_the_firewall_rules(host: Scene) -> None:
     assert outcome(explain(host, INTRANET), "firewall") == "ok"
     refused = explain(host, HOST)
     assert (outcome(refused, "firewall"), "host" in seen(refused, "firewall")) == ("problem", True)
     assert "no route" in seen(explain(host, "10.99.0.99"), "firewall")
 
 
-def test_a_name_is_resolved_by_the_gateway(host: Scene) -> None:
+def test_name_is_resolved_by_the_gateway(host: Scene) -> None:
     named = explain(host, "wiki.corp.example")
     assert seen(named, "dns") == f"wiki.corp.example is {INTRANET} on the gateway"
     assert outcome(named, "routes") == "ok"
 
 
-def test_a_given_token_is_decoded_and_never_shown(host: Scene, tmp_path: Path) -> None:
+def test_given_token_is_decoded_and_never_shown(host: Scene, tmp_path: Path) -> None:
     file = token_of(host, tmp_path / "token", tid="x", oid="ada", upn="ada@example.com")
     result = explain(host, "ada", file)
     assert outcome(result, "token") == "ok"
@@ -162,7 +162,7 @@ def test_a_given_token_is_decoded_and_never_shown(host: Scene, tmp_path: Path) -
 
 
 def token_of(host: Scene, file: Path, **claims: object) -> Path:
-    """A file with an access token that has these claims."""
+    """Write an access token with these claims to a file."""
     now = int(host.clock.now().timestamp())
     header = {"alg": "RS256", "typ": "JWT", "kid": "k"}
     whole = {"tid": "t", "nbf": now, "iat": now, "exp": now + 60, **claims}
@@ -186,13 +186,13 @@ def test_user_principal_name_without_token_is_refused(host: Scene, tmp_path: Pat
         assert "az ad user show --id ada@contoso.com" in caught.value.hint
 
 
-def test_where_devices_present_no_token_users_have_any_name(host: Scene) -> None:
+def test_any_user_name_is_accepted_with_certificates(host: Scene) -> None:
     by_certificate = GatewayOptions(authentication=Authentication.CERTIFICATE)
     host.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION, by_certificate))
     assert outcome(explain(host, "ada@contoso.com"), "session") == "problem"
 
 
-def test_a_guest_is_explained_without_a_token(host: Scene) -> None:
+def test_guest_is_explained_without_a_token(host: Scene) -> None:
     result = explain(host, "ada_fabrikam.com#EXT#@contoso.onmicrosoft.com")
     assert outcome(result, "claims") == "problem"
     assert "guest" in seen(result, "claims")
@@ -205,18 +205,18 @@ def test_refused_guest_is_explained_by_device_address(host: Scene) -> None:
     assert "Guests and personal accounts cannot use the tunnel" in str(row["hint"])
 
 
-def test_a_token_file_that_is_not_there_is_refused(host: Scene) -> None:
+def test_missing_token_file_is_refused(host: Scene) -> None:
     with refused(UsageError, "file-missing"):
         explain(host, "ada", Path("/nowhere/token"))
 
 
 @pytest.mark.parametrize("who", ["", "two words", "a\nb"])
-def test_a_subject_is_one_word(host: Scene, who: str) -> None:
+def test_subject_must_be_one_word(host: Scene, who: str) -> None:
     with pytest.raises(UsageError):
         explain(host, who)
 
 
-def test_without_an_engine_the_files_still_tell_of_routes(host: Scene) -> None:
+def test_routes_are_explained_without_an_engine(host: Scene) -> None:
     assert isinstance(host.engine, Gateway)
     host.engine.there = False
     result = explain(host, OUTSIDE)

@@ -1,4 +1,4 @@
-"""What each row says of the facts, and that it names a next step or needs none."""
+"""The result, text and hint of each row for given facts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,7 +38,7 @@ CLAIMS = {"tid": "t", "oid": USER, "nbf": NOW - 60, "iat": NOW - 60, "exp": NOW 
 
 
 def facts(subject: str, **changes: object) -> ConnectionFacts:
-    """A healthy gateway with one connected device."""
+    """Return the facts of a healthy gateway with one connected device, changed by these values."""
     found = ConnectionFacts(
         subject=Subject(subject),
         now=NOW,
@@ -64,7 +64,7 @@ def results(given: ConnectionFacts) -> dict[str, str]:
 
 
 def of_refused(reason: str, count: int = 1, **changes: object) -> ConnectionFacts:
-    """A device that is away, after this many refused sign-ins."""
+    """Return the facts of a device that is not connected, after this many refused sign-ins."""
     return facts(PHONE, **{"sessions": (), "log": LogFindings(count, reason), **changes})
 
 
@@ -82,7 +82,7 @@ def of_name(name: str, *addresses: str) -> ConnectionFacts:
 
 
 def of_dns(answers: dict[str, bool]) -> ConnectionFacts:
-    """Devices get these DNS servers; whether each answers."""
+    """Return facts with these DNS servers, and whether each answers."""
     return facts(USER, served=replace(SERVED, dns_servers=tuple(answers)), dns=answers)
 
 
@@ -97,7 +97,7 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
 @every(
     "given, row, result, seen, hint",
     [
-        # A refused device shows the reason of the gateway and what to do.
+        # A refused device shows the gateway's reason and a hint.
         (of_refused(VALIDITY), "token", "problem", "", "timedatectl"),
         (of_refused(VALIDITY), "session", "problem", "", ""),
         (of_refused("Required claim not met. Claim: aud"), "token", "problem", "", "rules for tokens"),
@@ -105,10 +105,10 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
         (of_refused("JWK with kid=x not found"), "token", "problem", "", "mst-readiness network"),
         (of_refused("Token malformed - no header"), "token", "problem", "", "--token-file"),
         (of_refused(""), "token", "problem", "", "--token-file"),
-        # It is seen beside a connected one that shares its address.
+        # The refusal is also shown if a connected device shares the address.
         (of_refused("no kid", 2, sessions=(SESSION,)), "token", "warning", "", ""),
         (of_refused("no kid", 2, sessions=(SESSION,)), "session", "ok", "", ""),
-        # Times and header of a token that was given.
+        # The row token checks times and header of a given token.
         (of_token({}), "token", "ok", "was not verified here", ""),
         (of_token({"exp": NOW - 5}), "token", "problem", "5 s ago", ""),
         (of_token({"nbf": NOW + 60}), "token", "problem", "in 60 s", ""),
@@ -119,7 +119,7 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
         (of_token({}, {"typ": "at+jwt"}), "token", "problem", "(rule type)", ""),
         (of_token({}, {"kid": "x\n"}), "token", "problem", "(rule key-name)", ""),
         (of_token({}, {"kid": 7}), "token", "problem", "(rule key-name)", ""),
-        # Its claims.
+        # The row claims checks the claims of a given token.
         (of_token({}), "claims", "ok", "", ""),
         (of_token({"tid": "x"}), "token", "ok", "", ""),
         (of_token({"tid": "x"}), "claims", "problem", "", ""),
@@ -127,22 +127,22 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
         (of_token({"oid": "other"}), "claims", "warning", "", ""),
         (facts(USER, token=Token({}, HEADER)), "token", "problem", "", ""),
         (facts(USER, token=Token({}, HEADER)), "claims", "ok", "", ""),
-        # Where devices present a certificate, no token is used.
+        # A gateway that admits by certificate uses no token.
         (NO_TOKENS, "token", "ok", "", ""),
         (NO_TOKENS, "claims", "ok", "", ""),
-        # What is not known of a device is unknown with a way to find out.
+        # An unknown fact has a hint on how to determine it.
         (AWAY, "token", "unknown", "", "--"),
         (AWAY, "claims", "unknown", "", "--"),
         (AWAY, "inbound", "unknown", "", "--"),
-        # A gateway that runs is tested from outside, and one that does not has to run first.
+        # The inbound hint is a test from outside, but only for a running gateway.
         (facts(INTRANET, sessions=()), "inbound", "unknown", "", "curl --insecure"),
         (facts(INTRANET, health="unhealthy", sessions=None), "inbound", "unknown", "", "server status"),
-        # A pool without a free address.
+        # A pool without a free address is a problem.
         (
             facts("someone", served=replace(SERVED, pools=(ip_network("10.8.0.0/30"),))),
             *("lease", "problem", "0 addresses free", ""),
         ),
-        # A destination is compared with routes and rules, also with those that only the container knows.
+        # A destination is compared with the routes, and with the container's rules and routes.
         (facts(INTRANET), "routes", "ok", "by 10.99.0.0/16", ""),
         (facts(INTRANET), "firewall", "ok", "forwards", ""),
         (facts("198.51.100.9"), "routes", "problem", "in no range", " "),
@@ -151,23 +151,23 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
         (facts("2001:db8::1"), "routes", "problem", "in no range", " "),
         (facts(INTRANET, protected=(ip_address(INTRANET),)), "firewall", "problem", "host", ""),
         (facts(INTRANET, unroutable=(ip_address(INTRANET),)), "firewall", "problem", "no route", ""),
-        # A name has to be in the split DNS and to resolve.
+        # A host name must be in a split DNS domain and must resolve.
         (of_name("wiki.corp.example", INTRANET), "dns", "ok", "", ""),
         (of_name("wiki.corp.example"), "dns", "warning", "", ""),
         (of_name("wiki.other.example", INTRANET), "dns", "problem", "", ""),
         (of_name("wikicorp.example", INTRANET), "dns", "problem", "", ""),
-        # DNS servers have to answer.
+        # The DNS servers must answer.
         (of_dns({}), "dns", "warning", "", ""),
         (of_dns({"10.99.0.53": False}), "dns", "problem", "", ""),
         (of_dns({"10.99.0.53": False, "10.99.0.54": True}), "dns", "warning", "", ""),
         (facts(USER, dns={}), "dns", "unknown", "", ""),
-        # The worst finding decides about the certificate.
+        # The worst finding decides the result of the row certificate.
         (of_certificate(Severity.ERROR), "certificate", "problem", "of it", SHOWS_ALL),
         (of_certificate(Severity.WARNING), "certificate", "warning", "of it", SHOWS_ALL),
         (of_certificate(Severity.NOTE), "certificate", "ok", "", ""),
     ],
 )
-def test_what_a_row_says_of_the_facts(
+def test_rows_show_result_text_and_hint(
     given: ConnectionFacts, row: str, result: str, seen: str, hint: str
 ) -> None:
     shown = found(given)[row]
@@ -175,7 +175,7 @@ def test_what_a_row_says_of_the_facts(
     assert shown.seen.isprintable()
 
 
-def test_commands_and_the_last_session_are_shown_in_full() -> None:
+def test_last_session_and_commands_are_not_truncated() -> None:
     refused = found(of_refused(VALIDITY, 3))["token"]
     assert refused.seen == f"3 sign-ins refused in 24 hours; the last: {VALIDITY} (rule validity)"
     banned = found(facts(PHONE, sessions=(), banned=(PHONE,)))["session"]
@@ -207,6 +207,6 @@ def test_stopped_gateway_leaves_rows_unknown() -> None:
 
 
 @pytest.mark.parametrize("subject", [USER, PHONE, INTRANET, "198.51.100.9", "wiki.other.example", "someone"])
-def test_every_row_that_is_not_well_names_a_next_step(subject: str) -> None:
+def test_each_row_that_is_not_ok_has_a_hint(subject: str) -> None:
     for given in (facts(subject), facts(subject, sessions=(), dns={}), facts(subject, served=None)):
         assert [row.id for row in rows(given) if row.result != "ok" and not row.hint] == []

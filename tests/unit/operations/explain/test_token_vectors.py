@@ -17,7 +17,7 @@ TENANT, PERSON = "11111111-2222-3333-4444-555555555555", "5b1c2f7e-64f1-4b8b-9c5
 GATEWAY, APP = "3678c9e9-9681-447a-974d-d19f668fcd88", "1b730954-1685-4b74-9bfd-dac224a7b894"
 URLS = Urls("https://lab.example:1", TENANT)
 USER = UserRecord(id=PERSON, upn="u@lab.example", name="U", password="p", roles=(), licensed=True)
-# Of a signature or of a token that cannot be read, only the gateway knows.
+# Only the gateway verifies signatures and parses damaged tokens.
 OF_THE_GATEWAY = ("signature", "format", None)
 JUDGED = [name for name, (_, rule) in REFUSED.items() if rule not in OF_THE_GATEWAY]
 
@@ -36,7 +36,7 @@ def forger(version: TokenVersion, tmp_path_factory: pytest.TempPathFactory) -> F
 
 
 def rules_of(version: TokenVersion, *clients: str) -> JsonObject:
-    """The rules of a gateway where these applications may present a token (none: any)."""
+    """Return the rules of a gateway that accepts tokens of these applications; without any, of all."""
     return TokenRules(
         metadata=URLS.openid_configuration(version),
         tenant_id=TENANT,
@@ -51,16 +51,14 @@ def rules_of(version: TokenVersion, *clients: str) -> JsonObject:
 
 
 def broken(token: str, version: TokenVersion, *clients: str) -> list[str]:
-    """The rules that a token breaks."""
+    """Return the names of the rules that a token breaks."""
     rules, given = rules_of(version, *clients), claims(token)
     alone = (header_problem(header(token), rules), time_problem(given, rules, Forger.now()))
     return [each.rule for each in (*alone, *claim_problems(given, rules)) if each]
 
 
 @every("name", ACCEPTED)
-def test_tokens_of_people_of_this_tenant_break_no_rule(
-    forger: Forger, version: TokenVersion, name: str
-) -> None:
+def test_valid_tokens_break_no_rule(forger: Forger, version: TokenVersion, name: str) -> None:
     assert broken(ACCEPTED[name](forger), version) == []
 
 
@@ -72,7 +70,7 @@ def test_refused_token_breaks_the_same_rule_as_in_the_gateway(
     assert rule in broken(make(forger), version)
 
 
-def test_a_token_of_the_other_version_is_refused(forger: Forger, version: TokenVersion) -> None:
+def test_token_of_the_other_version_is_refused(forger: Forger, version: TokenVersion) -> None:
     assert broken(forger.good, 2 if version == 1 else 1) == ["issuer"]
 
 
@@ -92,6 +90,6 @@ def test_claims_without_a_rule_are_never_shown(forger: Forger, version: TokenVer
     assert len(problem.text) < 150
 
 
-def test_the_user_is_the_claim_that_the_rules_name(forger: Forger, version: TokenVersion) -> None:
+def test_user_comes_from_the_configured_claim(forger: Forger, version: TokenVersion) -> None:
     assert user_of(claims(forger.good), rules_of(version)) == PERSON
     assert user_of({"oid": 7}, rules_of(version)) == ""
