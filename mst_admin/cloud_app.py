@@ -10,7 +10,7 @@ from mstunnel_setup.tenant.wire import APPLICATION_READ_WRITE, GATEWAY_APP_ID, S
 
 
 class CloudAppStatus(Report):
-    """Whether the cloud app is there."""
+    """The state of the cloud app."""
 
     provisioned: bool
     app_id: str = Field(description="Application (client) id.")

@@ -34,7 +34,7 @@ MetricName = Annotated[
 
 
 class ThresholdObject(Part):
-    """Where a health metric turns healthy and unhealthy, in the metric's own unit."""
+    """The limits at which a health metric is healthy and unhealthy, in the metric's unit."""
 
     metric: MetricName = Field(description="Name of the metric")
     healthy: StrictInt = Field(ge=0, description="Healthy up to (or, for free space, from) this value")

@@ -1,4 +1,4 @@
-"""What a server reports about itself: a control path takes it, because Graph has no way to write it."""
+"""The health that a server reports: a control path takes it, because Graph has no way to write it."""
 
 from enum import StrEnum
 from typing import Annotated, Final

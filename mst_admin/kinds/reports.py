@@ -39,7 +39,7 @@ class DeclaredObject(ObjectReport):
 
 
 class ObjectIdentity(Report):
-    """What identifies an object of the tenant."""
+    """The identity of an object of the tenant."""
 
     id: str = Field(description="Id of the object.")
 
@@ -69,6 +69,6 @@ class ObjectChanges(ObjectIdentity):
 
 
 class LintReport(Report):
-    """What is wrong with an object: errors and warnings."""
+    """The errors and warnings found in an object."""
 
     given: str = Field(description="The file, name or id that was given.")

@@ -304,7 +304,7 @@ class ServerList(ObjectList):
 
 
 class ServerObject(Trimmed):
-    """What an administrator may change of a server."""
+    """The properties of a server that an administrator may change."""
 
     name: Line = Field(description="Name")
 

@@ -46,7 +46,7 @@ OsVersion = Annotated[str, matching(r"[0-9]{1,2}\.0", "must be a version such as
 
 
 class AssignmentObject(Part):
-    """Who gets the app, and how."""
+    """The groups that get the app, and how."""
 
     intent: Literal["required", "available", "available-without-enrollment", "uninstall"] = Field(
         description="required, available, available-without-enrollment or uninstall"
@@ -138,12 +138,12 @@ class PresentApp(parts.PresentObject):
 
 
 def is_store_app(found: MobileApp) -> bool:
-    """Whether declarations can describe the app."""
+    """True if declarations can describe the app."""
     return found.odata_type in IOS_APPS | {PLAY_APP}
 
 
 def is_tunnel_app(present: PresentApp) -> bool:
-    """Whether the app is the tunnel's client or uses it by per-app VPN."""
+    """True if the app is the tunnel's client or uses it by per-app VPN."""
     vpn = any(VPN in _settings(item, present) for item in present.assignments)
     return vpn or present.found.identifier.casefold() == DEFENDER
 

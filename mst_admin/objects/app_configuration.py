@@ -42,7 +42,7 @@ AppSetting = Annotated[
 
 
 class Channel(StrEnum):
-    """How a configuration reaches an app."""
+    """The way in which a configuration reaches an app."""
 
     DEVICES = "managed-devices"
     APPS = "managed-apps"

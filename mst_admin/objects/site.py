@@ -22,7 +22,10 @@ from mstunnel_setup.tenant.wire import TunnelSite
 
 
 class WindowObject(Trimmed):
-    """When the upgrade of a site may begin. The tenant keeps the offset of the time zone, not its name."""
+    """The times at which the upgrade of a site may begin.
+
+    The tenant keeps the offset of the time zone, not its name.
+    """
 
     start: str = Field(description="Earliest start, HH:MM", examples=["22:00"])
     end: str = Field(description="Latest start, HH:MM, at least one hour later", examples=["04:00"])

@@ -1,4 +1,4 @@
-"""What the agent observes of this server, by which the rows of its health are judged."""
+"""The agent's observations of this server, by which the rows of its health are judged."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +32,7 @@ class GatewayCertificate:
 
 @dataclass(frozen=True, kw_only=True)
 class SyncState:
-    """What the agent has learnt from the tenant since its start; None is what it has not.
+    """The facts that the agent has learnt from the tenant since its start; None if not yet.
 
     `probe_url` has been judged; `probe_problem` is why the site's own is not used, empty when it is.
     `releases_behind` counts releases newer than this one; `refusal` is why the tenant's configuration is not

@@ -347,7 +347,7 @@ _ROWS: Final = (gateway, token, claims, session, lease, routes, dns, firewall, i
 
 
 class ExplainReport(Report):
-    """Why a device cannot connect, or cannot reach an address. Exit code 3 with a problem among the rows."""
+    """The reasons why a device cannot connect or reach an address. Exit code 3 with a problem among the rows."""
 
     subject: str = Field(description="Whom or what to explain, as it was given.")
     kind: Literal["address", "name", "user"] = Field(

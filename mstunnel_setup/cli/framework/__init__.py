@@ -1,1 +1,1 @@
-"""What every command line uses: options, console, rendering, translation."""
+"""The parts shared by all command lines: options, console, rendering, translation."""

@@ -47,14 +47,14 @@ Work: TypeAlias = Callable[[Operator], Result]
 
 
 class ProgramVersion(Report):
-    """With --version."""
+    """Option values, with --version."""
 
     version: str
 
 
 @dataclass(frozen=True)
 class VersionOption:
-    """The option of every program."""
+    """The --version option, which every program has."""
 
     SECTION: ClassVar[str] = COMMON
 
@@ -65,7 +65,7 @@ class Command(PlainCommand):
     """A command with the options of every command, whose function returns the work."""
 
     options: ClassVar[Kinds] = (CommonOptions,)
-    """The dataclasses whose options it takes."""
+    """The dataclasses whose options the command takes."""
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         super().__init__(name, **settings)
@@ -79,7 +79,7 @@ class Command(PlainCommand):
 
 
 class CommandGroup(PlainGroup):
-    """A group that takes the options of every command, too.
+    """A group that takes the options of every command.
 
     Alone it does the work that its function returns; without a function it prints its help.
     """
@@ -91,7 +91,7 @@ class CommandGroup(PlainGroup):
         self.params = [*parameters(self.options), *self.params]
 
     def invoke(self, ctx: AnyContext) -> None:
-        """Run the command that was named, else the work of the group itself."""
+        """Run the named command, or the work of the group itself if none was named."""
         take(ctx, self.options)
         work: Work | None = super().invoke(ctx)
         common = options_of(ctx, CommonOptions)
@@ -115,7 +115,7 @@ class Program(CommandGroup):
     options: ClassVar[Kinds] = (CommonOptions, VersionOption)
 
     def invoke(self, ctx: AnyContext) -> None:
-        """Show the version, if that is asked for, and nothing else."""
+        """Show only the version if the command line asks for it."""
         if ctx.params["version"]:
             take(ctx, self.options)
             shown = [f"{ctx.info_name} {__version__}"]
@@ -125,12 +125,12 @@ class Program(CommandGroup):
 
 
 def taking(*options: type) -> type[Command]:
-    """The class of a command that also takes the options of these dataclasses."""
+    """Return the class for a command that also takes the options of these dataclasses."""
     return type("Command", (Command,), {"options": (*Command.options, *options)})
 
 
 class App(typer.Typer):
-    """A program, or the commands below one word."""
+    """A program, or a group of commands."""
 
     def __init__(self, about: str | None = None, cls: type[TyperGroup] = CommandGroup) -> None:
         super().__init__(help=about, cls=cls, invoke_without_command=True, **STYLE)
@@ -142,7 +142,7 @@ class App(typer.Typer):
         return super().command(name, cls=cls, **settings)
 
     def group(self, name: str, about: str, section: str | None = None) -> "App":
-        """The commands below the word `name`, which the help lists in `section`."""
+        """Add and return the group of commands `name`, which the help lists in `section`."""
         group = App()
         self.add_typer(group, name=name, help=about, rich_help_panel=section)
         return group

@@ -46,7 +46,7 @@ class NoPrompts:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can answer."""
+        """True if a person can answer."""
         return False
 
     def say(self, template: str, /, **values: object) -> None:
@@ -58,7 +58,7 @@ class NoPrompts:
         return [part for line in lines for part in fold(line)]
 
     def page(self, text: str) -> None:
-        """Show a long text; long lines are folded."""
+        """Show a long text with long lines folded."""
         self.say(text)
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
@@ -94,17 +94,17 @@ class NoPrompts:
         self.stderr.flush()
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:  # noqa: ARG002
-        """The default if there is one; otherwise raises UsageError `answer-needed`."""
+        """Return the default; raise UsageError `answer-needed` without one."""
         if default is not None:
             return default
         raise self._unanswered(question)
 
     def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:  # noqa: ARG002
-        """Raises UsageError `answer-needed`."""
+        """Raise UsageError `answer-needed`."""
         raise self._unanswered(question)
 
     def confirm(self, question: str) -> bool:
-        """Raises UsageError `answer-needed`."""
+        """Raise UsageError `answer-needed`."""
         raise self._unanswered(question)
 
     def choose(
@@ -113,7 +113,7 @@ class NoPrompts:
         rows: Sequence[tuple[str, ...]],  # noqa: ARG002
         columns: Sequence[str] = (),  # noqa: ARG002
     ) -> str:
-        """Raises UsageError `answer-needed`."""
+        """Raise UsageError `answer-needed`."""
         raise self._unanswered(title)
 
     def _unanswered(self, question: str) -> UsageError:
@@ -125,13 +125,13 @@ class NoPrompts:
         )
 
     def _qr_code(self, text: str) -> None:
-        """Two rows of modules in a line of half blocks, black on white.
+        """Print a QR code, two rows of modules in one line of half blocks, black on white.
 
         Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives.
         """
         if not (self.color and self.stderr.isatty()):
             return
-        # It takes 40 ms, and few commands show a code.
+        # The import takes 40 ms, and few commands show a QR code.
         import segno
 
         rows = list(segno.make(text, error="l", micro=False).matrix_iter(border=_BORDER))
@@ -167,18 +167,18 @@ class NoPrompts:
 
 @dataclass
 class TerminalConsole(NoPrompts):
-    """The console of a person. The end of the input is a UsageError; Ctrl-C is left to the renderer."""
+    """The console of a person. The end of the input raises UsageError; the renderer handles Ctrl-C."""
 
-    # Python has no standard input where it was closed before the start.
+    # sys.stdin is None if standard input was closed before the start.
     stdin: TextIO = field(default_factory=lambda: sys.stdin or io.StringIO(), kw_only=True)
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can answer."""
+        """True if a person can answer."""
         return True
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
-        """What the person typed, without spaces around it; an empty line means the default, else ask again.
+        """Return the answer without surrounding spaces, the default for an empty line, or ask again.
 
         A secret is not echoed. Raises UsageError `input-ended` when there is no more input.
         """
@@ -197,7 +197,7 @@ class TerminalConsole(NoPrompts):
                 return typed or str(default)
 
     def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:
-        """What the person typed, perhaps nothing; None as soon as `poll` returns None.
+        """Return the answer, which may be empty, or None as soon as `poll` returns None.
 
         What it returns else is shown when it changes. Raises UsageError `input-ended`.
         """
@@ -213,7 +213,7 @@ class TerminalConsole(NoPrompts):
                 with self._waiting_for_person():
                     typed = bool(select([self.stdin], [], [], POLL_SECONDS)[0])
             except (OSError, ValueError):
-                # What cannot be waited for, such as a pipe, is read at once.
+                # select() cannot wait for some inputs, such as a file; they are read at once.
                 typed = True
             if typed:
                 return self._read("").strip()
@@ -222,7 +222,7 @@ class TerminalConsole(NoPrompts):
 
     @contextmanager
     def _waiting_for_person(self) -> Iterator[None]:
-        """Count the time meanwhile as waited for a person."""
+        """Count the time inside the block as waiting for a person."""
         started = self._clock.monotonic()
         try:
             yield
@@ -230,7 +230,7 @@ class TerminalConsole(NoPrompts):
             self.waited += self._clock.monotonic() - started
 
     def confirm(self, question: str) -> bool:
-        """Whether the person typed yes; an empty line means no, anything else asks again."""
+        """Return True for yes, False for no or an empty line; ask again for anything else."""
         while True:
             typed = self._read(_prompt(f"{one_line(translated(question))} [y/N]:")).strip().lower()
             if typed in {"yes", "y", "no", "n", ""}:
@@ -238,7 +238,7 @@ class TerminalConsole(NoPrompts):
             self.say("Type yes or no.")
 
     def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
-        """The first cell (the id) of the row that the person names by number, name, or id.
+        """Return the first cell (the id) of the row that the person names by number, name, or id.
 
         `rows` are cells: id, name, further details; `columns` their headings, from the name on. The id is
         not shown. Asks again until the answer names exactly one row. Of many rows only those are shown whose
@@ -254,7 +254,7 @@ class TerminalConsole(NoPrompts):
         while True:
             typed = self.ask("Number or name")
             wanted = typed.casefold()
-            # An exact id or number wins over a name.
+            # An exact id or number takes precedence over a name.
             found = [
                 row[0] for number, row in numbered if typed.lower() == row[0].lower() or typed == str(number)
             ]
@@ -300,7 +300,7 @@ class TerminalConsole(NoPrompts):
         )
         width = max((len(row) for _, row in rows), default=1)
         for position, heading in zip(range(width), chain(["No.", *columns], repeat("")), strict=False):
-            # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
+            # People type the numbers, so a narrow screen folds only the names.
             table.add_column(translated(heading), no_wrap=position == 0, overflow="fold")
         for number, (_, *cells) in rows:
             table.add_row(
@@ -334,10 +334,10 @@ class TerminalConsole(NoPrompts):
 
 
 def _prompt(question: str) -> str:
-    """A question folded as sentences are, with the place for the answer behind it."""
+    """Return a folded question that ends with a space for the answer."""
     return "\n".join(fold(question)) + " "
 
 
 def _shown(cell: str) -> str:
-    """A cell of a table in the language of the person; a name from elsewhere stays as it is."""
+    """Return a table cell in the selected language; names from elsewhere are not translated."""
     return translated(cell) if isinstance(cell, Text) else cell

@@ -24,7 +24,7 @@ OutcomeT = TypeVar("OutcomeT")
 def result_or_failure(
     function: Callable[[], OutcomeT], log: SetupLog | None, redactor: Redactor, verbose: bool
 ) -> OutcomeT | Result:
-    """What `function` returns, or what its failure looks like."""
+    """Call `function`; return its result, or the result that describes its failure."""
     try:
         return function()
     except (ChecksFailedError, ValuesError) as error:
@@ -33,7 +33,7 @@ def result_or_failure(
         return failure(error)
     except (KeyboardInterrupt, typer.Abort):
         if sys.stderr.isatty():
-            # The cursor stands behind the ^C that the terminal showed.
+            # The terminal has echoed ^C, so the cursor is not at the start of a line.
             write(sys.stderr, "\n")
         notice = warning("interrupted", "interrupted", hint="Run the same command again to continue.")
         return Result("error", errors=(notice,), exit_code=ExitCode.INTERRUPTED)
@@ -52,5 +52,5 @@ def result_or_failure(
 
 
 def failure(error: SetupError, *problems: Problem) -> Result:
-    """The result of an error; of one that stands for several `problems` these are shown."""
+    """Return the result for an error, with all its `problems` if it has several."""
     return Result("error", errors=problems or (error.problem,), exit_code=error.exit_code)

@@ -25,19 +25,19 @@ _ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
 VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
 _INDENT = "  "
 _WIDEST_NAME = 30
-# `answers.merge` reads their variables.
+# Options of answers: `answers.merge` reads their environment variables.
 _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
 STYLE: Final[dict[str, Any]] = {
     "add_completion": False,
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
-    # The vendor's reference documents both.
+    # The vendor's reference documents both spellings.
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
-"""What every program and group is made with."""
-# Another spelling of the name of a command.
+"""Settings of every program and group for Typer."""
+# Maps another spelling of a command to its name.
 SPELLINGS: Final = {"licenses": "licences"}
-# What typer adds itself, and what ends the command at once.
+# Options that Typer adds, and options that end the command at once.
 _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 
 # Typer names the classes of contexts and commands in private modules only.
@@ -57,18 +57,18 @@ class PlainCommand(TyperCommand):
                 parameter.metavar = parameter.metavar or parameter.name.upper()
 
     def get_help(self, ctx: AnyContext) -> str:
-        """The page; a hidden command, which stands for an argument of its group, has that of the group."""
+        """Show the help page; a hidden command shows the page of its group, of which it is an argument."""
         return str(ctx.parent.get_help()) if self.hidden and ctx.parent else _page(self, ctx)
 
 
 class PlainGroup(TyperGroup):
-    """Commands below one word, with our help page; finds them in either spelling."""
+    """A group of commands with our help page, which accepts both spellings of their names."""
 
     arguments: ClassVar[tuple[TyperArgument, ...]] = ()
-    """What may stand in the place of a command."""
+    """The metavariable for an argument that is accepted instead of a command."""
 
     def resolve_command(self, ctx: AnyContext, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
+        """Return the command that the first word names; the vendor also writes `import-cert`."""
         first, *others = args
         first = SPELLINGS.get(first, first)
         vendors = first.replace("-", "_")
@@ -80,7 +80,7 @@ class PlainGroup(TyperGroup):
         return super().resolve_command(ctx, [name, *others])
 
     def get_help(self, ctx: AnyContext) -> str:
-        """The page, with the first sentence of the help of each command."""
+        """Show the help page with the first sentence of each command's help."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             about = " ".join((self.commands[name].help or "").split())
@@ -125,7 +125,7 @@ def _page(
 
 
 def _definitions(rows: _Rows) -> Iterator[str]:
-    """Names, and what each is; a name that is too wide has a line of its own."""
+    """Write names with descriptions; a name that is too wide is on a separate line."""
     first = min(max(len(name) for name, _ in rows), _WIDEST_NAME) + 2 * len(_INDENT)
     for name, about in rows:
         head = _INDENT + name
@@ -136,10 +136,10 @@ def _definitions(rows: _Rows) -> Iterator[str]:
 
 
 def row(parameter: Parameter, context: AnyContext) -> tuple[str, str] | None:
-    """Name and help of an option; None for a hidden one. One line names the variables of all."""
+    """Return name and help of an option, or None if it is hidden. Another line names all variables."""
     shown = copy(parameter)
     shown.help = translated(shown.help or "")
-    # Only in the copy: a message about a wrong value names its variable.
+    # Only the copy loses the variable: a message about a wrong value names it.
     shown.show_envvar = False
     found: tuple[str, str] | None = shown.get_help_record(context)
     return found
@@ -154,7 +154,7 @@ def _section(parameter: Parameter) -> str:
 
 
 def examples(command: str) -> Sequence[str]:
-    """What to type for `command` (`mst-cli cert show`), one command a line; none for a command without."""
+    """Return the examples for `command` (`mst-cli cert show`), one command in each line."""
     written = (files("mstunnel_setup") / "data" / "examples.json").read_text("utf-8")
     found: dict[str, list[str]] = json.loads(written)  # noqa: TID251 (a file of the package)
     return found.get(command, ())

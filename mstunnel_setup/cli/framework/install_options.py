@@ -51,7 +51,7 @@ class InstallOptions(SignInOptions, CertificateOptions):
     ] = None
 
     def request(self) -> InstallRequest:
-        """All of them as values."""
+        """Return the request with all these options."""
         return InstallRequest(
             settings=self.settings(),
             skip=tuple(self.skip or ()),

@@ -33,27 +33,27 @@ _SECTIONS: Final = {
 
 
 class OutputFormat(StrEnum):
-    """How results are shown."""
+    """The form in which results are shown."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def option(*names: str, also: Sequence[str] = (), **more: Any) -> Any:
-    """An option that is a variable as well: MSTUNNEL_ANSWERS is --answers; `also` are further variables."""
+    """Return an option with its environment variable (MSTUNNEL_ANSWERS for --answers) and `also` others."""
     variable = "MSTUNNEL_" + names[0].removeprefix("--").replace("-", "_").upper()
     return typer.Option(*names, envvar=[variable, *also], **more)
 
 
 def setting_option(name: str) -> Any:
-    """The option of an answer, with the help of its setting; `answers.merge` reads its variable."""
+    """Return the option of an answer, with its setting's help; `answers.merge` reads its variable."""
     setting = _BY_OPTION[name]
     section = _SECTIONS.get(setting.path.partition(".")[0], COMMON)
     return typer.Option(name, metavar=setting.metavar, help=setting.help, rich_help_panel=section)
 
 
 def absolute(path: Path | None) -> Path | None:
-    """The full path, of a run that may change its directory."""
+    """Return the full path, because a run may change its working directory."""
     return None if path is None else path.absolute()
 
 
@@ -109,10 +109,10 @@ Yes = Annotated[bool, option("--yes", "-y", help="Do not ask for confirmation.")
 
 @dataclass(frozen=True)
 class SettingOptions:
-    """Options that are answers, each with the name of its field."""
+    """Options that are answers; each field is named after its setting."""
 
     def settings(self) -> Settings:
-        """What was given, by setting path, for `answers.merge.merge`."""
+        """Return the given options by setting path, for `answers.merge.merge`."""
         given = {_BY_OPTION.get(f"--{name.replace('_', '-')}"): value for name, value in vars(self).items()}
         return {
             setting.path: _answer(setting, value)
@@ -122,7 +122,7 @@ class SettingOptions:
 
 
 def _answer(setting: Setting, value: Any) -> Any:
-    """The value in an answer file; paths are full, for a run that may change its directory."""
+    """Return the value as in an answer file; paths are full, because a run may change its directory."""
     if isinstance(value, list):
         return [str(path.absolute()) for path in value]
     if isinstance(value, Path):
@@ -132,7 +132,7 @@ def _answer(setting: Setting, value: Any) -> Any:
 
 @dataclass(frozen=True)
 class CertificateOptions(SettingOptions):
-    """Where the TLS certificate of the site is."""
+    """The options for the TLS certificate of the site."""
 
     cert: Annotated[list[Path] | None, setting_option("--cert")] = None
     key: Annotated[Path | None, setting_option("--key")] = None
@@ -142,7 +142,7 @@ class CertificateOptions(SettingOptions):
 
 @dataclass(frozen=True)
 class SignInOptions(SettingOptions):
-    """How to reach the tenant and sign in."""
+    """The options for reaching the tenant and signing in."""
 
     ca_file: Annotated[Path | None, setting_option("--ca-file")] = None
     token_file: Annotated[Path | None, setting_option("--token-file")] = None
@@ -150,7 +150,7 @@ class SignInOptions(SettingOptions):
 
 @cache
 def _declared(options: type) -> AnyCommand:
-    """The command that Typer makes of a dataclass of options: its `params`, and `callback` makes one."""
+    """Return the command that Typer makes of a dataclass: its `params`; its `callback` makes an instance."""
     app = typer.Typer(add_completion=False)
     app.command()(options)
     command: AnyCommand = typer.main.get_command(app)
@@ -160,17 +160,17 @@ def _declared(options: type) -> AnyCommand:
 
 
 def parameters(kinds: Kinds) -> list[Any]:
-    """The parameters of Typer for the options of these dataclasses."""
+    """Return Typer's parameters for the options of these dataclasses."""
     return [parameter for kind in kinds for parameter in _declared(kind).params]
 
 
 def option_names(options: type) -> dict[str, str]:
-    """The options of a dataclass, by the names of its fields."""
+    """Return the field names of a dataclass of options."""
     return {parameter.name: parameter.opts[0] for parameter in _declared(options).params}
 
 
 def take(context: AnyContext, kinds: Kinds) -> None:
-    """Take the options of these dataclasses out of what a command was given, for `options_of`.
+    """Move the options of these dataclasses from the arguments of a command to `options_of`.
 
     An option behind the name of a command counts more than one before it, and that more than a variable.
     """
@@ -184,16 +184,16 @@ def take(context: AnyContext, kinds: Kinds) -> None:
 
 
 def options_of(context: AnyContext, kind: type[OptionsT]) -> OptionsT:
-    """The options that the class of the command has taken."""
+    """Return the options of this kind that `take` has moved."""
     options: OptionsT = context.meta[kind.__name__]
     return options
 
 
 def settings_of(context: AnyContext, kind: type[SettingOptions] = SignInOptions) -> Settings:
-    """The answers among these options."""
+    """Return the answers among the options of a command."""
     return options_of(context, kind).settings()
 
 
 def is_given(name: str, context: AnyContext) -> bool:
-    """Whether the option of the parameter `name` stands on the command line of this command."""
+    """Return whether the option for the parameter `name` is on this command's command line."""
     return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"

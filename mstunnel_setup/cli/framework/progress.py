@@ -1,4 +1,4 @@
-"""Where the events of a run go: lines for people on stderr, JSON lines for programs, and the log."""
+"""Outputs for the events of a run: lines for people on stderr, JSON lines for programs, and the log."""
 
 import json
 import os
@@ -29,7 +29,7 @@ _MANY = 10  # changes
 
 @dataclass(frozen=True)
 class ProgressLines:
-    """Tells people which step runs and how it ended; with `verbose` also every action.
+    """Show people which step runs and its outcome; with `verbose` also every action.
 
     Without `reasons` it leaves the reason of a failure to the error that follows.
     """
@@ -80,7 +80,7 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 class ProgressStream:
-    """Writes every event as one JSON line to a file descriptor that the caller opened."""
+    """Write every event as one JSON line to a file descriptor that the caller opened."""
 
     def __init__(self, descriptor: int, redactor: Redactor) -> None:
         try:
@@ -129,7 +129,7 @@ class SetupLog:
 
     @property
     def place(self) -> Path:
-        """Where the file is on this machine."""
+        """The path of the file on this machine."""
         return self.files.locate(self.path)
 
     def event(self, event: Event) -> None:
@@ -142,7 +142,7 @@ class SetupLog:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; a later event opens it again."""
+        """Close the file; a later event opens it again."""
         self._appender = None
         self._opened.close()
 
@@ -167,7 +167,7 @@ class SetupLog:
 def transfer_bar(
     stream: TextIO | None = None, *, quiet: bool = False, color: bool = False
 ) -> Callable[[int, int], None]:
-    """A listener for bytes moved and bytes known of; draws one line on a terminal, else nothing.
+    """Return a listener for transferred and expected bytes, which draws one line on a terminal.
 
     A number of 0 known of ends the line.
     """
@@ -193,7 +193,7 @@ def transfer_bar(
 def count_bar(
     stream: TextIO | None = None, *, quiet: bool = False, color: bool = False
 ) -> Callable[[int, int], None]:
-    """A listener for changes made and their number; draws one line on a terminal, else nothing.
+    """Return a listener for the number of changes and their total, which draws one line on a terminal.
 
     A few changes have no bar: they are made before it is read. A number of 0 ends the line.
     """

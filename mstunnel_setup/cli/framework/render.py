@@ -56,13 +56,13 @@ OutcomeT = TypeVar("OutcomeT")
 
 SCHEMA = "mstunnel/1"
 _CLEAR: Final = "\x1b[H\x1b[2J"
-# What the end of a command is called where it is not a failure.
+# The words for exit codes that are not failures.
 _WORDS = {ExitCode.WAITING: "waiting", ExitCode.INTERRUPTED: "stopped"}
 
 
 @dataclass(frozen=True)
 class TerminalSinks:
-    """Where events and lines go: the log, stderr, stdout, and a descriptor that the caller opened."""
+    """The outputs for events and lines: log, stderr, stdout, and a descriptor that the caller opened."""
 
     common: CommonOptions
     redactor: Redactor
@@ -70,7 +70,7 @@ class TerminalSinks:
     renderer: "Renderer"
 
     def stream(self, lines: Iterable[str]) -> None:
-        """Print each, with JSON as `{"line": …}`, until there are no more or the reader has gone."""
+        """Print all lines, in JSON as `{"line": …}`; stop if the reader has gone."""
         for line in lines:
             cleaned = self.redactor.clean(line)
             text = json.dumps({"line": cleaned}) if self.common.output is OutputFormat.JSON else cleaned
@@ -78,7 +78,7 @@ class TerminalSinks:
                 return
 
     def listener(self, steps: Sequence[str], progress_fd: int | None = None) -> Listener:
-        """A listener for the runner: log, lines on stderr, and JSON lines on `progress_fd`."""
+        """Return a listener for the runner: log, lines on stderr, and JSON lines on `progress_fd`."""
         reasons = self.common.output is OutputFormat.JSON
         lines = ProgressLines(sys.stderr, self.redactor, steps, verbose=self.common.verbose, reasons=reasons)
         sinks = [self.log.event, *([] if self.common.quiet else [lines.event])]
@@ -92,7 +92,10 @@ class TerminalSinks:
         return notify
 
     def show(self, result: Result) -> bool:
-        """Show a result before the last one, on a terminal in place of the one before; whether it is read."""
+        """Show an intermediate result, on a terminal in place of the previous one.
+
+        Returns whether there is still a reader.
+        """
         if self.common.output is OutputFormat.TEXT and sys.stdout.isatty():
             write(sys.stdout, _CLEAR)
         self.renderer.show(result)
@@ -105,7 +108,7 @@ class TerminalSinks:
 
 @dataclass(frozen=True)
 class Renderer:
-    """Shows the result of one command."""
+    """The renderer for the result of one command."""
 
     command: str
     output: OutputFormat
@@ -128,7 +131,7 @@ class Renderer:
             self._problem(word, "31", replace(notice, hint="") if shared else notice)
 
     def envelope(self, result: Result) -> dict[str, Any]:
-        """The JSON envelope (docs/reference: JSON output)."""
+        """Return the JSON envelope (docs/reference: JSON output)."""
         cleaned = self.redactor.clean_value(
             {
                 "schema": SCHEMA,
@@ -177,7 +180,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
     )
 
     def show_request(text: str) -> None:
-        # On a terminal it takes the line of the countdown.
+        # On a terminal the result replaces the line of the countdown.
         begin = "\r\x1b[K" if sys.stderr.isatty() else ""
         write(sys.stderr, f"{begin}  {redactor.clean(text)}\n")
 
@@ -198,7 +201,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:
-    """Run a command line program; its exit code. Wrong usage is shown like every other error."""
+    """Run a command line program and return its exit code. Wrong usage is shown like every other error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     verbose = not {"--verbose", "-v"}.isdisjoint(given)
@@ -226,13 +229,13 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     error = write_error(sys.stdout)
     if error is None or is_broken_pipe(error):
         return code
-    # The result could not be written: that is what the exit code tells, unless there is a worse one.
+    # The exit code reports that the result could not be written, unless there is a worse error.
     unwritten = explain("write", text("the result"), error)
     Renderer(program, OutputFormat.TEXT, Redactor(), color).show(failure(unwritten))
     return code or int(unwritten.exit_code)
 
 
 def _colorful(*, no_color: bool) -> bool:
-    """Colors only for a person at a terminal who did not forbid them (no-color.org)."""
+    """Return whether to use colors: on a terminal, unless NO_COLOR is set (no-color.org)."""
     forbidden = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return not forbidden and sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""What the caller of a program gives it: arguments, variables, standard streams and signals."""
+"""Inputs from the caller of a program: arguments, variables, standard streams and signals."""
 
 import errno
 import io
@@ -56,7 +56,7 @@ def keep_open() -> None:
 
 
 def write(stream: TextIO, text: str) -> bool:
-    """Write, whatever the encoding of the terminal; whether it went anywhere."""
+    """Write in any encoding of the terminal; return whether that succeeded."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
     stream.flush()
@@ -64,12 +64,12 @@ def write(stream: TextIO, text: str) -> bool:
 
 
 def write_error(stream: TextIO) -> OSError | None:
-    """Why writing to a standard stream failed: the reader is gone, the disk is full; None if it did not."""
+    """The error of a standard stream (reader gone, disk full); None without one."""
     return stream.write_error if isinstance(stream, _BrokenPipeTolerant) else None
 
 
 def is_broken_pipe(error: OSError) -> bool:
-    """Whether the reader of a pipe, or the terminal, is gone."""
+    """True if the reader of a pipe, or the terminal, is gone."""
     return error.errno in (errno.EPIPE, errno.EIO)
 
 
@@ -91,8 +91,8 @@ def interruptible() -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, _ONCE_MORE)
 
     def once_more(dropped: "sys.UnraisableHookArgs") -> None:
-        # Python drops what a signal raises in a callback of the interpreter; it has one after each import. It
-        # would drop what is raised in here, too.
+        # Python drops exceptions that a signal handler raises during a callback of the interpreter, such as
+        # the one after each import. It would also drop an exception raised in here.
         if isinstance(dropped.exc_value, KeyboardInterrupt):
             handler = signal.signal(signal.SIGALRM, interrupt)
             before.setdefault(signal.SIGALRM, handler)
@@ -111,12 +111,12 @@ def interruptible() -> Iterator[None]:
     finally:
         sys.unraisablehook = hook
         for number, handler in before.items():
-            # The outcome is still to be shown: nothing may come in between any more.
+            # The outcome must still be shown, so no further signal may interrupt that.
             signal.signal(number, ignored if stopped_by else handler)
 
 
 class _BrokenPipeTolerant(io.TextIOWrapper):
-    """Discards what is written after the first failure; `write_error` is then the reason.
+    """A stream that discards output after the first failure, which is then its `write_error`.
 
     The error is met here, above the buffer: code in Python below it would let a signal come between the write
     and the buffer's note of it, and the same text would be written twice.

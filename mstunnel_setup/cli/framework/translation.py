@@ -16,18 +16,18 @@ from typing_extensions import override
 from mstunnel_setup.base.text import Line, Text, Verbatim, fold, padded, width
 
 LANGUAGES: Final = ("ja",)
-"""The languages that have a catalogue."""
+"""The languages with a catalogue."""
 DOMAIN: Final = "mstunnel"
 LOCALE: Final = str(files("mstunnel_setup") / "data" / "locale")
 _ENGLISH: Final = "en"
-# Services write to logs, whatever the language of the host.
+# Services are not among these: they write English logs.
 _FOR_PEOPLE: Final = frozenset({"mstunnel-setup", "mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab"})
 _GAP: Final = "  "
 _catalogue = gettext.NullTranslations()
 
 
 def language(environment: Mapping[str, str]) -> str:
-    """The language that the environment asks for, as gettext reads it; English for one without catalogue."""
+    """Return the language that the environment selects for gettext; English if it has no catalogue."""
     locales = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     locale = next(filter(None, locales), "C")
     if _language_code(locale) in {"C", "POSIX"}:
@@ -41,25 +41,25 @@ def _language_code(locale: str) -> str:
 
 
 def select(program: str, environment: Mapping[str, str]) -> None:
-    """Use the language of the environment from now on, where people run `program`."""
+    """Select the language of the environment if people run `program`."""
     use(language(environment) if program in _FOR_PEOPLE else _ENGLISH)
 
 
 def use(name: str) -> None:
-    """Use the catalogue of a language from now on."""
+    """Select the catalogue of a language."""
     global _catalogue  # noqa: PLW0603 (one process has one language)
     _catalogue = gettext.translation(DOMAIN, LOCALE, [name], fallback=True)
 
 
 def translate_typer() -> None:
-    """Translate what typer adds to the help of an option: it asks the functions of `gettext` itself."""
+    """Translate the words that Typer adds to the help of options, by the functions of `gettext`."""
     if isinstance(_catalogue, gettext.GNUTranslations):
         gettext.bindtextdomain(DOMAIN, LOCALE)
         gettext.textdomain(DOMAIN)
 
 
 def translated(text: str) -> str:
-    """`text` in the selected language, with its indent."""
+    """Return `text` in the selected language, with its indent."""
     template, values = (text.template, text.values) if isinstance(text, Text) else (text, None)
     bare = template.strip(" ")
     said = template.replace(bare, _catalogue.gettext(bare), 1) if bare else template
@@ -83,11 +83,11 @@ class _Value(str):
 
 
 def translated_lines(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of a result in the selected language; cells are laid out again, sentences are folded."""
+    """Yield the lines of a result in the selected language, with columns aligned and sentences folded."""
     if not isinstance(_catalogue, gettext.GNUTranslations):
         yield from lines
         return
-    # What goes on with the line before has no cells, and is laid out with it.
+    # A continuation line has no cells: it is laid out with the line before.
     begun = (line for line in lines if not isinstance(line, Line) or line.cells)
     for columns, group in groupby(begun, _columns):
         if columns == 0:
@@ -101,7 +101,7 @@ def translated_lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _columns(line: str) -> int:
-    """How many columns are laid out; none of a line that stays as it is."""
+    """Return the number of columns to align; 0 for a line that stays unchanged."""
     if isinstance(line, Verbatim):
         return 0
     return len(line.cells) if isinstance(line, Line) else 1

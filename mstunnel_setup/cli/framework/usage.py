@@ -1,4 +1,4 @@
-"""Wrong command lines: what Typer raises, as errors of ours with code and hint."""
+"""Wrong command lines: Typer's exceptions as errors with code and hint."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.cli.framework.help import AnyContext
 
-# What shows the changes of a program before they are made; it is no option here.
+# The commands that show changes in advance, for people who try an option such as --dry-run.
 _DRY_RUNS: Final = {
     "mstunnel-setup": "`mstunnel-setup plan`",
     "mst-cli install": "`mstunnel-setup plan`",
@@ -22,7 +22,7 @@ _DRY_RUNS: Final = {
 
 
 def command_name(context: AnyContext) -> str:
-    """The command as the documentation spells it, whichever spelling was typed.
+    """Return the command as the documentation spells it, whichever spelling was typed.
 
     What has no result of its own, a word that leads to commands or a hidden command, is the program.
     """
@@ -36,7 +36,7 @@ def command_name(context: AnyContext) -> str:
 
 
 def usage_error(error: Any, program: str) -> UsageError:
-    """The error for a TyperException: our words where it has the parts, else its sentence."""
+    """Return the error for a TyperException: our words if it has the parts, otherwise its sentence."""
     context: AnyContext = getattr(error, "ctx", None)
     while context and context.command.hidden:
         context = context.parent
@@ -60,7 +60,7 @@ def _bad_parameter(error: typer.BadParameter) -> str:
             return text("missing option {name}", name=name)
         return text("missing argument {name}", name=name)
     problem = error.message
-    # Its cause is that of pydantic, whose words are for programmers.
+    # The cause is a ValidationError of pydantic, whose messages are for programmers.
     if wrong := getattr(error.__cause__, "errors", None):
         problem = joined(map(_conversion_problem, wrong()), "; ")
     if getattr(option, "metavar", None) == "SECONDS":
@@ -90,7 +90,7 @@ def _conversion_problem(item: Mapping[str, Any]) -> str:
 
 
 def _variable(option: TyperOption, context: AnyContext) -> str:
-    """The variable that the value of an option came from; empty if it was not one."""
+    """Return the environment variable that an option's value came from, or an empty string."""
     source = context and context.get_parameter_source(option.name)
     if getattr(source, "name", "") != "ENVIRONMENT":
         return ""
@@ -99,7 +99,7 @@ def _variable(option: TyperOption, context: AnyContext) -> str:
 
 
 def json_is_wanted(arguments: Sequence[str]) -> bool:
-    """Whether a line that Typer cannot parse has `--output json`, or else the variable."""
+    """Return whether a line that Typer cannot parse, or the variable, asks for `--output json`."""
     line = " ".join(arguments).partition(" -- ")[0]
     given: list[str] = re.findall(r"(?<!\S)--output[ =](\S+)", line)
     return (given[-1] if given else os.environ.get("MSTUNNEL_OUTPUT")) == "json"
