@@ -64,7 +64,7 @@ class DiagnosticFile(Report):
 
     name: str
     bytes: int
-    redactions: int = Field(description="How many secrets were taken out.")
+    redactions: int = Field(description="Number of secrets removed.")
 
 
 class DiagnosticReport(Report):

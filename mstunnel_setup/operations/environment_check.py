@@ -35,7 +35,7 @@ class EnvironmentReport(Report):
     """
 
     settings: tuple[str, ...] = Field(description="The names that env.sh sets.")
-    unknown: tuple[str, ...] = Field(description="Those of them that nothing reads.")
+    unknown: tuple[str, ...] = Field(description="Names in env.sh that nothing reads.")
     proxies: tuple[str, ...] = Field(description="The proxies that answered, without user name and password.")
 
 

@@ -60,7 +60,7 @@ class Row:
     id: RowId
     result: Annotated[
         Outcome,
-        Field(description="What this host cannot know is unknown; the hint says how to find it out."),
+        Field(description="`unknown` if this host cannot determine it; the hint says how to."),
     ]
     seen: str
     hint: Annotated[str, Field(description="The next step; empty where none is needed.")] = ""
@@ -349,9 +349,9 @@ _ROWS: Final = (gateway, token, claims, session, lease, routes, dns, firewall, i
 class ExplainReport(Report):
     """The reasons why a device cannot connect or reach an address. Exit code 3 with a problem among the rows."""
 
-    subject: str = Field(description="Whom or what to explain, as it was given.")
+    subject: str = Field(description="The given user, address or name.")
     kind: Literal["address", "name", "user"] = Field(
-        description="What the subject was taken for; a name is that of a destination."
+        description="The kind of subject; a name is that of a destination."
     )
     rows: tuple[Row, ...]
 

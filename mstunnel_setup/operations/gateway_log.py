@@ -132,8 +132,8 @@ class Total:
     """Usage of one user or of all; seconds and bytes count sessions that have ended."""
 
     sessions: int = 0
-    open: Annotated[int, Field(description="Those whose end the log does not have.")] = 0
-    seconds: Annotated[int, Field(description="Of the sessions that have ended, as are the bytes.")] = 0
+    open: Annotated[int, Field(description="Sessions whose end is not in the log.")] = 0
+    seconds: Annotated[int, Field(description="Duration and bytes count ended sessions only.")] = 0
     bytes_in: Annotated[int, Field(description="From devices.")] = 0
     bytes_out: Annotated[int, Field(description="To devices.")] = 0
 

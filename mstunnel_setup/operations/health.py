@@ -105,7 +105,7 @@ class HealthVerdict(Report):
 
     containers: ContainersHealth
     certificate: CertificateSummary
-    reported: Moment | None = Field(description="When the agent looked last.")
+    reported: Moment | None = Field(description="Time of the agent's last report.")
     rows: tuple[ReportedRow, ...] = Field(
         description="The agent's health table, and the file systems that the gateway writes to."
     )

@@ -50,9 +50,9 @@ class FindingReport(Report):
     title: str
     severity: CheckSeverity
     result: Outcome
-    seen: str = Field(description="What was found.")
-    hint: str = Field(description="What to do about it; empty when there is nothing to do.")
-    docs: str = Field(description="Where the check is explained: an address, or a path of the repository.")
+    seen: str = Field(description="Observed value or state.")
+    hint: str = Field(description="The fix; empty if nothing is to be done.")
+    docs: str = Field(description="Explanation of the check: a URL, or a path in the repository.")
     fixed_by: str = Field(description="The step of an installation that repairs it; empty without one.")
 
     @classmethod
@@ -90,7 +90,7 @@ class FixReport(Report):
 
     checks: tuple[str, ...]
     says: str
-    undo: str = Field(description="How to take it back.")
+    undo: str = Field(description="The way to undo the fix.")
     done: bool
 
 
@@ -125,10 +125,8 @@ class PlatformReport(Report):
 class ReadinessReport(Report):
     """The readiness of this host for an installation."""
 
-    scope: str = Field(description="What was asked for.", json_schema_extra={"enum": [*Group, ALL_GROUPS]})
-    verdict: Readiness = Field(
-        description="What all findings come to; undecided when a required check could not be made."
-    )
+    scope: str = Field(description="The requested scope.", json_schema_extra={"enum": [*Group, ALL_GROUPS]})
+    verdict: Readiness = Field(description="The overall result; undecided if a required check could not run.")
     findings: tuple[FindingReport, ...] = Field(description="One for every check of the scope.")
     summary: ResultCounts
     ignored: tuple[str, ...] = Field(description="Checks that were asked to be ignored.")

@@ -78,7 +78,7 @@ class StatusReport(Report):
     site: str | None
     network: str | None = Field(
         default=None,
-        description="What connects a rootless gateway to the network.",
+        description="Network mode of a rootless gateway.",
         json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
     )
     certificate_days_left: int | None

@@ -73,10 +73,12 @@ class ProgramCheck(Report):
     """The program whose payload and files equal what was built."""
 
     file: str = Field(description="The one file.")
-    sha256: str = Field(description="Of its payload.", json_schema_extra={"pattern": "^[0-9a-f]{64}$"})
-    folder: str = Field(description="Where it is unpacked.")
+    sha256: str = Field(
+        description="SHA-256 of the payload.", json_schema_extra={"pattern": "^[0-9a-f]{64}$"}
+    )
+    folder: str = Field(description="Directory into which it is unpacked.")
     signed: bool = Field(
-        description="Whether the signature of its release was verified, with `--public-key`."
+        description="True if `--public-key` was given and the signature of the release verified."
     )
 
 

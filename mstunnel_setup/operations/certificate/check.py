@@ -89,7 +89,7 @@ class CertificateRepair(Report):
 
     serving: bool
     generation: str
-    source: str = Field(serialization_alias="from", description="Where it was taken from.")
+    source: str = Field(serialization_alias="from", description="Location of the copy that was used.")
 
 
 def show(operator: Operator) -> Result[CertificateReport]:

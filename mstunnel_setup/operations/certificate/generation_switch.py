@@ -28,7 +28,7 @@ _SEE_LOGS = "See why with `mst-cli server logs`."
 class Activation(Report):
     """The activation of a certificate."""
 
-    serving: bool = Field(description="Whether a running gateway serves it already.")
+    serving: bool = Field(description="True if a running gateway serves it.")
     seconds: float = Field(description="From the switch to the proof.")
 
     @property

@@ -36,7 +36,7 @@ class ImportPreview(Report):
     would_import: str = Field(description="Name of the generation.")
     subject: str
     days_left: int
-    in_use: bool = Field(description="Whether the gateway has it already.")
+    in_use: bool = Field(description="True if this certificate is in use already.")
     due: Moment | None
     findings: tuple[CertificateFinding, ...]
 

@@ -44,7 +44,7 @@ class CertificateSummary(Report):
     days_left: int | None = Field(description="Days until the leaf in use ends.")
     not_after: Day | None
     expiry: Expiry | None = Field(
-        default=None, description="How near the end is, for the lifetime of the certificate."
+        default=None, description="Urgency of the renewal, relative to the lifetime."
     )
     revocation: RevocationSummary | None
     pending: tuple[PendingImport, ...] = Field(description="Delayed imports.")

@@ -293,7 +293,7 @@ HOSTILE = {
     "half a character": _packed(b'{"schema": "mstunnel-backup/1", "server_name": "\\ud800"}'),
     "answers that are none": _packed(answers=[1]),
     "a site without id": _packed(site={"name": "x"}),
-    "a name that is none": _packed(server_name={"a": 1}),
+    "a server name of the wrong type": _packed(server_name={"a": 1}),
     "an upgrade to go on with": _packed(files={UPGRADES: render_history(history(upgrade("a", "b", None)))}),
     "something after it": _packed() + b"more",
     "half of it": _packed()[:-20],
