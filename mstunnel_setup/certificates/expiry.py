@@ -1,4 +1,4 @@
-"""How near its end a certificate is, relative to its lifetime: one rule for all commands, rows and metrics.
+"""The rule for when a certificate expires soon, used by every command, health row and metric.
 
 A fixed number of days would warn of a six-day certificate all its life, and of one of 47 days for longer than
 its renewal takes. The alerts of contrib/prometheus/rules.yml have the same numbers.
