@@ -230,7 +230,7 @@ def _refuse_fetch(address: str, _body: bytes | None) -> bytes:
 
 
 def test_responder_with_unverifiable_certificate_is_ignored() -> None:
-    """An attacker in between makes one in the name of the authority; the library checks no such signature."""
+    """A man in the middle could forge this certificate: `cryptography` cannot verify its signature."""
     key = private_key("p256/forger")
     builder = x509.CertificateBuilder(
         ISSUER.subject,
@@ -291,7 +291,7 @@ def test_partial_list_counts_for_certificates_that_name_it() -> None:
         read_crl(part, certificate_with_crl_at("http://pki.example/other.crl"), ISSUER, NOW)
 
 
-def test_list_of_an_authority_without_that_right_is_ignored() -> None:
+def test_crl_of_a_ca_without_crl_sign_usage_is_refused() -> None:
     issuer = Pki({"inter": {"usage": ["key_cert_sign"]}}).certificate("inter")
     with pytest.raises(NetworkError, match="not signed by the authority"):
         read_crl(revocation_list(), LEAF, issuer, NOW)
