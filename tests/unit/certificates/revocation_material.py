@@ -13,7 +13,7 @@ PKI = Pki()
 LEAF, ISSUER = PKI.certificate("leaf"), PKI.certificate("inter")
 
 
-def pointing(*addresses: str) -> x509.Certificate:
+def certificate_with_crl_at(*addresses: str) -> x509.Certificate:
     """Return a certificate of the intermediate CA with these CRL addresses."""
     names = [x509.UniformResourceIdentifier(address) for address in addresses]
     point = x509.DistributionPoint(names, None, None, None)

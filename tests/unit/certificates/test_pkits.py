@@ -58,7 +58,7 @@ def lists() -> dict[x509.Name, list[bytes]]:
     return found
 
 
-_UNTOLD = RevocationState.UNREACHABLE
+_UNDETERMINED = RevocationState.UNREACHABLE
 CERTIFICATES, LISTS = certificates(), lists()
 ROOT = CERTIFICATES["TrustAnchorRootCertificate"]
 
@@ -76,7 +76,7 @@ def state(certificate: x509.Certificate, issuer: x509.Certificate) -> Revocation
     said = set(answers(certificate, issuer))
     if RevocationState.REVOKED in said:
         return RevocationState.REVOKED
-    return RevocationState.GOOD if said else _UNTOLD
+    return RevocationState.GOOD if said else _UNDETERMINED
 
 
 def verdict(name: str) -> RevocationState:
@@ -85,7 +85,7 @@ def verdict(name: str) -> RevocationState:
     states = {state(*pair) for pair in itertools.pairwise(path)}
     if RevocationState.REVOKED in states:
         return RevocationState.REVOKED
-    return RevocationState.GOOD if path[-1] == ROOT and states == {RevocationState.GOOD} else _UNTOLD
+    return RevocationState.GOOD if path[-1] == ROOT and states == {RevocationState.GOOD} else _UNDETERMINED
 
 
 @cache
@@ -113,7 +113,7 @@ def table() -> str:
     rows = ["| The suite says | Paths | Good | Revoked | Unknown |", "| --- | --- | --- | --- | --- |"]
     for start, title in (("Valid", "valid"), ("Invalid", "invalid for revocation alone")):
         counts = Counter(verdicts(start).values())
-        columns = (RevocationState.GOOD, RevocationState.REVOKED, _UNTOLD)
+        columns = (RevocationState.GOOD, RevocationState.REVOKED, _UNDETERMINED)
         numbers = " | ".join(str(counts[column]) for column in columns)
         rows.append(f"| {title} | {counts.total()} | {numbers} |")
     return "\n".join(rows)

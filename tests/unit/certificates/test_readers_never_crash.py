@@ -49,7 +49,7 @@ ANSWERS = [response(), revocation_list(of_entry=[(x509.CRLReason(x509.ReasonFlag
 EXAMPLES = {"chain and key": 300, "chain": 200, "pfx": 300, "credential": 100, "address": 100, "answer": 200}
 
 
-def tried(what: str) -> settings:
+def examples_for(what: str) -> settings:
     """Return settings with the number of inputs in `EXAMPLES`."""
     return settings(max_examples=EXAMPLES[what] * FACTOR, deadline=None)
 
@@ -74,21 +74,21 @@ def check_usable(identity: Identity) -> None:
     judge(identity, public_address="vpn.example.org", now=NOW, trusted_roots=[PKI.certificate("root")])
 
 
-@tried("chain and key")
+@examples_for("chain and key")
 @given(st.binary(max_size=200) | mutated(), st.binary(max_size=200) | mutated())
 def test_any_chain_and_key_give_a_foreseen_result(chain: bytes, key: bytes) -> None:
     with suppress(SetupError):
         check_usable(load_identity(chain, key))
 
 
-@tried("chain")
+@examples_for("chain")
 @given(mutated())
 def test_any_chain_with_a_valid_key_gives_a_foreseen_result(chain: bytes) -> None:
     with suppress(SetupError):
         check_usable(load_identity(chain, key_bytes("p256")))
 
 
-@tried("pfx")
+@examples_for("pfx")
 @given(
     st.binary(max_size=200) | mutated(), st.none() | st.sampled_from([b"", b"secret"]) | st.binary(max_size=9)
 )
@@ -97,14 +97,14 @@ def test_any_pfx_gives_a_foreseen_result(pfx: bytes, passphrase: bytes | None) -
         check_usable(load_identity_pfx(pfx, passphrase))
 
 
-@tried("credential")
+@examples_for("credential")
 @given(st.binary(max_size=200) | mutated())
 def test_any_agent_certificate_gives_a_foreseen_result(pfx: bytes) -> None:
     with suppress(SetupError):
         assert read_agent_certificate(pfx).tbs_certificate_bytes
 
 
-@tried("address")
+@examples_for("address")
 @given(st.text(max_size=80))
 def test_any_public_address_gives_a_finding(address: str) -> None:
     identity = load_identity(SAMPLES[0], SAMPLES[3])
@@ -112,7 +112,7 @@ def test_any_public_address_gives_a_finding(address: str) -> None:
     assert {finding.code for finding in findings} & {"name-mismatch", "public-address-invalid"}
 
 
-@tried("answer")
+@examples_for("answer")
 @given(st.binary(max_size=200) | mutated(tuple(ANSWERS)))
 def test_changed_revocation_answer_is_never_trusted(answer: bytes) -> None:
     """A changed answer has no valid signature, so it never yields another state than the original one."""

@@ -37,7 +37,7 @@ from tests.unit.certificates.revocation_material import (
     PKI,
     PLACE,
     UNKNOWN,
-    pointing,
+    certificate_with_crl_at,
     response,
     revocation_list,
     scope,
@@ -203,7 +203,11 @@ def test_responder_and_crl_are_reached_through_the_proxy(
 
 
 def test_crl_with_only_an_ldap_address_is_a_warning() -> None:
-    (found,) = ask([pointing("ldap:///CN=CA,DC=corp?certificateRevocationList"), ISSUER], _nobody, NOW)
+    (found,) = ask(
+        [certificate_with_crl_at("ldap:///CN=CA,DC=corp?certificateRevocationList"), ISSUER],
+        _refuse_fetch,
+        NOW,
+    )
     (finding,) = revocation_findings([found])
     assert found.state is RevocationState.NOT_ASKED
     assert (finding.code, finding.severity) == ("revocation-not-asked", Severity.WARNING)
@@ -211,22 +215,22 @@ def test_crl_with_only_an_ldap_address_is_a_warning() -> None:
 
 
 def test_ldap_address_beside_a_web_address_is_ignored() -> None:
-    assert crl_addresses(pointing("ldap:///CN=CA", "http://pki.example/ca.crl")) == (
+    assert crl_addresses(certificate_with_crl_at("ldap:///CN=CA", "http://pki.example/ca.crl")) == (
         "http://pki.example/ca.crl",
     )
 
 
 def test_certificate_without_addresses_is_not_queried() -> None:
-    (found,) = ask([LEAF, ISSUER], _nobody, NOW)
+    (found,) = ask([LEAF, ISSUER], _refuse_fetch, NOW)
     assert (found.state, findings(found)) == (RevocationState.NOT_OFFERED, [])
 
 
-def _nobody(address: str, _body: bytes | None) -> bytes:
+def _refuse_fetch(address: str, _body: bytes | None) -> bytes:
     raise AssertionError(address)
 
 
 def test_responder_with_unverifiable_certificate_is_ignored() -> None:
-    """An attacker in between makes one in the name of the authority; the library checks no such signature."""
+    """A man in the middle could forge this certificate: `cryptography` cannot verify its signature."""
     key = private_key("p256/forger")
     builder = x509.CertificateBuilder(
         ISSUER.subject,
@@ -282,12 +286,12 @@ def test_state_is_read_from_a_crl(material: dict[str, Any], state: str) -> None:
 
 def test_partial_list_counts_for_certificates_that_name_it() -> None:
     part = revocation_list(extensions=[(scope(full_name=[PLACE]), True)])
-    assert read_crl(part, pointing(PLACE.value), ISSUER, NOW).state is RevocationState.GOOD
+    assert read_crl(part, certificate_with_crl_at(PLACE.value), ISSUER, NOW).state is RevocationState.GOOD
     with pytest.raises(NetworkError, match="not the list that the certificate names"):
-        read_crl(part, pointing("http://pki.example/other.crl"), ISSUER, NOW)
+        read_crl(part, certificate_with_crl_at("http://pki.example/other.crl"), ISSUER, NOW)
 
 
-def test_list_of_an_authority_without_that_right_is_ignored() -> None:
+def test_crl_of_a_ca_without_crl_sign_usage_is_refused() -> None:
     issuer = Pki({"inter": {"usage": ["key_cert_sign"]}}).certificate("inter")
     with pytest.raises(NetworkError, match="not signed by the authority"):
         read_crl(revocation_list(), LEAF, issuer, NOW)

@@ -90,7 +90,7 @@ def test_symbolic_link_is_not_followed(files: Files) -> None:
 
 
 def test_newest_answer_is_chosen_by_time_not_by_text(files: Files) -> None:
-    """The same moment in another zone sorts differently as text."""
+    """A time with another offset may sort later as text although it is earlier."""
     earlier = NOW - timedelta(hours=1)
     as_text = f"{earlier + timedelta(hours=14):%Y-%m-%dT%H:%M:%S}+14:00"
     files.write(ASKED_BY_AGENT, json.dumps(SOUND | {"asked": as_text}).encode())

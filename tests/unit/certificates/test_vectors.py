@@ -43,7 +43,7 @@ def verdict(path: Path) -> str:
             return _answer(read_ocsp, data)
         material = _pfx(data) if path.suffix == ".p12" else read_material(data)
     except SetupError as error:
-        return words_of_the_library(error) or error.code
+        return quoted_library_text(error) or error.code
     for certificate in material.certificates:
         identity = Identity(certificate, (certificate,), private_key("p256"), material.certificates)
         findings = judge(identity, public_address="www.example.org", now=NOW)
@@ -51,7 +51,7 @@ def verdict(path: Path) -> str:
     return "read" if material.certificates else "certificate-missing"
 
 
-def words_of_the_library(error: SetupError) -> str:
+def quoted_library_text(error: SetupError) -> str:
     """Return the text of the library's exception if the message or hint repeats it; else an empty text."""
     cause = error.__cause__
     shown = "" if cause is None or isinstance(cause, SetupError | PemError | DerError) else str(cause)
