@@ -347,7 +347,7 @@ _ROWS: Final = (gateway, token, claims, session, lease, routes, dns, firewall, i
 
 
 class ExplainReport(Report):
-    """The reasons why a device cannot connect or reach an address. Exit code 3 with a problem among the rows."""
+    """The reasons why a device cannot connect or reach an address. Exit code 3 with a problem among them."""
 
     subject: str = Field(description="The given user, address or name.")
     kind: Literal["address", "name", "user"] = Field(
