@@ -128,9 +128,9 @@ def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate
             end=certificate.not_after,
             chain=certificate.chain,
         )
-        yield Item("carried", text("certificate"), detail)
+        yield Item("carried", "certificate", detail)
     if site := inventory.tenant.get("SiteId"):
-        yield Item("carried", text("site"), site)
+        yield Item("carried", "site", site)
     if network := inventory.configuration.get("Network"):
         port = inventory.configuration.get("ListenPort")
         detail = text("clients in {network}, port {port}; read from the site", network=network, port=port)
@@ -143,7 +143,7 @@ def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate
 
 def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
     if has_certificate:
-        yield Item("changed", text("certificate"), text("the one in the answers is served"))
+        yield Item("changed", "certificate", text("the one in the answers is served"))
     for name in _carried_variables(inventory):
         if name.lower() in replaced:
             subject = text("{name} in env.sh", name=name)

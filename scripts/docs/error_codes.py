@@ -65,6 +65,8 @@ AREAS = {
 _RULES = "what the [rules](../mst-admin.md#rules) find, a line each"
 _DESCRIBED = {
     "answers-invalid": "what is wrong with the [answers](../answers.md), a line each",
+    "usage-invalid": "missing option …; missing argument …; no such option: …; invalid value for …; or the "
+    "sentence of Typer about the command line",
     "values-invalid": "the messages of several errors, a line each",
     "declarations-invalid": _RULES,
     "object-file-invalid": _RULES,
