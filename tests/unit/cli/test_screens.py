@@ -26,6 +26,7 @@ from mstunnel_setup.cli.readiness import app as readiness
 from mstunnel_setup.containers.engine import ENGINE_MISSING, ENGINE_NOT_RUNNING
 from mstunnel_setup.operations.readiness_report import lines
 from mstunnel_setup.readiness.checks import CHECKS, judge
+from scripts.bundle import package_data
 from tests.crash import kernel
 from tests.crash.arena import Arena, Ended
 from tests.testbed.certificates import Authority
@@ -228,6 +229,7 @@ def test_every_screen_has_a_file(shown: Screens) -> None:
 
 def main() -> None:
     """Write the files."""
+    package_data.refresh()  # the Japanese screens need the compiled catalogue
     SCREENS.mkdir(exist_ok=True)
     with screens() as found:
         for path in SCREENS.glob("*.txt"):
