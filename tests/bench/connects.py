@@ -12,7 +12,7 @@ from scripts.docs.error_codes import table as markdown
 from tests.bench import plain_ocserv
 from tests.bench.bar import bar_of, bars
 from tests.bench.gateway import AUTHORITY, TOKEN, Gateway
-from tests.bench.rounds import ratios, spread
+from tests.bench.rounds import ratios, rotated, spread
 from tests.testbed.installation import PUBLIC_ADDRESS
 
 NAME = "connects"
@@ -35,8 +35,8 @@ def measure() -> dict[str, Any]:
     }
     with Gateway(programs=("sessions.py",)) as gateway:
         plain_ocserv.start(gateway.host)
-        for _ in range(_ROUNDS):
-            for name, port in plain_ocserv.PORTS.items():
+        for number in range(_ROUNDS):
+            for name, port in rotated([*plain_ocserv.PORTS.items()], number):
                 for way, at_once in _AT_ONCE.items():
                     found[way][name].append(_durations(gateway, port, at_once))
     rates = {

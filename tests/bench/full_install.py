@@ -16,7 +16,7 @@ from tests.testbed.installation import CONTAINERS, Installation
 
 NAME = "installation"
 _ROUNDS: Final = 6
-LIMIT: Final = 1.6
+LIMIT: Final = 2.0
 """How long an installation may take, as a multiple of the plain script."""
 _PLACE: Final = "/root/plain"
 _SCRIPT: Final = "/root/plain/plain-install"

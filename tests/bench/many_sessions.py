@@ -2,7 +2,7 @@
 
 Every device is the real VPN client, which connects again when it is cut off (`devices.py`). Streams of all
 DEVICES run at the same time, by each server in turn. Then STORM devices connect, the server is restarted, and
-all of them have to come back.
+all of them have to come back. The metrics have to count the devices of the gateway soon.
 """
 
 import json
@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, Final
 
+from mstunnel_setup.base import paths
 from scripts.docs.error_codes import table as markdown
 from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bar_of, bars
 from tests.bench.commands import on_server
 from tests.bench.devices import NETWORK
 from tests.bench.gateway import Gateway
-from tests.bench.rounds import percentile, ratios, spread
+from tests.bench.rounds import percentile, ratios, rotated, spread
 from tests.testbed.process import TestbedError
 from tests.testbed.waiting import eventually
 
@@ -29,9 +30,11 @@ _ROUNDS: Final = 6
 _SECONDS: Final = 3
 LIMIT: Final = 0.95
 """Share of what `podman run` carries for all devices together."""
-STORM: Final = 300
+STORM: Final = 500
 """Devices that are connected when a server is restarted."""
 _STORMS: Final = 3
+COUNTED: Final = 15.0
+"""Seconds after which the metrics, in the file and when scraped, count a device."""
 LATER: Final = 1.1
 """How much later the last device may be back than with `podman run`."""
 _PATIENCE: Final = 240.0
@@ -55,8 +58,11 @@ def measure() -> dict[str, Any]:
         megabits, busy = _streams(gateway)
         before, memory = _mebibytes(gateway), dict[str, float]()
         storms: dict[str, list[dict[str, float]]] = {}
+        counted: list[float] = []
         for name in _RESTARTS:
             _connect_all(gateway, name)
+            if name == "gateway":
+                counted.append(_seconds_until_counted(gateway))
             memory[name] = _mebibytes(gateway) - before
             storms[name] = [_storm(gateway, name) for _ in range(_STORMS)]
             gateway.client.shell(_END, timeout=60, check=False)
@@ -70,6 +76,7 @@ def measure() -> dict[str, Any]:
         "busy_percent": _spreads(busy),
         "sessions": STORM,
         "mebibytes_a_session": round(memory["gateway"] / STORM, 2),
+        "seconds_until_the_metrics_count_all": counted[0],
         "storms": storms,
         "seconds_until_all_are_back": {name: spread(values, 1) for name, values in back.items()},
         **bars(
@@ -82,6 +89,7 @@ def measure() -> dict[str, Any]:
                 )
                 for way, title in _DIRECTIONS.items()
             ),
+            Bar(f"The metrics count {STORM} devices", counted[0], COUNTED, "s"),
             Bar(
                 f"Sessions lost of {STORM}, after a restart",
                 max(storm["lost"] for storm in storms["gateway"]),
@@ -111,11 +119,12 @@ def _streams(gateway: Gateway) -> tuple[Rounds, Rounds]:
     gateway.client.shell(routes, timeout=120)
     megabits: Rounds = {name: {way: [] for way in _DIRECTIONS} for name in servers}
     busy: Rounds = {name: {way: [] for way in _DIRECTIONS} for name in servers}
-    for _, way, name in product(range(_ROUNDS), _DIRECTIONS, servers):
-        interfaces = [f"{name}{number}" for number in range(DEVICES)]
-        found = gateway.traffic(way, _SECONDS, interfaces)
-        megabits[name][way].append(found["megabits"])
-        busy[name][way].append(found["busy_percent"])
+    for number, way in product(range(_ROUNDS), _DIRECTIONS):
+        for name in rotated([*servers], number):
+            interfaces = [f"{name}{device}" for device in range(DEVICES)]
+            found = gateway.traffic(way, _SECONDS, interfaces)
+            megabits[name][way].append(found["megabits"])
+            busy[name][way].append(found["busy_percent"])
     gateway.client.shell(_END, timeout=60, check=False)
     return megabits, busy
 
@@ -127,6 +136,15 @@ def _connect_all(gateway: Gateway, name: str) -> None:
     if not _all_connected(gateway, container):
         found = gateway.sessions(container)
         raise TestbedError(f"{found} of {STORM} devices connected within {_PATIENCE:.0f} s")
+
+
+def _seconds_until_counted(gateway: Gateway) -> float:
+    """Seconds until the file of metrics, which a scrape reads, has all devices. Raises TestbedError."""
+    begun = time.monotonic()
+    line = f"mstunnel_connections {STORM}\n"
+    if not eventually(lambda: line in gateway.server.read(f"{paths.AGENT_STATE}/metrics.prom"), _PATIENCE):
+        raise TestbedError(f"the metrics do not count {STORM} devices within {_PATIENCE:.0f} s")
+    return round(time.monotonic() - begun, 1)
 
 
 def _storm(gateway: Gateway, name: str) -> dict[str, float]:

@@ -26,11 +26,16 @@ def commands(named: dict[str, list[str]], rounds: int) -> dict[str, list[float]]
 
 
 def in_turn(named: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Milliseconds of each command, by the clock and of the processor, in so many rounds."""
+    """Milliseconds of each command, by the clock and of the processor, in so many rounds.
+
+    Each round begins with another command, so that none has the same one before it each time.
+    """
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in named}
+    names = [*named]
     for number in range(rounds + 1):
-        for name, words in named.items():
-            times = _timed(words)
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            times = _timed(named[name])
             # The first round fills caches.
             if number:
                 found[name].append(times)

@@ -2,11 +2,20 @@
 
 import statistics
 from collections.abc import Sequence
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
 
 
 def ratios(found: Sequence[float], base: Sequence[float]) -> tuple[float, ...]:
     """Each round as a multiple of the same round in `base`: what slows a machine for a while slows both."""
     return tuple(round(value / other, 3) for value, other in zip(found, base, strict=True))
+
+
+def rotated(items: Sequence[_Item], number: int) -> Sequence[_Item]:
+    """The items in the order of round `number`: each round begins with another one."""
+    first = number % len(items)
+    return [*items[first:], *items[:first]]
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

@@ -1,4 +1,4 @@
-"""How long a start takes: version, help and a completion, beside an interpreter that does nothing, and pipx.
+"""How long a start takes: version and a completion, beside an interpreter that does nothing.
 
 `mst-cli` is the file that an installation puts in its place, and what a package has, started by its launcher.
 The least processor time of many starts counts, all in turn, which other work on the machine changes least. A
@@ -25,10 +25,7 @@ VERSION_LIMIT: Final = 2.0
 """What `--version` may take, as a multiple of an interpreter that does nothing."""
 COMPLETION_LIMIT: Final = 1.0
 """What a completion may take, as a multiple of the same."""
-HELP_LIMIT: Final = 1.0
-"""What `--help` may take, as a multiple of that of pipx."""
 PROGRAMS: Final = ("installed file", "package")
-_OPTIONS: Final = ("--version", "--help")
 # Two words are complete, the third is begun.
 _COMPLETE: Final = """
 . "$1"
@@ -59,8 +56,7 @@ def measure() -> dict[str, Any]:
         named = {
             "interpreter": [sys.executable, "-c", "pass"],
             "completion": ["bash", "--norc", "-c", _COMPLETE, "bash", str(table)],
-            **{f"{name} {option}": [starts[name], option] for name in PROGRAMS for option in _OPTIONS},
-            "pipx --help": [str(Path(sys.executable).with_name("pipx")), "--help"],
+            **{name: [starts[name], "--version"] for name in PROGRAMS},
         }
         found = on_server.in_turn(named, _ROUNDS)
     processor = {name: [cpu for _, cpu in times] for name, times in found.items()}
@@ -75,22 +71,13 @@ def measure() -> dict[str, Any]:
 
 def limits(least: dict[str, float]) -> list[Bar]:
     """The bars of these processor times in milliseconds, by command."""
-    bare, pipx = least["interpreter"], least["pipx --help"]
+    bare = least["interpreter"]
     return [
         *(
             Bar(
                 f"`mst-cli --version` ({name}), relative to an interpreter",
-                _of(least[f"{name} --version"], bare),
+                _of(least[name], bare),
                 VERSION_LIMIT,
-                "",
-            )
-            for name in PROGRAMS
-        ),
-        *(
-            Bar(
-                f"`mst-cli --help` ({name}), relative to `pipx --help`",
-                _of(least[f"{name} --help"], pipx),
-                HELP_LIMIT,
                 "",
             )
             for name in PROGRAMS

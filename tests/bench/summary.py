@@ -59,7 +59,13 @@ def _of_host(figures: Figures) -> Iterator[Sequence[str]]:
         yield "an installation, with the images loaded", text
     if found := figures.get("commands"):
         times = found["milliseconds"]
-        for name in ("mst-cli status", "mst-cli health", "mst-cli --help", "mstunnel-setup"):
+        for name in (
+            "mst-cli status",
+            "mst-cli health",
+            "mst-cli --help",
+            "mstunnel-setup",
+            "certbot certificates",
+        ):
             what = f"`{name}`" + (" with nothing to do" if name == "mstunnel-setup" else "")
             yield what, _median(times[name], "ms")
     if found := figures.get("at-rest"):
@@ -72,7 +78,7 @@ def _of_host(figures: Figures) -> Iterator[Sequence[str]]:
             f"{percents[0]}; with a device {percents[1]}",
         )
         memory = found["bars"][0]["measured"]
-        yield "memory of agent, monitor and Podman's service", f"{memory:.0f} MiB"
+        yield "memory of agent and monitor", f"{memory:.0f} MiB"
 
 
 def _median(times: Mapping[str, float], unit: str) -> str:

@@ -52,20 +52,24 @@ _opened: list[Namespace] = []
 DOCKER_SERVER = "server-docker"
 RPM_HOST = "host-rpm"
 SSH_HOST = "host-ssh"
+# With the programs that ours are compared with.
+PEERS_SERVER = "server-peers"
 # Without what only tests need.
 DEMO_LAB = "lab-demo"
 # What a release consists of.
 RELEASED = ("gateway", "agent")
 USES_PROGRAM = ("lab", DEMO_LAB)
-USES_ONE_FILE = ("server", DOCKER_SERVER)
+USES_ONE_FILE = ("server", DOCKER_SERVER, PEERS_SERVER)
 # A server is a host with the one file.
-HOST_OF = {"server": "host", DOCKER_SERVER: "host-docker"}
+HOST_OF = {"server": "host", DOCKER_SERVER: "host-docker", PEERS_SERVER: "host-peers"}
 # Made from another image's recipe: its directory, and the build arguments that differ; hosts first.
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "host-docker": ("host", {"ENGINE": "docker-cli docker.io runc"}),
     RPM_HOST: ("host", {"MORE": "rpm"}),
     SSH_HOST: ("host", {"MORE": "openssh-server python3"}),
     DOCKER_SERVER: ("server", {}),
+    "host-peers": ("host", {"MORE": "certbot pipx"}),
+    PEERS_SERVER: ("server", {}),
     DEMO_LAB: ("lab", {"MORE": ""}),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.testbed.images import DOCKER_SERVER, RPM_HOST, SSH_HOST
+from tests.testbed.images import DOCKER_SERVER, PEERS_SERVER, RPM_HOST, SSH_HOST
 from tests.testbed.machine import TREES
 
 # An init that only reaps, as hosts without systemd may have; programs of systemd are not even there.
@@ -82,6 +82,7 @@ BARE = Kind("bare", image="host")
 BARE_RPM = Kind("bare-rpm", image=RPM_HOST)
 # With what Ansible needs of a server.
 BARE_SSH = Kind("bare-ssh", image=SSH_HOST)
+PODMAN_WITH_PEERS = Kind("podman", image=PEERS_SERVER)
 PODMAN_PLAIN = Kind(
     "podman-plain",
     start=_PLAIN.format(starts=""),
