@@ -118,7 +118,7 @@ def made(job: dict[str, Any]) -> set[str]:
 
 
 def test_there_are_workflows_for_build_test_and_release() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["build", "feed", "release", "test"]
+    assert [path.stem for path in WORKFLOWS] == ["build", "feed", "publish", "release", "test"]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
@@ -151,16 +151,39 @@ def test_only_the_jobs_that_publish_may_write() -> None:
     writers = [
         (path.stem, job["permissions"]) for path in WORKFLOWS for job in jobs(path) if "permissions" in job
     ]
-    releasing = dict.fromkeys(("contents", "packages", "id-token", "actions"), "write")
-    assert writers == [("feed", {"contents": "write", "pages": "write"}), ("release", releasing)]
+    assert writers == [
+        ("feed", dict.fromkeys(("contents", "pages"), "write")),
+        ("publish", dict.fromkeys(("contents", "actions"), "write")),
+        ("release", dict.fromkeys(("contents", "packages", "id-token"), "write")),
+    ]
 
 
 def test_nothing_is_built_of_a_tag_before_its_tests_have_passed() -> None:
-    test, images, build, documentation, publish = jobs(ROOT / ".github/workflows/release.yml")
+    test, images, build, draft = jobs(ROOT / ".github/workflows/release.yml")
     assert made(test) == {"lint", "test", "e2e-short"}
     assert "needs" not in test
-    needs = [each["needs"] for each in (images, build, documentation, publish)]
-    assert needs == ["test", "images", "test", ["build", "documentation"]]
+    assert [each["needs"] for each in (images, build, draft)] == ["test", "images", "build"]
+
+
+def test_a_release_is_published_once_all_of_it_is_signed() -> None:
+    """Nothing can be added to an immutable release."""
+    release, publish = (
+        [step.get("run", "") for step in jobs(ROOT / f".github/workflows/{name}.yml")[-1]["steps"]]
+        for name in ("release", "publish")
+    )
+    uploads = [
+        run for run in (*release, *publish) if "gh release create" in run or "gh release upload" in run
+    ]
+    assert ["--draft" in run for run in uploads] == [True]
+    order = (
+        "publisher dist/SHA256SUMS",
+        "cosign verify-blob",
+        "sha256sum --check",
+        "--draft=false",
+        "feed.yml",
+    )
+    script = "\n".join(publish)
+    assert sorted(order, key=script.index) == [*order]
 
 
 def test_feed_offers_the_programs_of_its_release() -> None:
