@@ -269,7 +269,7 @@ def report(
     ],
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> Result[ServerHealth]:
-    """Show the health of a server in the running lab: Graph has no way for a server to report it."""
+    """Set the health of a server in the running lab: Graph has no way for a server to report it."""
     from mstunnel_lab import remote
 
     health = remote.report_health(directory, server, file)

@@ -97,8 +97,8 @@ def file_group(
 ) -> App:
     """Return the command group of a kind whose objects are each described by a file.
 
-    `about` overrides the default help of commands, `arguments` that of the arguments for an object, a file,
-    or either.
+    `about` overrides the default help of the commands. `arguments` overrides that of three arguments: an
+    object, a file, and one that accepts both.
     """
     about = about or {
         "list": f"List the {many} of the tenant.",

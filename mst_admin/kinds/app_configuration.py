@@ -60,7 +60,10 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
         }
 
     def complete(self, change: Change, identifier: str, references: References) -> None:
-        """Write the apps, before assignments; a new app configuration was created with its apps."""
+        """Write the policy's apps, then its assignments.
+
+        No apps are written for an app configuration that has them in its body: for devices, or new.
+        """
         of, is_new = self.collection_of(change), change.verb == "create"
         apart = of is DEVICE_APP_CONFIGURATIONS or (change.type == policies.MANAGED_TYPE and is_new)
         if not apart and (apps := _managed_apps(change.after)):

@@ -214,8 +214,8 @@ class StartService(Action):
 class StartServices(Action):
     """Start several services and wait until the container of each is up.
 
-    If none of them runs, they start at the same time. Otherwise each waits for the one before it: a new agent
-    must not replace a working one unless the new server works.
+    If none of them runs, they start at the same time. Otherwise each starts once the one before it is up: a
+    new agent must not replace a working one unless the new server works.
     """
 
     kind = "start-services"

@@ -81,7 +81,7 @@ class CreateAccount(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove account and home; keep both if others put files there, or a program is running."""
+        """Remove account and home; keep both if the home has files of others, or the account runs a program."""
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
@@ -191,7 +191,7 @@ class EnableLinger(Action):
             host.files.remove(f"{LINGERING}/{self.name}")
             return Undone(Undo.REMOVED)
         _run(host, self.name, ("loginctl", "disable-linger", self.name))
-        # The manager stays while the account is logged in.
+        # If the account is logged in, its systemd stays; the wait then ends at its timeout, without an error.
         _within(host, lambda: host.files.state(self._manager) is None, _SECONDS_TO_END)
         return Undone(Undo.REMOVED)
 

@@ -171,7 +171,7 @@ class Agent:
                 self._leave()
                 self._proxies = read_proxies(self.files)
             enrolment = self._enrolment or self.enrol()
-            # The enrolment is kept at once, so that a failure can close it.
+            # It is stored before its first use, so that `_leave` closes its connections after a failure.
             self._enrolment = enrolment
             record = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
             if record is None:

@@ -165,7 +165,7 @@ class ImportOptions:
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
     def request(self) -> "ImportRequest":
-        """Return the options as a request. Raises UsageError `delay-unclear`."""
+        """Return the options as a request to import. Raises UsageError `delay-unclear`."""
         from mstunnel_setup.operations.certificate.import_certificate import ImportRequest
 
         delay = self.delay

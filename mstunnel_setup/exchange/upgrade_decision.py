@@ -97,7 +97,7 @@ def _digests(server: TunnelServer) -> Digests | None:
 def _permitted(
     site: UpgradePolicy, others: Sequence[TunnelServer], target: Release, now: datetime
 ) -> UpgradeDecision | None:
-    """Return the decision to wait if the site's settings forbid the upgrade."""
+    """Return the decision to wait if the site's settings forbid the upgrade, None if they permit it."""
     if not site.automatic:
         reason = text(
             "release {name} is not installed automatically at this site; run `mst-cli upgrade apply`, or "
@@ -163,9 +163,10 @@ _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
 class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """The last decision, as of `at` (UTC). An agent of another version may add fields.
+    """The last decision, made at `at` (UTC). An agent of another version may add fields.
 
-    `window` is the site's maintenance window as text, if any; `fixed` windows ignore daylight saving time.
+    `window` is the site's maintenance window as text, if any. If `fixed`, the window ignores daylight saving
+    time.
     """
 
     version: Literal[1] = 1

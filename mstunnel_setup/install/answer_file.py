@@ -128,7 +128,7 @@ def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
 
 
 def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
-    """Return the answers that another server can use, by setting path; secrets are references."""
+    """Return the answers that another server can use, by the path of the setting; secrets are references."""
     given: dict[str, Any] = {
         path: value for path, value in earlier_answers(receipt).items() if path not in _OF_THIS_SERVER
     }

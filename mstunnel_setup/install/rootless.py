@@ -221,7 +221,7 @@ def by_sudo(
 
 
 def relayed(done: Completed, kind: type[PartT]) -> Result[PartT] | None:
-    """Return the result of a command that ran in another process; None if it did not start."""
+    """Return the result that a command printed in another process; None if that printed no result."""
     try:
         output: Any = json_value(done.output)
         warnings, errors = (
@@ -264,7 +264,7 @@ def answers_of_account(given: bytes) -> JsonObject:
 
 
 def without_passwords(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the proxies in `variables` without a password as arguments of `env`, which all users can see."""
+    """Return proxies without a password as arguments of `env`: all users can see the arguments."""
     given = {name: variables[name] for name in PROXIES if name in variables}
     return tuple(f"{place.name}={place.value}" for place in proxy_places("", given) if not place.credentials)
 

@@ -39,7 +39,7 @@ ContainerHealth: TypeAlias = Annotated[
 ]
 """Health as the engine reports it, or that it reports nothing."""
 
-# The journal also holds the lines of all earlier containers, so the default is limited.
+# The system journal also holds the lines of all earlier containers, so only the last are shown by default.
 _JOURNAL_LINES = 1000
 _PATIENCE = 180.0
 

@@ -57,7 +57,7 @@ _OTHER_KINDS = {
 
 
 @pytest.mark.parametrize("what", [*_FOREIGN, *_OTHER_KINDS])
-def test_root_connects_no_namespace_of_others(host: Host, what: str) -> None:
+def test_root_refuses_network_namespaces_of_others(host: Host, what: str) -> None:
     make: Callable[[], int] = {**_FOREIGN, **_OTHER_KINDS}[what]
     with made.descriptor_of(make) as descriptor:
         assert as_account(descriptor).startswith("refused: ")

@@ -47,7 +47,7 @@ Work: TypeAlias = Callable[[Operator], Result]
 
 
 class ProgramVersion(Report):
-    """Option values, with --version."""
+    """The report of `--version`."""
 
     version: str
 

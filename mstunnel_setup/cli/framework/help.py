@@ -57,7 +57,7 @@ class PlainCommand(TyperCommand):
                 parameter.metavar = parameter.metavar or parameter.name.upper()
 
     def get_help(self, ctx: AnyContext) -> str:
-        """Show the help page; a hidden command shows the page of its group, of which it is an argument."""
+        """Return the help page; for a hidden command that of its group, which shows it as an argument."""
         return str(ctx.parent.get_help()) if self.hidden and ctx.parent else _page(self, ctx)
 
 

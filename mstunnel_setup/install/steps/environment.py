@@ -51,10 +51,10 @@ DIRECTORIES = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE),
 
 @dataclass(frozen=True)
 class Environment:
-    """The text of `env.sh`, the settings in it that this program manages, and the extra roots.
+    """The text of `env.sh`, the settings in it that this program manages, and the extra root CAs.
 
-    A root is a file and its SHA-256, or PEM text. If `rootless`, the agent runs as the account and already
-    owns its directories.
+    The CAs are a file and its SHA-256, or PEM text. If `rootless`, the agent runs as the account, which
+    already owns the agent's directories.
     """
 
     text: str
@@ -136,7 +136,7 @@ def _wanted(run: Run) -> dict[str, str]:
 
 def _shell_proxies(run: Run) -> dict[str, str]:
     """Return the plain assignments in the profile of all shells; empty if an earlier run wrote that file."""
-    # An administrator's file may be readable by root only; a rootless account continues without it.
+    # An administrator may have made the profile readable by root only; a rootless run continues without it.
     profile = text_of(run.files, _SHELL_PROXIES)
     written = run.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     if written is not None and written.versions[-1].get("text") == profile:

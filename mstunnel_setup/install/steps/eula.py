@@ -116,7 +116,7 @@ STEP = Step(
     _decide,
     missing=_missing,
 )
-# Root stores only the record; the marker and the answers belong to the account.
+# Root stores only the record of who accepted; the account writes the marker file and stores the answers.
 BY_ROOT: Step[Run, JsonObject | None] = Step(
     "eula",
     text("Licence and terms of use"),

@@ -179,8 +179,8 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
 UPLINK = Step("uplink", text("Network of the gateway through the kernel"), _gather_uplink, _decide_uplink)
 
 
-# Since Podman 5.3 a user's containers wait for this target, and for 90 s in vain if no unit pulls it in
-# (podman-user-wait-network-online.service).
+# Since Podman 5.3 a user's containers wait for this target (podman-user-wait-network-online.service). Unless
+# a unit pulls it in, they wait 90 s in vain.
 TARGET = "network-online.target"
 # `systemctl add-wants multi-user.target network-online.target` creates a link in this directory.
 _WANTS = "/etc/systemd/system/multi-user.target.wants"

@@ -204,7 +204,7 @@ def _decide(site: ChosenSite) -> Sequence[Action]:
     value = JoinedSite(id=site.id, name=site.name, public_address=site.public_address)
     joined = StoreAnswer(name="joined-site", value=value.data)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
-    # All answers are stored, so that a later run does not repeat the questions that followed the terms.
+    # All answers are stored, so that a later run does not repeat the questions asked after the terms of use.
     answers = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
     return (*placed, *answers, joined)
 

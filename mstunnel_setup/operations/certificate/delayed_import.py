@@ -176,7 +176,10 @@ def _local_time(pending: ScheduleImport) -> str:
 
 
 def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
-    """Return the imports to activate at `now`; a timer, if there is one, gets five minutes first."""
+    """Return the imports to activate at `now`, without those that were tried within the hour.
+
+    With `timers`, systemd has five minutes to run an import before it counts as overdue.
+    """
     late = now - _GRACE if timers else now
     tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
     # An attempt in the future was recorded while the clock was ahead, so it is ignored.

@@ -35,7 +35,10 @@ class KernelModules:
         self._restarts = Pace(_RETRY_SECONDS)
 
     def load_lost(self) -> None:
-        """Load missing modules and restart a running server for them, every ten minutes; report once."""
+        """Load missing modules, at most every ten minutes; then restart the server if it runs.
+
+        A loss is reported once.
+        """
         context = self._context
         files, clock = context.files, context.clock
         if not files.live:

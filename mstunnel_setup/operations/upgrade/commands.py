@@ -221,7 +221,7 @@ def apply(
                 known=", ".join(release.name for release in catalogue.releases),
             )
         if running(run).digests == release.digests:
-            # The release runs already, or this command has just completed an interrupted upgrade to it.
+            # Nothing is left to do: it ran already, or an interrupted upgrade to it was completed just now.
             if finished is not None:
                 return _ended(finished)
             content = text("Release {name} is already running; nothing was changed.", name=release.name)
@@ -309,7 +309,7 @@ def _sessions(upgrade: Upgrade) -> Sequence[str]:
 
 
 def _held(upgrade: Upgrade) -> Sequence[str]:
-    """Return a line on how long the release that an administrator chose stays."""
+    """Return a line on how long upgrades are held at the release that an administrator chose, if they are."""
     ends = text("until a newer release is published, or until `mst-cli upgrade apply`")
     shown = text("Held at {release}: {ends}.", release=upgrade.release, ends=ends)
     return [] if upgrade.held_back is None else [shown]

@@ -318,7 +318,7 @@ def test_spoofable_balancers_are_refused_before_the_first_change(scene: Scene) -
         ask_steps(opened(scene, engine="docker", proxy_protocol_from="192.0.2.10"), HOST_ONLY)
 
 
-def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
+def test_image_archive_is_checked_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
     """Formerly the step that loads the archive failed, after half of the changes to the host."""
     host("rhel-9.6")
     (tmp_path / "images.tar").write_bytes(b"no archive")

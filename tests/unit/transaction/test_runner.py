@@ -286,7 +286,7 @@ def test_undo_keeps_and_reports_changes_of_others(root: Path) -> None:
     assert (root / "etc/tunnel/foreign").exists()
 
 
-def test_managed_file_is_removed_with_any_content(root: Path) -> None:
+def test_undo_removes_a_managed_file_even_if_changed(root: Path) -> None:
     managed = WriteFile(path="/etc/managed", text="as installed\n", managed=True)
     _runner(root).run([_step([managed])], None)
     (root / "etc/managed").write_text("as the tenant wants it today\n")
