@@ -81,7 +81,7 @@ class CreateAccount(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove account and home; keep both if the home has files of others, or the account runs a program."""
+        """Remove account and home; keep both if others put files into the home, or a program of it runs."""
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
