@@ -282,14 +282,9 @@ def _about(change: Change, error: SetupError) -> str:
 
 def _unapproved(done: ApplyOutcome) -> Iterator[Problem]:
     """Return one problem for each reason why changes lack an approval, as many may have the same."""
-    for code, same in groupby(sorted(done.unapproved, key=_code), _code):
-        refused = list(same)
-        message = joined([_about(change, error) for change, error in refused], "\n")
-        yield Problem(code, message, refused[0][1].hint)
-
-
-def _code(refused: tuple[Change, SetupError]) -> str:
-    return refused[1].code
+    for code in dict.fromkeys(error.code for _change, error in done.unapproved):
+        same = [(change, error) for change, error in done.unapproved if error.code == code]
+        yield Problem(code, joined([_about(*each) for each in same], "\n"), same[0][1].hint)
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import StepError, UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.approvals import (
@@ -46,6 +47,11 @@ _ENDED: Final = {
     "canceled": APPROVAL_CANCELLED,
     "expired": APPROVAL_EXPIRED,
 }
+
+
+def _make_directory(files: Files) -> None:
+    files.make_directories(paths.ADMIN_STATE, 0o700)
+    files.make_directory(DIRECTORY, 0o700)
 
 
 @dataclass(frozen=True)
@@ -76,25 +82,25 @@ class ApprovalHttp:
                 longest=_LONGEST,
             )
         if justification:
-            files.make_directories(paths.ADMIN_STATE, 0o700)
-            files.make_directory(DIRECTORY, 0o700)
+            _make_directory(files)
         return cls(http, base, files, justification)
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Send one request; a change with its approval, or with the justification that requests one.
 
-        Raises WaitingError while nobody has approved the change, TenantError if the approval request ended.
+        Raises WaitingError while nobody has approved the change, TenantError if the approval request ended,
+        StepError if the id of a new one cannot be kept.
         """
         if method not in _CHANGING:
             return self.http.request(method, url, **options)
-        headers = dict(options.get("headers") or {})
+        headers = options.get("headers") or {}
         place = self._place(method, url, options.get("json"), headers)
         code = self._approved(place, text("{method} {path}", method=method, path=urlsplit(url).path), headers)
         if code:
-            headers[APPROVAL_CODE] = code
+            options["headers"] = {**headers, APPROVAL_CODE: code}
         elif self.justification:
-            headers[APPROVAL_JUSTIFICATION] = base64.b64encode(self.justification.encode()).decode()
-        options["headers"] = headers
+            encoded = base64.b64encode(self.justification.encode()).decode()
+            options["headers"] = {**headers, APPROVAL_JUSTIFICATION: encoded}
         answer = self.http.request(method, url, **options)
         requested = approval_code(answer)
         if is_guid(requested):
@@ -111,9 +117,20 @@ class ApprovalHttp:
         return f"{DIRECTORY}/{digest}.json"
 
     def _keep(self, place: str, code: str) -> None:
-        self.files.make_directories(paths.ADMIN_STATE, 0o700)
-        self.files.make_directory(DIRECTORY, 0o700)
-        self.files.write(place, json.dumps({"approval": code}).encode(), 0o600)
+        try:
+            _make_directory(self.files)
+            self.files.write(place, json.dumps({"approval": code}).encode(), 0o600)
+        except FileError as error:
+            raise StepError(
+                "approval-not-kept",
+                "the approval request {approval} was made, but its id cannot be kept: {reason}",
+                hint=(
+                    "Correct that, cancel the request in the Intune admin center (Tenant administration, "
+                    "Multi Admin Approval), then run the command again."
+                ),
+                approval=code,
+                reason=error.message,
+            ) from error
 
     def _approved(self, place: str, request: str, headers: Mapping[str, str]) -> str:
         """Return the kept id of the approval request, or "" if there is none that can still be used."""

@@ -21,6 +21,7 @@ from mstunnel_setup.install.run_answers import earlier_answers
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.token_sources import TokenSource
@@ -75,14 +76,16 @@ def open_tenant(
             secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
         )
 
-    changing = ApprovalHttp.of(http, f"{where.graph}/beta", operator.files, justification)
+    requests: HttpPort = http
+    if permissions == _CHANGING:
+        requests = ApprovalHttp.of(http, f"{where.graph}/beta", operator.files, justification)
     if given.sign_in.method != "device-code":
-        return AdminGraph(changing, where, enter(), clock)
+        return AdminGraph(requests, where, enter(), clock)
     identity = (where.authority, where.graph, given.tenant.id, str(application))
     kept = KeptSignIn.of(operator.files, clock, *identity)
     token = kept.source(permissions, enter, partial(_say_kept, operator))
     operator.secrets.register(token())
-    return AdminGraph(ForgettingHttp(changing, kept), where, token, clock)
+    return AdminGraph(ForgettingHttp(requests, kept), where, token, clock)
 
 
 def _say_kept(operator: Operator, account: str) -> None:

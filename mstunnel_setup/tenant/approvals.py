@@ -104,7 +104,7 @@ def concerns_approval(answer: HttpAnswer) -> bool:
 def approval_refusal(answer: HttpAnswer, message: str, code: str, request: str) -> SetupError | None:
     """Return the error for a refusal about an approval, or None for another refusal.
 
-    `message` and `code` are those of Graph's error, `request` describes the request.
+    `message` and `code` are those of Graph's error, `request` is the method and path of the change.
     """
     status, words = answer.status_code, message.lower()
     in_message = _IN_MESSAGE.search(message)

@@ -106,7 +106,8 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str
         words=reason or plain(error.get("code") or "") or text("no reason given"),
         request=text(" (request {request_id})", request_id=request_id) if request_id else "",
     )
-    approval = approval_refusal(response, said, inner_code or str(error.get("code") or ""), request)
+    change = text("{method} {path}", method=method, path=urlsplit(url).path)
+    approval = approval_refusal(response, said, inner_code or str(error.get("code") or ""), change)
     if approval is not None:
         return approval
     # Intune has no code for a missing licence, only its message.

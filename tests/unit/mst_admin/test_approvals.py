@@ -4,15 +4,22 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
 
-from mst_admin.approvals import DIRECTORY
-from mstunnel_setup.base.errors import ExitCode
+from mst_admin.approvals import DIRECTORY, ApprovalHttp
+from mst_admin.kept_sign_in import ForgettingHttp, KeptSignIn
+from mstunnel_setup.base.errors import ExitCode, StepError
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 from tests.bench.large_apply import control
+from tests.refusals import refused
 from tests.unit.mst_admin.labs import Answer, MstAdmin, Tenant, declare, object_file
 from tests.unit.running_lab import LAB
+from tests.unit.tenant.fakes import FakeHttp, jwt, response
 
 WHY = ("--justification", "Change 42: Defender for iPhones")
 DEFENDER = """\
@@ -85,7 +92,7 @@ def test_apply_continues_after_the_approval(admin: MstAdmin, protected: Tenant, 
     directory = declare(tmp_path, DECLARED)
     unjustified = admin("apply", directory)
     assert (unjustified.code, unjustified.status) == (ExitCode.TENANT, "error")
-    assert unjustified.codes("errors") == ["approval-before", "approval-justification-missing"]
+    assert unjustified.codes("errors") == ["approval-justification-missing", "approval-before"]
     assert unjustified.changes == [("update", "threshold", "latency")], "others are made meanwhile"
     assert kept(admin) == []
 
@@ -104,7 +111,7 @@ def test_apply_continues_after_the_approval(admin: MstAdmin, protected: Tenant, 
 
     waiting = admin("apply", directory)
     assert waiting.code == ExitCode.WAITING
-    assert waiting.codes("errors") == ["approval-before", "approval-pending"]
+    assert waiting.codes("errors") == ["approval-pending", "approval-before"]
     assert only_request(waiting) == code
 
     lab_command(protected, "decide", code, "approved")
@@ -159,6 +166,60 @@ def test_deletion_is_approved_and_made(admin: MstAdmin, protected: Tenant, tmp_p
     lab_command(protected, "decide", code, "approved")
     assert admin(*delete).status == "changed"
     assert kept(admin) == []
+
+
+def test_missing_approval_does_not_end_a_kept_sign_in(tmp_path: Path) -> None:
+    files, token = Files(tmp_path), tmp_path / "kept.token"
+    required = response(403, {"error": {"code": "ApprovalRequired"}}, {"x-msft-approval-code": "x"})
+    denied = response(403, {"error": {"code": "Forbidden", "message": "No."}})
+    http = ForgettingHttp(FakeHttp([required, denied]), KeptSignIn(files, Clock(), "/kept.token", Lock()))
+    token.write_text("a token")
+    http.request("POST", "https://graph.example/beta/x")
+    assert token.exists()
+    http.request("POST", "https://graph.example/beta/x")
+    assert not token.exists()
+
+
+def test_account_that_may_not_read_requests_asks_graph(tmp_path: Path) -> None:
+    """Then the change is sent with its code, and Graph decides."""
+    code, url = "aabb1234-5678-9012-abcd-ef0123456789", "https://graph.example/beta/deviceAppManagement/x"
+    refused = response(403, {"error": {"code": "Forbidden"}})
+    replies = [response(403, {}, {"x-msft-approval-code": code}), refused, response(204)]
+    fake = FakeHttp([*replies])
+    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+    for _attempt in range(2):
+        http.request("DELETE", url, headers={"Authorization": "Bearer opaque"})
+    asked, read, sent = (call.options["headers"] for call in fake.calls)
+    assert asked["x-msft-approval-justification"] == "V2h5"
+    assert fake.calls[1].url.endswith(f"/deviceManagement/operationApprovalRequests/{code}")
+    assert not {"x-msft-approval-justification", "x-msft-approval-code"} & set(read)
+    assert (sent["x-msft-approval-code"], "x-msft-approval-justification" in sent) == (code, False)
+    assert list((tmp_path / DIRECTORY.lstrip("/")).iterdir()) == []
+
+
+def test_id_that_cannot_be_kept_is_reported(tmp_path: Path) -> None:
+    code, url = "aabb1234-5678-9012-abcd-ef0123456789", "https://graph.example/beta/deviceAppManagement/x"
+    fake = FakeHttp([response(403, {}, {"x-msft-approval-code": code})])
+    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+    directory = tmp_path / DIRECTORY.lstrip("/")
+    directory.rmdir()
+    directory.write_text("not a directory")
+    with refused(StepError, "approval-not-kept", match=code):
+        http.request("DELETE", url)
+    with pytest.raises(FileError):
+        ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+    assert len(fake.calls) == 1, "an unwritable directory is found before the first request"
+
+
+def test_other_account_does_not_use_the_approval(tmp_path: Path) -> None:
+    """Only the account that requested a change may complete it."""
+    code, url = "aabb1234-5678-9012-abcd-ef0123456789", "https://graph.example/beta/deviceAppManagement/x"
+    fake = FakeHttp([response(403, {}, {"x-msft-approval-code": code})])
+    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+    for account in ("1", "2"):
+        http.request("DELETE", url, headers={"Authorization": f"Bearer {jwt(tid='t', oid=account)}"})
+    assert [call.method for call in fake.calls] == ["DELETE", "DELETE"]
+    assert len(list((tmp_path / DIRECTORY.lstrip("/")).iterdir())) == 2
 
 
 def test_damaged_state_is_ignored(admin: MstAdmin, tmp_path: Path) -> None:
