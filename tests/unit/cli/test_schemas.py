@@ -198,6 +198,10 @@ REFUSED = {
     "mstunnel-lab fault --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab report gw1 health.json --dir /nowhere": (2, "lab-report-invalid"),
     "mstunnel-lab user nobody --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab approvals --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab decide ABC approved --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab decide ABC perhaps": (2, "usage-invalid"),
+    "mstunnel-lab protect sites --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab rotate-keys --dir /nowhere": (8, "lab-not-running"),
 }
 
