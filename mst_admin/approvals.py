@@ -19,6 +19,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
@@ -40,6 +41,9 @@ from mstunnel_setup.tenant.wire_intune import (
 DIRECTORY: Final = f"{paths.ADMIN_STATE}/approvals"
 _CHANGING: Final = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 _LONGEST: Final = 1024
+_UNKNOWN: Final = "unknown"
+# Intune lets a request expire after three days.
+_LIFE_SECONDS: Final = 3 * 86400
 _ENDED: Final = {
     "rejected": APPROVAL_REJECTED,
     # The documented spelling, and that of the admin center.
@@ -64,10 +68,11 @@ class ApprovalHttp:
     http: HttpPort
     base: str
     files: Files
+    clock: Clock
     justification: str = ""
 
     @classmethod
-    def of(cls, http: HttpPort, base: str, files: Files, justification: str) -> "ApprovalHttp":
+    def of(cls, http: HttpPort, base: str, files: Files, clock: Clock, justification: str) -> "ApprovalHttp":
         """Return a client; with a justification, the directory for approval requests is created.
 
         So an unwritable directory is reported before an approval is requested whose id could not be kept.
@@ -83,7 +88,7 @@ class ApprovalHttp:
             )
         if justification:
             _make_directory(files)
-        return cls(http, base, files, justification)
+        return cls(http, base, files, clock, justification)
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Send one request; a change with its approval, or with the justification that requests one.
@@ -103,7 +108,7 @@ class ApprovalHttp:
             options["headers"] = {**headers, APPROVAL_JUSTIFICATION: encoded}
         answer = self.http.request(method, url, **options)
         requested = approval_code(answer)
-        if is_guid(requested):
+        if is_guid(requested) and requested != code:
             self._keep(place, requested)
         elif code and HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
             self.files.remove(place)
@@ -142,13 +147,15 @@ class ApprovalHttp:
             error = APPROVAL_PENDING(approval=code, request=request)
             error.approval = code
             raise error
-        if found.status in _ENDED or found.status == "completed":
+        made = self.files.modified(place) or 0.0
+        lapsed = found.status == _UNKNOWN and self.clock.now().timestamp() - made > _LIFE_SECONDS
+        if found.status in {*_ENDED, "completed"} or lapsed:
             self.files.remove(place)
         if found.status in _ENDED:
             said = plain(found.approval_justification or "", 1024)
             note = text(" ({reason})", reason=said) if said else ""
             raise _ENDED[found.status](approval=code, request=request, note=note)
-        return "" if found.status == "completed" else code
+        return "" if found.status == "completed" or lapsed else code
 
     def _kept(self, place: str) -> str:
         try:
@@ -161,7 +168,7 @@ class ApprovalHttp:
     def _status(self, code: str, headers: Mapping[str, str]) -> OperationApprovalRequest:
         """Return the approval request; its status is `unknown` if this account may not read it.
 
-        Then the change is sent with its code, and Graph decides.
+        Then the change is sent with its code, and Graph decides, until the request must have expired.
         """
         url = f"{self.base}/deviceManagement/operationApprovalRequests/{code}"
         answer = self.http.request("GET", url, headers=headers, allow_redirects=False)

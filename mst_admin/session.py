@@ -78,7 +78,7 @@ def open_tenant(
 
     requests: HttpPort = http
     if permissions == _CHANGING:
-        requests = ApprovalHttp.of(http, f"{where.graph}/beta", operator.files, justification)
+        requests = ApprovalHttp.of(http, f"{where.graph}/beta", operator.files, clock, justification)
     if given.sign_in.method != "device-code":
         return AdminGraph(requests, where, enter(), clock)
     identity = (where.authority, where.graph, given.tenant.id, str(application))

@@ -1,6 +1,7 @@
 """Multi Admin Approval with a real lab: changes wait, are approved, and the same command continues."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,7 +187,7 @@ def test_account_that_may_not_read_requests_asks_graph(tmp_path: Path) -> None:
     refused = response(403, {"error": {"code": "Forbidden"}})
     replies = [response(403, {}, {"x-msft-approval-code": code}), refused, response(204)]
     fake = FakeHttp([*replies])
-    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), Clock(), "Why")
     for _attempt in range(2):
         http.request("DELETE", url, headers={"Authorization": "Bearer opaque"})
     asked, read, sent = (call.options["headers"] for call in fake.calls)
@@ -197,17 +198,29 @@ def test_account_that_may_not_read_requests_asks_graph(tmp_path: Path) -> None:
     assert list((tmp_path / DIRECTORY.lstrip("/")).iterdir()) == []
 
 
+def test_unreadable_request_is_forgotten_when_it_has_expired(tmp_path: Path) -> None:
+    code, url = "aabb1234-5678-9012-abcd-ef0123456789", "https://graph.example/beta/deviceAppManagement/x"
+    asked = response(403, {}, {"x-msft-approval-code": code})
+    fake = FakeHttp([asked, response(404, {}), asked])
+    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), Clock(), "Why")
+    http.request("DELETE", url)
+    (file,) = (tmp_path / DIRECTORY.lstrip("/")).iterdir()
+    os.utime(file, (0, 0))
+    http.request("DELETE", url)
+    assert fake.calls[-1].options["headers"] == {"x-msft-approval-justification": "V2h5"}
+
+
 def test_id_that_cannot_be_kept_is_reported(tmp_path: Path) -> None:
     code, url = "aabb1234-5678-9012-abcd-ef0123456789", "https://graph.example/beta/deviceAppManagement/x"
     fake = FakeHttp([response(403, {}, {"x-msft-approval-code": code})])
-    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), Clock(), "Why")
     directory = tmp_path / DIRECTORY.lstrip("/")
     directory.rmdir()
     directory.write_text("not a directory")
     with refused(StepError, "approval-not-kept", match=code):
         http.request("DELETE", url)
     with pytest.raises(FileError):
-        ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+        ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), Clock(), "Why")
     assert len(fake.calls) == 1, "an unwritable directory is found before the first request"
 
 
@@ -215,7 +228,7 @@ def test_other_account_does_not_use_the_approval(tmp_path: Path) -> None:
     """Only the account that requested a change may complete it."""
     code, url = "aabb1234-5678-9012-abcd-ef0123456789", "https://graph.example/beta/deviceAppManagement/x"
     fake = FakeHttp([response(403, {}, {"x-msft-approval-code": code})])
-    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), "Why")
+    http = ApprovalHttp.of(fake, "https://graph.example/beta", Files(tmp_path), Clock(), "Why")
     for account in ("1", "2"):
         http.request("DELETE", url, headers={"Authorization": f"Bearer {jwt(tid='t', oid=account)}"})
     assert [call.method for call in fake.calls] == ["DELETE", "DELETE"]
