@@ -23,6 +23,7 @@ from mst_admin.objects.profile import (
     ProfileFile,
     ProfileObject,
     TrustedRootObject,
+    as_documented,
 )
 from mst_admin.objects.profile_rules import RETIRED_CLIENT, judge_profile, judge_root
 from mst_admin.objects.profile_wire import (
@@ -372,7 +373,9 @@ def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[Presen
 
 
 def _body(profile: ProfileObject, site: SiteAddress) -> Body:
-    body = {**profile_body(profile, site.site_id, site.address), ASSIGNMENTS: list(targets(profile))}
+    settings = profile.custom_settings if profile.is_ios else as_documented(profile.custom_settings)
+    written = profile.model_copy(update={"custom_settings": settings})
+    body = {**profile_body(written, site.site_id, site.address), ASSIGNMENTS: list(targets(profile))}
     del body[_SITE_ID]
     return {**body, _SITE: site.name}
 

@@ -17,6 +17,7 @@ from pydantic import Field, PlainValidator, StrictBool, WithJsonSchema
 
 from mst_admin.change import TYPE, Body, Wire
 from mst_admin.objects import parts
+from mst_admin.objects.profile import as_documented
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.parsing import json_value, signed_number
 from mstunnel_setup.base.text import plain, text
@@ -147,6 +148,13 @@ DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] 
 def known_keys(declared: AppConfigurationObject) -> Mapping[str, KnownSetting]:
     """Return the documented settings of an app configuration; empty if it is not for Defender."""
     return DEFENDER_KEYS[declared.channel, declared.is_ios] if declared.for_defender else {}
+
+
+def as_written(declared: AppConfigurationObject) -> AppConfigurationObject:
+    """Return the app configuration with the settings of Defender on Android under their documented keys."""
+    if declared.is_ios or not declared.for_defender:
+        return declared
+    return declared.model_copy(update={"settings": as_documented(declared.settings)})
 
 
 def allows(key: KnownSetting, value: Value) -> bool:

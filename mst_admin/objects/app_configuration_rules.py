@@ -10,11 +10,12 @@ from mst_admin.objects.app_configuration import (
     AppConfigurationPlatform,
     Channel,
     allows,
+    as_written,
     known_keys,
 )
 from mst_admin.objects.parts import Assignable, judge_assignment
 from mst_admin.objects.profile import ProfileObject, ProfilePlatform
-from mst_admin.objects.profile_rules import PACKAGE, judge_switches
+from mst_admin.objects.profile_rules import KEY_WRITTEN_VPN, PACKAGE, judge_switches
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
 from mstunnel_setup.base.text import text
 
@@ -98,6 +99,10 @@ def _apps_and_settings(declared: AppConfigurationObject) -> Iterator[Finding]:
 
 
 def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
+    written = as_written(declared)
+    if written != declared:
+        yield KEY_WRITTEN_VPN(key="settings").at("settings")
+    declared = written
     for name, value in declared.settings.items():
         key = known_keys(declared).get(name)
         if key is None:

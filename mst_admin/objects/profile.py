@@ -1,7 +1,8 @@
 """The declared form of VPN profiles and trusted roots. `profile_rules` validates the values."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
 
@@ -9,6 +10,9 @@ from mst_admin.objects.parts import AllDevices, AllUsers, ExcludedGroups, Groups
 from mstunnel_setup.answers.values import Guid, Line, Part, matching
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
+VPN_KEY: Final = "vpn"
+VPN_TITLE: Final = "VPN"
+"""A setting of Defender on Android, and its title in the admin center."""
 CONNECT: tuple[str, ...] = ("connect", "establish")
 """Two names of one action, both of which the admin center has used."""
 
@@ -44,6 +48,19 @@ def _setting(value: object) -> str:
     if not isinstance(value, str | int):
         raise ValueError("must be text, a number or true/false: write one value")  # noqa: TRY004 (pydantic's protocol)
     return str(value)
+
+
+Value = TypeVar("Value")
+
+
+def as_documented(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the settings of Defender on Android with `VPN`, the title in the admin center, as key `vpn`.
+
+    If both spellings are there, nothing is changed.
+    """
+    if VPN_KEY in settings:
+        return dict(settings)
+    return {VPN_KEY if name == VPN_TITLE else name: value for name, value in settings.items()}
 
 
 CustomSetting = Annotated[
@@ -100,15 +117,11 @@ class RuleObject(Part):
 
     @property
     def connects_always(self) -> bool:
-        """Return whether the rule connects unconditionally, for any domain, network and probe result."""
-        limits = (
-            self.domains,
-            self.dns_servers,
-            self.ssids,
-            self.search_domains,
-            self.interface,
-            self.probe_url,
-        )
+        """Return whether the rule connects for any domain and in any network.
+
+        It may have a URL probe: for web protection, Microsoft recommends such a rule.
+        """
+        limits = (self.domains, self.dns_servers, self.ssids, self.search_domains, self.interface)
         return self.action in CONNECT and not any(limits)
 
 

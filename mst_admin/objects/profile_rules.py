@@ -10,12 +10,14 @@ from typing import Final
 from mst_admin.objects.parts import judge_assignment
 from mst_admin.objects.profile import (
     CONNECT,
+    VPN_KEY,
     ConnectionType,
     ProfileObject,
     ProfilePlatform,
     ProxyObject,
     RuleObject,
     TrustedRootObject,
+    as_documented,
 )
 from mst_admin.objects.profile_wire import is_root_name
 from mst_admin.objects.proxy_exclusions import judge_exclusions
@@ -35,6 +37,13 @@ RULE_KEY_WITHOUT_EFFECT = declare_finding(
     "rule-key-without-effect",
     "on-demand rule {number} uses {keys} without {needed}",
     "Remove this, or write {instead}.",
+)
+KEY_WRITTEN_VPN = declare_finding(
+    "custom_settings",
+    "key-written-vpn",
+    "{key}.VPN is the title in the admin center; the key is written vpn",
+    "Write vpn.",
+    fatal=False,
 )
 EU_DATA_BOUNDARY = declare_finding(
     "custom_settings",
@@ -290,9 +299,12 @@ _MOST_SETTINGS: Final = 24
 
 def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
     """Return all findings about the custom settings of a profile."""
-    known = ("vpn", "antiphishing", "defendertoggle")
+    known = (VPN_KEY, "antiphishing", "defendertoggle")
     if profile.is_ios:
         known = ("TunnelOnly", "WebProtection", "AutoOnboard")
+    elif (settings := as_documented(profile.custom_settings)) != profile.custom_settings:
+        yield KEY_WRITTEN_VPN(key="custom_settings")
+        profile = profile.model_copy(update={"custom_settings": settings})
     if len(profile.custom_settings) > _MOST_SETTINGS:
         yield finding(
             "custom_settings",
