@@ -219,6 +219,25 @@ def check(
     return lambda operator: work.check(operator, entries)
 
 
+Entry = Annotated[str, typer.Argument(metavar="ENTRY", help="A host, *.DOMAIN or an address.")]
+
+
+@exclusions_app.command(cls=taking(ChangeOptions))
+def add(context: typer.Context, entry: Entry, profile: Profile) -> Work:
+    """Add one entry to the list of a profile."""
+    from mst_admin import proxy_exclusions as work
+
+    return lambda operator: work.add_entry(operator, settings_of(context), entry, profile)
+
+
+@exclusions_app.command(cls=taking(ChangeOptions))
+def remove(context: typer.Context, entry: Entry, profile: Profile) -> Work:
+    """Remove one entry from the list of a profile."""
+    from mst_admin import proxy_exclusions as work
+
+    return lambda operator: work.remove_entry(operator, settings_of(context), entry, profile)
+
+
 @exclusions_app.command("import", cls=taking(ChangeOptions))
 def import_exclusions(
     context: typer.Context,

@@ -199,6 +199,7 @@ def app_configuration_changes(
 
     Raises TenantError: `name-ambiguous`, `app-configuration-fixed`.
     """
+    declared = policies.as_written(declared)
     found = called(declared.name, present, "app configuration")
     if found is None:
         body = {**policies.app_configuration_body(declared), ASSIGNMENTS: list(targets(declared))}
