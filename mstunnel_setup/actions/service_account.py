@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CheckError, StepError, declare
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.paths import AGENT_USER
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
@@ -21,12 +21,6 @@ from mstunnel_setup.io import accounts
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
-GATEWAY_ACCOUNT_MISSING = declare(
-    CheckError,
-    "gateway-account-missing",
-    "the gateway on this host belongs to account {account}, which no longer exists",
-    "Re-create the account with its home directory, or undo root's part: `mstunnel-setup host --remove`.",
-)
 IdKind: TypeAlias = Literal["subuid", "subgid"]
 
 IDS = 65536

@@ -10,9 +10,8 @@ from urllib.parse import unquote
 
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.service_account import GiveToAgent
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.variables import (
     PROXIES,
     in_both_cases,
@@ -23,6 +22,7 @@ from mstunnel_setup.answers.variables import (
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.read import read_material
@@ -31,6 +31,7 @@ from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.step import Step
 
 _MEANINGS: Mapping[str, str] = {

@@ -20,6 +20,7 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.install.installed import path_of
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment
@@ -143,7 +144,7 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
             account=wanted.account,
             program=wanted.program,
             socket_unit=uplink.SOCKET_UNIT,
-            socket=uplink.socket_of(wanted.port),
+            socket=uplink_address.socket_of(wanted.port),
             device=uplink.DEVICE,
             table=uplink.TABLE,
             rules=uplink.RULES,
@@ -163,8 +164,8 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
     }
     links = (_RULES_LOADED, f"{uplink.UNITS}/sockets.target.wants")
     return (
-        MakeDirectory(path=uplink.DIRECTORY),
-        WriteJson(path=uplink.HOOK, value=hook),
+        MakeDirectory(path=uplink_address.DIRECTORY),
+        WriteJson(path=uplink_address.HOOK, value=hook),
         WriteFile(path=uplink.RULES, text=uplink.rules(wanted.port, wanted.services)),
         *dict.fromkeys(above for link in links for above in directories(link)),
         *(

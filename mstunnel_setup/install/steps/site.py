@@ -11,7 +11,7 @@ from mstunnel_setup.base.text import plain, text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import certificate_source
-from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.install.joined_site import JoinedSite
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate, eula
 from mstunnel_setup.install.steps.certificate import Certificate, examine

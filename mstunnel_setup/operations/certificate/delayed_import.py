@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import MakeDirectory
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Moment, Report, Result
@@ -25,7 +25,7 @@ from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.certificate import generation_switch
 from mstunnel_setup.operations.certificate.generation_switch import Activation
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 
 _NAME_DIGITS = 12
 # The timer comes first, and its run may wait for the lock.

@@ -12,7 +12,6 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import plain, sentence, text
 from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.exchange.release_feed import FeedRecord, offered, read_feed_record
-from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.upgrade_history import (
     ImagePair,
     Upgrade,
@@ -21,6 +20,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     read_history,
 )
 from mstunnel_setup.exchange.upgrade_rules import read_rules
+from mstunnel_setup.exchange.upgrade_standing import LastDecision, read_standing
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_to

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import (
     CertificateError,
@@ -20,6 +18,7 @@ from mstunnel_setup.base.errors import (
     SignInError,
     StepError,
 )
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install import preflight
 from mstunnel_setup.install.install import run_steps
 from mstunnel_setup.install.request import InstallRequest
@@ -33,6 +32,7 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.model import ReadinessFacts
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.step import Step
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.units import WriteMessageCatalogue
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.installed import LINKS

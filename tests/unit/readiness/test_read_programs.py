@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions import uplink
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -182,6 +182,6 @@ def test_unreadable_firewall_rules_are_unknown(
 @pytest.mark.parametrize("settings", [ROOTFUL, ROOTLESS])
 def test_forwarded_packets_bypass_firewall_frontends(tmp_path: Path, settings: Settings) -> None:
     """Check both ways to forward: by an engine with root, and by an uplink."""
-    put(tmp_path, {f"{uplink.SOCKETS}/443": "", uplink.HOOK: ""})
+    put(tmp_path, {f"{uplink_address.SOCKETS}/443": "", uplink_address.HOOK: ""})
     answers = {"ufw status": said("Status: active\nDefault: deny (incoming)\n"), "nft --json": said("{}")}
     assert reader(tmp_path, answers, settings=settings).security().firewall == Firewall(forwarded=True)
