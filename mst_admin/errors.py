@@ -1,5 +1,6 @@
 """Errors that several modules of `mst_admin` raise."""
 
+from mstunnel_setup.answers.finding import declare_finding
 from mstunnel_setup.base.errors import TenantError, declare
 
 NAME_AMBIGUOUS = declare(
@@ -31,4 +32,16 @@ TRUSTED_ROOT_UNKNOWN = declare(
     "trusted-root-unknown",
     "the tenant has no trusted root profile {name}",
     "Use the name of an existing one, or create it first.",
+)
+GROUP_UNKNOWN = declare_finding(
+    "groups",
+    "group-unknown",
+    "no group of the tenant is called {name}",
+    "Write the name as Entra shows it, or the id. For everyone, set all_users or all_devices.",
+)
+GROUP_AMBIGUOUS = declare_finding(
+    "groups",
+    "group-ambiguous",
+    "{count} groups of the tenant are called {name}: {ids}",
+    "Write the id of one of them.",
 )

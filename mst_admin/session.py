@@ -26,7 +26,7 @@ from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WR
 from mstunnel_setup.transaction.journal import Journal
 
 READING: Final = (CONFIGURATION_READ,)
-_CHANGING: Final = (CONFIGURATION_READ_WRITE,)
+CHANGING: Final = (CONFIGURATION_READ_WRITE,)
 _ALL_GRANTED: Final = (".default",)
 """The scope for all permissions granted to an application; Graph's error names a missing one."""
 
@@ -34,7 +34,7 @@ _TENANT: Final = ("tenant.cloud", "tenant.authority", "tenant.graph")
 
 
 def open_tenant(
-    operator: Operator, settings: Settings, permissions: tuple[str, ...] = _CHANGING
+    operator: Operator, settings: Settings, permissions: tuple[str, ...] = CHANGING
 ) -> AdminGraph:
     """Sign in to the tenant that the answers name (options, MSTUNNEL_ variables, answer file).
 

@@ -12,7 +12,7 @@ from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, updat
 from mst_admin.errors import NAME_UNKNOWN, PROFILE_UNKNOWN
 from mst_admin.kinds.kind import Declared, FileKind, Kind, References
 from mst_admin.kinds.lookup import called
-from mst_admin.kinds.reports import ObjectIdentity, ObjectReport
+from mst_admin.kinds.reports import GroupNames, ObjectIdentity, ObjectReport
 from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
 from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects.app import judge_per_app
@@ -24,6 +24,7 @@ from mst_admin.objects.profile import (
     ProfileObject,
     TrustedRootObject,
     as_documented,
+    turns_on_global_secure_access,
 )
 from mst_admin.objects.profile_rules import RETIRED_CLIENT, judge_profile, judge_root
 from mst_admin.objects.profile_wire import (
@@ -36,6 +37,7 @@ from mst_admin.objects.profile_wire import (
     PresentProfile,
     addresses_of,
     extra,
+    is_for_ios,
     is_root_name,
     is_tunnel_profile,
     not_declared,
@@ -159,6 +161,7 @@ class ProfileReport(ObjectReport):
     """One profile and its assignments."""
 
     assignments: tuple[DeviceConfigurationAssignment, ...]
+    groups: GroupNames = Field(default_factory=dict)
 
 
 class ProfileChanges(ObjectIdentity):
@@ -366,9 +369,10 @@ PROFILE: Final = _ProfileKind()
 
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
-    """Read the VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
+    """Read the VPN profiles for Tunnel and Global Secure Access and the trusted roots, or those of a name."""
     for found in graph.objects(PROFILES, name):
-        if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS:
+        of_access = is_for_ios(found) and turns_on_global_secure_access(profile_object(found, ()))
+        if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS or of_access:
             yield PresentProfile(found, tuple(graph.profile_assignments(found.id)))
 
 

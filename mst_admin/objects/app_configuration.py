@@ -119,6 +119,10 @@ class KnownSetting:
 
 _FLAG: Final = KnownSetting(str, _TRUTH)
 _NUMBER: Final = KnownSetting(int, _SWITCH)
+_LEVEL: Final = KnownSetting(int, ("0", "1", "2", "3"))
+GLOBAL_SECURE_ACCESS: Final = "Global Secure Access"
+"""The setting that turns on Global Secure Access on Android, unless it is 0."""
+_ACCESS: Final = {GLOBAL_SECURE_ACCESS: _LEVEL, "GlobalSecureAccessPrivateChannel": _LEVEL}
 _IOS: Final = {"WebProtection": _FLAG, "AutoOnboard": _FLAG, "DefenderNetworkProtectionEnable": _FLAG}
 DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] = {
     (Channel.DEVICES, True): {
@@ -129,7 +133,7 @@ DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] 
         "DefenderExcludeURLInReport": KnownSetting(bool, _TRUTH),
     },
     (Channel.APPS, True): _IOS,
-    (Channel.DEVICES, False): {"antiphishing": _NUMBER, "vpn": _NUMBER},
+    (Channel.DEVICES, False): {"antiphishing": _NUMBER, "vpn": _NUMBER, **_ACCESS},
     (Channel.APPS, False): {
         "DefenderMAMConfigs": KnownSetting(int, ("1",)),
         "antiphishing": _NUMBER,
@@ -140,6 +144,7 @@ DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] 
         "DisableSignOut": _NUMBER,
         "DefenderDeviceTag": KnownSetting(str),
         "DefenderAllowlistedCACertificates": KnownSetting(str),
+        **_ACCESS,
     },
 }
 """The known settings by channel and whether the platform is iOS."""

@@ -7,12 +7,14 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
 
 from mst_admin.objects.parts import AllDevices, AllUsers, ExcludedGroups, Groups, NamedObject
-from mstunnel_setup.answers.values import Guid, Line, Part, matching
+from mstunnel_setup.answers.values import Line, Part, matching
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
 VPN_KEY: Final = "vpn"
 VPN_TITLE: Final = "VPN"
 """A setting of Defender on Android, and its title in the admin center."""
+GLOBAL_SECURE_ACCESS: Final = "EnableGSA"
+"""The setting that turns on Global Secure Access on iOS."""
 CONNECT: tuple[str, ...] = ("connect", "establish")
 """Two names of one action, both of which the admin center has used."""
 
@@ -163,8 +165,8 @@ class ProfileObject(Part):
     )
     all_users: StrictBool = Field(default=False, description="All licensed users get the profile")
     all_devices: StrictBool = Field(default=False, description="All devices get the profile")
-    groups: tuple[Guid, ...] = Field(default=(), description="Ids of the groups that get the profile")
-    excluded_groups: tuple[Guid, ...] = Field(default=(), description="Ids of groups that are excluded")
+    groups: Groups = ()
+    excluded_groups: ExcludedGroups = ()
     role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
 
     @property
@@ -180,6 +182,11 @@ class ProfileObject(Part):
     def custom(self, key: str, default: str) -> str:
         """Return the value of a custom setting in lower case, or its default."""
         return self.custom_settings.get(key, default).lower()
+
+
+def turns_on_global_secure_access(profile: ProfileObject) -> bool:
+    """Return whether a profile for iOS turns on Global Secure Access, which it does unless the value is 0."""
+    return profile.is_ios and profile.custom(GLOBAL_SECURE_ACCESS, "0") != "0"
 
 
 class TrustedRootObject(NamedObject):
