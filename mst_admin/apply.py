@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
-from mst_admin.change import Change
+from mst_admin.change import Change, KindName, Verb
 from mst_admin.kinds import KINDS, read_tenant
 from mst_admin.kinds.coexistence import Clients, judge_coexistence
 from mst_admin.kinds.groups import (
@@ -37,13 +37,14 @@ from mst_admin.session import CHANGING, READING, make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, ExitCode, UsageError, declare
+from mstunnel_setup.base.errors import CertificateError, ExitCode, SetupError, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import visible_kind
+from mstunnel_setup.tenant.approvals import ApprovalWaitingError
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 DECLARATIONS_INVALID = declare(
@@ -56,10 +57,23 @@ DECLARATIONS_INVALID = declare(
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
+class UnapprovedChange(Report):
+    """A change that was not made because it lacks an approval."""
+
+    verb: Verb
+    kind: KindName
+    name: str
+    code: str = Field(description="The error, such as approval-required.")
+    approval: str = Field(description="Id of the approval request; empty for none.")
+
+
 class TenantChanges(Report):
     """The changes of a tenant, to make or made."""
 
     changes: tuple[Change, ...]
+    unapproved: tuple[UnapprovedChange, ...] = Field(
+        default=(), description="Changes that were not made because they lack an approval."
+    )
     groups: GroupNames = Field(default_factory=dict)
 
 
@@ -262,7 +276,8 @@ def apply(
 ) -> Result[TenantChanges]:
     """Change the tenant to match the declarations.
 
-    Changes made before an error or Ctrl-C are kept and reported; applying again makes the remaining ones.
+    Changes made before an error or Ctrl-C are kept and reported; applying again makes the remaining ones. A
+    change that needs an approval does not prevent those of other objects.
     """
     made = _planned(operator, settings, directory, CHANGING, prune=prune, resolve=resolve)
     changes = made.changes
@@ -277,20 +292,20 @@ def apply(
 
 
 def _result(done: ApplyOutcome, planned: TenantPlan) -> Result[TenantChanges]:
-    report, warnings, total = planned.report(done.made), planned.warnings, len(planned.changes)
-    lines = _lines(done.made, planned.groups, text("made"))
-    refused = tuple(
-        Problem(
-            error.code,
-            text(
-                "{change}: {problem}",
-                change=f"{change.verb} {change.kind} {change.name}",
-                problem=error.message,
-            ),
-            error.hint,
+    unapproved = tuple(
+        UnapprovedChange(
+            verb=change.verb,
+            kind=change.kind,
+            name=change.name,
+            code=error.code,
+            approval=error.approval if isinstance(error, ApprovalWaitingError) else "",
         )
-        for change, error in done.refused
+        for change, error in done.unapproved
     )
+    report = planned.report(done.made).model_copy(update={"unapproved": unapproved})
+    warnings, total = planned.warnings, len(planned.changes)
+    lines = _lines(done.made, planned.groups, text("made"))
+    problems = (*map(_problem, done.refused), *_unapproved(done))
     if done.interrupted:
         notice = warning(
             "apply-interrupted",
@@ -299,10 +314,30 @@ def _result(done: ApplyOutcome, planned: TenantPlan) -> Result[TenantChanges]:
             made=len(done.made),
             total=total,
         )
-        return Result("error", report, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
-    if refused:
-        return Result("error", report, warnings, refused, lines, done.refused[0][1].exit_code)
+        return Result("error", report, warnings, (notice, *problems), lines, ExitCode.INTERRUPTED)
+    if problems:
+        codes = [error.exit_code for _change, error in (*done.refused, *done.unapproved)]
+        # Waiting is the answer only if nothing else has to be done before the next run.
+        code = next((each for each in codes if each is not ExitCode.WAITING), ExitCode.WAITING)
+        return Result("error", report, warnings, problems, lines, code)
     return Result("changed" if done.made else "unchanged", report, warnings, text=lines)
+
+
+def _problem(refused: tuple[Change, SetupError]) -> Problem:
+    change, error = refused
+    return Problem(error.code, _about(change, error), error.hint)
+
+
+def _about(change: Change, error: SetupError) -> str:
+    subject = f"{change.verb} {change.kind} {change.name}"
+    return text("{change}: {problem}", change=subject, problem=error.message)
+
+
+def _unapproved(done: ApplyOutcome) -> Iterator[Problem]:
+    """Return one problem for each reason why changes lack an approval, as many may have the same."""
+    for code in dict.fromkeys(error.code for _change, error in done.unapproved):
+        same = [(change, error) for change, error in done.unapproved if error.code == code]
+        yield Problem(code, joined([_about(*each) for each in same], "\n"), same[0][1].hint)
 
 
 def _lines(changes: Sequence[Change], groups: Mapping[str, str], what: str) -> list[str]:

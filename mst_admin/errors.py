@@ -3,6 +3,12 @@
 from mstunnel_setup.answers.finding import declare_finding
 from mstunnel_setup.base.errors import TenantError, declare
 
+APP_MISSING = declare(
+    TenantError,
+    "app-missing",
+    "the tenant has no {platform} app {app}",
+    "Add it with `mst-admin app create`, declare it below `apps`, or add it in the admin center.",
+)
 NAME_AMBIGUOUS = declare(
     TenantError,
     "name-ambiguous",

@@ -43,7 +43,7 @@ AppSetting = Annotated[
 
 
 class Channel(StrEnum):
-    """The way in which a configuration reaches an app."""
+    """The way in which a configuration reaches an app: management of the device, or of the app alone."""
 
     DEVICES = "managed-devices"
     APPS = "managed-apps"
@@ -111,7 +111,7 @@ _SWITCH: Final = ("0", "1")
 
 @dataclass(frozen=True)
 class KnownSetting:
-    """A documented setting: the type that Defender reads, and its known values in lower case, if any."""
+    """A documented setting: the type that Defender expects, and its allowed values in lower case, if any."""
 
     type: type[Value]
     allowed: tuple[str, ...] = ()

@@ -94,6 +94,8 @@ _CONFIGURATION_READ: Final = {wire.CONFIGURATION_READ, wire.CONFIGURATION_READ_W
 _CONFIGURATION_WRITE: Final = {wire.CONFIGURATION_READ_WRITE}
 may_read_intune: Final = _rule(_INTUNE, _CONFIGURATION_READ, roles=_INTUNE_ROLES)
 may_write_intune: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES)
+# Custom roles need rights of the permission group Multi Admin Approval for this, which the lab does not have.
+may_read_approvals: Final = may_read_intune
 may_read_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_READ, roles=_INTUNE_ROLES, right=TunnelRight.READ)
 may_create_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.CREATE)
 may_update_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.UPDATE)

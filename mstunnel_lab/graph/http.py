@@ -246,7 +246,9 @@ def graph_error(request: Request, error: Exception) -> Response:
     """Render a `GraphError` in Graph's error format."""
     if not isinstance(error, GraphError):
         raise error
-    return _envelope(request, error.status, error.code, error.message, error.inner_code)
+    made = _envelope(request, error.status, error.code, error.message, error.inner_code)
+    made.headers.update(error.headers)
+    return made
 
 
 def http_error(request: Request, error: Exception) -> Response:

@@ -134,7 +134,9 @@ def test_an_emptied_file_is_repaired(name: str, used: OneFile) -> None:
 
 @pytest.mark.parametrize("lose", [halved, Path.unlink], ids=["halved", "removed"])
 @pytest.mark.parametrize("name", FILES[:3])
-def test_a_lost_file_is_repaired(name: str, lose: Callable[[Path], None], used: OneFile) -> None:
+def test_damaged_or_lost_file_of_the_program_is_repaired(
+    name: str, lose: Callable[[Path], None], used: OneFile
+) -> None:
     lose(used.tree / name)
     works(used)
 
