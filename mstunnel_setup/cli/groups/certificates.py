@@ -1,7 +1,7 @@
 """`mst-cli cert` and `mst-cli ca-trust`: the certificate in use, and additional trusted roots."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,6 +29,18 @@ def repair_certificate(
     from mstunnel_setup.operations.certificate import check
 
     return lambda operator: check.repair(operator, agreed=yes)
+
+
+@cert_app.command("hook")
+def write_hook(
+    client: Annotated[
+        Literal["certbot", "acme.sh"], typer.Argument(metavar="certbot|acme.sh", help="What renews it.")
+    ],
+) -> Work:
+    """Have certbot or acme.sh import each renewed certificate into the gateway."""
+    from mstunnel_setup.operations.certificate import write_hook
+
+    return lambda operator: write_hook.write_hook(operator, client)
 
 
 @ca_trust_app.command("add")

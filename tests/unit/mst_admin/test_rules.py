@@ -206,9 +206,9 @@ FIXTURES = [
 ]
 OF_A_TENANT = {
     *("name-ambiguous", "profile-not-declarable", "app-config-not-declarable"),
-    *("group-unknown", "group-ambiguous", "global-secure-access-beside-tunnel"),
+    *("group-ambiguous", "group-unknown", "global-secure-access-beside-tunnel"),
 }
-"""Codes that depend on the tenant; the tests of exports, groups and coexistence cover them."""
+"""Codes that a tenant causes; the tests of exports, groups and coexistence cover them."""
 OF_OPTIONS = {"setting-malformed"}
 """Codes that only options cause; tests/unit/mst_admin/test_commands.py covers them."""
 
