@@ -17,7 +17,7 @@ FILE = "FILE"
 # What is typed, and the words that are offered; FILE stands for the names of files.
 OFFERED = {
     "mst-cli ce": {"cert"},
-    "mst-cli cert ": {"show", "check", "repair"},
+    "mst-cli cert ": {"show", "check", "repair", "hook"},
     "mst-cli cert sh": {"show"},
     "mst-cli --verbose cert re": {"repair"},
     "mst-cli --root /srv cert re": {"repair"},
