@@ -8,6 +8,7 @@ from mstunnel_setup.actions import (
     firewall,
     gateway_configuration,
     kernel,
+    renewal_hooks,
     service_account,
     store_answer,
     tenant_objects,
@@ -30,7 +31,17 @@ _MODULES = (
         firewall,
         gateway_configuration,
     ),
-    *(kernel, service_account, store_answer, tenant_objects, tunnel_device, units, uplink, vendor_gateway),
+    *(
+        kernel,
+        renewal_hooks,
+        service_account,
+        store_answer,
+        tenant_objects,
+        tunnel_device,
+        units,
+        uplink,
+        vendor_gateway,
+    ),
 )
 
 CODEC = Codec(

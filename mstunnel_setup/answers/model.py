@@ -163,6 +163,10 @@ class CertificateAnswers(Part):
         SecretPlace | None,
         Option("--passphrase-file", "File with the PFX passphrase.", "PATH", file=True, secret=True),
     ] = setting("Location of the passphrase of the PFX", example="file:/root/site-passphrase")
+    renewal_hook: Literal["certbot", "acme.sh", "none"] | None = setting(
+        "ACME client of this host whose renewals are imported: certbot, acme.sh; none: no hook, no offer",
+        example="certbot",
+    )
 
 
 class DeviceAnswers(Part):

@@ -286,6 +286,15 @@ def covers(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> bool:
     return wildcard or wanted in {name for name in known if not _is_wildcard(name)}
 
 
+def is_valid_for(leaf: x509.Certificate, address: str) -> bool:
+    """Return whether the certificate names this host name or IP address; False for a malformed address."""
+    names = extension(leaf, x509.SubjectAlternativeName)
+    try:
+        return names is not None and covers(names, parse_address(address))
+    except ValueError:
+        return False
+
+
 def shown_names(names: x509.SubjectAlternativeName) -> str:
     """Return the DNS and IP names for people, at most ten."""
     found = [

@@ -288,6 +288,18 @@ def repair_certificate(
     return lambda operator: check.repair(operator, agreed=yes)
 
 
+@cert_app.command("hook")
+def write_hook(
+    client: Annotated[
+        Literal["certbot", "acme.sh"], typer.Argument(metavar="certbot|acme.sh", help="What renews it.")
+    ],
+) -> Work:
+    """Have certbot or acme.sh import each renewed certificate into the gateway."""
+    from mstunnel_setup.operations.certificate import write_hook
+
+    return lambda operator: write_hook.write_hook(operator, client)
+
+
 @ca_trust_app.command("add")
 def trust_root(
     file: Annotated[Path, typer.Argument(help="Certificates of authorities (PEM or DER).")],

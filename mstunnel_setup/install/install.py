@@ -20,6 +20,7 @@ from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
+from mstunnel_setup.install import renewal_hook
 from mstunnel_setup.install.installed import become, complete, is_this_program_placed
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import refuse, refuse_other
@@ -33,7 +34,7 @@ from mstunnel_setup.install.rootless import (
     scope_to_install,
 )
 from mstunnel_setup.install.run import Run
-from mstunnel_setup.install.session import chosen_steps, open_run, step_named
+from mstunnel_setup.install.session import apply_actions, chosen_steps, open_run, step_named
 from mstunnel_setup.install.step_status import summary
 from mstunnel_setup.install.steps import proxy
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
@@ -153,7 +154,27 @@ def run_steps(
             refuse_unreadable(run, operator.answers)
         refuse(run, steps, later, examined=examined)
         done = _run_or_roll_back(operator, run, steps)
-        return RunOutcome(RunReport.of(done), run.answers.account, summary(run))
+        hooks = [*_offered_hooks(run)] if examined and any(item.actions for item in done) else []
+        return RunOutcome(RunReport.of(done), run.answers.account, [*summary(run), *hooks])
+
+
+def _offered_hooks(run: Run) -> Iterator[str]:
+    """Offer a person to write the renewal hook; yield a line for each client that renews the certificate."""
+    for certificate, actions in renewal_hook.offered(run):
+        client, path = certificate.client, renewal_hook.HOOKS[certificate.client]
+        question = text(
+            "{client} renews this certificate. Import each renewal into the gateway (writes {path})",
+            client=client,
+            path=path,
+        )
+        if run.console.interactive and run.console.confirm(question):
+            apply_actions(run, text("Renewal hook"), actions)
+            yield text("{client} imports each renewal into the gateway.", client=client)
+        else:
+            yield text(
+                "{client} renews this certificate. Import its renewals, too: `mst-cli cert hook {client}`.",
+                client=client,
+            )
 
 
 def _run_or_roll_back(operator: Operator, run: Run, steps: Sequence[AnyStep]) -> list[Planned]:

@@ -39,7 +39,7 @@ from mstunnel_setup.operations import (
     status,
     version,
 )
-from mstunnel_setup.operations.certificate import ca_trust, import_certificate
+from mstunnel_setup.operations.certificate import ca_trust, import_certificate, write_hook
 from mstunnel_setup.operations.certificate import check as certificate
 from mstunnel_setup.operations.readiness_report import ReadinessReport
 from mstunnel_setup.operations.upgrade import commands as upgrade
@@ -93,6 +93,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli ca-trust list": ca_trust.show,
     "mst-cli ca-trust remove": ca_trust.remove,
     "mst-cli cert check": certificate.check,
+    "mst-cli cert hook": write_hook.write_hook,
     "mst-cli cert repair": certificate.repair,
     "mst-cli cert show": certificate.show,
     "mst-cli config diff": settings.diff,

@@ -31,7 +31,7 @@ from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
 from mstunnel_setup.certificates.revocation import RevocationStatus, revocation_findings
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.install import certificate_source, device_certificates
+from mstunnel_setup.install import certificate_source, device_certificates, renewal_hook
 from mstunnel_setup.install.certificate_source import CERTIFICATE_AWAITED
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment, images
@@ -49,8 +49,8 @@ class Certificate:
 
     `returning` is true if its generation exists already while another is in use; `judged_by` is the
     gateway's image if that has to load the certificate before it replaces another; `of_devices` are the
-    actions that place the CAs and CRLs for device certificates; `loaded` identifies the files that the
-    gateway reads before the step.
+    actions that place the CAs and CRLs for device certificates, `of_renewals` those that write the renewal
+    hook; `loaded` identifies the files that the gateway reads before the step.
     """
 
     source: IdentitySource
@@ -59,6 +59,7 @@ class Certificate:
     returning: bool = False
     judged_by: str = ""
     of_devices: tuple[Action, ...] = ()
+    of_renewals: tuple[Action, ...] = ()
     loaded: tuple[str | None, ...] = ()
 
     @property
@@ -75,6 +76,7 @@ def _gather(run: Run) -> Certificate:
         found,
         judged_by=images.for_judgement(run) if replaces else "",
         of_devices=tuple(device_certificates.placing(run)),
+        of_renewals=renewal_hook.answered(run, address(run)),
         loaded=_loaded(run.files),
     )
 
@@ -331,7 +333,8 @@ def _decide(certificate: Certificate) -> Sequence[Action]:
     judged = (JudgeIdentity(name=name, image=certificate.judged_by),) if certificate.judged_by else ()
     fresh = (FreshenIdentity(name=name),) if certificate.returning else ()
     placed = placing(certificate)
-    return (*certificate.copies, *placed, *judged, *fresh, switching(name), *certificate.of_devices)
+    more = (*certificate.of_devices, *certificate.of_renewals)
+    return (*certificate.copies, *placed, *judged, *fresh, switching(name), *more)
 
 
 def _prove(run: Run, certificate: Certificate) -> None:
@@ -347,6 +350,7 @@ def _refuse(run: Run, steps: Collection[str]) -> None:
     Once an installation has begun, only newly named files are checked.
     """
     environment.refuse_early(run, steps, "certificate", paths.CERTIFICATES, "environment")
+    renewal_hook.refuse_absent(run)
     if run.receipt.entries:
         refuse_gone(run)
     elif not run.console.interactive and (source := certificate_source.present(run)) is not None:
@@ -361,4 +365,5 @@ STEP = Step(
     _prove,
     missing=device_certificates.missing,
     refuse=_refuse,
+    obsolete=renewal_hook.obsolete,
 )

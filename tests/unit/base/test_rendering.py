@@ -204,6 +204,28 @@ def check_ocserv(tmp_path: Path) -> None:
             rendering.ocserv(value)
 
 
+def check_certbot_hook(tmp_path: Path) -> None:
+    """A hook for one lineage leaves the others alone."""
+    program, lineage = str(tmp_path) + installed(tmp_path, HOSTILE), f"/live/{HOSTILE}"
+    path = tmp_path / "mstunnel"
+    path.write_text(render("certificates/mstunnel", program=program, lineage=lineage))
+    run = 'RENEWED_LINEAGE=$1 exec /bin/sh "$0"'
+    files = f"--cert {lineage}/fullchain.pem --key {lineage}/privkey.pem"
+    assert sh("-c", run, str(path), lineage) == f"import_cert --unattended --if-changed {files}\n"
+    assert sh("-c", run, str(path), "/live/other") == ""
+
+
+def check_acme_hook(tmp_path: Path) -> None:
+    program = str(tmp_path) + installed(tmp_path, HOSTILE)
+    path = tmp_path / "renewal-hook"
+    path.write_text(render("certificates/renewal-hook", program=program))
+    run = 'CERT_FULLCHAIN_PATH=/a CERT_KEY_PATH="/b c" exec /bin/sh "$0"'
+    assert sh("-c", run, str(path)) == "import_cert --unattended --if-changed --cert /a --key /b c\n"
+    assert sh("-c", f"export MSTUNNEL_WRITES_HOOK=1; {run}", str(path)) == ""
+    Path(program).unlink()
+    assert sh("-c", run, str(path)) == ""
+
+
 def check_sysctl(tmp_path: Path) -> None:
     path = tmp_path / "90-mstunnel.conf"
     path.write_text(
@@ -258,6 +280,8 @@ def check_lab_answers(_path: Path) -> None:
 # Each template that is a file, with its check by the parser of that file.
 CHECKS = {
     "audit/mst.rules": check_audit_rules,
+    "certificates/mstunnel": check_certbot_hook,
+    "certificates/renewal-hook": check_acme_hook,
     "gateway/env.sh": check_env,
     "gateway/ocserv.conf": check_ocserv,
     "kernel/90-mstunnel.conf": check_sysctl,
