@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from io import StringIO
 from itertools import groupby
 from pathlib import Path
@@ -12,27 +13,38 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import Field
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
-from mst_admin.change import Change
+from mst_admin.change import Change, KindName, Verb
 from mst_admin.kinds import KINDS, read_tenant
+from mst_admin.kinds.coexistence import Clients, judge_coexistence
+from mst_admin.kinds.groups import (
+    find_groups,
+    group_names,
+    group_problems,
+    permissions_for,
+    with_group_ids,
+)
 from mst_admin.kinds.kind import Kind
+from mst_admin.kinds.reports import GroupNames
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.named_files import write_named
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
-from mst_admin.results import ObjectPlace
-from mst_admin.session import READING, make_sure, open_tenant
+from mst_admin.results import ObjectPlace, change_lines
+from mst_admin.session import CHANGING, READING, make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, ExitCode, UsageError, declare
+from mstunnel_setup.base.errors import CertificateError, ExitCode, SetupError, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import visible_kind
+from mstunnel_setup.tenant.approvals import ApprovalWaitingError
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 DECLARATIONS_INVALID = declare(
@@ -45,10 +57,24 @@ DECLARATIONS_INVALID = declare(
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
+class UnapprovedChange(Report):
+    """A change that was not made because it lacks an approval."""
+
+    verb: Verb
+    kind: KindName
+    name: str
+    code: str = Field(description="The error, such as approval-required.")
+    approval: str = Field(description="Id of the approval request; empty for none.")
+
+
 class TenantChanges(Report):
     """The changes of a tenant, to make or made."""
 
     changes: tuple[Change, ...]
+    unapproved: tuple[UnapprovedChange, ...] = Field(
+        default=(), description="Changes that were not made because they lack an approval."
+    )
+    groups: GroupNames = Field(default_factory=dict)
 
 
 class ExportReport(Report):
@@ -64,6 +90,19 @@ class DeclaredItem(NamedTuple):
     kind: Kind[Any, Any]
     value: Any
     place: ObjectPlace
+
+
+class TenantPlan(NamedTuple):
+    """The planned changes of a tenant, with the warnings and the names of groups by id."""
+
+    graph: AdminGraph
+    changes: list[Change]
+    warnings: tuple[Finding, ...]
+    groups: dict[str, str]
+
+    def report(self, changes: Iterable[Change]) -> TenantChanges:
+        """Return the report about some or all of the changes."""
+        return TenantChanges(changes=tuple(changes), groups=self.groups)
 
 
 @dataclass(frozen=True)
@@ -137,8 +176,7 @@ def parse_declarations(
         for document, file in parsed
         for item in ObjectPlace(document).placed(judge_networks(file.corporate_networks))
     ]
-    for kind, value, place in items:
-        judged += place.placed(kind.judge(value, objects, resolve))
+    judged += _judged(items, objects, resolve)
     lines += [item.message for item in judged if item.fatal]
     lines += _duplicates(items)
     if lines:
@@ -147,6 +185,37 @@ def parse_declarations(
     return DeclarationSet(
         objects.model_copy(update=_by_section(completed)), completed, warnings=tuple(judged)
     )
+
+
+def _judged(items: Iterable[DeclaredItem], beside: Declarations, resolve: Resolve | None) -> list[Finding]:
+    return [
+        found for kind, value, place in items for found in place.placed(kind.judge(value, beside, resolve))
+    ]
+
+
+def with_groups_found(declared: DeclarationSet, graph: AdminGraph, resolve: Resolve | None) -> DeclarationSet:
+    """Return the declarations with ids in place of the names of groups, judged again with the ids.
+
+    Raises UsageError `declarations-invalid` for names that no group has, or several; SignInError.
+    """
+    found = find_groups(graph, (item.value for item in declared.items))
+    if not found:
+        return declared
+    lines = [
+        item.place.line(
+            problem.key, text("{problem}: {remedy}", problem=problem.message, remedy=problem.hint)
+        )
+        for item in declared.items
+        for problem in group_problems(item.value, found)
+    ]
+    if lines:
+        raise DECLARATIONS_INVALID(problems="\n".join(lines))
+    items = [item._replace(value=with_group_ids(item.value, found)) for item in declared.items]
+    objects = declared.objects.model_copy(update=_by_section(items))
+    judged = _judged(items, objects, resolve)
+    if lines := [item.message for item in judged if item.fatal]:
+        raise DECLARATIONS_INVALID(problems="\n".join(lines))
+    return DeclarationSet(objects, items, tuple(judged))
 
 
 def _by_section(items: Iterable[DeclaredItem]) -> dict[str, tuple[Any, ...]]:
@@ -189,11 +258,11 @@ def diff(
     exit_code: bool,
 ) -> Result[TenantChanges]:
     """Return the changes that `apply` would make."""
-    declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    changes = _plan_for(open_tenant(operator, settings, READING), declared, operator.clock.now(), prune=prune)
+    made = _planned(operator, settings, directory, READING, prune=prune, resolve=resolve)
+    changes = made.changes
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
-    report, lines = TenantChanges(changes=tuple(changes)), _lines(changes, text("to make"))
-    return Result("ok", report, declared.warnings, text=lines, exit_code=code)
+    lines = _lines(changes, made.groups, text("to make"))
+    return Result("ok", made.report(changes), made.warnings, text=lines, exit_code=code)
 
 
 def apply(
@@ -207,36 +276,36 @@ def apply(
 ) -> Result[TenantChanges]:
     """Change the tenant to match the declarations.
 
-    Changes made before an error or Ctrl-C are kept and reported; applying again makes the remaining ones.
+    Changes made before an error or Ctrl-C are kept and reported; applying again makes the remaining ones. A
+    change that needs an approval does not prevent those of other objects.
     """
-    declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
-    graph = open_tenant(operator, settings)
-    changes = _plan_for(graph, declared, operator.clock.now(), prune=prune)
+    made = _planned(operator, settings, directory, CHANGING, prune=prune, resolve=resolve)
+    changes = made.changes
     # Show the plan and ask for confirmation; without a terminal only deletions need --yes.
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
     if operator.console.interactive and changes and not yes:
-        operator.console.say(joined(_lines(changes, text("to make")), "\n"))
+        operator.console.say(joined(_lines(changes, made.groups, text("to make")), "\n"))
         make_sure(operator, "Apply these changes?", yes=False)
     elif names:
         make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
-    return _result(carry_out_many(changes, graph, operator.counted), len(changes), declared.warnings)
+    return _result(carry_out_many(changes, made.graph, operator.counted), made)
 
 
-def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result[TenantChanges]:
-    report = TenantChanges(changes=tuple(done.made))
-    lines = _lines(done.made, text("made"))
-    refused = tuple(
-        Problem(
-            error.code,
-            text(
-                "{change}: {problem}",
-                change=f"{change.verb} {change.kind} {change.name}",
-                problem=error.message,
-            ),
-            error.hint,
+def _result(done: ApplyOutcome, planned: TenantPlan) -> Result[TenantChanges]:
+    unapproved = tuple(
+        UnapprovedChange(
+            verb=change.verb,
+            kind=change.kind,
+            name=change.name,
+            code=error.code,
+            approval=error.approval if isinstance(error, ApprovalWaitingError) else "",
         )
-        for change, error in done.refused
+        for change, error in done.unapproved
     )
+    report = planned.report(done.made).model_copy(update={"unapproved": unapproved})
+    warnings, total = planned.warnings, len(planned.changes)
+    lines = _lines(done.made, planned.groups, text("made"))
+    problems = (*map(_problem, done.refused), *_unapproved(done))
     if done.interrupted:
         notice = warning(
             "apply-interrupted",
@@ -245,13 +314,33 @@ def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Re
             made=len(done.made),
             total=total,
         )
-        return Result("error", report, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
-    if refused:
-        return Result("error", report, warnings, refused, lines, done.refused[0][1].exit_code)
+        return Result("error", report, warnings, (notice, *problems), lines, ExitCode.INTERRUPTED)
+    if problems:
+        codes = [error.exit_code for _change, error in (*done.refused, *done.unapproved)]
+        # Waiting is the answer only if nothing else has to be done before the next run.
+        code = next((each for each in codes if each is not ExitCode.WAITING), ExitCode.WAITING)
+        return Result("error", report, warnings, problems, lines, code)
     return Result("changed" if done.made else "unchanged", report, warnings, text=lines)
 
 
-def _lines(changes: Sequence[Change], what: str) -> list[str]:
+def _problem(refused: tuple[Change, SetupError]) -> Problem:
+    change, error = refused
+    return Problem(error.code, _about(change, error), error.hint)
+
+
+def _about(change: Change, error: SetupError) -> str:
+    subject = f"{change.verb} {change.kind} {change.name}"
+    return text("{change}: {problem}", change=subject, problem=error.message)
+
+
+def _unapproved(done: ApplyOutcome) -> Iterator[Problem]:
+    """Return one problem for each reason why changes lack an approval, as many may have the same."""
+    for code in dict.fromkeys(error.code for _change, error in done.unapproved):
+        same = [(change, error) for change, error in done.unapproved if error.code == code]
+        yield Problem(code, joined([_about(*each) for each in same], "\n"), same[0][1].hint)
+
+
+def _lines(changes: Sequence[Change], groups: Mapping[str, str], what: str) -> list[str]:
     deleted = Counter(change.kind for change in changes if change.verb == "delete")
     plural = "" if len(changes) == 1 else "s"
     last = text("{changes} change{plural} {what}.", changes=len(changes), plural=plural, what=what)
@@ -260,18 +349,37 @@ def _lines(changes: Sequence[Change], what: str) -> list[str]:
         last = text(
             "{changes} Deletions: {count} ({kinds}).", changes=last, count=deleted.total(), kinds=kinds
         )
-    return [*(line for change in changes for line in change.lines()), last]
+    return [*change_lines(changes, groups), last]
 
 
-def _plan_for(
-    graph: AdminGraph, declared: DeclarationSet, now: datetime, *, prune: Collection[str]
-) -> list[Change]:
+def _planned(
+    operator: Operator,
+    settings: Settings,
+    directory: Path,
+    permissions: tuple[str, ...],
+    *,
+    prune: Collection[str],
+    resolve: bool,
+) -> TenantPlan:
     """Plan the changes, reading only the kinds of objects that are declared, as reading all is slow."""
+    look_up = cache(addresses_of) if resolve else None
+    declared = load_declarations(directory.absolute(), look_up)
+    asked = (*permissions, *permissions_for(item.value for item in declared.items))
+    graph = open_tenant(operator, settings, asked)
+    declared = with_groups_found(declared, graph, look_up)
     objects = declared.objects
     apps = {app.key for app in objects.apps}
     sections = {*objects.model_fields_set, *prune}
     tenant = read_tenant(graph, sections, apps, {mam.name for mam in objects.mam})
-    return plan(declared, tenant, now, prune=prune)
+    changes = plan(declared, tenant, operator.clock.now(), prune=prune)
+    deleted = {change.identifier for change in changes if change.verb == "delete"}
+    clients = Clients.of((item.value for item in declared.items), tenant, deleted)
+    conflicts = [
+        found
+        for _kind, value, place in declared.items
+        for found in place.placed(judge_coexistence(value, clients))
+    ]
+    return TenantPlan(graph, changes, (*declared.warnings, *conflicts), group_names(graph, changes))
 
 
 def plan(
@@ -302,9 +410,10 @@ def plan(
 
 def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result[ExportReport]:
     """Write the tenant as declarations. Raises UsageError `export-exists` if a file exists already."""
-    tenant = read_tenant(open_tenant(operator, settings, READING))
+    graph = open_tenant(operator, settings, READING)
+    tenant = read_tenant(graph)
     schema = json.dumps(describe.schema(Declarations).data, indent=2) + "\n"
-    contents = {**declarations_of(tenant), "schema.json": schema}
+    contents = {**declarations_of(tenant, graph), "schema.json": schema}
     target = directory.absolute()
     present = sorted(item.name for item in target.glob("*.y*ml"))
     unrelated_files = [name for name in present if name not in contents]
@@ -325,19 +434,41 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     return Result("changed", report, warnings, text=[f"{target}/{name}" for name in report.files])
 
 
-def declarations_of(tenant: TenantObjects) -> dict[str, str]:
-    """Return YAML files by name. Values are written unchanged, including those that violate the rules."""
+def declarations_of(tenant: TenantObjects, graph: AdminGraph | None = None) -> dict[str, str]:
+    """Return YAML files by name. Values are written unchanged, including those that violate the rules.
+
+    The names of groups, read from `graph` if it may, are comments after their ids.
+    """
     yaml = YAML(typ="rt", pure=True)
     yaml.width = 100
+    objects = {
+        kind.section: [
+            item.model_dump(mode="json", exclude_defaults=True) for item in kind.declared_of(tenant)
+        ]
+        for kind in KINDS
+    }
+    names = {} if graph is None else group_names(graph, objects)
     files = {}
-    for kind in KINDS:
-        objects = [item.model_dump(mode="json", exclude_defaults=True) for item in kind.declared_of(tenant)]
-        if objects:
+    for section, documents in objects.items():
+        if documents:
             stream = StringIO()
             stream.write("# yaml-language-server: $schema=schema.json\n")
-            yaml.dump({"version": 1, kind.section: objects}, stream)
-            files[f"{kind.section}.yaml"] = stream.getvalue()
+            yaml.dump({"version": 1, section: _with_comments(documents, names)}, stream)
+            files[f"{section}.yaml"] = stream.getvalue()
     return files
+
+
+def _with_comments(value: Any, names: Mapping[str, str]) -> Any:
+    """Return a document to be written as YAML, with the name of each group as comment after its id."""
+    if isinstance(value, dict):
+        return {key: _with_comments(item, names) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    commented = CommentedSeq(_with_comments(item, names) for item in value)
+    for number, item in enumerate(value):
+        if isinstance(item, str) and item.lower() in names:
+            commented.yaml_add_eol_comment(names[item.lower()], number)
+    return commented
 
 
 def shared_names(tenant: TenantObjects) -> Iterator[Finding]:

@@ -1,7 +1,14 @@
 """Errors that several modules of `mst_admin` raise."""
 
+from mstunnel_setup.answers.finding import declare_finding
 from mstunnel_setup.base.errors import TenantError, declare
 
+APP_MISSING = declare(
+    TenantError,
+    "app-missing",
+    "the tenant has no {platform} app {app}",
+    "Add it with `mst-admin app create`, declare it below `apps`, or add it in the admin center.",
+)
 NAME_AMBIGUOUS = declare(
     TenantError,
     "name-ambiguous",
@@ -31,4 +38,16 @@ TRUSTED_ROOT_UNKNOWN = declare(
     "trusted-root-unknown",
     "the tenant has no trusted root profile {name}",
     "Use the name of an existing one, or create it first.",
+)
+GROUP_UNKNOWN = declare_finding(
+    "groups",
+    "group-unknown",
+    "no group of the tenant is called {name}",
+    "Write the name as Entra shows it, or the id. For everyone, set all_users or all_devices.",
+)
+GROUP_AMBIGUOUS = declare_finding(
+    "groups",
+    "group-ambiguous",
+    "{count} groups of the tenant are called {name}: {ids}",
+    "Write the id of one of them.",
 )

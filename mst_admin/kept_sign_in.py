@@ -16,6 +16,7 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
+from mstunnel_setup.tenant.approvals import concerns_approval
 from mstunnel_setup.tenant.token_sources import TokenSource, claims
 
 _NAME: Final = "mst-admin"
@@ -139,7 +140,7 @@ class ForgettingHttp:
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Send one request."""
         answer = self.http.request(method, url, **options)
-        if answer.status_code in _REFUSED:
+        if answer.status_code in _REFUSED and not concerns_approval(answer):
             self.kept.forget()
         return answer
 

@@ -7,7 +7,18 @@ from typing import Any
 from mst_admin.carry_out import carry_out
 from mst_admin.change import Body
 from mst_admin.kinds import COMMAND_KINDS, FILE_KINDS, OPTION_KINDS
+from mst_admin.kinds.app_configuration import APP_CONFIGURATION
+from mst_admin.kinds.coexistence import Clients, judge_coexistence, judge_in_tenant
+from mst_admin.kinds.groups import (
+    find_groups,
+    group_names,
+    group_problems,
+    permissions_for,
+    with_group_ids,
+    with_group_names,
+)
 from mst_admin.kinds.kind import FileKind, OptionKind
+from mst_admin.kinds.profile import PROFILE
 from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
@@ -15,7 +26,7 @@ from mst_admin.object_options import ObjectOptions
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
 from mst_admin.results import ObjectPlace, changed, details, in_options, judged, table
-from mst_admin.session import READING, make_sure, open_tenant
+from mst_admin.session import CHANGING, READING, make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import DocumentError, parse_as, read, validated
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
@@ -42,6 +53,8 @@ def show(command: str, operator: Operator, settings: Settings, wanted: str) -> R
     kind = COMMAND_KINDS[command]
     graph = open_tenant(operator, settings, READING)
     report, lines = kind.shown(graph, kind.find(graph, wanted))
+    if names := group_names(graph, lines):
+        report, lines = report.model_copy(update={"groups": names}), with_group_names(lines, names)
     return Result(report=report, text=details(lines))
 
 
@@ -130,17 +143,22 @@ def write_from_file(command: str, operator: Operator, settings: Settings, file: 
     place, declared = _load(kind, file)
     judged(place.placed(kind.judge(declared, _NOTHING, None)))
     declared = kind.completed(declared)
-    graph = open_tenant(operator, settings)
+    graph = open_tenant(operator, settings, (*CHANGING, *permissions_for([declared])))
+    found = find_groups(graph, [declared])
+    judged(place.placed(group_problems(declared, found)))
+    declared = with_group_ids(declared, found)
     present = kind.matching(graph, kind.key_of(declared))
     if new:
         kind.require_free(declared.name, present)
     elif not present:
         raise kind.unknown(kind=kind.what, name=declared.name, command=kind.command)
     declared, tenant = kind.surroundings(graph, declared, present)
-    warnings = judged(place.placed(kind.judge(declared, kind.beside(tenant), None)))
+    conflicts = judge_coexistence(declared, Clients.of([declared], tenant))
+    findings = (*kind.judge(declared, kind.beside(tenant), None), *conflicts)
+    warnings = judged(place.placed(findings))
     changes = list(kind.changes(declared, Planning(_NOTHING, tenant, operator.clock.now())))
     carry_out(changes, graph)
-    return changed(kind.written(graph, declared, changes), changes, warnings)
+    return changed(kind.written(graph, declared, changes), changes, warnings, group_names(graph, changes))
 
 
 def lint(command: str, operator: Operator, settings: Settings, wanted: str) -> Result[LintReport]:
@@ -150,7 +168,10 @@ def lint(command: str, operator: Operator, settings: Settings, wanted: str) -> R
         place, declared = _load(kind, Path(wanted))
         findings = place.placed(kind.judge(declared, _NOTHING, None))
     else:
-        findings = list(kind.lint(open_tenant(operator, settings, READING), wanted))
+        graph = open_tenant(operator, settings, READING)
+        findings = list(kind.lint(graph, wanted))
+        if kind in {PROFILE, APP_CONFIGURATION}:
+            findings += judge_in_tenant(graph, kind.find(graph, wanted).id)
     fatal = tuple(item for item in findings if item.fatal)
     warnings = tuple(item for item in findings if not item.fatal)
     report = LintReport(given=wanted)

@@ -13,10 +13,11 @@ from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write
 from mst_admin.results import NOTHING
 from mst_admin.session import READING, open_tenant
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import text, verbatim
+from mstunnel_setup.base.text import plain, text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import PROFILES
+from mstunnel_setup.tenant.graph_admin import PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration
 
 _LIST = "proxyExclusionList"
@@ -31,7 +32,7 @@ class ExclusionCheck(Report):
 
 
 class ExclusionChange(Report):
-    """A replaced list."""
+    """A changed list."""
 
     id: str = Field(description="Id of the profile.")
     before: tuple[str, ...]
@@ -78,9 +79,55 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     if judged.exit_code:
         return judged
     graph = open_tenant(operator, settings)
+    return _changed(graph, PROFILE.find(graph, profile).found, entries, judged.warnings)
+
+
+def add_entry(operator: Operator, settings: Settings, entry: str, profile: str) -> Result:
+    """Add one entry to the list of a profile; one that is there, in any case, stays as it is."""
+    judged = _judged((entry,))
+    if judged.exit_code:
+        return judged
+    graph = open_tenant(operator, settings)
     found = PROFILE.find(graph, profile).found
     present = _present(found)
-    if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
+    is_new = entry.casefold() not in map(str.casefold, present)
+    return _changed(graph, found, (*present, entry) if is_new else present)
+
+
+def remove_entry(operator: Operator, settings: Settings, entry: str, profile: str) -> Result:
+    """Remove one entry from the list of a profile, compared without case.
+
+    Raises TenantError `exclusion-missing` if the list does not have it.
+    """
+    graph = open_tenant(operator, settings)
+    found = PROFILE.find(graph, profile).found
+    present = _present(found)
+    staying = tuple(item for item in present if item.casefold() != entry.casefold())
+    if staying == present:
+        raise TenantError(
+            "exclusion-missing",
+            "the list of {profile} does not have the entry {entry}",
+            hint="`mst-admin proxy-exclusions export` prints the entries.",
+            profile=found.display_name,
+            entry=plain(entry, 80),
+        )
+    return _changed(graph, found, staying)
+
+
+def _changed(
+    graph: AdminGraph,
+    found: DeviceConfiguration,
+    entries: tuple[str, ...],
+    warnings: tuple[Problem, ...] = (),
+) -> Result[ExclusionChange]:
+    """Write the list of a profile if it differs.
+
+    Raises TenantError `exclusions-without-direct-proxy` if new entries would have no effect.
+    """
+    present = _present(found)
+    if set(entries) - set(present) and not ((found.model_extra or {}).get("proxyServer") or {}).get(
+        "address"
+    ):
         raise TenantError(
             "exclusions-without-direct-proxy",
             "the profile {profile} has no direct proxy, so an exclusion list has no effect",
@@ -89,7 +136,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
         )
     report = ExclusionChange(id=found.id, before=present, after=entries)
     if entries == present:
-        return Result("unchanged", report, judged.warnings, text=[NOTHING])
+        return Result("unchanged", report, warnings, text=[NOTHING])
     graph.update(PROFILES, found.id, {"@odata.type": found.odata_type, _LIST: [*entries]})
     lines = [
         text(
@@ -99,7 +146,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
             present=len(present),
         )
     ]
-    return Result("changed", report, judged.warnings, text=lines)
+    return Result("changed", report, warnings, text=lines)
 
 
 def export_list(

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import PlainSerializer, WithJsonSchema
 
 from mst_admin.change import Change, Wire
+from mst_admin.kinds.groups import with_group_names
 from mstunnel_setup.answers.document import Document, KeyProblem
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import UsageError, ValuesError
@@ -26,11 +27,27 @@ Time: TypeAlias = Annotated[
 """A time; in JSON in ISO 8601 with seconds and UTC offset."""
 
 
+def change_lines(changes: Sequence[Change], groups: Mapping[str, str]) -> list[str]:
+    """Return the lines that describe changes, with the names of groups, given by id, before their ids."""
+    shown = (
+        replace(
+            change,
+            before=with_group_names(change.before, groups),
+            after=with_group_names(change.after, groups),
+        )
+        for change in changes
+    )
+    return [line for change in shown for line in change.lines()]
+
+
 def changed(
-    report: AnyReport, changes: Sequence[Change], warnings: tuple[Problem, ...] = ()
+    report: AnyReport,
+    changes: Sequence[Change],
+    warnings: tuple[Problem, ...] = (),
+    groups: Mapping[str, str] | None = None,
 ) -> Result[AnyReport]:
-    """Return the result of a command that made these changes."""
-    lines = [line for change in changes for line in change.lines()]
+    """Return the result of a command that made these changes; `groups` has names of groups by id."""
+    lines = change_lines(changes, groups or {})
     return Result("changed" if changes else "unchanged", report, warnings, text=lines or [NOTHING])
 
 

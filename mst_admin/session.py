@@ -4,6 +4,8 @@ import os
 from functools import partial
 from typing import Final
 
+from mst_admin.approvals import ApprovalHttp
+from mst_admin.change_options import JUSTIFICATION
 from mst_admin.kept_sign_in import ForgettingHttp, KeptSignIn, sign_out
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
@@ -19,6 +21,7 @@ from mstunnel_setup.install.run_answers import earlier_answers
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.token_sources import TokenSource
@@ -26,7 +29,7 @@ from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WR
 from mstunnel_setup.transaction.journal import Journal
 
 READING: Final = (CONFIGURATION_READ,)
-_CHANGING: Final = (CONFIGURATION_READ_WRITE,)
+CHANGING: Final = (CONFIGURATION_READ_WRITE,)
 _ALL_GRANTED: Final = (".default",)
 """The scope for all permissions granted to an application; Graph's error names a missing one."""
 
@@ -34,15 +37,16 @@ _TENANT: Final = ("tenant.cloud", "tenant.authority", "tenant.graph")
 
 
 def open_tenant(
-    operator: Operator, settings: Settings, permissions: tuple[str, ...] = _CHANGING
+    operator: Operator, settings: Settings, permissions: tuple[str, ...] = CHANGING
 ) -> AdminGraph:
     """Sign in to the tenant that the answers name (options, MSTUNNEL_ variables, answer file).
 
     Without answers, use the tenant of the installation on this host. A device code requests `permissions`; a
-    person's token is stored for the next commands. Raises UsageError for invalid or missing answers,
-    SignInError, NetworkError.
+    person's token is stored for the next commands. `settings` may have the justification for changes that
+    need an approval. Raises UsageError for invalid or missing answers, SignInError, NetworkError.
     """
-    given = _answers(operator, settings)
+    justification = str(settings.get(JUSTIFICATION, ""))
+    given = _answers(operator, {path: value for path, value in settings.items() if path != JUSTIFICATION})
     if not operator.console.interactive:
         has_pfx = given.sign_in.pfx is not None
         require(given, needed_to_sign_in(given.sign_in.method, cloud=given.tenant.cloud, has_pfx=has_pfx))
@@ -72,13 +76,16 @@ def open_tenant(
             secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
         )
 
+    requests: HttpPort = http
+    if set(CHANGING) <= set(permissions):
+        requests = ApprovalHttp.of(http, f"{where.graph}/beta", operator.files, clock, justification)
     if given.sign_in.method != "device-code":
-        return AdminGraph(http, where, enter(), clock)
+        return AdminGraph(requests, where, enter(), clock)
     identity = (where.authority, where.graph, given.tenant.id, str(application))
     kept = KeptSignIn.of(operator.files, clock, *identity)
     token = kept.source(permissions, enter, partial(_say_kept, operator))
     operator.secrets.register(token())
-    return AdminGraph(ForgettingHttp(http, kept), where, token, clock)
+    return AdminGraph(ForgettingHttp(requests, kept), where, token, clock)
 
 
 def _say_kept(operator: Operator, account: str) -> None:

@@ -21,7 +21,7 @@ from mstunnel_lab.admin_center.render import go_to, style
 from mstunnel_lab.entra import oauth, sign_in
 from mstunnel_lab.errors import GraphError, OAuthError
 from mstunnel_lab.faults import Fault, Throttle, take
-from mstunnel_lab.graph import apps, credentials, directory, profiles, servers, tunnel
+from mstunnel_lab.graph import approvals, apps, credentials, directory, profiles, servers, tunnel
 from mstunnel_lab.graph.http import graph_error, http_error
 from mstunnel_lab.state import Labs, tenant_of_token
 
@@ -113,7 +113,13 @@ def make_app(labs: Labs) -> Starlette:
     Tunnel entities exist in Graph beta only; directory objects in beta and v1.0.
     """
     objects = [*directory.ROUTES, *credentials.ROUTES]
-    intune = [*tunnel.ROUTES, *servers.ROUTES, *profiles.ROUTES, *apps.STORE_ROUTES]
+    intune = [
+        *tunnel.ROUTES,
+        *servers.ROUTES,
+        *profiles.ROUTES,
+        *apps.STORE_ROUTES,
+        *approvals.ROUTES,
+    ]
     beta = [
         Mount("/deviceManagement", routes=intune),
         Mount("/deviceAppManagement", routes=apps.ROUTES),

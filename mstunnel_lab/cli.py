@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from pydantic import Field
 
 from mstunnel_lab.faults import Fault
 from mstunnel_setup.answers.address import is_host
@@ -68,6 +70,28 @@ class ServerHealth(Report):
 
     server: str
     health: str
+
+
+class ProtectedCollections(Report):
+    """The collections whose changes need an approval."""
+
+    protected: tuple[str, ...]
+
+
+class ApprovalRequest(Report):
+    """One approval request."""
+
+    id: str
+    status: str
+    justification: str = Field(validation_alias="requestJustification")
+    expires: str = Field(validation_alias="expirationDateTime")
+    note: str | None = Field(validation_alias="approvalJustification", description="Note of the approver.")
+
+
+class ApprovalRequests(Report):
+    """The approval requests."""
+
+    requests: tuple[ApprovalRequest, ...]
 
 
 class ValidKeys(Report):
@@ -262,6 +286,66 @@ def user(
 
 
 @_for_running_lab()
+def protect(
+    collections: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="COLLECTION...", help="Name in Graph, such as mobileApps.", show_default=False
+        ),
+    ] = None,
+    *,
+    nothing: Annotated[bool, typer.Option("--nothing", help="Protect no collection any more.")] = False,
+    directory: Directory = _DEFAULT_DIRECTORY,
+) -> Result[ProtectedCollections]:
+    """Require an approval for changes of these collections (Multi Admin Approval); without any, list them."""
+    from mstunnel_lab import remote
+
+    if collections or nothing:
+        found = remote.control(directory, "PUT", "access-policies", {"protected": collections or []})
+    else:
+        found = remote.control(directory, "GET", "access-policies")
+    report = ProtectedCollections.model_validate(found)
+    words = text("Protected: {names}.", names=", ".join(report.protected) or text("nothing"))
+    return Result("changed" if collections or nothing else "ok", report, text=[words])
+
+
+class Decision(StrEnum):
+    """A decision about an approval request."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+@_for_running_lab()
+def approvals(directory: Directory = _DEFAULT_DIRECTORY) -> Result[ApprovalRequests]:
+    """List the approval requests of the running lab."""
+    from mstunnel_lab import remote
+
+    found = ApprovalRequests.model_validate(remote.control(directory, "GET", "approvals"))
+    lines = [f"{item.id}  {item.status:<13}  {item.justification}" for item in found.requests]
+    return Result("ok", found, text=lines or [text("There is no request.")])
+
+
+@_for_running_lab()
+def decide(
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="Id of the approval request.")],
+    decision: Annotated[Decision, typer.Argument(metavar="DECISION", help="The new status.")],
+    *,
+    note: Annotated[str, typer.Option(help="Note of the approver.")] = "",
+    directory: Directory = _DEFAULT_DIRECTORY,
+) -> Result[ApprovalRequest]:
+    """Decide about an approval request, as a second administrator does in the admin center."""
+    from mstunnel_lab import remote
+
+    wanted = {"status": decision.value, "note": note}
+    answer = remote.control(directory, "PATCH", f"approvals/{request}", wanted)
+    found = ApprovalRequest.model_validate(answer)
+    return Result("changed", found, text=[text("{id} is {status}.", id=found.id, status=found.status)])
+
+
+@_for_running_lab()
 def report(
     server: Annotated[str, typer.Argument(metavar="SERVER", help="Name or id of the server.")],
     file: Annotated[
@@ -269,7 +353,7 @@ def report(
     ],
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> Result[ServerHealth]:
-    """Show the health of a server in the running lab: Graph has no way for a server to report it."""
+    """Set the health of a server in the running lab: Graph has no way for a server to report it."""
     from mstunnel_lab import remote
 
     health = remote.report_health(directory, server, file)

@@ -5,7 +5,7 @@ addresses. The control paths are for tests, demonstrations and training; they re
 """
 
 import hmac
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
@@ -14,14 +14,34 @@ from starlette.routing import Route
 
 from mstunnel_lab.errors import NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError, bad_request
 from mstunnel_lab.faults import Fault, WriteLimit
+from mstunnel_lab.graph import approvals
+from mstunnel_lab.graph.apps import APPS, DEVICE_CONFIGURATIONS, MANAGED_CONFIGURATIONS
+from mstunnel_lab.graph.profiles import PROFILES
 from mstunnel_lab.graph.servers import keep_logs, report_health
+from mstunnel_lab.graph.tunnel import CONFIGURATIONS, SITES, THRESHOLDS
 from mstunnel_lab.health import ReportedHealth
-from mstunnel_lab.records import ROLE_TEMPLATES, CustomRoleRecord, ServerRecord, SiteRecord, UserRecord
+from mstunnel_lab.records import (
+    ROLE_TEMPLATES,
+    AccessPolicyRecord,
+    ApprovalRecord,
+    CustomRoleRecord,
+    ServerRecord,
+    SiteRecord,
+    UserRecord,
+)
 from mstunnel_lab.state import Labs, labs_of
 from mstunnel_setup.base.parsing import json_value, problem_of
 from mstunnel_setup.tenant.wire import LogCollection
 
 B = TypeVar("B", bound=BaseModel)
+PROTECTABLE: Final = tuple(
+    kind.segment
+    for kind in (
+        *(APPS, DEVICE_CONFIGURATIONS, MANAGED_CONFIGURATIONS, PROFILES),
+        *(SITES, CONFIGURATIONS, THRESHOLDS),
+    )
+)
+"""The collections that an access policy can protect."""
 
 
 class _FaultsBody(BaseModel, frozen=True, extra="forbid"):
@@ -34,6 +54,15 @@ class _UserBody(BaseModel, frozen=True, extra="forbid"):
     licensed: bool | None = None
     roles: tuple[str, ...] | None = None
     custom_roles: tuple[str, ...] | None = None
+
+
+class _PoliciesBody(BaseModel, frozen=True, extra="forbid"):
+    protected: tuple[str, ...]
+
+
+class _DecisionBody(BaseModel, frozen=True, extra="forbid"):
+    status: Literal["approved", "rejected", "cancelled", "expired"]
+    note: Annotated[str, Field(max_length=1024)] = ""
 
 
 class _SiteBody(BaseModel, frozen=True, extra="forbid"):
@@ -115,6 +144,42 @@ async def user(request: Request) -> Response:
     return JSONResponse(changed.model_dump(exclude={"password"}))
 
 
+async def access_policies(request: Request) -> Response:
+    """List the collections whose changes need an approval, or replace the list."""
+    labs = _opened(request)
+    if request.method == "PUT":
+        wanted = set((await _read(request, _PoliciesBody)).protected)
+        if unknown := wanted.difference(PROTECTABLE):
+            raise bad_request(f"protected: {min(unknown)} is not one of {', '.join(PROTECTABLE)}")
+        for lab in labs.tenants:
+            for found in [*lab.store.each(AccessPolicyRecord)]:
+                lab.store.remove(AccessPolicyRecord, found.id)
+            for name in wanted:
+                lab.store.add(AccessPolicyRecord(id=name))
+    return JSONResponse({"protected": sorted(item.id for item in labs.home.store.each(AccessPolicyRecord))})
+
+
+async def approval_requests(request: Request) -> Response:
+    """List the approval requests of all tenants."""
+    labs = _opened(request)
+    found = [approvals.shown(item) for lab in labs.tenants for item in lab.store.each(ApprovalRecord)]
+    return JSONResponse({"requests": found})
+
+
+async def approval_request(request: Request) -> Response:
+    """Decide about an approval request that waits, as an administrator of the approver group."""
+    labs = _opened(request)
+    wanted = await _read(request, _DecisionBody)
+    for lab in labs.tenants:
+        found = lab.store.get(ApprovalRecord, request.path_params["id"])
+        if found is not None:
+            status = approvals.status_of(found)
+            if status not in {approvals.PENDING, approvals.APPROVED}:
+                raise bad_request(f"The approval request is {status} already.")
+            return JSONResponse(approvals.shown(approvals.decide(lab, found, wanted.status, wanted.note)))
+    raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such approval request.")
+
+
 async def site(request: Request) -> Response:
     """Set whether an upgrade is available for the servers of a site."""
     labs = _opened(request)
@@ -170,6 +235,9 @@ ROUTES = [
     Route("/lab/control/faults", faults, methods=_ALL),
     Route("/lab/control/limit", limit, methods=_ALL),
     Route("/lab/control/keys", keys, methods=_ALL),
+    Route("/lab/control/access-policies", access_policies, methods=["GET", "PUT"]),
+    Route("/lab/control/approvals", approval_requests, methods=["GET"]),
+    Route("/lab/control/approvals/{id}", approval_request, methods=["PATCH"]),
     Route("/lab/control/users/{upn}", user, methods=["PATCH"]),
     Route("/lab/control/sites/{id}", site, methods=["PATCH"]),
     Route("/lab/control/servers/{id}", server, methods=["PATCH"]),

@@ -5,7 +5,7 @@ the browser shows them and the waiting device gets these OAuth codes: this is th
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -38,11 +38,19 @@ class OAuthError(Exception):
 class GraphError(Exception):
     """A refusal of Graph: HTTP status, code of the error envelope, message.
 
-    `inner_code` is more specific: the code of a rule of mst-admin.
+    `inner_code` is more specific: the code of a rule of mst-admin. `headers` are added to the response.
     """
 
-    def __init__(self, status: int, code: str, message: str, inner_code: str = "") -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        inner_code: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.headers = headers or {}
         self.status = status
         self.code = code
         self.message = message

@@ -33,7 +33,7 @@ class ReportedCheck(BaseModel, frozen=True, extra="forbid"):
 
 
 class ReportedHealth(BaseModel, frozen=True, extra="forbid"):
-    """The health of a server. `metrics` maps a row to a whole number, in the unit of `HealthMetric.scale`."""
+    """The health of a server. `metrics` maps a row to its figure, not yet divided by `HealthRow.scale`."""
 
     status: KnownStatus
     server_image_digest: Annotated[StrictStr, Field(max_length=1500)] | None = None

@@ -46,7 +46,10 @@ def signing_key(path: Path) -> rsa.RSAPrivateKey:
 
 
 class Authority:
-    """A certificate authority in a directory: ca.pem, ca.key. Raises UsageError if it cannot be used."""
+    """A certificate authority in a directory: ca.pem, ca.key. It is created unless both files exist.
+
+    Raises UsageError if the files cannot be used.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.certificate_path, key_path = directory / "ca.pem", directory / "ca.key"

@@ -17,6 +17,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
     WireModel,
 )
+from mstunnel_setup.tenant.wire_intune import OperationApprovalRequest
 
 ROLE_TEMPLATES: Final = {
     "Intune Administrator": "3a2c62db-5318-420d-8d74-23affee5d9d5",
@@ -195,3 +196,18 @@ class ServerRecord(TunnelServer, _HidingRecord):
     agent_app_id: str = ""
     registrar_app_id: str = ""
     health: ReportedHealth | None = None
+
+
+class AccessPolicyRecord(LabRecord):
+    """An access policy of Multi Admin Approval; the id is the collection that it protects."""
+
+
+class ApprovalRecord(OperationApprovalRequest, _HidingRecord):
+    """An approval request, with the change that it is about and who requested it.
+
+    `target` is the path of the object, empty for a new one.
+    """
+
+    change_digest: str = ""
+    target: str = ""
+    requestor_id: str = ""

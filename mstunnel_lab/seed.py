@@ -38,7 +38,7 @@ from mstunnel_lab.store import Store
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRole, wire_name
+from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRole, Group, wire_name
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Upn = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$")]
@@ -102,6 +102,13 @@ class SeedUser(_Part):
     guest: bool = False
 
 
+class SeedGroup(_Part):
+    """A group; two may have the same name, as in Entra."""
+
+    id: UUID | None = None
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+
+
 class SeedTrustedIssuer(_Part):
     """Another OpenID provider whose tokens Graph accepts; `key_set` is a file with its JSON Web Key Set."""
 
@@ -163,6 +170,7 @@ class Seed(_Part):
     page_size: Annotated[int, Field(ge=1, le=999)] = 100
     internal_url: str
     custom_roles: tuple[SeedCustomRole, ...] = ()
+    groups: tuple[SeedGroup, ...] = ()
     users: Annotated[tuple[SeedUser, ...], Field(min_length=1)]
     configurations: tuple[SeedConfiguration, ...] = ()
     sites: tuple[SeedSite, ...] = ()
@@ -183,6 +191,7 @@ class Seed(_Part):
             roles,
             known,
             [site.name for site in self.sites],
+            [str(group.id) for group in self.groups if group.id],
             [str(application.app_id) for application in self.applications if application.app_id],
         ):
             duplicates = [name for name in names if names.count(name) > 1]
@@ -299,6 +308,8 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
             **given,
         )
         store.add(record)
+    for group in seed.groups:
+        store.add(Group(id=str(group.id or uuid.uuid4()), display_name=group.name))
     roles = tuple(
         AppRole(id=identifier, value=value, display_name=value, allowed_member_types=("Application",))
         for value, identifier in APP_ROLE_IDS.items()

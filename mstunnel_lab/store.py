@@ -78,7 +78,7 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database file."""
         self._connection.close()
 
     @contextmanager

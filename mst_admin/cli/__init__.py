@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mst_admin.change_options import ChangeOptions
 from mst_admin.cli.objects import file_group
 from mst_admin.cli.tunnel import OneSite, config_app, server_app, site_app, threshold_app
 from mstunnel_setup.base.result import Result
@@ -111,14 +112,19 @@ class ApplyOptions:
         return frozenset(kind.replace("-", "_") for kind in self.prune or ())
 
 
-@app.command(cls=taking(SignInOptions, ApplyOptions))
+@app.command(cls=taking(ChangeOptions, ApplyOptions))
 def apply(context: typer.Context, directory: Directory, yes: Yes = False) -> Work:
     """Show the plan, ask, and change the tenant to match the declarations."""
     from mst_admin import apply as work
 
     how = options_of(context, ApplyOptions)
     return lambda operator: work.apply(
-        operator, settings_of(context), directory, prune=how.pruned, resolve=how.resolve, yes=yes
+        operator,
+        settings_of(context, ChangeOptions),
+        directory,
+        prune=how.pruned,
+        resolve=how.resolve,
+        yes=yes,
     )
 
 
@@ -213,7 +219,26 @@ def check(
     return lambda operator: work.check(operator, entries)
 
 
-@exclusions_app.command("import", cls=taking(SignInOptions))
+Entry = Annotated[str, typer.Argument(metavar="ENTRY", help="A host, *.DOMAIN or an address.")]
+
+
+@exclusions_app.command(cls=taking(ChangeOptions))
+def add(context: typer.Context, entry: Entry, profile: Profile) -> Work:
+    """Add one entry to the list of a profile."""
+    from mst_admin import proxy_exclusions as work
+
+    return lambda operator: work.add_entry(operator, settings_of(context), entry, profile)
+
+
+@exclusions_app.command(cls=taking(ChangeOptions))
+def remove(context: typer.Context, entry: Entry, profile: Profile) -> Work:
+    """Remove one entry from the list of a profile."""
+    from mst_admin import proxy_exclusions as work
+
+    return lambda operator: work.remove_entry(operator, settings_of(context), entry, profile)
+
+
+@exclusions_app.command("import", cls=taking(ChangeOptions))
 def import_exclusions(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The list, in CSV.")],
@@ -222,7 +247,7 @@ def import_exclusions(
     """Replace the list of a profile with that of a CSV file."""
     from mst_admin import proxy_exclusions as work
 
-    return lambda operator: work.import_list(operator, settings_of(context), file, profile)
+    return lambda operator: work.import_list(operator, settings_of(context, ChangeOptions), file, profile)
 
 
 @exclusions_app.command("export", cls=taking(SignInOptions))

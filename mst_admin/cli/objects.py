@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from mst_admin.change_options import ChangeOptions
 from mst_admin.object_options import ObjectOptions
 from mstunnel_setup.cli.framework.command import App, Work, taking
 from mstunnel_setup.cli.framework.options import SignInOptions, Yes, options_of, settings_of
@@ -40,13 +41,15 @@ def object_group(
         return lambda operator: work.show(kind, operator, settings_of(context), wanted)
 
     for name, function in (("create", create), ("update", update)):
-        group.command(name, help=about[name], cls=taking(SignInOptions, *options))(function)
+        group.command(name, help=about[name], cls=taking(ChangeOptions, *options))(function)
 
-    @group.command("delete", help=about["delete"], cls=taking(SignInOptions))
+    @group.command("delete", help=about["delete"], cls=taking(ChangeOptions))
     def delete(context: typer.Context, wanted: str = named, yes: Yes = False) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.delete(kind, operator, settings_of(context), wanted, yes=yes)
+        return lambda operator: work.delete(
+            kind, operator, settings_of(context, ChangeOptions), wanted, yes=yes
+        )
 
     return group
 
@@ -67,7 +70,7 @@ def option_group(kind: str, options: type[ObjectOptions], many: str, one: str, c
         from mst_admin import object_commands as work
 
         return lambda operator: work.create_from_options(
-            kind, operator, settings_of(context), options_of(context, options), name
+            kind, operator, settings_of(context, ChangeOptions), options_of(context, options), name
         )
 
     def update(
@@ -78,7 +81,7 @@ def option_group(kind: str, options: type[ObjectOptions], many: str, one: str, c
         from mst_admin import object_commands as work
 
         return lambda operator: work.update_from_options(
-            kind, operator, settings_of(context), options_of(context, options), (wanted, name)
+            kind, operator, settings_of(context, ChangeOptions), options_of(context, options), (wanted, name)
         )
 
     return object_group(kind, about, named, create, update, options)
@@ -97,8 +100,8 @@ def file_group(
 ) -> App:
     """Return the command group of a kind whose objects are each described by a file.
 
-    `about` overrides the default help of commands, `arguments` that of the arguments for an object, a file,
-    or either.
+    `about` overrides the default help of the commands. `arguments` overrides that of three arguments: an
+    object, a file, and one that accepts both.
     """
     about = about or {
         "list": f"List the {many} of the tenant.",
@@ -116,12 +119,16 @@ def file_group(
     def create(context: typer.Context, file: Path = one_file) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.write_from_file(kind, operator, settings_of(context), file, new=True)
+        return lambda operator: work.write_from_file(
+            kind, operator, settings_of(context, ChangeOptions), file, new=True
+        )
 
     def update(context: typer.Context, file: Path = one_file) -> Work:
         from mst_admin import object_commands as work
 
-        return lambda operator: work.write_from_file(kind, operator, settings_of(context), file, new=False)
+        return lambda operator: work.write_from_file(
+            kind, operator, settings_of(context, ChangeOptions), file, new=False
+        )
 
     group = object_group(kind, about, typer.Argument(metavar="NAME_OR_ID", help=named), create, update)
 

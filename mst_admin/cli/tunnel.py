@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 import typer
 
 from mst_admin.change import Body, Wire
+from mst_admin.change_options import ChangeOptions
 from mst_admin.cli.objects import object_group, option_group
 from mst_admin.object_options import ObjectOptions
 from mstunnel_setup.answers.finding import Finding, finding
@@ -162,7 +163,7 @@ config_app = option_group(
 site_app = option_group("site", SiteOptions, "sites", "site", "that has no servers")
 
 
-@site_app.command(cls=taking(SignInOptions))
+@site_app.command(cls=taking(ChangeOptions))
 def request_upgrade(
     context: typer.Context,
     wanted: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")],
@@ -171,7 +172,9 @@ def request_upgrade(
     """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.request_upgrade(operator, settings_of(context), wanted, yes=yes)
+    return lambda operator: tunnel.request_upgrade(
+        operator, settings_of(context, ChangeOptions), wanted, yes=yes
+    )
 
 
 _METRIC = typer.Argument(metavar="METRIC", help="Name of the metric, as `list` shows it.")
@@ -187,7 +190,9 @@ def _create_thresholds(
     from mst_admin.kinds import tunnel
 
     values = healthy, unhealthy
-    return lambda operator: tunnel.set_threshold(operator, settings_of(context), metric, values, new=True)
+    return lambda operator: tunnel.set_threshold(
+        operator, settings_of(context, ChangeOptions), metric, values, new=True
+    )
 
 
 def _update_thresholds(
@@ -201,7 +206,7 @@ def _update_thresholds(
 
     values = healthy, unhealthy
     return lambda operator: tunnel.set_threshold(
-        operator, settings_of(context), metric, values, default=default
+        operator, settings_of(context, ChangeOptions), metric, values, default=default
     )
 
 
@@ -251,7 +256,7 @@ def create_server() -> Work:
     return lambda _operator: tunnel.create_server()
 
 
-@server_app.command("update", cls=taking(SignInOptions))
+@server_app.command("update", cls=taking(ChangeOptions))
 def update_server(
     context: typer.Context,
     site: Site,
@@ -261,12 +266,16 @@ def update_server(
     """Rename a server in the tenant."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.rename_server(operator, settings_of(context), site, wanted, name)
+    return lambda operator: tunnel.rename_server(
+        operator, settings_of(context, ChangeOptions), site, wanted, name
+    )
 
 
-@server_app.command("delete", cls=taking(SignInOptions))
+@server_app.command("delete", cls=taking(ChangeOptions))
 def delete_server(context: typer.Context, site: Site, wanted: Server, yes: Yes = False) -> Work:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
     from mst_admin.kinds import tunnel
 
-    return lambda operator: tunnel.delete_server(operator, settings_of(context), site, wanted, yes=yes)
+    return lambda operator: tunnel.delete_server(
+        operator, settings_of(context, ChangeOptions), site, wanted, yes=yes
+    )

@@ -85,7 +85,10 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
         return graph.add_play_app(body[_PACKAGE]) if _PACKAGE in body else super().created(graph, of, body)
 
     def assigned(self, change: Change, references: References) -> list[Body]:
-        """Return the assignments to write, with VPN profiles looked up by name as they may be new."""
+        """Return the assignments to write.
+
+        VPN profiles are looked up by name at this point, as the same run may have created them.
+        """
         assignments = []
         for item in change.after[ASSIGNMENTS]:
             settings = {TYPE: _SETTINGS[change.type or PLAY_APP], **item["settings"]}

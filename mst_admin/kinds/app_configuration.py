@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
-from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
+from mst_admin.errors import APP_MISSING, TRUSTED_ROOT_UNKNOWN
 from mst_admin.kinds.kind import FileDeclared, FileKind, References
 from mst_admin.kinds.lookup import FilePresent, called
 from mst_admin.kinds.profile import read_profiles
@@ -60,7 +60,10 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
         }
 
     def complete(self, change: Change, identifier: str, references: References) -> None:
-        """Write the apps, before assignments; a new app configuration was created with its apps."""
+        """Write the policy's apps, then its assignments.
+
+        No apps are written for an app configuration that has them in its body: for devices, or new.
+        """
         of, is_new = self.collection_of(change), change.verb == "create"
         apart = of is DEVICE_APP_CONFIGURATIONS or (change.type == policies.MANAGED_TYPE and is_new)
         if not apart and (apps := _managed_apps(change.after)):
@@ -104,16 +107,7 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
         for name in declared.apps if declared.on_devices else ():
             key = f"{AppPlatform.IOS if is_ios else AppPlatform.ANDROID}:{name}".casefold()
             if key not in new and not app_ids(apps, name, is_ios=is_ios):
-                raise TenantError(
-                    "app-missing",
-                    "the tenant has no {platform} app {app}",
-                    hint=(
-                        "Add it with `mst-admin app create`, declare it below `apps`, or add it in the admin "
-                        "center."
-                    ),
-                    platform="iOS" if is_ios else "Android",
-                    app=name,
-                )
+                raise APP_MISSING(platform="iOS" if is_ios else "Android", app=name)
         yield from app_configuration_changes(declared, planning.tenant.app_policies)
 
     def changes_to_delete(
@@ -142,7 +136,13 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
                 body["apps"] = _managed_apps(change.after)
         elif names:
             apps, is_ios = references.graph.objects(MOBILE_APPS), policies.BUNDLES in change.after
-            ids = [identifier for name in names for identifier in app_ids(apps, name, is_ios=is_ios)]
+            ids = []
+            for name in names:
+                found = app_ids(apps, name, is_ios=is_ios)
+                if not found:
+                    # The change that creates it may wait for an approval.
+                    raise APP_MISSING(platform="iOS" if is_ios else "Android", app=name)
+                ids += found
             body |= {"targetedMobileApps": ids} | ({} if is_ios else {"packageId": f"app:{names[0]}"})
         return body
 
@@ -202,6 +202,7 @@ def app_configuration_changes(
 
     Raises TenantError: `name-ambiguous`, `app-configuration-fixed`.
     """
+    declared = policies.as_written(declared)
     found = called(declared.name, present, "app configuration")
     if found is None:
         body = {**policies.app_configuration_body(declared), ASSIGNMENTS: list(targets(declared))}

@@ -12,7 +12,7 @@ from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, updat
 from mst_admin.errors import NAME_UNKNOWN, PROFILE_UNKNOWN
 from mst_admin.kinds.kind import Declared, FileKind, Kind, References
 from mst_admin.kinds.lookup import called
-from mst_admin.kinds.reports import ObjectIdentity, ObjectReport
+from mst_admin.kinds.reports import GroupNames, ObjectIdentity, ObjectReport
 from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
 from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects.app import judge_per_app
@@ -23,6 +23,8 @@ from mst_admin.objects.profile import (
     ProfileFile,
     ProfileObject,
     TrustedRootObject,
+    as_documented,
+    turns_on_global_secure_access,
 )
 from mst_admin.objects.profile_rules import RETIRED_CLIENT, judge_profile, judge_root
 from mst_admin.objects.profile_wire import (
@@ -35,6 +37,7 @@ from mst_admin.objects.profile_wire import (
     PresentProfile,
     addresses_of,
     extra,
+    is_for_ios,
     is_root_name,
     is_tunnel_profile,
     not_declared,
@@ -158,6 +161,7 @@ class ProfileReport(ObjectReport):
     """One profile and its assignments."""
 
     assignments: tuple[DeviceConfigurationAssignment, ...]
+    groups: GroupNames = Field(default_factory=dict)
 
 
 class ProfileChanges(ObjectIdentity):
@@ -365,14 +369,17 @@ PROFILE: Final = _ProfileKind()
 
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
-    """Read the VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
+    """Read the VPN profiles for Tunnel and Global Secure Access and the trusted roots, or those of a name."""
     for found in graph.objects(PROFILES, name):
-        if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS:
+        of_access = is_for_ios(found) and turns_on_global_secure_access(profile_object(found, ()))
+        if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS or of_access:
             yield PresentProfile(found, tuple(graph.profile_assignments(found.id)))
 
 
 def _body(profile: ProfileObject, site: SiteAddress) -> Body:
-    body = {**profile_body(profile, site.site_id, site.address), ASSIGNMENTS: list(targets(profile))}
+    settings = profile.custom_settings if profile.is_ios else as_documented(profile.custom_settings)
+    written = profile.model_copy(update={"custom_settings": settings})
+    body = {**profile_body(written, site.site_id, site.address), ASSIGNMENTS: list(targets(profile))}
     del body[_SITE_ID]
     return {**body, _SITE: site.name}
 

@@ -18,6 +18,11 @@ GraphObject: TypeAlias = Annotated[Body, Field(json_schema_extra=_AS_IN_GRAPH)]
 """An object of the tenant."""
 
 
+GroupNames: TypeAlias = Annotated[
+    dict[str, str], Field(description="Names of the groups, by id, if they can be read.")
+]
+
+
 class ObjectList(Report):
     """Objects of the tenant."""
 
@@ -36,6 +41,7 @@ class DeclaredObject(ObjectReport):
     declared: Body = Field(
         description="The object as a file would declare it.", json_schema_extra={"required": ["name"]}
     )
+    groups: GroupNames = Field(default_factory=dict)
 
 
 class ObjectIdentity(Report):

@@ -20,7 +20,7 @@ from mst_admin.objects.configuration import ConfigurationObject
 from mst_admin.objects.mam import MamObject, PresentMam, PresentProtection, find_mam, mam_object
 from mst_admin.objects.parts import Trimmed
 from mst_admin.objects.profile import ProfileObject, TrustedRootObject
-from mst_admin.objects.profile_wire import PresentProfile, is_root_name, server_address
+from mst_admin.objects.profile_wire import ROOT_PLATFORMS, PresentProfile, is_root_name, server_address
 from mst_admin.objects.site import SiteObject
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 from mstunnel_setup.tenant.wire_intune import MobileApp
@@ -59,9 +59,9 @@ class Declarations(Trimmed):
 class TenantObjects:
     """The objects of a tenant, by declaration section, as read for a plan.
 
-    The fields after the thresholds are filled only on request. `device_configurations` has VPN profiles and
-    trusted roots, `mobile_apps` all apps, `store_apps` those that declarations can describe, with their
-    assignments, `app_policies` all app configurations.
+    The fields after the thresholds are filled only on request. `device_configurations` has VPN profiles,
+    those of Global Secure Access among them, and trusted roots, `mobile_apps` all apps, `store_apps` those
+    that declarations can describe, with their assignments, `app_policies` all app configurations.
     """
 
     configurations: tuple[TunnelConfiguration, ...] = ()
@@ -76,7 +76,7 @@ class TenantObjects:
     @property
     def roots(self) -> list[PresentProfile]:
         """All trusted roots."""
-        return [item for item in self.device_configurations if not item.is_tunnel]
+        return [item for item in self.device_configurations if item.found.odata_type in ROOT_PLATFORMS]
 
     @property
     def roots_of_mam(self) -> list[PresentProfile]:
@@ -93,6 +93,12 @@ class TenantObjects:
     def profiles(self) -> list[PresentProfile]:
         """The VPN profiles for Microsoft Tunnel."""
         return [item for item in self.device_configurations if item.is_tunnel]
+
+    @property
+    def other_profiles(self) -> list[PresentProfile]:
+        """The VPN profiles for iOS that turn on Global Secure Access without being for Microsoft Tunnel."""
+        roots = {item.id for item in self.roots}
+        return [item for item in self.device_configurations if not item.is_tunnel and item.id not in roots]
 
     @property
     def apps(self) -> list[PresentApp]:

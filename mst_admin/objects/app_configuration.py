@@ -17,6 +17,7 @@ from pydantic import Field, PlainValidator, StrictBool, WithJsonSchema
 
 from mst_admin.change import TYPE, Body, Wire
 from mst_admin.objects import parts
+from mst_admin.objects.profile import as_documented
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.parsing import json_value, signed_number
 from mstunnel_setup.base.text import plain, text
@@ -42,7 +43,7 @@ AppSetting = Annotated[
 
 
 class Channel(StrEnum):
-    """The way in which a configuration reaches an app."""
+    """The way in which a configuration reaches an app: management of the device, or of the app alone."""
 
     DEVICES = "managed-devices"
     APPS = "managed-apps"
@@ -110,7 +111,7 @@ _SWITCH: Final = ("0", "1")
 
 @dataclass(frozen=True)
 class KnownSetting:
-    """A documented setting: the type that Defender reads, and its known values in lower case, if any."""
+    """A documented setting: the type that Defender expects, and its allowed values in lower case, if any."""
 
     type: type[Value]
     allowed: tuple[str, ...] = ()
@@ -118,6 +119,10 @@ class KnownSetting:
 
 _FLAG: Final = KnownSetting(str, _TRUTH)
 _NUMBER: Final = KnownSetting(int, _SWITCH)
+_LEVEL: Final = KnownSetting(int, ("0", "1", "2", "3"))
+GLOBAL_SECURE_ACCESS: Final = "Global Secure Access"
+"""The setting that turns on Global Secure Access on Android, unless it is 0."""
+_ACCESS: Final = {GLOBAL_SECURE_ACCESS: _LEVEL, "GlobalSecureAccessPrivateChannel": _LEVEL}
 _IOS: Final = {"WebProtection": _FLAG, "AutoOnboard": _FLAG, "DefenderNetworkProtectionEnable": _FLAG}
 DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] = {
     (Channel.DEVICES, True): {
@@ -128,7 +133,7 @@ DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] 
         "DefenderExcludeURLInReport": KnownSetting(bool, _TRUTH),
     },
     (Channel.APPS, True): _IOS,
-    (Channel.DEVICES, False): {"antiphishing": _NUMBER, "vpn": _NUMBER},
+    (Channel.DEVICES, False): {"antiphishing": _NUMBER, "vpn": _NUMBER, **_ACCESS},
     (Channel.APPS, False): {
         "DefenderMAMConfigs": KnownSetting(int, ("1",)),
         "antiphishing": _NUMBER,
@@ -139,6 +144,7 @@ DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] 
         "DisableSignOut": _NUMBER,
         "DefenderDeviceTag": KnownSetting(str),
         "DefenderAllowlistedCACertificates": KnownSetting(str),
+        **_ACCESS,
     },
 }
 """The known settings by channel and whether the platform is iOS."""
@@ -147,6 +153,13 @@ DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] 
 def known_keys(declared: AppConfigurationObject) -> Mapping[str, KnownSetting]:
     """Return the documented settings of an app configuration; empty if it is not for Defender."""
     return DEFENDER_KEYS[declared.channel, declared.is_ios] if declared.for_defender else {}
+
+
+def as_written(declared: AppConfigurationObject) -> AppConfigurationObject:
+    """Return the app configuration with the settings of Defender on Android under their documented keys."""
+    if declared.is_ios or not declared.for_defender:
+        return declared
+    return declared.model_copy(update={"settings": as_documented(declared.settings)})
 
 
 def allows(key: KnownSetting, value: Value) -> bool:

@@ -10,11 +10,12 @@ from mst_admin.objects.app_configuration import (
     AppConfigurationPlatform,
     Channel,
     allows,
+    as_written,
     known_keys,
 )
-from mst_admin.objects.parts import Assignable, judge_assignment
+from mst_admin.objects.parts import judge_assignment, share_users
 from mst_admin.objects.profile import ProfileObject, ProfilePlatform
-from mst_admin.objects.profile_rules import PACKAGE, judge_switches
+from mst_admin.objects.profile_rules import KEY_WRITTEN_VPN, PACKAGE, judge_switches
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
 from mstunnel_setup.base.text import text
 
@@ -98,6 +99,10 @@ def _apps_and_settings(declared: AppConfigurationObject) -> Iterator[Finding]:
 
 
 def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
+    written = as_written(declared)
+    if written != declared:
+        yield KEY_WRITTEN_VPN(key="settings").at("settings")
+    declared = written
     for name, value in declared.settings.items():
         key = known_keys(declared).get(name)
         if key is None:
@@ -220,7 +225,11 @@ def _conflicts(declared: AppConfigurationObject, profiles: Iterable[ProfileObjec
         return
     for profile in profiles:
         protects = bool(profile.custom_settings) and profile.custom(_OF_THE_PROFILE, "1") != "0"
-        if profile.platform is ProfilePlatform.ANDROID_WORK_PROFILE and protects and _meet(declared, profile):
+        if (
+            profile.platform is ProfilePlatform.ANDROID_WORK_PROFILE
+            and protects
+            and share_users(declared, profile)
+        ):
             yield finding(
                 "platform",
                 "app-config-conflict",
@@ -234,12 +243,3 @@ def _conflicts(declared: AppConfigurationObject, profiles: Iterable[ProfileObjec
                 ),
                 profile=profile.name,
             )
-
-
-def _meet(first: Assignable, second: Assignable) -> bool:
-    """Return whether both are assigned to one group, or one of them to all users."""
-    if first.all_users or first.all_devices:
-        return bool(second.all_users or second.all_devices or second.groups)
-    if second.all_users or second.all_devices:
-        return bool(first.groups)
-    return not set(first.groups).isdisjoint(second.groups)

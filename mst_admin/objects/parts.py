@@ -4,7 +4,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+)
 
 from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
@@ -69,8 +77,32 @@ _DECLARABLE: Final = frozenset({_ALL_USERS, _ALL_DEVICES, _GROUP, _EXCLUDED_GROU
 
 AllUsers = Annotated[StrictBool, Field(description="Assign it to all licensed users")]
 AllDevices = Annotated[StrictBool, Field(description="Assign it to all devices")]
-Groups = Annotated[tuple[Guid, ...], Field(description="Ids of the groups that it is assigned to")]
-ExcludedGroups = Annotated[tuple[Guid, ...], Field(description="Ids of groups that are excluded")]
+_GUID: Final = TypeAdapter[str](Guid)
+
+
+def _group(text: str) -> str:
+    """Return an id in lower case, or a name as it is given."""
+    try:
+        return _GUID.validate_python(text)
+    except ValidationError:
+        if not text.strip() or len(text) > _LONGEST_GROUP or not text.isprintable():
+            raise ValueError(
+                f"must be the id of a group, or its name of 1 to {_LONGEST_GROUP} printable characters: "
+                "correct it"
+            ) from None
+        return text.strip()
+
+
+_LONGEST_GROUP: Final = 256
+"""The longest name of a group (Graph documentation of the type `group`)."""
+_GroupReference: TypeAlias = Annotated[str, AfterValidator(_group)]
+Groups = Annotated[
+    tuple[_GroupReference, ...],
+    Field(description="Names or ids of the groups that it is assigned to", examples=[["Field workers"]]),
+]
+ExcludedGroups = Annotated[
+    tuple[_GroupReference, ...], Field(description="Names or ids of groups that are excluded")
+]
 
 
 Assignment: TypeAlias = AppAssignment | DeviceConfigurationAssignment
@@ -92,12 +124,12 @@ class Assignable(Protocol):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Ids of the groups that it is assigned to."""
+        """Ids of the groups that it is assigned to, or names that are not yet looked up."""
         ...
 
     @property
     def excluded_groups(self) -> tuple[str, ...]:
-        """Ids of the groups that are excluded from its assignment."""
+        """Ids or names of the groups that are excluded from its assignment."""
         ...
 
 
@@ -195,7 +227,16 @@ def judge_assignment(declared: Assignable, what: str) -> Iterator[Finding]:
             "groups",
             "not-assigned",
             "the {what} is not assigned to any user",
-            hint="Add groups by id, or all_users: true.",
+            hint="Add groups, or all_users: true.",
             fatal=False,
             what=what,
         )
+
+
+def share_users(first: Assignable, second: Assignable) -> bool:
+    """Return whether both are assigned to one group, or one of them to all users or devices."""
+    if first.all_users or first.all_devices:
+        return bool(second.all_users or second.all_devices or second.groups)
+    if second.all_users or second.all_devices:
+        return bool(first.groups)
+    return not set(first.groups).isdisjoint(second.groups)

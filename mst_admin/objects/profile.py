@@ -1,14 +1,20 @@
 """The declared form of VPN profiles and trusted roots. `profile_rules` validates the values."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
 
 from mst_admin.objects.parts import AllDevices, AllUsers, ExcludedGroups, Groups, NamedObject
-from mstunnel_setup.answers.values import Guid, Line, Part, matching
+from mstunnel_setup.answers.values import Line, Part, matching
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
+VPN_KEY: Final = "vpn"
+VPN_TITLE: Final = "VPN"
+"""A setting of Defender on Android, and its title in the admin center."""
+GLOBAL_SECURE_ACCESS: Final = "EnableGSA"
+"""The setting that turns on Global Secure Access on iOS."""
 CONNECT: tuple[str, ...] = ("connect", "establish")
 """Two names of one action, both of which the admin center has used."""
 
@@ -44,6 +50,19 @@ def _setting(value: object) -> str:
     if not isinstance(value, str | int):
         raise ValueError("must be text, a number or true/false: write one value")  # noqa: TRY004 (pydantic's protocol)
     return str(value)
+
+
+Value = TypeVar("Value")
+
+
+def as_documented(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the settings of Defender on Android with `VPN`, the title in the admin center, as key `vpn`.
+
+    If both spellings are there, nothing is changed.
+    """
+    if VPN_KEY in settings:
+        return dict(settings)
+    return {VPN_KEY if name == VPN_TITLE else name: value for name, value in settings.items()}
 
 
 CustomSetting = Annotated[
@@ -100,15 +119,11 @@ class RuleObject(Part):
 
     @property
     def connects_always(self) -> bool:
-        """Return whether the rule connects unconditionally, for any domain, network and probe result."""
-        limits = (
-            self.domains,
-            self.dns_servers,
-            self.ssids,
-            self.search_domains,
-            self.interface,
-            self.probe_url,
-        )
+        """Return whether the rule connects for any domain and in any network.
+
+        It may have a URL probe: for web protection, Microsoft recommends such a rule.
+        """
+        limits = (self.domains, self.dns_servers, self.ssids, self.search_domains, self.interface)
         return self.action in CONNECT and not any(limits)
 
 
@@ -150,8 +165,8 @@ class ProfileObject(Part):
     )
     all_users: StrictBool = Field(default=False, description="All licensed users get the profile")
     all_devices: StrictBool = Field(default=False, description="All devices get the profile")
-    groups: tuple[Guid, ...] = Field(default=(), description="Ids of the groups that get the profile")
-    excluded_groups: tuple[Guid, ...] = Field(default=(), description="Ids of groups that are excluded")
+    groups: Groups = ()
+    excluded_groups: ExcludedGroups = ()
     role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
 
     @property
@@ -167,6 +182,11 @@ class ProfileObject(Part):
     def custom(self, key: str, default: str) -> str:
         """Return the value of a custom setting in lower case, or its default."""
         return self.custom_settings.get(key, default).lower()
+
+
+def turns_on_global_secure_access(profile: ProfileObject) -> bool:
+    """Return whether a profile for iOS turns on Global Secure Access, which it does unless the value is 0."""
+    return profile.is_ios and profile.custom(GLOBAL_SECURE_ACCESS, "0") != "0"
 
 
 class TrustedRootObject(NamedObject):

@@ -10,12 +10,16 @@ from typing import Final
 from mst_admin.objects.parts import judge_assignment
 from mst_admin.objects.profile import (
     CONNECT,
+    GLOBAL_SECURE_ACCESS,
+    VPN_KEY,
     ConnectionType,
     ProfileObject,
     ProfilePlatform,
     ProxyObject,
     RuleObject,
     TrustedRootObject,
+    as_documented,
+    turns_on_global_secure_access,
 )
 from mst_admin.objects.profile_wire import is_root_name
 from mst_admin.objects.proxy_exclusions import judge_exclusions
@@ -35,6 +39,13 @@ RULE_KEY_WITHOUT_EFFECT = declare_finding(
     "rule-key-without-effect",
     "on-demand rule {number} uses {keys} without {needed}",
     "Remove this, or write {instead}.",
+)
+KEY_WRITTEN_VPN = declare_finding(
+    "custom_settings",
+    "key-written-vpn",
+    "{key}.VPN is the title in the admin center; the key is written vpn",
+    "Write vpn.",
+    fatal=False,
 )
 EU_DATA_BOUNDARY = declare_finding(
     "custom_settings",
@@ -284,15 +295,29 @@ def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
                 )
 
 
+_TRUTH: Final = ("true", "false")
+_SWITCH: Final = ("0", "1")
+_LEVEL: Final = ("0", "1", "2", "3")
+_WORDS: Final = {_TRUTH: text("True or False"), _SWITCH: text("1 or 0"), _LEVEL: text("0, 1, 2 or 3")}
+_ANDROID_SETTINGS: Final = {VPN_KEY: _SWITCH, "antiphishing": _SWITCH, "defendertoggle": _SWITCH}
+_IOS_SETTINGS: Final = {
+    "TunnelOnly": _TRUTH,
+    "WebProtection": _TRUTH,
+    "AutoOnboard": _TRUTH,
+    GLOBAL_SECURE_ACCESS: _LEVEL,
+    "EnableGSAPrivateChannel": _LEVEL,
+}
+"""The documented custom settings, each with its values in lower case."""
 # Graph accepts 25 entries, one of which selects Defender as the tunnel's client.
 _MOST_SETTINGS: Final = 24
 
 
 def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
     """Return all findings about the custom settings of a profile."""
-    known = ("vpn", "antiphishing", "defendertoggle")
-    if profile.is_ios:
-        known = ("TunnelOnly", "WebProtection", "AutoOnboard")
+    known = _IOS_SETTINGS if profile.is_ios else _ANDROID_SETTINGS
+    if not profile.is_ios and (settings := as_documented(profile.custom_settings)) != profile.custom_settings:
+        yield KEY_WRITTEN_VPN(key="custom_settings")
+        profile = profile.model_copy(update={"custom_settings": settings})
     if len(profile.custom_settings) > _MOST_SETTINGS:
         yield finding(
             "custom_settings",
@@ -303,8 +328,7 @@ def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
         )
     for name, value in profile.custom_settings.items():
         if name in known:
-            allowed = ("true", "false") if profile.is_ios else ("0", "1")
-            if value.lower() not in allowed:
+            if value.lower() not in known[name]:
                 yield finding(
                     "custom_settings",
                     "custom-setting-value",
@@ -312,7 +336,7 @@ def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
                     hint="Write {allowed}.",
                     name=name,
                     value=value[:80],
-                    allowed=text("True or False") if profile.is_ios else text("1 or 0"),
+                    allowed=_WORDS[known[name]],
                 )
         elif spelled := next((item for item in known if item.lower() == name.lower()), None):
             yield finding(
@@ -415,6 +439,18 @@ def _ios_settings(profile: ProfileObject) -> Iterator[Finding]:
             "with web protection on, tunnel and protection both end when the device sleeps",
             hint="Add an on-demand rule `- action: connect`, or set TunnelOnly to True.",
             fatal=False,
+        )
+    if turns_on_global_secure_access(profile):
+        yield finding(
+            "custom_settings",
+            "global-secure-access-in-tunnel",
+            (
+                "custom_settings.{key} turns on Global Secure Access, which does not work together with "
+                "Microsoft Tunnel on one device"
+            ),
+            hint="Set it to 0 or remove it; Global Secure Access needs a profile and groups of its own.",
+            fatal=False,
+            key=GLOBAL_SECURE_ACCESS,
         )
     if profile.eu_data_boundary and not tunnel_only:
         yield EU_DATA_BOUNDARY(setting="TunnelOnly: True")

@@ -164,7 +164,8 @@ class Chart:
 
 def chart(metric: HealthRow, points: Sequence[Point], start: float, end: float) -> Chart:
     """Draw the points of a metric over [start, end] (Unix times)."""
-    # The axis ends at a round number that is not below any value: 1, 2, 4, 5 or 8 with zeros, at least 4.
+    # The axis ends at a round number that is not below any value: 1, 2, 4, 5 or 8 times a power of ten,
+    # at least 4.
     highest, size = max([_STEPS, *(point.value for point in points)]), 1
     while 8 * size < highest:
         size *= 10

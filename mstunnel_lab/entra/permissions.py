@@ -16,6 +16,7 @@ APP_ROLE_IDS: Final = {
     wire.APPLICATION_READ_WRITE: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
     wire.APPLICATION_OWNED_BY: "18a4783c-866b-4cc7-a460-3d5e5662c884",
     wire.APP_ROLE_ASSIGNMENT_READ_WRITE: "06b708a9-e830-4db3-a914-8e69da51d44f",
+    wire.GROUP_MEMBER_READ: "98830695-27a2-44f7-8c18-0c3ebc9698f6",
     "Application.Read.All": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
     "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
@@ -93,6 +94,8 @@ _CONFIGURATION_READ: Final = {wire.CONFIGURATION_READ, wire.CONFIGURATION_READ_W
 _CONFIGURATION_WRITE: Final = {wire.CONFIGURATION_READ_WRITE}
 may_read_intune: Final = _rule(_INTUNE, _CONFIGURATION_READ, roles=_INTUNE_ROLES)
 may_write_intune: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES)
+# Custom roles need rights of the permission group Multi Admin Approval for this, which the lab does not have.
+may_read_approvals: Final = may_read_intune
 may_read_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_READ, roles=_INTUNE_ROLES, right=TunnelRight.READ)
 may_create_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.CREATE)
 may_update_tunnel: Final = _rule(_INTUNE, _CONFIGURATION_WRITE, roles=_INTUNE_ROLES, right=TunnelRight.UPDATE)
@@ -103,6 +106,7 @@ may_read_directory: Final = _rule(
 # By Entra's default every user may create applications.
 may_create_application: Final = _rule(_DIRECTORY, {wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY})
 may_grant_app_role: Final = _rule(_DIRECTORY, {wire.APP_ROLE_ASSIGNMENT_READ_WRITE}, roles=_GRANTING_ROLES)
+may_read_groups: Final = _rule(_DIRECTORY, {wire.GROUP_MEMBER_READ})
 may_read_organization: Final = _rule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
 
 

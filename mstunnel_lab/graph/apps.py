@@ -18,6 +18,7 @@ from starlette.routing import Route
 from mstunnel_lab.entra.permissions import may_read_intune, may_write_intune
 from mstunnel_lab.errors import bad_request
 from mstunnel_lab.graph import bodies
+from mstunnel_lab.graph.approvals import approved_change
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
 from mstunnel_lab.graph.http import NO_CONTENT, EntityType, admitted, collection, document, read_body
 from mstunnel_lab.state import Lab
@@ -243,11 +244,12 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
     async def _answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy targets."""
-        lab, _ = admitted(request, may_write_intune)
+        lab, caller = admitted(request, may_write_intune)
         found = self.named_in(request)
-        body = await read_body(request, TargetAppsBody)
-        with lab.store.transaction():
-            self.target(lab, found.id, body)
+        async with approved_change(request, lab, caller, self.segment):
+            body = await read_body(request, TargetAppsBody)
+            with lab.store.transaction():
+                self.target(lab, found.id, body)
         return Response(status_code=NO_CONTENT)
 
     def target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:

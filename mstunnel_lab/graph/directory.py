@@ -192,6 +192,7 @@ PRINCIPALS: Final = _Principals(
     filterable=("appId",),
     methods=("GET", "DELETE"),
 )
+_GROUP: Final = http.EntityType("group", wire.Group)
 _ROLE_ASSIGNMENTS: Final = _RoleAssignments(
     "appRoleAssignments",
     wire.AppRoleAssignment,
@@ -237,6 +238,21 @@ def new_assignment(
         resource_display_name=resource.display_name,
         created_date_time=datetime.now(UTC),
     )
+
+
+async def groups(request: Request) -> Response:
+    """List the groups."""
+    lab, _ = http.admitted(request, permissions.may_read_groups)
+    return http.collection(request, lab.store.each(wire.Group), http.document, _GROUP, "groups")
+
+
+async def group(request: Request) -> Response:
+    """Return one group."""
+    lab, _ = http.admitted(request, permissions.may_read_groups)
+    found = lab.store.get(wire.Group, request.path_params["id"])
+    if found is None:
+        raise directory_not_found(request.path_params["id"])
+    return http.one(request, found, http.document, _GROUP, "groups/$entity")
 
 
 async def organization(request: Request) -> Response:
@@ -290,6 +306,8 @@ ROUTES = [
     APPLICATIONS.below("owners/$ref", add_owner, "POST"),
     *PRINCIPALS.routes,
     *_ROLE_ASSIGNMENTS.routes,
+    Route("/groups", groups),
+    Route("/groups/{id}", group),
     Route("/organization", organization),
     Route("/me", user),
     Route("/me/licenseDetails", license_details),

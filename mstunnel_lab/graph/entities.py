@@ -14,6 +14,7 @@ from starlette.routing import Route
 from mstunnel_lab.entra.permissions import AccessRule, Caller, may_read_intune, may_write_intune
 from mstunnel_lab.errors import GraphError, bad_request, not_found
 from mstunnel_lab.graph import http
+from mstunnel_lab.graph.approvals import approved_change
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_lab.store import Entity
@@ -166,7 +167,8 @@ class Entities(Generic[Found]):
         if is_read:
             found = lab.store.each(self.model, parent)
             return http.collection(request, found, partial(self.document, lab), self.kind, context)
-        created = self.create_as(caller, lab, await http.read_json(request), parent or "")
+        async with approved_change(request, lab, caller, self.segment):
+            created = self.create_as(caller, lab, await http.read_json(request), parent or "")
         return http.entity(request, self.document(lab, created), f"{context}/$entity", http.CREATED)
 
     def below(self, name: str, endpoint: Endpoint, *methods: str) -> Route:
@@ -187,10 +189,11 @@ class Entities(Generic[Found]):
         if request.method == "GET":
             return http.one(request, found, partial(self.document, lab), self.kind, context)
         self.require(request.method, lab, caller, found)
-        if request.method == "DELETE":
-            self.remove(lab, found)
-            return Response(status_code=http.NO_CONTENT)
-        changed = self.change_as(caller, lab, found, await http.read_json(request))
+        async with approved_change(request, lab, caller, self.segment):
+            if request.method == "DELETE":
+                self.remove(lab, found)
+                return Response(status_code=http.NO_CONTENT)
+            changed = self.change_as(caller, lab, found, await http.read_json(request))
         if self.quiet:
             return Response(status_code=http.NO_CONTENT)
         return http.entity(request, self.document(lab, changed), context)
@@ -269,12 +272,13 @@ class AssignedEntities(Entities[Typed]):
     async def _answer_assignments(self, request: Request) -> Response:
         """List the assignments of an entity; a POST replaces them first."""
         is_change = request.method == "POST"
-        lab, _ = http.admitted(request, self.may_write if is_change else self.may_read)
+        lab, caller = http.admitted(request, self.may_write if is_change else self.may_read)
         identifier = self.named_in(request).id
         if is_change:
-            body = await http.read_body(request, self.assign)
-            with lab.store.transaction():
-                self.replace_assignments(lab, identifier, body)
+            async with approved_change(request, lab, caller, self.segment):
+                body = await http.read_body(request, self.assign)
+                with lab.store.transaction():
+                    self.replace_assignments(lab, identifier, body)
         found = lab.store.each(self.assignment, parent=identifier)
         kind = http.EntityType(f"{self.name}Assignment", self.assignment)
         context = f"{self.context()}('{identifier}')/assignments"

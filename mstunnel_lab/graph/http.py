@@ -29,6 +29,8 @@ Show: TypeAlias = Callable[[Item, frozenset[str]], JsonObject]
 """Returns the document of an entity with the navigation properties that a query names."""
 _MAX_TOP: Final = 999
 _FILTER: Final = re.compile(r"^\s*(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'\s*$")
+_IN: Final = re.compile(r"^\s*(?P<name>\w+)\s+in\s+\(\s*'(?P<values>[^']+'(?:\s*,\s*'[^']+')*)\s*\)\s*$")
+_MOST_IN: Final = 15
 _ORDER: Final = re.compile(r"^\s*(?P<name>\w+)(?:\s+(?P<direction>asc|desc))?\s*$")
 _ENTITY_OPTIONS: Final = frozenset({"$select", "$expand"})
 _COLLECTION_OPTIONS: Final = frozenset({"$filter", "$top", "$skip", "$skiptoken", "$orderby", "$count"})
@@ -102,7 +104,7 @@ class Query:
 
     select: tuple[str, ...] = ()
     expand: frozenset[str] = frozenset()
-    filter: tuple[str, str] | None = None
+    filter: tuple[str, frozenset[str]] | None = None
     order: tuple[str, bool] | None = None
     top: int | None = None
     skip: int = 0
@@ -119,13 +121,7 @@ def parse_query(options: Mapping[str, str], kind: EntityType, *, is_collection: 
     expand = _names(options.get("$expand", ""), kind.navigation, kind)
     wanted = order = None
     if "$filter" in options:
-        match = _FILTER.match(options["$filter"])
-        if match is None:
-            raise bad_request("Invalid filter clause: only PROPERTY eq 'VALUE' is supported.")
-        if match["name"] not in kind.filterable:
-            named = f"'{match['name']}' of type '{kind.name}'"
-            raise bad_request(f"Invalid filter clause: {named} cannot be filtered by.")
-        wanted = match["name"], match["value"].replace("''", "'")
+        wanted = _filter(options["$filter"], kind)
     if "$orderby" in options:
         match = _ORDER.match(options["$orderby"])
         if match is None or match["name"] not in kind.properties:
@@ -140,6 +136,22 @@ def parse_query(options: Mapping[str, str], kind: EntityType, *, is_collection: 
         skip=_number(options, "$skiptoken" if "$skiptoken" in options else "$skip", 0),
         count=options.get("$count") == "true",
     )
+
+
+def _filter(text: str, kind: EntityType) -> tuple[str, frozenset[str]]:
+    """Return the property and the values that a `$filter` names; raises `GraphError` 400."""
+    if match := _FILTER.match(text):
+        values = [match["value"].replace("''", "'")]
+    elif match := _IN.match(text):
+        values = re.split(r"'\s*,\s*'", match["values"].removesuffix("'"))
+        if len(values) > _MOST_IN:
+            raise bad_request(f"Too many child clauses specified in search filter expression: {len(values)}.")
+    else:
+        raise bad_request("Invalid filter clause: only PROPERTY eq 'VALUE' and in (…) are supported.")
+    if match["name"] not in kind.filterable:
+        named = f"'{match['name']}' of type '{kind.name}'"
+        raise bad_request(f"Invalid filter clause: {named} cannot be filtered by.")
+    return match["name"], frozenset(values)
 
 
 def _names(text: str, known: frozenset[str], kind: EntityType) -> tuple[str, ...]:
@@ -177,8 +189,9 @@ def page(
     """
     matching = found
     if query.filter:
-        name, value = query.filter
-        matching = [item for item in matching if str(show(item).get(name) or "").lower() == value.lower()]
+        name, values = query.filter
+        lowered = {value.lower() for value in values}
+        matching = [item for item in matching if str(show(item).get(name) or "").lower() in lowered]
     if query.order:
         order, descending = query.order
         matching = sorted(
@@ -233,7 +246,9 @@ def graph_error(request: Request, error: Exception) -> Response:
     """Render a `GraphError` in Graph's error format."""
     if not isinstance(error, GraphError):
         raise error
-    return _envelope(request, error.status, error.code, error.message, error.inner_code)
+    made = _envelope(request, error.status, error.code, error.message, error.inner_code)
+    made.headers.update(error.headers)
+    return made
 
 
 def http_error(request: Request, error: Exception) -> Response:

@@ -226,7 +226,7 @@ async def health_time_series(request: Request) -> Response:
 
 
 async def answer_log_request(request: Request) -> Response:
-    """Request a server's logs for a period."""
+    """Create the log collection that the client requests of a server, for a period, and return it."""
     lab, _ = http.admitted(request, permissions.may_update_tunnel)
     wanted = await http.read_body(request, LogRequestBody)
     made = request_logs(lab, SERVERS.named_in(request), wanted.start_date_time, wanted.end_date_time)

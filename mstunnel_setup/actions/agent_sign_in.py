@@ -20,7 +20,7 @@ from mstunnel_setup.transaction.action import RecordAction, Undo, Undone, UndoRe
 class CredentialSource:
     """The source of a credential: certificate and key, or a PFX and the source of its passphrase.
 
-    The paths are real ones of this machine, as administrators name them.
+    The paths are those that an administrator gave; they are not below the root directory of `Files`.
     """
 
     certificate: str = ""

@@ -1,7 +1,6 @@
 """Images and containers: pulling and loading, starting and stopping, waiting until they are up."""
 
 from abc import abstractmethod
-from dataclasses import replace
 from datetime import datetime
 
 from typing_extensions import override
@@ -9,7 +8,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, declare
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers.container_spec import (
@@ -19,19 +18,14 @@ from mstunnel_setup.containers.container_spec import (
     split_reference,
 )
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions, PullError
+from mstunnel_setup.containers.gateway_host import GatewayHost
+from mstunnel_setup.containers.image_origin import IMAGE_KEY
 from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies
 from mstunnel_setup.exchange.health_report import last_status
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.receipt import Receipt
 
-CONTAINER_UNHEALTHY = declare(
-    EngineError,
-    "container-unhealthy",
-    "container {container} is {state}",
-    "See why with `mst-cli {component} logs --tail 20`, then run `mst-cli {component} restart`.",
-)
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 1.0
@@ -47,51 +41,36 @@ _SETTLE_SECONDS = 2.0
 _RELOAD_SECONDS = 10.0
 
 
-def state_of(host: Host, name: str) -> ContainerState | None:
-    """Return the state of a container, after a health check if the engine has not made one."""
-    state = host.engine.inspect(name)
-    if state is None or state.status != "running" or state.health is None:
-        return state
-    if host.systemd.running() and state.health != "starting":
-        return state
-    passed = host.engine.probe(name)
-    state = host.engine.inspect(name)
-    # Docker counts only its own checks.
-    if passed and state is not None and state.health == "starting":
-        return replace(state, health="healthy")
-    return state
-
-
-def _manager(host: Host, container: str) -> tuple[Systemd | ContainerEngine, str]:
+def _manager(host: GatewayHost, container: str) -> tuple[Systemd | ContainerEngine, str]:
     """Return the manager of a container, systemd or the engine, and the container's name there."""
     unit = f"{container}.service"
     return (host.systemd, unit) if host.systemd.known(unit) else (host.engine, container)
 
 
-def start(host: Host, container: str) -> None:
+def start(host: GatewayHost, container: str) -> None:
     """Start a container."""
     manager, name = _manager(host, container)
     manager.start(name)
 
 
-def stop(host: Host, container: str) -> None:
+def stop(host: GatewayHost, container: str) -> None:
     """Stop a container."""
     manager, name = _manager(host, container)
     manager.stop(name)
 
 
-def restart(host: Host, container: str) -> None:
+def restart(host: GatewayHost, container: str) -> None:
     """Stop and start a container."""
     manager, name = _manager(host, container)
     manager.restart(name)
 
 
-def reload_gateway(host: Host) -> None:
+def reload_gateway(host: GatewayHost) -> None:
     """Have the gateway reload changed files now instead of within 30 seconds. Raises EngineError."""
     host.engine.execute(paths.SERVER, ("sh", "-c", "kill -HUP 1"), _RELOAD_SECONDS)
 
 
-def _restarts(host: Host, container: str, state: ContainerState | None) -> int:
+def _restarts(host: GatewayHost, container: str, state: ContainerState | None) -> int:
     """Return the number of restarts by service or engine since the container was last started."""
     unit = f"{container}.service"
     if host.systemd.known(unit):
@@ -99,7 +78,7 @@ def _restarts(host: Host, container: str, state: ContainerState | None) -> int:
     return state.restarts if state is not None else 0
 
 
-def wait_until_up(host: Host, name: str, timeout: float) -> None:
+def wait_until_up(host: GatewayHost, name: str, timeout: float) -> None:
     """Return once the container `name` is healthy, or, without a health check, keeps running.
 
     The health check is run from here: Podman without systemd does not run it, and otherwise the first one may
@@ -133,7 +112,7 @@ def wait_until_up(host: Host, name: str, timeout: float) -> None:
             probe_at = now + _PROBE_SECONDS
 
 
-def launch_failure(host: Host, name: str, state: ContainerState | None) -> EngineError:
+def launch_failure(host: GatewayHost, name: str, state: ContainerState | None) -> EngineError:
     """Return the error for a container that does not start, with the last lines of its log.
 
     The log of its service remains available when the container is removed.
@@ -214,8 +193,8 @@ class StartService(Action):
 class StartServices(Action):
     """Start several services and wait until the container of each is up.
 
-    If none of them runs, they start at the same time. Otherwise each waits for the one before it: a new agent
-    must not replace a working one unless the new server works.
+    If none of them runs, they start at the same time. Otherwise each starts once the one before it is up: a
+    new agent must not replace a working one unless the new server works.
     """
 
     kind = "start-services"
@@ -338,7 +317,7 @@ _PAUSES = (1.0, 4.0)
 class _BringImage(Action):
     """Make the image `reference` (`name@sha256:...`) available on this host."""
 
-    key_template = "image:{reference}"
+    key_template = IMAGE_KEY
     reference: str
 
     @override
@@ -410,12 +389,6 @@ class PullImage(_BringImage):
                     raise
             host.clock.sleep(pause)
         return host.engine.pull(self.reference, until - host.clock.monotonic(), host.progress)
-
-
-def loaded_from(receipt: Receipt, reference: str) -> str:
-    """Return the archive from which an earlier run loaded an image; empty if it pulled it or did not run."""
-    entry = receipt.entries.get(PullImage(reference=reference).key)
-    return "" if entry is None else str(entry.versions[-1].get("archive", ""))
 
 
 class LoadImage(_BringImage):

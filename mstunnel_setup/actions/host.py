@@ -1,29 +1,26 @@
 """The host of one run, as actions use it: built once; expensive parts are opened at their first use."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import prefer_trusted
 from mstunnel_setup.certificates.load import IdentitySource, Passphrases
-from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
+from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.containers.container_spec import Progress, Volume
-from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
-from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.files import Files
+from mstunnel_setup.containers.engine import ENGINE_FAILED
+from mstunnel_setup.containers.gateway_host import GatewayHost, gateway_host
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.process import Processes
-from mstunnel_setup.io.systemd import Systemd
 
 if TYPE_CHECKING:
     from mstunnel_setup.tenant.graph import Graph
@@ -33,16 +30,6 @@ _CHECK = "/usr/libexec/mstunnel/check-configuration"
 _CHECK_SECONDS = 60.0
 # podman-run(1), `docker run`: the runtime could not start the program, or the image does not have it.
 _NOT_STARTED, _NO_SUCH_PROGRAM = 126, 127
-
-OpenedEngine: TypeAlias = tuple[ContainerEngine, EngineChoice]
-
-
-class Scope(StrEnum):
-    """The whole of an installation with root, or one part of a rootless one."""
-
-    ALL = "whole"
-    HOST = "host"
-    ACCOUNT = "account"
 
 
 def no_tenant() -> "Graph":
@@ -67,17 +54,12 @@ def no_passphrases(reference: str | None) -> bytes | None:
 
 
 @dataclass(frozen=True)
-class Host:
-    """The files, programs, engine, service manager and tenant on which a run's actions work.
+class Host(GatewayHost):
+    """The host and the tenant on which a run's actions work.
 
-    `engine_opener` and `tenant` are called when the engine or the tenant is first needed.
+    `tenant` is called when the tenant is first needed.
     """
 
-    files: Files
-    processes: Processes
-    clock: Clock
-    systemd: Systemd
-    engine_opener: Callable[[], OpenedEngine]
     tenant: "Callable[[], Graph]" = no_tenant
     passphrase: Passphrases = no_passphrases
     progress: Progress = lambda _fetched, _known: None
@@ -87,20 +69,6 @@ class Host:
     def state_directory(self) -> str:
         """The directory with journal and saved files of this part."""
         return paths.HOST_STATE if self.scope is Scope.HOST else paths.STATE
-
-    @property
-    def engine(self) -> ContainerEngine:
-        """The container engine. Raises EngineError if no engine can run the gateway."""
-        return self._opened[0]
-
-    @property
-    def chosen(self) -> EngineChoice:
-        """The chosen engine, and the reason. Raises EngineError as `engine` does."""
-        return self._opened[1]
-
-    @cached_property
-    def _opened(self) -> OpenedEngine:
-        return self.engine_opener()
 
     @property
     def graph(self) -> "Graph":
@@ -181,13 +149,13 @@ def build_host(
     passphrase: Passphrases = no_passphrases,
 ) -> Iterator[Host]:
     """Build the operator's host for one run. Anything started only for the run ends with it."""
-    with ExitStack() as stack:
+    with gateway_host(operator, scope, preference) as host:
         yield Host(
-            operator.files,
-            operator.processes,
-            operator.clock,
-            Systemd(operator.processes, user=scope is Scope.ACCOUNT),
-            lambda: open_engine(preference, operator.files, operator.processes, operator.clock, stack),
+            host.files,
+            host.processes,
+            host.clock,
+            host.systemd,
+            host.engine_opener,
             tenant,
             passphrase,
             operator.download,

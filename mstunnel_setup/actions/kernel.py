@@ -7,10 +7,28 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 _SECONDS = 180.0
 _LOADED = "/proc/modules"
+
+
+def load_module(processes: Processes, name: str) -> None:
+    """Load a kernel module with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
+    try:
+        processes.run(["modprobe", "--", name], timeout=_SECONDS)
+    except ProcessError as error:
+        raise StepError(
+            "module-unavailable",
+            "cannot load the kernel module {name}: {reason}",
+            hint=(
+                "Install the modules package of the kernel and reboot; in a container, load the "
+                "module on the host."
+            ),
+            name=name,
+            reason=error.message,
+        ) from error
 
 
 class LoadModule(Action):
@@ -31,20 +49,8 @@ class LoadModule(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
-        try:
-            host.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
-        except ProcessError as error:
-            raise StepError(
-                "module-unavailable",
-                "cannot load the kernel module {name}: {reason}",
-                hint=(
-                    "Install the modules package of the kernel and reboot; in a container, load the "
-                    "module on the host."
-                ),
-                name=self.name,
-                reason=error.message,
-            ) from error
+        """Load it. Raises StepError `module-unavailable`."""
+        load_module(host.processes, self.name)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Unload the module if we loaded it; the kernel refuses to unload a module in use."""

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CheckError, StepError, declare
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.paths import AGENT_USER
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
@@ -21,12 +21,6 @@ from mstunnel_setup.io import accounts
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
-GATEWAY_ACCOUNT_MISSING = declare(
-    CheckError,
-    "gateway-account-missing",
-    "the gateway on this host belongs to account {account}, which no longer exists",
-    "Re-create the account with its home directory, or undo root's part: `mstunnel-setup host --remove`.",
-)
 IdKind: TypeAlias = Literal["subuid", "subgid"]
 
 IDS = 65536
@@ -81,7 +75,7 @@ class CreateAccount(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove account and home; keep both if others put files there, or a program is running."""
+        """Remove account and home; keep both if others put files into the home, or a program of it runs."""
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
@@ -191,7 +185,7 @@ class EnableLinger(Action):
             host.files.remove(f"{LINGERING}/{self.name}")
             return Undone(Undo.REMOVED)
         _run(host, self.name, ("loginctl", "disable-linger", self.name))
-        # The manager stays while the account is logged in.
+        # If the account is logged in, its systemd stays; the wait then ends at its timeout, without an error.
         _within(host, lambda: host.files.state(self._manager) is None, _SECONDS_TO_END)
         return Undone(Undo.REMOVED)
 

@@ -11,6 +11,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.safe_paths import visible_kind
@@ -22,7 +23,7 @@ _OPEN: Final = ("sh", "-c", f": <{DEVICE}")
 _SECONDS: Final = 30.0
 
 
-def closed(host: Host) -> str:
+def closed(host: GatewayHost) -> str:
     """Return why the running gateway cannot open its tunnel device; empty if it can, or does not run.
 
     The gateway tries it twice a minute and reports success. Without a report of success it is tried here,
@@ -39,7 +40,7 @@ def closed(host: Host) -> str:
     return printable(tried.error).strip() or text("exit code {code}", code=tried.code) if tried.code else ""
 
 
-def out_of_date(host: Host) -> str:
+def out_of_date(host: GatewayHost) -> str:
     """Return why the gateway cannot open the host's tunnel device; empty if the host has none.
 
     The usual cause is a device that appeared, or was replaced, after the container was started. Whether the

@@ -12,11 +12,15 @@ from mstunnel_setup.actions.files import Link, WriteFile
 from mstunnel_setup.actions.firewall import UPLINK_DEVICE, delete_table
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.units import InstallService
-from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import Outputs
-from mstunnel_setup.io.files import Files
+from mstunnel_setup.containers.uplink_address import (
+    DIRECTORY,
+    GATEWAY_END,
+    HOST_END,
+    SOCKETS,
+)
 from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
 
 PROGRAM: Final = "mstunnel_uplink"
@@ -25,41 +29,11 @@ SERVICE_UNIT: Final = "mstunnel-uplink.service"
 RULES_UNIT: Final = "mstunnel-uplink-rules.service"
 _LOADS_RULES: Final = "nftables.service"
 UNITS: Final = "/etc/systemd/system"
-SOCKETS: Final = "/run/mstunnel-uplink"
-DIRECTORY: Final = "/etc/mstunnel-uplink"
-HOOK: Final = f"{DIRECTORY}/attach.json"
-"""The hook that Podman runs when it starts the gateway (oci-hooks(5))."""
 RULES: Final = f"{DIRECTORY}/rules.nft"
 DEVICE: Final = UPLINK_DEVICE
 TABLE: Final = "mstunnel-uplink"
 NETWORK_BITS: Final = 30
-# Both addresses are in the range for links within a host (RFC 7335), which no network or pool overlaps.
-HOST_END: Final = "192.0.0.5"
-GATEWAY_END: Final = "192.0.0.6"
 _SECONDS: Final = 30.0
-
-
-def socket_of(port: int) -> str:
-    """Return the socket at which a gateway on `port` gets its uplink."""
-    return f"{SOCKETS}/{port}"
-
-
-def prepared(files: Files) -> tuple[int, ...]:
-    """Return the ports for which root has prepared an uplink: one, or none."""
-    if files.state(SOCKETS) is None or files.state(HOOK) is None:
-        return ()
-    ports = map(whole_number, files.names(SOCKETS))
-    return tuple(port for port in ports if port is not None)
-
-
-def ready(files: Files, port: int) -> bool:
-    """Return whether root has prepared the host for a gateway on `port`."""
-    return port in prepared(files)
-
-
-def gateway_address(files: Files, port: int) -> str:
-    """Return the address at which this host reaches its own gateway."""
-    return GATEWAY_END if paths.ROOTLESS and ready(files, port) else "127.0.0.1"
 
 
 def rules(port: int, services: Sequence[int] = ()) -> str:

@@ -6,7 +6,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.vendor_gateway import KEY
 from mstunnel_setup.adopt.inventory import Inventory, beside, take_inventory
 from mstunnel_setup.answers.variables import PROXIES
@@ -15,6 +14,7 @@ from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageErro
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import STARS
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers

@@ -8,8 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.vendor_gateway import (
     ADOPT,
     ANSWER,
@@ -27,6 +26,7 @@ from mstunnel_setup.answers.merge import Answers, answered, require
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.engine_options import EngineName
@@ -43,7 +43,7 @@ from mstunnel_setup.install.uninstall import forget_program, kept, remove_instal
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.readiness.facts.vendor import MONITOR_UNIT
 from mstunnel_setup.transaction.action import Action, Undo
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 from mstunnel_setup.transaction.step import AnyStep, Step
 
 BACKUP: Final = f"{paths.HOST_STATE}/vendor-backup.tar"

@@ -21,7 +21,7 @@ from mstunnel_setup.io.own_process import keep_private  # noqa: E402
 def main(root: Path) -> None:
     """Check in and keep the configuration up to date, until SIGTERM."""
     keep_private()
-    # SIGTERM ends the program at once, at any point; half-written files are removed before that.
+    # SIGTERM ends the program at any point. sys.exit() raises, so that half-written files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     with requests_in_log(root):
         build_agent(root, watching=True).run()

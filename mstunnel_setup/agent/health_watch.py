@@ -138,7 +138,7 @@ class RegistryWatch:
 
 
 def ask_registry(clock: Clock, address: str) -> None:
-    """Send a request in a separate session, closed at once. Raises NetworkError."""
+    """Send a request to the image registry in a session of its own. Raises NetworkError."""
     with closing(HttpSession(clock, timeout=_REGISTRY_TIMEOUT, deadline=_REGISTRY_TIMEOUT)) as http:
         http.get(address, allow_redirects=False)
 
@@ -147,7 +147,7 @@ def ask_registry(clock: Clock, address: str) -> None:
 class HealthWatch:
     """Observes this server. `state` is its health at the last observation.
 
-    With `changes` it notices a new report of the gateway at once.
+    Given `changes`, `rest` ends early when the gateway reports another number of connections.
     """
 
     files: Files

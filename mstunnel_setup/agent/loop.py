@@ -24,11 +24,8 @@ from mstunnel_setup.exchange.agent_settings import read_proxies, shown_proxies, 
 from mstunnel_setup.exchange.health_observation import SyncState
 from mstunnel_setup.exchange.health_report import AgentStatus, SyncFailure, write_status
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
-from mstunnel_setup.exchange.upgrade_decision import (
-    UpgradeDecision,
-    standing,
-    write_standing,
-)
+from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing
+from mstunnel_setup.exchange.upgrade_standing import write_standing
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import Document, ServerConfiguration
 from mstunnel_setup.io.changes import Changes
@@ -171,7 +168,7 @@ class Agent:
                 self._leave()
                 self._proxies = read_proxies(self.files)
             enrolment = self._enrolment or self.enrol()
-            # The enrolment is kept at once, so that a failure can close it.
+            # It is stored before its first use, so that `_leave` closes its connections after a failure.
             self._enrolment = enrolment
             record = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
             if record is None:

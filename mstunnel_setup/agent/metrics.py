@@ -245,5 +245,5 @@ class RoundCollector:
 
 
 def render(seen: Round) -> bytes:
-    """Return the content of the file."""
+    """Return the content of the metrics file."""
     return generate_latest(RoundCollector(seen))

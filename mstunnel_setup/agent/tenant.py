@@ -120,7 +120,7 @@ def trusted_roots(files: Files) -> str:
 
 
 CANDIDATE: Final = f"{paths.AGENT_STATE}/next-agent.p12"
-# The health row warns at 30 days: by then a renewal has failed for two weeks.
+# The row of the health table warns at 30 days: renewals that began at 45 have then failed for two weeks.
 _EARLY: Final = timedelta(days=45)
 _EVERY_SECONDS: Final = 3600.0
 

@@ -214,7 +214,7 @@ def _claim_value(value: object) -> str | int | bool:
     return value
 
 
-# RFC 6749, section 3.3, allows printable characters without space, `"` and `\`.
+# RFC 6749, section 3.3: a scope has printable characters of ASCII, without space, `"` and `\`.
 _Scope: TypeAlias = Annotated[
     str,
     matching(

@@ -261,6 +261,12 @@ NOT_ROOT = declare(
     "{what} needs root privileges",
     "Run it with sudo. For a gateway without root, use --rootless and files that the account can read.",
 )
+GATEWAY_ACCOUNT_MISSING = declare(
+    CheckError,
+    "gateway-account-missing",
+    "the gateway on this host belongs to account {account}, which no longer exists",
+    "Re-create the account with its home directory, or undo root's part: `mstunnel-setup host --remove`.",
+)
 VALUES_INVALID = declare(
     UsageError,
     "values-invalid",

@@ -25,7 +25,7 @@ Tell: TypeAlias = "Callable[[LogLine], None]"
 """A function that writes one log line."""
 
 LOGS_PAGE: Final = "docs/reference/logs.md"
-# Message ids are derived from this namespace. They are a contract, like the codes.
+# Message ids are derived from this namespace. Like the codes, the ids must never change.
 _NAMESPACE: Final = UUID("5f0a3a52-6f0c-4c1e-9a39-8d5d1c0f6b27")
 _LONGEST: Final = 2000
 

@@ -114,6 +114,8 @@ IMAGE_ARCHIVES = "/var/lib/mstunnel/images"
 # Root's state of the host. A rootless gateway has a second half, the account's STATE.
 HOST_STATE = "/var/lib/mstunnel"
 STATE = _state(HOST_STATE, "mstunnel")
+# State of mst-admin, which needs no gateway on its host.
+ADMIN_STATE = _state("/var/lib/mst-admin", "mst-admin")
 SERVED_CONFIGURATION = f"{STATE}/configuration.json"
 AGENT_CHANGES = f"{STATE}/changes.json"
 # The key and settings of a backup during its restore.

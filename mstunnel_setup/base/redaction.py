@@ -204,7 +204,7 @@ def _userinfo(at: str) -> Callable[[_Match], str]:
     def replace(found: _Match) -> str:
         address = found[2]
         end = _last_at(address, at)
-        # A slash without a colon before it belongs to a path that contains an @.
+        # After a slash without a colon before it, the @ is part of a path: there is no password to replace.
         if end <= 0 or ("/" in address[:end] and ":" not in address[:end]):
             return found[0]
         return f"{found[1]}{STARS}{address[end:]}"

@@ -19,7 +19,7 @@ CREDENTIAL_DAYS = 365
 """Lifetime of a credential in days; the agent renews it in time."""
 
 _KEY_BITS = 3072
-# The clocks of the tenant and of this server differ a little.
+# A tenant whose clock is a little behind that of this server must accept a new certificate.
 _BACKDATED = timedelta(minutes=5)
 
 

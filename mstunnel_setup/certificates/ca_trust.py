@@ -27,7 +27,7 @@ _SYSTEM_BUNDLES = (
 
 
 def system_roots(files: Files) -> tuple[Certificate, ...]:
-    """Return the public CAs in the first bundle of the system below the root of `files`."""
+    """Return the public CAs of the first system bundle that has any."""
     found = (read_roots(files.read(path) or b"") for path in _SYSTEM_BUNDLES)
     return next(filter(None, found), ())
 

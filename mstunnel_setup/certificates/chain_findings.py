@@ -216,7 +216,7 @@ def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certific
         )
 
 
-# OpenSSL 3.5 and GnuTLS 3.8 both process or accept these extensions; tests verify that.
+# OpenSSL 3.5 and GnuTLS 3.8 accept these extensions even if they are critical; tests verify that.
 _PROCESSED = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,

@@ -75,7 +75,7 @@ def freshen(files: Files, clock: Clock, name: str) -> None:
 
 
 def in_use(files: Files) -> Identity | None:
-    """Return the identity that the gateway serves; None if no usable one is linked."""
+    """Return the certificate and key that the gateway serves; None if its link leads to no usable ones."""
     try:
         return read(files, paths.ACTIVE)
     except CertificateError:
@@ -101,7 +101,7 @@ def is_step_back(candidate: x509.Certificate, current: x509.Certificate) -> bool
 
 
 def is_later(candidate: x509.Certificate, current: x509.Certificate) -> bool:
-    """Return whether `candidate` was issued after `current`, or together with it and lasts longer."""
+    """Return whether `candidate` was issued after `current`, or at the same time and expires later."""
     return newest(candidate) > newest(current)
 
 

@@ -90,7 +90,7 @@ def match(material: Material) -> Identity:
 
 
 def _leaf(material: Material) -> Certificate:
-    """Return the certificate of one of the keys; a CA's only if there is no other."""
+    """Return the certificate that belongs to one of the keys; that of a CA only if there is no other."""
     keys = set(map(public_bytes, material.keys))
     found = [item for item in material.certificates if public_bytes(item) in keys]
     leaves = [item for item in found if not is_ca(item)] or found

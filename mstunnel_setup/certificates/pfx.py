@@ -152,7 +152,7 @@ def _bags(kind: Node, value: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
-    """Return identifiers and rounds of a password-based scheme; PBES2 (RFC 8018) nests them."""
+    """Return identifiers and rounds of a password-based scheme; in PBES2 (RFC 8018) they are nested."""
     scheme, parameters = algorithm.sequence(2)[:2]
     if scheme.identifier() != PBES2:
         return (scheme.identifier(),), _derivation_rounds(parameters)

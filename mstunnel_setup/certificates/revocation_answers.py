@@ -119,7 +119,7 @@ def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: dateti
     return (
         purposes is not None
         and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
-        and has_weak_signature(signer) is False  # for a weak signature only names are compared
+        and has_weak_signature(signer) is False  # is_issued_by() does not verify a weak one
         and is_issued_by(signer, issuer)
         and signer.not_valid_before_utc - _SKEW <= now <= signer.not_valid_after_utc
     )

@@ -71,7 +71,7 @@ class DockerEngine(ContainerEngine):
 
     @override
     def image(self, reference: str) -> Image | None:
-        """Return the local image for `reference`: pulled by digest, or loaded and tagged with it."""
+        """Return the local image for `reference`: pulled by digest, or loaded and tagged by `digest_tag`."""
         _, digest = split_reference(reference)
         for name in (reference, digest_tag(reference)):
             found = self._inspected("image", name)

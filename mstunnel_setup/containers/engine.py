@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -16,7 +16,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import Declared, EngineError, declare
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
 from mstunnel_setup.base.text import joined, plain, printable, sentence, text
-from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers.container_spec import (
     MANAGED_LABEL,
     ContainerSpec,
@@ -31,6 +30,9 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
+
+if TYPE_CHECKING:
+    from mstunnel_setup.containers import archive as archives
 
 
 class PullError(EngineError):
@@ -210,7 +212,7 @@ class ContainerEngine(ABC):
         """Have an archive loaded and return the engine's report."""
 
     @abstractmethod
-    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
+    def _loaded(self, image: "archives.LoadableImage", name: str) -> Image | None:
         """Return the image called `name`, if it is the one in the archive."""
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
@@ -259,6 +261,8 @@ class ContainerEngine(ABC):
         It is on disk when this returns. Raises EngineError `image-archive-unusable`, `image-archive-damaged`,
         `image-digest-mismatch` or `image-load-failed`.
         """
+        from mstunnel_setup.containers import archive as archives  # noqa: PLC0415 (most commands load none)
+
         name = digest_tag(reference)
         image = archives.loadable(archive, split_reference(reference)[1])
         size = Path(archive).stat().st_size

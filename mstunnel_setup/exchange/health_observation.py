@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, LATEST_REPORT, GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import SyncFailure
-from mstunnel_setup.tenant.wire import HealthThreshold
+
+if TYPE_CHECKING:
+    from mstunnel_setup.tenant.wire import HealthThreshold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,7 @@ class SyncState:
     probe_url: str | None = None
     probe_problem: str = ""
     releases_behind: int | None = None
-    thresholds: tuple[HealthThreshold, ...] = ()
+    thresholds: "tuple[HealthThreshold, ...]" = ()
     configuration_id: str | None = None
     refusal: str | None = None
     agent_certificate_end: datetime | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
@@ -18,7 +18,9 @@ from mstunnel_setup.base.text import Text, joined, plain, text
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
-from mstunnel_setup.tenant.wire import HealthThreshold
+
+if TYPE_CHECKING:
+    from mstunnel_setup.tenant.wire import HealthThreshold
 
 STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 
@@ -180,7 +182,7 @@ def read_thresholds(files: Files) -> Thresholds:
         ) from error
 
 
-def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresholds:
+def with_tenant(local: Thresholds, tenant: "Iterable[HealthThreshold]") -> Thresholds:
     """Return the server's thresholds, overridden by those of the tenant."""
     found: dict[str, Threshold] = {}
     for item in tenant:

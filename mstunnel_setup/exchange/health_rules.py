@@ -171,7 +171,7 @@ def upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
             text("{registry}: {problem}", registry=seen.registry, problem=seen.registry_problem),
         )
     age = abs(seen.now - seen.last_registry_contact)
-    # Attempts are five minutes apart, and the table allows five minutes; one more is for the attempt itself.
+    # Attempts are as far apart as LATEST_CHECK_IN, five minutes; one more minute is for the attempt itself.
     if age <= LATEST_CHECK_IN + timedelta(minutes=1):
         content = text("{registry} answered {age} ago", registry=seen.registry, age=ago(age))
         return _healthy(content, age.total_seconds())

@@ -52,19 +52,19 @@ def feed_address(url: str) -> str:
 
 @dataclass(frozen=True)
 class Feed:
-    """The address of the feed, and the root (`root.json`) that this server trusts at first."""
+    """The address of the feed, and the text of the `root.json` that this server trusts at first."""
 
     url: str
     root: str
 
     @property
     def anchor(self) -> str:
-        """The SHA-256 of its root, which identifies the feed wherever it is fetched from."""
+        """The SHA-256 of its first `root.json`, which identifies the feed wherever it is fetched from."""
         return hashlib.sha256(self.root.encode()).hexdigest()
 
 
 class _FeedSettings(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """The administrator's feed settings: an empty address for no feed, and the file with its root."""
+    """The administrator's feed settings: the address (empty for no feed), and the path of its `root.json`."""
 
     url: Annotated[str, AfterValidator(lambda url: url and feed_address(url))]
     root: str = ROOT
@@ -189,7 +189,7 @@ def offered_program(files: Files, now: datetime) -> OfferedProgram | None:
 
 
 def _last_seen(files: Files, now: datetime) -> FeedRecord | None:
-    """Return the last seen state of the feed that this server follows; None if it must not be used."""
+    """Return the last seen state of the feed that this server follows; None if expired or of another feed."""
     known = read_feed_record(files)
     if known is None or known.seen is None or known.expired(now):
         return None

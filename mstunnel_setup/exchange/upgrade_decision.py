@@ -7,17 +7,12 @@ before it. If Graph does not show the releases of the others, each server has fi
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Annotated, Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, Field
-
-from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.release_catalogue import Digests, Release
+from mstunnel_setup.exchange.upgrade_standing import LastDecision
 from mstunnel_setup.exchange.window import Window
-from mstunnel_setup.io import messages
-from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.messages import UtcTime
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
 
 # The service reports a server as offline after five minutes. This is longer, so that a reboot does not cost a
@@ -97,7 +92,7 @@ def _digests(server: TunnelServer) -> Digests | None:
 def _permitted(
     site: UpgradePolicy, others: Sequence[TunnelServer], target: Release, now: datetime
 ) -> UpgradeDecision | None:
-    """Return the decision to wait if the site's settings forbid the upgrade."""
+    """Return the decision to wait if the site's settings forbid the upgrade, None if they permit it."""
     if not site.automatic:
         reason = text(
             "release {name} is not installed automatically at this site; run `mst-cli upgrade apply`, or "
@@ -157,41 +152,7 @@ def _in_slot(
     )
 
 
-STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
-_LARGEST: Final = 4096
-_AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
-
-
-class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """The last decision, as of `at` (UTC). An agent of another version may add fields.
-
-    `window` is the site's maintenance window as text, if any; `fixed` windows ignore daylight saving time.
-    """
-
-    version: Literal[1] = 1
-    at: UtcTime
-    code: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
-    reason: str
-    window: str = ""
-    fixed: bool = False
-
-    @property
-    def waits(self) -> bool:
-        """True if there is a release that this server does not install yet."""
-        return self.code not in _AT_REST
-
-
 def standing(verdict: UpgradeDecision, now: datetime, window: Window | None) -> LastDecision:
     """Return the record of a decision."""
     found = LastDecision(at=now, code=verdict.code, reason=verdict.reason)
     return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
-
-
-def write_standing(files: Files, found: LastDecision) -> None:
-    """Replace the file. Raises FileError."""
-    messages.write(files, STANDING, found)
-
-
-def read_standing(files: Files) -> LastDecision | None:
-    """Return the last decision; None without a valid one."""
-    return messages.read_valid(files, STANDING, LastDecision, _LARGEST)

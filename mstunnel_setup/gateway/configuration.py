@@ -336,7 +336,7 @@ def _inside_a_rule(
 def _of_one_family(
     ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
 ) -> Iterator[Problem]:
-    """Yield warnings about IPv6 settings without IPv6 addresses, and about rules without one family.
+    """Yield warnings about IPv6 settings if devices get no IPv6 address, and about rules for one family only.
 
     With an address of a family but no route for it, openconnect sends all traffic of that family into the
     tunnel.

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.describe import MergedAnswers, SchemaReport
 from mstunnel_setup.answers.load import load
@@ -16,19 +14,20 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import Verbatim, text, verbatim
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
-from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.install.joined_site import JoinedSite
 from mstunnel_setup.install.run_answers import answers, earlier_answers
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.readiness.facts.parse import proxy_places
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 
 # These answers apply to one server only, so they are not saved for others.
 _OF_THIS_SERVER = frozenset({"server_name", "existing_record"})
@@ -128,7 +127,7 @@ def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
 
 
 def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
-    """Return the answers that another server can use, by setting path; secrets are references."""
+    """Return the answers that another server can use, by the path of the setting; secrets are references."""
     given: dict[str, Any] = {
         path: value for path, value in earlier_answers(receipt).items() if path not in _OF_THIS_SERVER
     }

@@ -14,11 +14,11 @@ from pydantic import ConfigDict, Field
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install import renewal_hook
 from mstunnel_setup.install.installed import become, complete, is_this_program_placed

@@ -11,14 +11,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
-from mstunnel_setup.actions.host import Host, Scope, build_host
-from mstunnel_setup.actions.service_account import GATEWAY_ACCOUNT_MISSING
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT, CheckError
+from mstunnel_setup.base.errors import GATEWAY_ACCOUNT_MISSING, NOT_INSTALLED, NOT_ROOT, CheckError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
+from mstunnel_setup.containers.gateway_host import GatewayHost, gateway_host
 from mstunnel_setup.install.request import PATIENCE
 from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.accounts import Account
@@ -27,7 +26,7 @@ from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.lock import exclusive
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 
 LAST_STEP: Mapping[Scope, str] = {Scope.ALL: "verify", Scope.HOST: "boot", Scope.ACCOUNT: "verify"}
 """The step that finishes each part. Steps after it in the lists were added by later releases."""
@@ -46,17 +45,17 @@ _KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
 
 
 @contextmanager
-def open_host(operator: Operator) -> Iterator[Host]:
+def open_host(operator: Operator) -> Iterator[GatewayHost]:
     """Open this host, for commands that read its state or control its containers."""
     scope = own_scope(operator)
     journal = journal_of(scope, operator, despite_damage=True)
     preference = EnginePreference(installed=engine_of(journal.receipt))
-    with build_host(operator, scope, preference) as host:
+    with gateway_host(operator, scope, preference) as host:
         yield host
 
 
 @contextmanager
-def open_gateway(operator: Operator) -> Iterator[Host]:
+def open_gateway(operator: Operator) -> Iterator[GatewayHost]:
     """Open this host, for commands that need an installed gateway. Raises CheckError `not-installed`."""
     with open_host(operator) as host:
         require_installed(journal_of(Scope.ALL, operator, despite_damage=True))

@@ -1,8 +1,8 @@
 """Restoration of a damaged journal from its copy, after a person or `--yes` confirmed it."""
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.installed import (
     journal_of,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.tunnel_device import DEVICE
 from mstunnel_setup.base import paths
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.containers.container_spec import (
     CONFIGURATION_LABEL,
     HARDWARE_ADDRESSES,
@@ -122,7 +122,7 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
         network=network,
         ipv6_network=host.ipv6_network,
         hardware_address=address,
-        hooks=uplink.DIRECTORY if host.resolver else "",
+        hooks=uplink_address.DIRECTORY if host.resolver else "",
         resolver=host.resolver,
         ports=() if host.resolver else tuple(ports),
         sysctls={

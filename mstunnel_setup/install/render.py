@@ -102,7 +102,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
 
 
 def _texts(run: Run, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
-    """Return the placeholders to fill in, and the file texts by name."""
+    """Return the placeholders that the administrator must replace, and the text of each file by its name."""
     port = request.port or served_port(run.files.read(paths.OCSERV_CONF) or b"") or run.port
     server_image, agent_image = images.references(run)
     host = launch.container_host(run, port)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import Final
 
 from mstunnel_setup.actions.files import WriteFile, directories
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.renewal_hooks import SetReloadCommand
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError, declare
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.acme_clients import (

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.transaction.action import Undo
-from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Planned, Removal
 
 
@@ -37,20 +35,6 @@ class RunReport(Report):
             for item in planned
         )
         return cls(steps=steps, actions=sum(len(step.actions) for step in steps))
-
-
-class JoinedSite(Report):
-    """The site this server belongs to."""
-
-    id: str
-    name: str
-    public_address: str
-
-    @classmethod
-    def of(cls, receipt: Receipt) -> "JoinedSite | None":
-        """Return the site that an installation joined; None before that."""
-        joined = remembered(receipt, "joined-site")
-        return cls.model_validate(joined) if joined else None
 
 
 class RemovedObject(Report):

@@ -5,7 +5,7 @@ from typing import Final
 
 from mstunnel_setup.io.operator import Settings
 
-# A run waits a few seconds for the lock: the monitor holds it for up to two while the gateway tests a
+# A run waits for the lock: the monitor holds it for up to two seconds while the gateway tests a
 # configuration.
 PATIENCE: Final = 10.0
 """Seconds for which a run waits for another one to end."""

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.answers.secret import SecretReference
@@ -24,6 +23,7 @@ from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageErro
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import FILE, complete, journal_of
@@ -43,7 +43,7 @@ from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.own_process import changeable
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness.facts.parse import proxy_places
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 from mstunnel_setup.transaction.runner import Planned
 from mstunnel_setup.transaction.step import AnyStep
 
@@ -221,7 +221,7 @@ def by_sudo(
 
 
 def relayed(done: Completed, kind: type[PartT]) -> Result[PartT] | None:
-    """Return the result of a command that ran in another process; None if it did not start."""
+    """Return the result that a command printed in another process; None if that printed no result."""
     try:
         output: Any = json_value(done.output)
         warnings, errors = (
@@ -264,7 +264,7 @@ def answers_of_account(given: bytes) -> JsonObject:
 
 
 def without_passwords(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the proxies in `variables` without a password as arguments of `env`, which all users can see."""
+    """Return proxies without a password as arguments of `env`: all users can see the arguments."""
     given = {name: variables[name] for name in PROXIES if name in variables}
     return tuple(f"{place.name}={place.value}" for place in proxy_places("", given) if not place.credentials)
 

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.codec import CODEC
-from mstunnel_setup.actions.host import Host, Scope
-from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import sentence
 from mstunnel_setup.base.values import JsonValue, as_object, json_bytes
 from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.containers.choice import engine_of
-from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.install.joined_site import JoinedSite
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Prompter
@@ -24,7 +24,7 @@ from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.journal import Journal
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 from mstunnel_setup.transaction.runner import Runner
 
 
@@ -79,7 +79,7 @@ class Run:
     @property
     def port(self) -> int:
         """The gateway's port as known before the tenant's configuration is read."""
-        return self.request.port or next(iter(uplink.prepared(self.files)), 443)
+        return self.request.port or next(iter(uplink_address.prepared(self.files)), 443)
 
     @property
     def server_name(self) -> str:

@@ -2,7 +2,6 @@
 
 import os
 
-from mstunnel_setup.actions.store_answer import all_remembered
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, Origin, answered, merge
 from mstunnel_setup.base import paths
@@ -13,7 +12,7 @@ from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import visible_kind
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, all_remembered
 
 _OF_RELEASE = Origin("default", text("of this release"))
 

@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
-from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.uplink import gateway_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
+from mstunnel_setup.containers.checked_state import CONTAINER_UNHEALTHY, checked_state
+from mstunnel_setup.containers.gateway_host import GatewayHost
+from mstunnel_setup.containers.uplink_address import gateway_address
 from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -21,7 +20,7 @@ _PATIENCE = 180.0
 _PAUSE = 1.0
 
 
-def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
+def serves(host: GatewayHost, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
     """Wait until the gateway serves the installed leaf on `port`, testing every `pause` seconds.
 
     Raises NetworkError after `patience` seconds, CertificateError if no usable certificate is installed.
@@ -40,12 +39,12 @@ def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _P
     within_patience(host.clock, check, patience, pause)
 
 
-def healthy(host: Host, patience: float = _PATIENCE) -> None:
+def healthy(host: GatewayHost, patience: float = _PATIENCE) -> None:
     """Wait until both containers are healthy. Raises EngineError after `patience` seconds."""
 
     def check() -> None:
         for name in (paths.SERVER, paths.AGENT):
-            state = containers.state_of(host, name)
+            state = checked_state(host, name)
             # The engine keeps the health of a container that has exited, so its state is tested, too.
             if state is not None and state.status == "running" and state.health == "healthy":
                 continue

@@ -6,10 +6,11 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 
 from mstunnel_setup.actions.codec import CODEC
-from mstunnel_setup.actions.host import Scope, build_host, no_tenant
+from mstunnel_setup.actions.host import build_host, no_tenant
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.install.installed import own_scope, require_installed, run_lock

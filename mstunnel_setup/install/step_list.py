@@ -7,7 +7,7 @@ server signs in itself, so a later stop needs no second sign-in.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install import preflight
 from mstunnel_setup.install.steps import (
     bridge,

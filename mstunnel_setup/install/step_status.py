@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.chain_findings import days_left

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mstunnel_setup.actions import firewall
-from mstunnel_setup.actions.host import CANDIDATE, Scope
+from mstunnel_setup.actions.host import CANDIDATE
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, SignInError, StepError, UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
 from mstunnel_setup.exchange import release_feed as feed

@@ -196,7 +196,7 @@ def _holders(place: Path) -> Iterator[int]:
     try:
         locks = Path("/proc/locks").read_text()
     except OSError:
-        # /proc is not mounted in this root.
+        # Without /proc, as in a chroot, no holder can be found, so the version counts as unused.
         return
     for line in locks.splitlines():
         # 1: FLOCK ADVISORY READ 4711 08:01:1234 0 EOF; a lock that is waited for has -> after the number.

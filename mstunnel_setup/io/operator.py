@@ -35,8 +35,8 @@ class Prompter(Protocol):
     def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:
         """Ask for a line, which may be empty; return None as soon as `poll` returns None.
 
-        `poll` is called every few seconds. Otherwise it returns the remaining problem, which is shown when it
-        changes.
+        `poll` is called every few seconds. While a problem remains, it returns its text, which is shown when
+        it changes.
         """
         ...
 

@@ -20,7 +20,7 @@ def refuse_code_of_others() -> None:
     """Raise CheckError if root runs this program and another user can change its code.
 
     This checks the interpreter and its library, every directory of the module search path with its parents,
-    all files of the package, and the archive of all modules if they are packed.
+    all files of the package, and the archive on that path in which a packed program has its modules.
     """
     if os.geteuid() != 0:
         return

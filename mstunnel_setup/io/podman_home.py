@@ -13,7 +13,7 @@ from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import Systemd
 
-# Podman's own files in an empty store: its database, the backend it has chosen, locks, and empty lists.
+# Podman's own files where nothing is stored: its database, the backend it has chosen, locks, and empty lists.
 _OWN_FILES = frozenset({"db.sql", "db.sql-journal", "bolt_state.db", "defaultNetworkBackend"})
 _OWN_SUFFIXES = (".lock", ".has-mount-program")
 _SERVICE = "podman.service"
@@ -39,14 +39,15 @@ def tidy(files: Files, made: Sequence[str], systemd: Systemd | None = None) -> N
     with suppress(SetupError):
         if systemd is not None and paths.CONTAINER_STORE in made and systemd.active(_SERVICE):
             systemd.stop(_SERVICE)
-        if paths.CONTAINER_STORE in made and not any(_used(files, paths.CONTAINER_STORE)):
-            files.remove_tree(paths.CONTAINER_STORE)
+        for place in paths.OF_PODMAN:
+            if place in made and not any(_used(files, place)):
+                files.remove_tree(place)
         for directory in reversed(made):
             files.remove_directory(directory)
 
 
 def _used(files: Files, directory: str) -> Iterator[str]:
-    """Yield all files except those that Podman keeps in a store without images, volumes and the like."""
+    """Yield all files except those that Podman keeps where no images, volumes or settings are stored."""
     for name in files.names(directory):
         path = f"{directory}/{name}"
         state = files.state(path)

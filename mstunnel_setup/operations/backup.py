@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base import paths
@@ -22,6 +21,7 @@ from mstunnel_setup.base.errors import FILE_MISSING, StepError, UsageError, decl
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object, json_bytes
 from mstunnel_setup.certificates import generations
@@ -52,6 +52,7 @@ from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.operations.restored_trust import confirm_trust
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.runner import Planned
 
 SCHEMA = "mstunnel-backup/1"

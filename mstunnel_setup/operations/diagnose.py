@@ -12,16 +12,18 @@ from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import firewall, uplink
-from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.redaction import Scrubber
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import json_bytes
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.containers.gateway_host import GatewayHost, gateway_host
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.operator import Operator
@@ -40,7 +42,7 @@ _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
     *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL, paths.PROBE_URL),
     *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
-    *(uplink.HOOK, uplink.RULES, firewall.RULES, firewall.CONTAINER_RULES),
+    *(uplink_address.HOOK, uplink.RULES, firewall.RULES, firewall.CONTAINER_RULES),
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
 _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
@@ -78,7 +80,7 @@ class DiagnosticReport(Report):
     contents: tuple[DiagnosticFile, ...]
 
 
-def collect(operator: Operator, host: Host) -> dict[str, str]:
+def collect(operator: Operator, host: GatewayHost) -> dict[str, str]:
     """Return the contents by name in the archive, secrets included; leave out files that this host lacks."""
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": lambda operator: readiness(operator, ReadinessRequest()),
@@ -108,7 +110,7 @@ def collect(operator: Operator, host: Host) -> dict[str, str]:
     return found
 
 
-def known_secrets(host: Host) -> list[bytes]:
+def known_secrets(host: GatewayHost) -> list[bytes]:
     """Return the secrets in this program's files on this host: keys and env.sh.
 
     Raises FileError for a file that cannot be read, unless the agent owns it.
@@ -135,18 +137,18 @@ def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     return json.dumps({"status": result.status, "data": result.data, **problems}, indent=2) + "\n"
 
 
-def _inspected(host: Host, name: str) -> str:
+def _inspected(host: GatewayHost, name: str) -> str:
     found = host.engine.inspect(name)
     return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
 
 
-def _container_log(host: Host, name: str) -> str:
+def _container_log(host: GatewayHost, name: str) -> str:
     command = host.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
     finished = host.processes.run(command, timeout=_SECONDS, check=False)
     return _ACCESS_LOG.sub("", f"{finished.output}{finished.error}")
 
 
-def _journal(host: Host) -> str | None:
+def _journal(host: GatewayHost) -> str | None:
     if not host.systemd.running():
         return None
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
@@ -159,7 +161,7 @@ def _journal(host: Host) -> str | None:
     return _ACCESS_LOG.sub("", f"{tagged.output}{of_units.output}{of_units.error}")
 
 
-def _file(host: Host, path: str) -> str | None:
+def _file(host: GatewayHost, path: str) -> str | None:
     content = host.files.read(path)
     return None if content is None else content.decode("utf-8", errors="replace")
 
@@ -178,7 +180,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
         except (JournalError, FileError):
             # One part of the report describes a damaged journal, so any installed engine will do here.
             scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
-            host = opened.enter_context(build_host(operator, scope, EnginePreference()))
+            host = opened.enter_context(gateway_host(operator, scope, EnginePreference()))
         now = host.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(host)
         collected = collect(operator, host)

@@ -9,14 +9,14 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Final, Literal
 
-from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.checked_state import checked_state
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files
@@ -180,7 +180,7 @@ def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     host = run.host
     served = read_tunnel_settings(host.files.read(paths.OCSERV_CONF) or b"")
     try:
-        state = container_health(containers.state_of(host, paths.SERVER))
+        state = container_health(checked_state(host, paths.SERVER))
     except SetupError as error:
         state = text("in an unknown state: {message}", message=error.message)
     healthy = state == "healthy"
@@ -230,7 +230,7 @@ def read_rules(files: Files) -> JsonObject:
     return json_object(files.read(paths.OIDC_JSON) or b"")
 
 
-def _inside(host: Host, *command: str) -> str | None:
+def _inside(host: GatewayHost, *command: str) -> str | None:
     """Return the output of a program run in the gateway's container; None if it fails."""
     with suppress(SetupError):
         finished = host.engine.execute(paths.SERVER, command, _SECONDS)
@@ -238,7 +238,7 @@ def _inside(host: Host, *command: str) -> str | None:
     return None
 
 
-def _resolved(host: Host, name: str) -> Iterator[Address]:
+def _resolved(host: GatewayHost, name: str) -> Iterator[Address]:
     """Yield each address that the gateway's container resolves a name to, once."""
     lines = (_inside(host, "getent", "ahosts", name) or "").splitlines()
     for found in dict.fromkeys(line.split(" ")[0] for line in lines):
@@ -246,13 +246,13 @@ def _resolved(host: Host, name: str) -> Iterator[Address]:
             yield ip_address(found)
 
 
-def _refuses(host: Host, address: Address) -> bool:
+def _refuses(host: GatewayHost, address: Address) -> bool:
     """Return whether a rule in `images/gateway/traffic-rules` blocks devices from this address."""
     name = "host" if isinstance(address, IPv4Address) else "host6"
     return _inside(host, "nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
 
 
-def _rows(host: Host, *words: str) -> tuple[JsonObject, ...] | None:
+def _rows(host: GatewayHost, *words: str) -> tuple[JsonObject, ...] | None:
     """Return the rows of a `show` command; None if the gateway does not answer."""
     with suppress(SetupError):
         return ask(host, *words)

@@ -9,7 +9,6 @@ from typing import Annotated, Final, Literal, TypeAlias, cast
 
 from pydantic import Field
 
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import moment, whole_number
@@ -17,6 +16,7 @@ from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, plain, quoted, text
 from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.systemd import trusted_writers
@@ -82,7 +82,7 @@ class SessionRecord:
     seconds: int = 0
 
 
-def log_since(host: Host, since: datetime) -> Iterator[str]:
+def log_since(host: GatewayHost, since: datetime) -> Iterator[str]:
     """Yield the log's lines one at a time. Raises SetupError if the log cannot be read.
 
     The journal also has the lines of earlier containers, which the engine deletes with the container.

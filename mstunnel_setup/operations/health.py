@@ -6,13 +6,13 @@ from typing import Final
 
 from pydantic import Field
 
-from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY, state_of
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Moment, Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import Line, text
+from mstunnel_setup.containers.checked_state import CONTAINER_UNHEALTHY, checked_state
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
@@ -122,8 +122,8 @@ def health(operator: Operator) -> Result[HealthVerdict]:
         journal = journal_of(Scope.ALL, operator, despite_damage=True)
         summary = CertificateSummary.read(host, journal.receipt)
         containers = ContainersHealth(
-            server=container_health(state_of(host, paths.SERVER)),
-            agent=container_health(state_of(host, paths.AGENT)),
+            server=container_health(checked_state(host, paths.SERVER)),
+            agent=container_health(checked_state(host, paths.AGENT)),
         )
         states = ((paths.SERVER, containers.server), (paths.AGENT, containers.agent))
         report = of_settled_server(read_health(host.files), host.engine.inspect(paths.SERVER))

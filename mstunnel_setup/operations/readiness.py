@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
@@ -15,6 +14,7 @@ from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, Setu
 from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.installed import LAST_STEP, account_in, journal_of

@@ -10,7 +10,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.install.report import JoinedSite, RemovalReport
+from mstunnel_setup.install.joined_site import JoinedSite
+from mstunnel_setup.install.report import RemovalReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.session import installed_run, step_named

@@ -10,10 +10,10 @@ import os
 from packaging.version import Version
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, StepError, UsageError
 from mstunnel_setup.base.result import Report, Result, Status
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, Feed, OfferedProgram, read_feed_record

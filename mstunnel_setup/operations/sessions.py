@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import ConfigDict, JsonValue
 
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import printable, text, verbatim
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.gateway import occtl
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.namespaces import enter_network_of, interfaces, record
@@ -80,7 +80,7 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
     return Result(report=OcctlReport.model_validate(fields), text=verbatim(finished.output))
 
 
-def server_process(host: Host) -> int:
+def server_process(host: GatewayHost) -> int:
     """Return the id of the server's first process. Raises EngineError `server-not-running`."""
     found = host.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
@@ -90,7 +90,7 @@ def server_process(host: Host) -> int:
     return found.process_id
 
 
-def ask(host: Host, *words: str) -> tuple[JsonObject, ...]:
+def ask(host: GatewayHost, *words: str) -> tuple[JsonObject, ...]:
     """Return the rows of the `show` command `words`. Raises EngineError."""
     command = occtl.ShowCommand(words, "")
     finished = host.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
@@ -218,7 +218,7 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
     return Result("changed", report, text=[content])
 
 
-def _device(host: Host, what: str) -> str:
+def _device(host: GatewayHost, what: str) -> str:
     """Return the interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))

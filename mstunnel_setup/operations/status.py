@@ -9,22 +9,21 @@ from packaging.version import Version
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
-from mstunnel_setup.actions.host import Host, Scope
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, StepError, UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
+from mstunnel_setup.containers.checked_state import CONTAINER_UNHEALTHY, checked_state
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, read_health
 from mstunnel_setup.exchange.release_feed import offered_program
-from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
+from mstunnel_setup.exchange.upgrade_standing import read_standing
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
-from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.install.joined_site import JoinedSite
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.errors import PROXY_FAILED
 from mstunnel_setup.io.files import Files
@@ -45,7 +44,7 @@ from mstunnel_setup.operations.health import (
     of_settled_server,
 )
 from mstunnel_setup.transaction.errors import JournalError
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 
 _LOG_LINES = 20
 # A maintenance window opens with time; these reasons wait for a person.
@@ -242,7 +241,7 @@ def troubles(
             yield CONTAINER_UNHEALTHY(container=name, state=container.health, component=short).problem
 
 
-def monitor_notices(host: Host) -> Iterator[Problem]:
+def monitor_notices(host: GatewayHost) -> Iterator[Problem]:
     """Yield a problem if the monitor is installed but not running; without systemd that is unknown."""
     if host.systemd.known(MONITOR_UNIT) and not host.systemd.active(MONITOR_UNIT):
         systemctl = f"sudo systemctl --user --machine={own_name()}@" if paths.ROOTLESS else "systemctl"
@@ -287,8 +286,8 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
         yield last.error().problem
 
 
-def _container(host: Host, name: str) -> ContainerReport:
-    found = containers.state_of(host, name)
+def _container(host: GatewayHost, name: str) -> ContainerReport:
+    found = checked_state(host, name)
     running = found is not None and found.status == "running"
     return ContainerReport(
         state="absent" if found is None else found.status,
@@ -298,7 +297,7 @@ def _container(host: Host, name: str) -> ContainerReport:
     )
 
 
-def _missing_images(host: Host, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
+def _missing_images(host: GatewayHost, receipt: Receipt, found: StatusReport) -> Mapping[str, Problem]:
     """Return the containers that do not run and whose image is gone."""
     states = {paths.SERVER: found.server.state, paths.AGENT: found.agent.state}
     return {
@@ -308,7 +307,7 @@ def _missing_images(host: Host, receipt: Receipt, found: StatusReport) -> Mappin
     }
 
 
-def _reason(host: Host, unit: str) -> str | None:
+def _reason(host: GatewayHost, unit: str) -> str | None:
     """Return the line in which a container last logged why it ended; None if an administrator stopped it."""
     if not host.systemd.known(unit) or host.systemd.stopped(unit):
         return None

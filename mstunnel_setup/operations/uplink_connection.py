@@ -4,9 +4,9 @@ import sys
 from typing import Final
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.actions.service_account import GATEWAY_ACCOUNT_MISSING
-from mstunnel_setup.base.errors import SetupError, StepError
+from mstunnel_setup.base.errors import GATEWAY_ACCOUNT_MISSING, SetupError, StepError
 from mstunnel_setup.base.text import text
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.namespaces import Offer, hand_over, offers, owner
@@ -56,7 +56,7 @@ def _connected(offer: Offer, processes: Processes) -> str:
         processes.run([*pair, "netns", offer.path], timeout=_SECONDS)
         # The rules come first because the account may set its end up at any moment.
         processes.run(["nft", "--file", uplink.RULES], timeout=_SECONDS)
-        _set_up(uplink.DEVICE, uplink.HOST_END, processes)
+        _set_up(uplink.DEVICE, uplink_address.HOST_END, processes)
     except SetupError as error:
         processes.run(delete, timeout=_SECONDS, check=False)
         return text("failed: {message}", message=error.message)
@@ -80,7 +80,7 @@ def attach(port: int, processes: Processes) -> None:
     Raises StepError `uplink-refused`, ProcessError.
     """
     try:
-        answer = hand_over(uplink.socket_of(port)) or text("no answer")
+        answer = hand_over(uplink_address.socket_of(port)) or text("no answer")
     except OSError as error:
         answer = error.strerror or str(error)
     if answer != _ATTACHED:
@@ -90,4 +90,6 @@ def attach(port: int, processes: Processes) -> None:
             hint="Run `sudo mstunnel-setup host`; see `journalctl --unit mstunnel-uplink`.",
             reason=answer,
         )
-    _set_up(_INSIDE, uplink.GATEWAY_END, processes, f"route add default via {uplink.HOST_END}")
+    _set_up(
+        _INSIDE, uplink_address.GATEWAY_END, processes, f"route add default via {uplink_address.HOST_END}"
+    )

@@ -41,7 +41,7 @@ class Package(Report):
 
 
 class ImageDigests(Report):
-    """The digests of the configured images."""
+    """The digests of the images that the gateway is configured to run."""
 
     server: str | None
     agent: str | None
@@ -70,7 +70,7 @@ class Licences(Report):
 
 
 class ProgramCheck(Report):
-    """The program whose payload and files equal what was built."""
+    """A program whose payload and unpacked files were found to equal those of the build."""
 
     file: str = Field(description="The one file.")
     sha256: str = Field(
@@ -140,7 +140,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result[VersionRepor
 
 
 def _images(files: Files) -> ImageDigests:
-    """Return the digests that are configured to run."""
+    """Return the digests of the images that the gateway is configured to run."""
     configured = json_object(files.read(paths.IMAGES_CONFIGURED) or b"")
     found = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
     server, agent = (digest if isinstance(digest, str) else None for digest in found)

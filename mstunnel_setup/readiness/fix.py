@@ -91,7 +91,7 @@ def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterator[Fix]:
 
 
 def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterator[Fix]:
-    """Yield the changes of an installation's account step, by the same commands; useradd(8) adds ids."""
+    """Yield the changes of the step `account`; a new account already has subordinate ids (useradd(8))."""
     if rootless is None:
         return
     name = rootless.account

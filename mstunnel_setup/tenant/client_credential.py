@@ -38,7 +38,7 @@ _LIFE_OF_ASSERTION: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Credential:
-    """An RSA key (Entra accepts no other kind for client assertions) and its certificate."""
+    """An RSA key and its certificate; Entra accepts only RSA keys for client assertions."""
 
     key: rsa.RSAPrivateKey = field(repr=False)
     certificate: x509.Certificate

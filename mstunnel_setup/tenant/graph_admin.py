@@ -23,10 +23,13 @@ from mstunnel_setup.tenant.graph import (
     read_entity,
     server_path,
 )
+from mstunnel_setup.tenant.token_sources import claims
 from mstunnel_setup.tenant.transport import query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
+    GROUP_MEMBER_READ,
+    Group,
     MetricPoint,
     MetricValue,
     TunnelConfiguration,
@@ -51,6 +54,8 @@ Item = TypeVar("Item", bound=WireModel)
 _APP_ID: Final = re.compile(r"([A-Z]_)?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SERVERS: Final = "microsoftTunnelServers"
 _PLAY: Final = "/deviceManagement/androidManagedStoreAccountEnterpriseSettings"
+_MOST_IN_FILTER: Final = 15
+"""The number of values that `in` takes in a filter (Graph documentation of `$filter`)."""
 _SYNCHRONISATION_SECONDS: Final = 120.0
 _SYNCHRONISATION_PAUSE: Final = 5.0
 
@@ -83,6 +88,13 @@ IOS_PROTECTIONS: Final = GraphCollection(
 )
 
 
+GROUPS: Final = GraphCollection("/groups", Group, read=GROUP_MEMBER_READ)
+_READ_GROUPS: Final = frozenset(
+    f"{what}.{how}.All" for what in ("GroupMember", "Group", "Directory") for how in ("Read", "ReadWrite")
+)
+"""The permissions that allow reading groups."""
+
+
 def configuration_reference(configuration_id: str) -> JsonObject:
     """Return a reference to a server configuration as public API clients write it: a nested id."""
     return {"microsoftTunnelConfiguration": {"id": guid(configuration_id)}}
@@ -94,6 +106,25 @@ class AdminGraph(Graph):
     def assign(self, of: GraphCollection[Item], identifier: str, assignments: Iterable[Body]) -> None:
         """Replace the assignments of an object."""
         self._post(of.below(identifier, "/assign"), {of.assignments: [dict(item) for item in assignments]})
+
+    @property
+    def may_read_groups(self) -> bool:
+        """True if the token lists a permission to read groups."""
+        found = claims(self._token())
+        roles = found.get("roles")
+        granted = {*str(found.get("scp", "")).split(), *(roles if isinstance(roles, list) else ())}
+        return not _READ_GROUPS.isdisjoint(granted)
+
+    def group_names(self, identifiers: Iterable[str]) -> dict[str, str]:
+        """Return the names of groups by id; an id without a group is left out."""
+        found: dict[str, str] = {}
+        wanted = sorted(set(identifiers))
+        for first in range(0, len(wanted), _MOST_IN_FILTER):
+            some = wanted[first : first + _MOST_IN_FILTER]
+            ids = ",".join(f"'{guid(identifier)}'" for identifier in some)
+            path = GROUPS.path + query(filter=f"id in ({ids})", select="id,displayName")
+            found |= {group.id.lower(): group.display_name for group in self._list(Group, path, GROUPS.read)}
+        return found
 
     def profile_assignments(self, identifier: str) -> list[DeviceConfigurationAssignment]:
         """Return the assignments of a device configuration."""

@@ -10,6 +10,7 @@ from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort
+from mstunnel_setup.tenant.approvals import approval_refusal
 from mstunnel_setup.tenant.roles import access_denied
 from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.token_sources import TokenSource
@@ -105,6 +106,10 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str, token: str
         words=reason or plain(error.get("code") or "") or text("no reason given"),
         request=text(" (request {request_id})", request_id=request_id) if request_id else "",
     )
+    change = text("{method} {path}", method=method, path=urlsplit(url).path)
+    approval = approval_refusal(response, said, inner_code or str(error.get("code") or ""), change)
+    if approval is not None:
+        return approval
     # Intune has no code for a missing licence, only its message.
     words = reason.lower()
     licence: dict[int, bool] = {
@@ -165,7 +170,8 @@ class GraphTransport:
         """Send one request and return the JSON object of the response, empty for 204.
 
         `path` starts with a slash, `needs` names the permission that the request takes. Raises SignInError
-        (401, 403), TenantError (every other refusal), NetworkError (no response, or not from Graph).
+        (401, 403), WaitingError (the change needs an approval), TenantError (every other refusal),
+        NetworkError (no response, or not from Graph).
         """
         return self._send(method, f"{self._base}{path}", body, needs)
 

@@ -35,6 +35,8 @@ APPLICATION_OWNED_BY: Final = "Application.ReadWrite.OwnedBy"
 APP_ROLE_ASSIGNMENT_READ_WRITE: Final = "AppRoleAssignment.ReadWrite.All"
 USER_READ: Final = "User.Read"
 """The delegated permission to read one's own licences."""
+GROUP_MEMBER_READ: Final = "GroupMember.Read.All"
+"""The permission to list groups (Graph documentation of `/groups`)."""
 
 INTUNE_PLAN_1: Final = "c1ec4a95-1f05-45b3-a911-aa3fa01094f5"
 """Id of the service plan INTUNE_A, in every licence that contains Intune Plan 1."""
@@ -305,6 +307,13 @@ class AppRoleAssignment(WireModel):
     resource_id: str = ""
     resource_display_name: str | None = None
     created_date_time: Moment | None = None
+
+
+class Group(WireModel):
+    """A group of the directory; names are not unique."""
+
+    id: str = ""
+    display_name: str = ""
 
 
 class Organization(WireModel):

@@ -9,6 +9,24 @@ from mstunnel_setup.tenant.wire import Moment, StringList, WireModel
 PLAY_APP: Final = "#microsoft.graph.androidManagedStoreApp"
 """The type of a managed Google Play app."""
 
+APPROVAL_JUSTIFICATION: Final = "x-msft-approval-justification"
+"""The request header with the reason for a change, in base64, where Multi Admin Approval protects it."""
+
+APPROVAL_CODE: Final = "x-msft-approval-code"
+"""The header with the id of an approval request: of the refusal, and of the same change once approved."""
+
+
+class OperationApprovalRequest(WireModel):
+    """operationApprovalRequest: a change that waits for the approval of another administrator."""
+
+    id: str = ""
+    request_date_time: Moment | None = None
+    expiration_date_time: Moment | None = None
+    last_modified_date_time: Moment | None = None
+    status: str = "unknown"
+    request_justification: str | None = None
+    approval_justification: str | None = None
+
 
 class IntuneObject(WireModel):
     """Properties common to Intune's objects of several types; properties of the derived types are kept."""

@@ -110,7 +110,7 @@ class Journal:
         copy = self._files.read(self.copy_path) or b""
         if len(copy) > self._sound and copy.startswith(content[: self._sound]):
             raise damaged(self.path, len(self._records) + 1, text("it is missing, but the copy has it"))
-        # Releases without a copy have left at least a receipt.
+        # Older releases kept no copy of the journal, but a receipt, which shows that the journal is missing.
         if not self._records and not copy and self._files.state(self.receipt_path) is not None:
             raise damaged(self.path, 1, text("it is missing, but {path} exists", path=self.receipt_path))
 
@@ -194,7 +194,7 @@ class Journal:
         return self._appender
 
     def _directories_above(self, *places: str, others: Sequence[str]) -> list[str]:
-        """Return the parents of `places`, and the `others`, that were missing at first, topmost first."""
+        """Return `others` and the parents of `places` that the installation must create, topmost first."""
         if self._records:
             recorded = self._records[0].get("folders")
             return [str(directory) for directory in recorded] if isinstance(recorded, list) else []

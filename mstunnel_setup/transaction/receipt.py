@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mstunnel_setup.base.values import JsonObject, as_list, as_object
+from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,21 @@ class Receipt:
 
 
 _NOTHING = Receipt()
+_ANSWER = "answer:"
+
+
+def remembered(receipt: Receipt, name: str) -> JsonValue:
+    """Return the answer that the action StoreAnswer stored under `name`, or None."""
+    return receipt.outputs.get(f"{_ANSWER}{name}", {}).get("value")
+
+
+def all_remembered(receipt: Receipt) -> JsonObject:
+    """Return all stored answers by name, except those of interrupted actions."""
+    return {
+        key.removeprefix(_ANSWER): outputs["value"]
+        for key, outputs in receipt.outputs.items()
+        if key.startswith(_ANSWER) and "value" in outputs
+    }
 
 
 def fold(records: Iterable[JsonObject], receipt: Receipt = _NOTHING) -> Receipt:

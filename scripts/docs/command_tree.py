@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import typer
+from typer.core import TyperGroup
 
 from mstunnel_setup.cli.dispatch import MODULES
 
@@ -80,8 +81,15 @@ def called(line: str) -> str:
     return str((context.parent if context.command.hidden else context).command_path)
 
 
+def commands_of(declared: Any) -> dict[str, Any]:
+    """The commands of a group by name; none for a command."""
+    context = typer.Context(declared)
+    names = declared.list_commands(context) if isinstance(declared, TyperGroup) else ()
+    return {name: declared.get_command(context, name) for name in names}
+
+
 def _command(path: str, declared: Any) -> Command:
-    below = getattr(declared, "commands", {})
+    below = commands_of(declared)
     parameters = (*getattr(declared, "arguments", ()), *declared.params)
     return Command(
         path,

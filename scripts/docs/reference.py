@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.agent.metrics import METRICS, AgentMetric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import ROOT
 from scripts.docs import command_page, coverage, error_codes, health_tables, requirement_tables, token_tables

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install.rootless import answers_of_account
 from mstunnel_setup.install.steps import proxy
 from mstunnel_setup.io.errors import FileError

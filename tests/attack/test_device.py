@@ -257,7 +257,7 @@ def start_second_server(gateway: Gateway, rules: str) -> Completed:
     return gateway.server.run(command, stdin=rules, check=False)
 
 
-def test_a_second_server_starts_with_the_rules_of_the_first(gateway: Gateway) -> None:
+def test_second_server_starts_with_unchanged_token_rules(gateway: Gateway) -> None:
     started = start_second_server(gateway, gateway.server.read("/etc/mstunnel/oidc.json"))
     assert started.code == STILL_RUNNING, started.describe()
 

@@ -126,7 +126,7 @@ ARCHIVES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_an_archive_of_a_feed_is_judged_before_it_is_unpacked(tmp_path: Path, name: str) -> None:
+def test_feed_archive_is_checked_before_it_is_unpacked(tmp_path: Path, name: str) -> None:
     publisher = Publisher(tmp_path / "publisher")
     publisher.publish(release(1))
     archive, root = tmp_path / "feed.tar", tmp_path / "host"
@@ -144,7 +144,7 @@ def test_an_archive_of_a_feed_is_judged_before_it_is_unpacked(tmp_path: Path, na
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_an_archive_of_a_backup_is_judged_before_it_is_unpacked(tmp_path: Path, name: str) -> None:
+def test_backup_archive_is_checked_before_it_is_unpacked(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "backup.tar"
     ARCHIVES[name](archive)
     subprocess.run(["gzip", str(archive)], check=True)
@@ -155,7 +155,7 @@ def test_an_archive_of_a_backup_is_judged_before_it_is_unpacked(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_an_archive_of_images_without_an_index_is_refused(tmp_path: Path, name: str) -> None:
+def test_image_archive_without_an_index_is_refused(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "images.tar"
     ARCHIVES[name](archive)
     with refused(SetupError, "image-archive-unusable"):
@@ -262,7 +262,7 @@ def _read_images(archive: Path) -> str:
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_an_archive_of_images_is_judged_before_it_is_sent(tmp_path: Path, name: str) -> None:
+def test_image_archive_is_checked_before_the_engine_gets_it(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "images.tar"
     bomb, code = BOMBS[name]
     bomb(archive)
@@ -387,7 +387,7 @@ def _vendor_host(root: Path, attack: Callable[[Path], None]) -> Files:
 @pytest.mark.parametrize(
     "name", sample(OF_VENDOR, kept=("1,500 nested directories", "a sparse file of 8 GiB"))
 )
-def test_gateway_to_adopt_is_judged_before_its_files_are_read(tmp_path: Path, name: str) -> None:
+def test_gateway_to_adopt_is_checked_before_its_files_are_read(tmp_path: Path, name: str) -> None:
     """Its directory may belong to the account of a gateway without root."""
     ports = SimpleNamespace(files=_vendor_host(tmp_path, OF_VENDOR[name]), processes=Processes())
     with _little_memory(), refused(CheckError, "vendor-files-unbounded") as caught:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions import uplink
+from mstunnel_setup.containers import uplink_address
 from tests.attack.record import record
 from tests.attack.test_local_user import ATTACKER, outcome_of
 from tests.places import for_other_users
@@ -30,7 +30,7 @@ def as_account(descriptor: int) -> str:
 
     def run() -> None:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(uplink.socket_of(PORT))
+            connection.connect(uplink_address.socket_of(PORT))
             socket.send_fds(connection, [b"x"], [descriptor])
             os.write(writing, connection.recv(1000))
 
@@ -57,7 +57,7 @@ _OTHER_KINDS = {
 
 
 @pytest.mark.parametrize("what", [*_FOREIGN, *_OTHER_KINDS])
-def test_root_connects_no_namespace_of_others(host: Host, what: str) -> None:
+def test_root_refuses_network_namespaces_of_others(host: Host, what: str) -> None:
     make: Callable[[], int] = {**_FOREIGN, **_OTHER_KINDS}[what]
     with made.descriptor_of(make) as descriptor:
         assert as_account(descriptor).startswith("refused: ")
@@ -70,10 +70,10 @@ def test_root_connects_no_namespace_of_others(host: Host, what: str) -> None:
 def test_others_do_not_reach_the_socket(host: Host) -> None:
     def connect() -> None:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(uplink.socket_of(PORT))
+            connection.connect(uplink_address.socket_of(PORT))
 
-    os.chown(uplink.socket_of(PORT), made.OTHER, made.OTHER)
-    os.chmod(uplink.socket_of(PORT), 0o600)  # noqa: PTH101
+    os.chown(uplink_address.socket_of(PORT), made.OTHER, made.OTHER)
+    os.chmod(uplink_address.socket_of(PORT), 0o600)  # noqa: PTH101
     assert outcome_of(connect) == "PermissionError"
     assert host.addresses() == []
     record(ATTACKER, "ask for an uplink as another account", "PermissionError")
@@ -84,7 +84,7 @@ def silent(host: Host) -> Iterator[list[socket.socket]]:
     """Connections on which nothing is ever sent."""
     connections = [socket.socket(socket.AF_UNIX) for _ in range(3)]
     for connection in connections:
-        connection.connect(uplink.socket_of(PORT))
+        connection.connect(uplink_address.socket_of(PORT))
     yield connections
     for connection in connections:
         connection.close()
@@ -188,7 +188,7 @@ for target in sys.argv[1].split(","):
                 print(error)
 """
 # The host's end, another address of it, the broadcasts, and one that a local route makes its own.
-_OF_THE_HOST = (uplink.HOST_END, "198.51.100.1", "198.51.100.255", "255.255.255.255", "203.0.113.7")
+_OF_THE_HOST = (uplink_address.HOST_END, "198.51.100.1", "198.51.100.255", "255.255.255.255", "203.0.113.7")
 
 
 @for_other_users
@@ -219,7 +219,7 @@ def test_answers_and_names_pass_the_uplink(host: Host) -> None:
     with subprocess.Popen(inside, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None
         assert service.stdout.readline() == "up\n"
-        asks = _CLIENT.replace(f'("{_FAR}", 7)', f'("{uplink.HOST_END}", 53)')
+        asks = _CLIENT.replace(f'("{_FAR}", 7)', f'("{uplink_address.HOST_END}", 53)')
         seen = as_container(made.ACCOUNT, command=(sys.executable, "-c", asks, "5000")).split()
         assert seen == ["5000"]
         assert as_container(made.ACCOUNT, command=(sys.executable, "-c", _CLIENT, "5001")).split() == ["5001"]

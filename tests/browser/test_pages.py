@@ -20,8 +20,8 @@ def test_trends_are_drawn(site: Site, screenshots: Path) -> None:
     charts = browser.driver.find_elements(By.TAG_NAME, "svg")
     assert len(charts) == 6
     assert all(chart.size["height"] > 100 for chart in charts)
-    assert charts[1].aria_role in {"img", "image"}
-    assert charts[1].accessible_name == "CPU usage (%)"
+    assert all(chart.aria_role in {"img", "image"} for chart in charts)
+    assert "CPU usage (%)" in [chart.accessible_name for chart in charts]
     browser.screenshot(screenshots / "lab-trends.png")
     site.open("/admin/health/{server}").screenshot(screenshots / "lab-health-check.png")
     assert browser.violations() == []

@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msal  # noqa: F401 (imported here, not in every run)
 
@@ -40,6 +40,7 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.framework.translation import use
 from mstunnel_setup.containers import choice
 from mstunnel_setup.containers.choice import EngineChoice, RunMethod
+from mstunnel_setup.containers.gateway_host import GatewayHost, gateway_host
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.install.steps.verify import SERVER_NOT_LISTED
@@ -145,6 +146,9 @@ def _run(request: dict[str, Any]) -> None:
     os._exit(code)
 
 
+AnyHost = TypeVar("AnyHost", bound=GatewayHost)
+
+
 def prepare(request: dict[str, Any], points: Points) -> None:
     """Put the recording engine into the ports, and what the request wants broken into the actions."""
 
@@ -153,8 +157,13 @@ def prepare(request: dict[str, Any], points: Points) -> None:
         with build_host(*arguments, **options) as ports:
             yield _recorded(ports, request, points)
 
-    for module in (run_module, installed_module):
-        module.build_host = recorded_ports  # type: ignore[attr-defined]
+    @contextmanager
+    def recorded_gateway(*arguments: Any, **options: Any) -> Iterator[GatewayHost]:
+        with gateway_host(*arguments, **options) as ports:
+            yield _recorded(ports, request, points)
+
+    run_module.build_host = recorded_ports  # type: ignore[attr-defined]
+    installed_module.gateway_host = recorded_gateway  # type: ignore[attr-defined]
     Host.system_roots = property(lambda _: warm.system_roots())  # type: ignore[method-assign,assignment]
     _pretend(request)
     QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
@@ -166,7 +175,7 @@ def prepare(request: dict[str, Any], points: Points) -> None:
         sabotage.BROKEN[request["sabotage"]]()
 
 
-def _recorded(ports: Host, request: dict[str, Any], points: Points) -> Host:
+def _recorded(ports: AnyHost, request: dict[str, Any], points: Points) -> AnyHost:
     """The ports with another engine, and another systemd where one is asked for."""
 
     @cache

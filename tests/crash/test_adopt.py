@@ -229,7 +229,7 @@ def test_edits_since_the_switch_are_kept_beside_the_old_files(scene: Scene, host
     assert differences(scene.before, found) == []
 
 
-def test_what_an_earlier_adoption_left_blocks_the_plan(scene: Scene, host: VendorArena) -> None:
+def test_leftovers_of_an_earlier_adoption_block_the_plan(scene: Scene, host: VendorArena) -> None:
     (host.root / "etc/mstunnel.vendor").mkdir()
 
     ended = host.plan()

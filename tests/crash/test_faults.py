@@ -103,7 +103,7 @@ _FILES = {0, 2, 4, 5, 7, 10}
 @pytest.mark.timeout(7200)
 @_RUNS
 @pytest.mark.parametrize("chunk", sample(range(_CHUNKS), kept=(0,)))
-def test_every_file_operation_may_fail(fresh: Scene, every: int, run: Run, chunk: int) -> None:
+def test_failure_of_any_file_operation_is_survived(fresh: Scene, every: int, run: Run, chunk: int) -> None:
     made = calls(fresh, run, "files")
     failed = []
     for at, number in possible(made)[chunk :: _CHUNKS * every]:
@@ -148,7 +148,7 @@ def check_each_may_fail(
 @pytest.mark.timeout(7200)
 @_RUNS
 @pytest.mark.parametrize("what", sample(_HTTP, kept=_KEPT_HTTP))
-def test_every_request_may_fail(fresh: Scene, every: int, run: Run, what: str) -> None:
+def test_failure_of_any_request_is_survived(fresh: Scene, every: int, run: Run, what: str) -> None:
     made = calls(fresh, run, "http")
     allowed = {(at, call): {comes_of(call, what)} for at, call in sampled(made, every)}
     if run is INSTALL:  # the proof at its end has the patience to look again
@@ -164,7 +164,7 @@ _HOST = {0, 7, 10}
 @_RUNS
 @pytest.mark.parametrize("what", sample(_PROCESS, kept=_KEPT_PROCESS))
 @pytest.mark.parametrize("name", sample(["systemd", "everything"], kept=("everything",)))
-def test_every_process_may_fail(
+def test_failure_of_any_process_is_survived(
     variant: Callable[[str], Scene], every: int, run: Run, name: str, what: str
 ) -> None:
     scene = variant(name)
@@ -178,7 +178,7 @@ def test_every_process_may_fail(
 @_RUNS
 @pytest.mark.parametrize("what", sample(_ENGINE, kept=_KEPT_ENGINE))
 @pytest.mark.parametrize("name", sample(["fresh", "everything"], kept=("fresh",)))
-def test_every_call_to_the_engine_may_fail(
+def test_failure_of_any_engine_call_is_survived(
     variant: Callable[[str], Scene], every: int, run: Run, name: str, what: str
 ) -> None:
     scene = variant(name)

@@ -166,7 +166,8 @@ def test_a_killed_half_of_root_is_finished_by_the_one_sudo(host: Host) -> None:
     killed = host.install("python3", host.path("kill_at.py"), "launch")
     assert killed.code == 137, killed.describe()
     status = host.as_account("mstunnel-setup", "status", "--output", "json").envelope["data"]
-    assert status["done"][:7] == ["eula", "account", "program", "kernel", "uplink", "proxy", "boot"]
+    # With sudo the account cannot set a proxy for all users.
+    assert status["done"][:6] == ["eula", "account", "program", "kernel", "uplink", "boot"]
     assert (status["installed"], status["next"]) == (False, "launch")
 
 

@@ -96,7 +96,7 @@ def test_progress_of_unpacking_is_shown_and_cleared(one_file: OneFile) -> None:
         if line.startswith(f"Unpacking mstunnel-setup {__version__}: ")
     ]
     assert shown == sorted(shown)
-    assert (len(shown) > 20, shown[-1]) == (True, 100)
+    assert (len(shown) >= 10, shown[-1]) == (True, 100)
     assert (lines[-1].strip(), f"{last}\n") == ("", ANSWER)
     assert second.replace("\r", "") == ANSWER
 
@@ -134,7 +134,9 @@ def test_an_emptied_file_is_repaired(name: str, used: OneFile) -> None:
 
 @pytest.mark.parametrize("lose", [halved, Path.unlink], ids=["halved", "removed"])
 @pytest.mark.parametrize("name", FILES[:3])
-def test_a_lost_file_is_repaired(name: str, lose: Callable[[Path], None], used: OneFile) -> None:
+def test_damaged_or_lost_file_of_the_program_is_repaired(
+    name: str, lose: Callable[[Path], None], used: OneFile
+) -> None:
     lose(used.tree / name)
     works(used)
 

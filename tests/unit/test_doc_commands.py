@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework.help import SPELLINGS
-from scripts.docs.command_tree import PROGRAMS, called, flat
+from scripts.docs.command_tree import PROGRAMS, called, commands_of, flat
 from tests import pages
 from tests.cases import every
 
@@ -97,7 +97,7 @@ def wrong(program: str, words: list[str]) -> str:
         elif word == "…":
             return ""
         elif not before.startswith("-") and re.fullmatch("[a-z_-]+", word):
-            children = getattr(command, "commands", {})
+            children = commands_of(command)
             # Programs take other spellings, and the vendor's names with a hyphen, as well.
             word = SPELLINGS.get(word, word)  # noqa: PLW2901
             name = word if word in children else word.replace("-", "_")

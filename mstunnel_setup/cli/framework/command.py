@@ -25,7 +25,7 @@ from typer.models import CommandFunctionType
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.cli.framework.help import COMMON, STYLE, AnyContext, PlainCommand, PlainGroup
+from mstunnel_setup.cli.framework.help import COMMON, STYLE, AnyContext, Mount, PlainCommand, PlainGroup
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
     Kinds,
@@ -47,7 +47,7 @@ Work: TypeAlias = Callable[[Operator], Result]
 
 
 class ProgramVersion(Report):
-    """Option values, with --version."""
+    """The report of `--version`."""
 
     version: str
 
@@ -133,6 +133,8 @@ class App(typer.Typer):
     """A program, or a group of commands."""
 
     def __init__(self, about: str | None = None, cls: type[TyperGroup] = CommandGroup) -> None:
+        self._mounts: dict[str, Mount] = {}
+        cls = type(cls.__name__, (cls,), {"mounts": self._mounts})
         super().__init__(help=about, cls=cls, invoke_without_command=True, **STYLE)
 
     def command(
@@ -140,6 +142,10 @@ class App(typer.Typer):
     ) -> Callable[[CommandFunctionType], CommandFunctionType]:
         """Declare a command, as Typer does."""
         return super().command(name, cls=cls, **settings)
+
+    def mount(self, name: str, target: str, about: str, section: str | None = None) -> None:
+        """Add the group of commands `name`, an App at `target` (MODULE:APP), imported when it is named."""
+        self._mounts[name] = Mount(target, about, section)
 
     def group(self, name: str, about: str, section: str | None = None) -> "App":
         """Add and return the group of commands `name`, which the help lists in `section`."""

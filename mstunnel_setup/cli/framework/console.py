@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat, zip_longest
 from os import get_terminal_size
 from select import select
-from typing import TextIO
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text as RichText
+from typing import TYPE_CHECKING, TextIO
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.text import WIDTH, Text, fold, one_line, sentence, text
 from mstunnel_setup.cli.framework.translation import translated
 from mstunnel_setup.io.clock import Clock
+
+# Only what a person sees on a terminal needs rich, so it is imported there.
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
@@ -159,7 +159,9 @@ class NoPrompts:
             self.stderr.write(f"{text}{end}")
             self.stderr.flush()
 
-    def _rich(self) -> Console:
+    def _rich(self) -> "Console":
+        from rich.console import Console
+
         return Console(
             file=self.stderr, color_system="auto" if self.color else None, highlight=False, emoji=False
         )
@@ -291,6 +293,9 @@ class TerminalConsole(NoPrompts):
                 return
 
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
+        from rich.table import Table
+        from rich.text import Text as RichText
+
         table = Table(
             title=RichText(self.redactor.clean(one_line(translated(title)))),
             title_justify="left",

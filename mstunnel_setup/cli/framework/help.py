@@ -3,10 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.resources import files
 from typing import Any, ClassVar, Final, TypeAlias
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
@@ -57,13 +60,37 @@ class PlainCommand(TyperCommand):
                 parameter.metavar = parameter.metavar or parameter.name.upper()
 
     def get_help(self, ctx: AnyContext) -> str:
-        """Show the help page; a hidden command shows the page of its group, of which it is an argument."""
+        """Return the help page; for a hidden command that of its group, which shows it as an argument."""
         return str(ctx.parent.get_help()) if self.hidden and ctx.parent else _page(self, ctx)
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A group of commands in a module that is imported when a command line names the group.
+
+    Attributes:
+        target: MODULE:APP.
+        about: The help of the group.
+        section: The section of the program's help that lists it.
+    """
+
+    target: str
+    about: str
+    section: str | None
+
+    def group(self, name: str) -> TyperGroup:
+        """Import the module and build the group."""
+        module, _, app = self.target.partition(":")
+        built = typer.main.get_group(getattr(import_module(module), app))
+        built.name, built.help = name, self.about
+        return built
 
 
 class PlainGroup(TyperGroup):
     """A group of commands with our help page, which accepts both spellings of their names."""
 
+    mounts: ClassVar[Mapping[str, Mount]] = {}
+    """The groups that are imported when they are named."""
     arguments: ClassVar[tuple[TyperArgument, ...]] = ()
     """The metavariable for an argument that is accepted instead of a command."""
 
@@ -72,26 +99,40 @@ class PlainGroup(TyperGroup):
         first, *others = args
         first = SPELLINGS.get(first, first)
         vendors = first.replace("-", "_")
-        name = vendors if vendors in self.commands else first
-        if name not in self.commands and not name.startswith("-") and not ctx.resilient_parsing:
-            near = ", ".join(map(repr, get_close_matches(first, self.commands)))
+        names = self.list_commands(ctx)
+        name = vendors if vendors in names else first
+        if name not in names and not name.startswith("-") and not ctx.resilient_parsing:
+            near = ", ".join(map(repr, get_close_matches(first, names)))
             more = text(". Did you mean {names}?", names=near) if near else ""
             ctx.fail(text("no such command {name}{more}", name=repr(first), more=more))
         return super().resolve_command(ctx, [name, *others])
 
+    def list_commands(self, ctx: AnyContext) -> list[str]:
+        """Return the names of all commands."""
+        return [*super().list_commands(ctx), *self.mounts]
+
+    def get_command(self, ctx: AnyContext, cmd_name: str) -> AnyCommand:
+        """Return a command, or None."""
+        mount = self.mounts.get(cmd_name)
+        return mount.group(cmd_name) if mount else super().get_command(ctx, cmd_name)
+
     def get_help(self, ctx: AnyContext) -> str:
         """Show the help page with the first sentence of each command's help."""
         sections: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            about = " ".join((self.commands[name].help or "").split())
+        helps = {
+            name: (command.help or "", getattr(command, "rich_help_panel", None))
+            for name, command in self.commands.items()
+        }
+        helps |= {name: (mount.about, mount.section) for name, mount in self.mounts.items()}
+        for name, (help_text, panel) in helps.items():
+            about = " ".join(help_text.split())
             sentence, more, _ = about.partition(". ")
             said = translated(about)
             if said != about:
                 sentence = said.partition("。")[0]
             elif more:
                 sentence += "."
-            section = getattr(self.commands[name], "rich_help_panel", None) or _COMMANDS
-            sections.setdefault(section, []).append((name, sentence))
+            sections.setdefault(panel or _COMMANDS, []).append((name, sentence))
         return _page(self, ctx, self.arguments, sections)
 
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.progress_bar import ProgressBar
-
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
@@ -213,6 +210,9 @@ def count_bar(
 
 
 def _draw(terminal: TextIO, percent: int, words: str, *, color: bool) -> None:
+    from rich.console import Console
+    from rich.progress_bar import ProgressBar
+
     console = Console(file=terminal, highlight=False, no_color=not color)
     terminal.write("\r  ")
     console.print(ProgressBar(total=_ALL, completed=percent, width=40), end="")

@@ -10,9 +10,8 @@ from urllib.parse import unquote
 
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.service_account import GiveToAgent
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.variables import (
     PROXIES,
     in_both_cases,
@@ -23,6 +22,7 @@ from mstunnel_setup.answers.variables import (
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.read import read_material
@@ -31,6 +31,7 @@ from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.step import Step
 
 _MEANINGS: Mapping[str, str] = {
@@ -51,10 +52,10 @@ DIRECTORIES = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE),
 
 @dataclass(frozen=True)
 class Environment:
-    """The text of `env.sh`, the settings in it that this program manages, and the extra roots.
+    """The text of `env.sh`, the settings in it that this program manages, and the extra root CAs.
 
-    A root is a file and its SHA-256, or PEM text. If `rootless`, the agent runs as the account and already
-    owns its directories.
+    The CAs are a file and its SHA-256, or PEM text. If `rootless`, the agent runs as the account, which
+    already owns the agent's directories.
     """
 
     text: str
@@ -136,7 +137,7 @@ def _wanted(run: Run) -> dict[str, str]:
 
 def _shell_proxies(run: Run) -> dict[str, str]:
     """Return the plain assignments in the profile of all shells; empty if an earlier run wrote that file."""
-    # An administrator's file may be readable by root only; a rootless account continues without it.
+    # An administrator may have made the profile readable by root only; a rootless run continues without it.
     profile = text_of(run.files, _SHELL_PROXIES)
     written = run.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     if written is not None and written.versions[-1].get("text") == profile:

@@ -8,7 +8,7 @@ from importlib.resources import files as package_files
 from typing import Final
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
@@ -18,6 +18,7 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.step import Step
 
 _ACCEPTED: Final = "accepted-eula"
@@ -116,7 +117,7 @@ STEP = Step(
     _decide,
     missing=_missing,
 )
-# Root stores only the record; the marker and the answers belong to the account.
+# Root stores only the record of who accepted; the account writes the marker file and stores the answers.
 BY_ROOT: Step[Run, JsonObject | None] = Step(
     "eula",
     text("Licence and terms of use"),

@@ -20,6 +20,7 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.install.installed import path_of
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import environment
@@ -143,7 +144,7 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
             account=wanted.account,
             program=wanted.program,
             socket_unit=uplink.SOCKET_UNIT,
-            socket=uplink.socket_of(wanted.port),
+            socket=uplink_address.socket_of(wanted.port),
             device=uplink.DEVICE,
             table=uplink.TABLE,
             rules=uplink.RULES,
@@ -163,8 +164,8 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
     }
     links = (_RULES_LOADED, f"{uplink.UNITS}/sockets.target.wants")
     return (
-        MakeDirectory(path=uplink.DIRECTORY),
-        WriteJson(path=uplink.HOOK, value=hook),
+        MakeDirectory(path=uplink_address.DIRECTORY),
+        WriteJson(path=uplink_address.HOOK, value=hook),
         WriteFile(path=uplink.RULES, text=uplink.rules(wanted.port, wanted.services)),
         *dict.fromkeys(above for link in links for above in directories(link)),
         *(
@@ -179,8 +180,8 @@ def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
 UPLINK = Step("uplink", text("Network of the gateway through the kernel"), _gather_uplink, _decide_uplink)
 
 
-# Since Podman 5.3 a user's containers wait for this target, and for 90 s in vain if no unit pulls it in
-# (podman-user-wait-network-online.service).
+# Since Podman 5.3 a user's containers wait for this target (podman-user-wait-network-online.service). Unless
+# a unit pulls it in, they wait 90 s in vain.
 TARGET = "network-online.target"
 # `systemctl add-wants multi-user.target network-online.target` creates a link in this directory.
 _WANTS = "/etc/systemd/system/multi-user.target.wants"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.containers import LoadImage, PullImage, loaded_from
+from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
@@ -13,6 +13,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, EngineChoice, engine_of
 from mstunnel_setup.containers.container_spec import digest_tag
+from mstunnel_setup.containers.image_origin import loaded_from
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
 from mstunnel_setup.install.run import Run

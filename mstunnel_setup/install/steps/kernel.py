@@ -117,7 +117,7 @@ def _forwards_for_us(run: Run, facts: KernelFacts, name: str) -> bool:
     entries = run.receipt.entries
     if entry := entries.get(f"sysctl:{name}"):
         return entry.before.get("value") != "1"
-    # `mst-readiness --fix` writes the same file without a receipt.
+    # `mst-readiness --fix` writes the same file for a gateway, and no receipt has an entry for it.
     return path == SYSCTL_FILE and f"file:{SYSCTL_FILE}" not in entries
 
 

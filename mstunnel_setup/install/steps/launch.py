@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.containers import (
     MakeStateDirectory,
     PullImage,
@@ -22,7 +21,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
-from mstunnel_setup.containers import choice, engine_options, quadlet
+from mstunnel_setup.containers import choice, engine_options, quadlet, uplink_address
 from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.choice import RunMethod
 from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, ContainerSpec, Network
@@ -139,7 +138,7 @@ def container_host(run: Run, port: int) -> our_containers.ContainerHost:
     """Return the container host without asking the engine. Raises CheckError without a network program."""
     files = run.files
     # With an uplink for this port, the container uses the file with the host's name servers.
-    has_uplink = paths.ROOTLESS and uplink.ready(files, port)
+    has_uplink = paths.ROOTLESS and uplink_address.ready(files, port)
     return our_containers.ContainerHost(
         configuration=str(files.locate(paths.CONFIGURATION)),
         server_state=str(files.locate(paths.SERVER_STATE)),

@@ -17,8 +17,7 @@ from packaging.version import Version
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.files import CopyFile, Link, WriteFile, directories
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import (
     AUDIT_LOADER,
     TARGET_DIRECTORY,
@@ -28,6 +27,7 @@ from mstunnel_setup.actions.units import (
 )
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.install.installed import FILE, LINKS, MONITOR, MONITOR_UNIT, directory, path_of
@@ -36,7 +36,7 @@ from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.section import EngineName
 from mstunnel_setup.transaction.action import Action
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"

@@ -88,7 +88,7 @@ class Registration:
 
     @property
     def server(self) -> RegisterServer:
-        """The action that creates this server's record."""
+        """The action that creates this server's record in the tenant."""
         return RegisterServer(
             site_id=self.site_id, server_name=self.server_name, deployment_mode=self.deployment_mode
         )

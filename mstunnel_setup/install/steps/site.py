@@ -11,7 +11,7 @@ from mstunnel_setup.base.text import plain, text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import certificate_source
-from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.install.joined_site import JoinedSite
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate, eula
 from mstunnel_setup.install.steps.certificate import Certificate, examine
@@ -204,7 +204,7 @@ def _decide(site: ChosenSite) -> Sequence[Action]:
     value = JoinedSite(id=site.id, name=site.name, public_address=site.public_address)
     joined = StoreAnswer(name="joined-site", value=value.data)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
-    # All answers are stored, so that a later run does not repeat the questions that followed the terms.
+    # All answers are stored, so that a later run does not repeat the questions asked after the terms of use.
     answers = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
     return (*placed, *answers, joined)
 

@@ -7,12 +7,13 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mstunnel_setup.actions import containers, tunnel_device
+from mstunnel_setup.actions import tunnel_device
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.actions.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, TenantError, declare
 from mstunnel_setup.base.text import text
+from mstunnel_setup.containers.checked_state import checked_state
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.exchange.health_report import AGENT_LOGS, LATEST_CHECK_IN, last_status
 from mstunnel_setup.install.agent_hints import agent_hints
@@ -109,7 +110,7 @@ def _has_checked_in(run: Run, expected: ExpectedGateway) -> None:
     record = run.host.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
-    state, status = containers.state_of(run.host, paths.AGENT), last_status(run.files)
+    state, status = checked_state(run.host, paths.AGENT), last_status(run.files)
     checked_in, error = (status.last_check_in, status.last_error) if status else (None, None)
     started = (state.started_at if state else None) or _LONG_AGO
     since = max(started, run.host.clock.now() - LATEST_CHECK_IN)

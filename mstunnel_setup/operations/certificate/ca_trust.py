@@ -61,7 +61,7 @@ class RemovedRoot(Report):
 
 
 class TrustedRoots(Report):
-    """All roots that are trusted in addition to those of the system."""
+    """All root CAs that are trusted in addition to those of the system."""
 
     roots: tuple[TrustedRoot, ...]
 

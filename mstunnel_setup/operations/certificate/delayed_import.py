@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import MakeDirectory
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Moment, Report, Result
@@ -25,7 +25,7 @@ from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.certificate import generation_switch
 from mstunnel_setup.operations.certificate.generation_switch import Activation
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Receipt, remembered
 
 _NAME_DIGITS = 12
 # The timer comes first, and its run may wait for the lock.
@@ -176,7 +176,10 @@ def _local_time(pending: ScheduleImport) -> str:
 
 
 def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
-    """Return the imports to activate at `now`; a timer, if there is one, gets five minutes first."""
+    """Return the imports to activate at `now`, without those that were tried within the hour.
+
+    With `timers`, systemd has five minutes to run an import before it counts as overdue.
+    """
     late = now - _GRACE if timers else now
     tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
     # An attempt in the future was recorded while the clock was ahead, so it is ignored.

@@ -109,7 +109,7 @@ def import_certificate(
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
     request = InstallRequest(settings, patience=_HOOK_PATIENCE if how.if_changed else PATIENCE)
-    # A renewal must not wait until a person repairs the journal.
+    # A renewal must not wait until a person repairs a damaged journal of the installation.
     with installed_run(operator, request, exclusively=exclusively, despite_damage=True) as run:
         if how.list_pending:
             return delayed_import.list_pending(run)

@@ -1,12 +1,10 @@
 """The certificate in `status` and `health`: days left, and the CA's last answer."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
-from mstunnel_setup.actions.certificates import pending_imports
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Day, Moment, Report
 from mstunnel_setup.base.text import text
@@ -14,11 +12,14 @@ from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.chain_findings import days_left
 from mstunnel_setup.certificates.expiry import Expiry, expiry_of
 from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 # The monitor takes over from a failed timer after five minutes.
 _PATIENCE = timedelta(minutes=10)
+# The kind of action that schedules an import (actions/certificates.py).
+_SCHEDULED = "schedule-import"
 _RENEW = "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both."
 
 
@@ -50,7 +51,7 @@ class CertificateSummary(Report):
     pending: tuple[PendingImport, ...] = Field(description="Delayed imports.")
 
     @classmethod
-    def read(cls, host: Host, receipt: Receipt) -> "CertificateSummary":
+    def read(cls, host: GatewayHost, receipt: Receipt) -> "CertificateSummary":
         """Return days left, the stored revocation answer, and the delayed imports; fetch nothing."""
         leaf = generations.leaf_in_use(host.files)
         now = host.clock.now()
@@ -59,15 +60,14 @@ class CertificateSummary(Report):
         if asked is not None:
             at = asked.asked.isoformat(timespec="seconds")
             answer = RevocationSummary(state=asked.state.value, asked=at, problems=tuple(asked.problems))
-        pending = sorted(pending_imports(receipt), key=lambda item: item.due)
         return cls(
             days_left=None if leaf is None else days_left(leaf, now),
             not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
             expiry=None if leaf is None else expiry_of(leaf, now),
             revocation=answer,
             pending=tuple(
-                PendingImport(name=item.name, at=item.due.isoformat(), overdue=item.due + _PATIENCE < now)
-                for item in pending
+                PendingImport(name=name, at=due.isoformat(), overdue=due + _PATIENCE < now)
+                for due, name in _pending(receipt)
             ),
         )
 
@@ -134,3 +134,13 @@ class CertificateSummary(Report):
             )
             rows.append(("Revocation", said))
         return [*rows, *((text("Next"), f"{item.name} at {item.at}") for item in self.pending)]
+
+
+def _pending(receipt: Receipt) -> list[tuple[datetime, str]]:
+    """Return time and name of each delayed import, the earliest first."""
+    scheduled = (entry.versions[-1] for entry in receipt.entries.values())
+    return sorted(
+        (datetime.fromisoformat(str(data["at"])).astimezone(UTC), str(data["name"]))
+        for data in scheduled
+        if data["kind"] == _SCHEDULED
+    )

@@ -1,8 +1,9 @@
 """The condition of the containers, and restarts of those that are down."""
 
 from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
+from mstunnel_setup.containers.checked_state import checked_state
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.operations.monitor.agent_reports import AgentReports
 from mstunnel_setup.operations.monitor.monitor_context import MonitorContext
@@ -38,12 +39,12 @@ class ContainerRestarts:
             containers.restart(host, name)
 
 
-def condition(host: Host, container: str, *, check: bool = False) -> Condition:
+def condition(host: GatewayHost, container: str, *, check: bool = False) -> Condition:
     """Return the condition of a container; `check` runs its health check now."""
     unit = f"{container}.service"
     if host.systemd.known(unit) and not host.systemd.active(unit):
         return "failed" if host.systemd.failed(unit) else "stopped"
-    found = containers.state_of(host, container)
+    found = checked_state(host, container)
     if found is None or found.status != "running":
         return "stopped"
     if check and found.health is not None:

@@ -1,8 +1,8 @@
 """Changes that the monitor makes to the host: overdue certificates, the port, the list of addresses."""
 
 from mstunnel_setup.actions.certificates import pending_imports
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.operations.monitor.configuration import wanted_port

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from mstunnel_setup.actions import containers, tunnel_device
-from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.kernel import LoadModule
+from mstunnel_setup.actions.kernel import load_module
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -35,7 +35,10 @@ class KernelModules:
         self._restarts = Pace(_RETRY_SECONDS)
 
     def load_lost(self) -> None:
-        """Load missing modules and restart a running server for them, every ten minutes; report once."""
+        """Load missing modules, at most every ten minutes; then restart the server if it runs.
+
+        A loss is reported once.
+        """
         context = self._context
         files, clock = context.files, context.clock
         if not files.live:
@@ -81,13 +84,13 @@ def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
     return sorted(found if visible_kind(Path(tunnel_device.DEVICE)) else {*found, "tun"})
 
 
-def _load_modules(host: Host, names: Sequence[str]) -> str:
+def _load_modules(host: GatewayHost, names: Sequence[str]) -> str:
     """Load modules; return why that failed, empty on success."""
     if paths.ROOTLESS:
         return text("only root may load it: run `modprobe --all {names}` as root", names=" ".join(names))
     try:
         for name in names:
-            LoadModule(name=name).apply(host, {})
+            load_module(host.processes, name)
     except StepError as error:
         return error.message
     return ""

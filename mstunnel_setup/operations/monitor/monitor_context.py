@@ -3,9 +3,9 @@
 from contextlib import ExitStack
 from functools import cached_property
 
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.systemd import ServiceManager
@@ -26,7 +26,7 @@ class MonitorContext:
         self._open = ExitStack()
 
     @cached_property
-    def host(self) -> Host:
+    def host(self) -> GatewayHost:
         """This host. Its engine stays open, since opening it costs more than a check."""
         return self._open.enter_context(open_host(self.operator))
 

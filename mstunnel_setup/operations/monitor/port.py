@@ -32,7 +32,7 @@ def move(run: Run, port: int) -> None:
     label = step.gather(run).specifications[0].labels[CONFIGURATION_LABEL]
     # After an interrupted move the new container may exist and use the port itself.
     published = found is not None and found.labels.get(CONFIGURATION_LABEL) == label
-    # The port is tested first: the engine removes the running container before it tries to publish it.
+    # The new port is tested first: the engine removes the running container before it publishes the new port.
     taken = [] if published else listening(run.files.given, port)
     if taken:
         programs = {item.program or text("an unknown program") for item in taken}

@@ -26,9 +26,10 @@ _LATEST_AGENT_REPORT: Final = timedelta(minutes=2.5)
 
 @dataclass(frozen=True)
 class _Memory:
-    """The history of one container: consecutive failures, recent restarts, and the time of the next one.
+    """The history of one container: consecutive failures, and recent restarts.
 
-    `well_since` is the time of the first consecutive success, None after a failure. Times are monotonic.
+    `not_before` is the earliest time of the next restart, `well_since` that of the first consecutive success
+    (None after a failure). Times are monotonic.
     """
 
     bad: int = 0

@@ -116,7 +116,7 @@ def show_offer(files: Files, now: datetime) -> None:
         held=offer is not None and offer.digests in read_history(files).held,
         objection=objection(files, catalogue, offer, now) if offer is not None else "",
     )
-    # Without a list there is nothing to write, and the outbox must not be created here.
+    # Without a list of releases the summary is empty; writing it could create the outbox, as only a run may.
     _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
 
 

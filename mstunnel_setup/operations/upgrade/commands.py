@@ -12,7 +12,6 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import plain, sentence, text
 from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.exchange.release_feed import FeedRecord, offered, read_feed_record
-from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.upgrade_history import (
     ImagePair,
     Upgrade,
@@ -21,6 +20,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     read_history,
 )
 from mstunnel_setup.exchange.upgrade_rules import read_rules
+from mstunnel_setup.exchange.upgrade_standing import LastDecision, read_standing
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_to
@@ -221,7 +221,7 @@ def apply(
                 known=", ".join(release.name for release in catalogue.releases),
             )
         if running(run).digests == release.digests:
-            # The release runs already, or this command has just completed an interrupted upgrade to it.
+            # Nothing is left to do: it ran already, or an interrupted upgrade to it was completed just now.
             if finished is not None:
                 return _ended(finished)
             content = text("Release {name} is already running; nothing was changed.", name=release.name)
@@ -309,7 +309,7 @@ def _sessions(upgrade: Upgrade) -> Sequence[str]:
 
 
 def _held(upgrade: Upgrade) -> Sequence[str]:
-    """Return a line on how long the release that an administrator chose stays."""
+    """Return a line on how long upgrades are held at the release that an administrator chose, if they are."""
     ends = text("until a newer release is published, or until `mst-cli upgrade apply`")
     shown = text("Held at {release}: {ends}.", release=upgrade.release, ends=ends)
     return [] if upgrade.held_back is None else [shown]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Literal
 
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
@@ -28,6 +27,7 @@ from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.serving import healthy, serves
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operations.upgrade import proof
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.step import AnyStep
 
 # A working gateway serves within seconds; a longer wait only prolongs an outage.

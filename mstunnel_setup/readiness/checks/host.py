@@ -340,8 +340,7 @@ _port_free(
 def _vendor_gateway(vendor: VendorFacts) -> Verdict:
     """No programs, units or containers of Microsoft's own Tunnel Gateway are installed.
 
-    Both gateways use the same names, the same port and /etc/mstunnel: an installation beside it would break
-    both.
+    Both gateways use the same names, the same port and /etc/mstunnel: side by side, neither would work.
     """
     if not vendor.signs:
         return passed("not installed")

@@ -247,7 +247,7 @@ def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
 
 @CHECKS.add("engine-version", "Engine version")
 def _version(settings: Settings, engine: EngineFacts) -> Verdict:
-    """It is not older than the minimum version of the table.
+    """The engine is not older than the minimum version of the table.
 
     Older engines lack what the containers need, or restart them wrongly after a reboot.
 
@@ -269,7 +269,7 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
 
 @CHECKS.add("engine-known-bad", "Known bad engine version")
 def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
-    """It is in no refused range of versions; the table has the reasons.
+    """The engine is in no refused range of versions; the table has the reasons.
 
     This version has a fault that breaks the gateway; the finding names it.
 
@@ -315,7 +315,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
 
 @CHECKS.add("engine-shipped", "Engine of the distribution", "info")
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
-    """It is the distribution's supported engine, and not older than the version shipped.
+    """The engine is the one that the distribution supports, and not older than the version shipped.
 
     Microsoft supports the gateway only on the engine of the distribution.
     """

@@ -28,7 +28,7 @@ _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
 _UFW_RULE = re.compile(
     r"(?P<to>\S.*?)\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: (?P<way>IN|OUT|FWD))?\s+(?P<source>.+)"
 )
-# Names of the engines' network interfaces.
+# Part of the names of the engines' network interfaces.
 _OF_CONTAINERS = re.compile(r"docker|podman|cni|br-|veth")
 # The targets of ufw's chains of hook forward, for IPv4 and IPv6.
 _OF_UFW = ("ufw-before-forward", "ufw6-before-forward")

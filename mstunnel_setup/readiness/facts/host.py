@@ -10,13 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.kernel import place
 from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import json_object, whole_number
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers import ipv6
+from mstunnel_setup.containers import ipv6, uplink_address
 from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
@@ -426,7 +425,7 @@ class HostReader:
             directory_owner=None if directory is None else directory.uid,
             free_subuid=parse.free_subordinate_id(subuid),
             free_subgid=parse.free_subordinate_id(subgid),
-            uplinks=uplink.prepared(self.files),
+            uplinks=uplink_address.prepared(self.files),
         )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal
 
-from mstunnel_setup.actions import uplink
 from mstunnel_setup.base.parsing import json_object, whole_number
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -152,7 +152,7 @@ class ProgramReader:
         Packets that an engine or an uplink forwards to a gateway bypass the frontends' zones and rules.
         """
         port = self.settings.port
-        forwards = self.settings.mode == "rootful" or port in uplink.prepared(self.files)
+        forwards = self.settings.mode == "rootful" or port in uplink_address.prepared(self.files)
         if not forwards and self._output(["firewall-cmd", "--state"]) is not None:
             zones = self._ask(["firewall-cmd", "--list-all-zones"])
             return firewall.firewalld(zones.output if zones is not None else "", port)

@@ -8,6 +8,7 @@ from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.install.steps import host_part as step
 from mstunnel_setup.transaction.action import Undo
 from tests.crash import kernel
@@ -51,7 +52,7 @@ def test_uplink_units_are_units_of_root(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_undo_removes_device_and_rules(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "find", lambda name: f"/usr/sbin/{name}")
-    host.files.make_directories(uplink.SOCKETS)
+    host.files.make_directories(uplink_address.SOCKETS)
     before = apply(host, ACTION)
     host.systemd.running_units.clear()
     kernel.keep(host.root, {f"inet {uplink.TABLE}"})
@@ -59,7 +60,7 @@ def test_undo_removes_device_and_rules(host: Host, monkeypatch: pytest.MonkeyPat
     assert undo(host, ACTION, before).outcome is Undo.REMOVED
     assert host.asked == ["nft delete table inet mstunnel-uplink", "ip link delete mstunnel0"]
     assert host.files.state(LINK) is None
-    assert host.files.state(uplink.SOCKETS) is None
+    assert host.files.state(uplink_address.SOCKETS) is None
 
 
 def test_uplink_rules_that_cannot_be_removed_are_reported(
@@ -75,17 +76,17 @@ def test_uplink_rules_that_cannot_be_removed_are_reported(
 
 
 def test_uplink_is_ready_for_its_port_only(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    host.files.make_directories(uplink.SOCKETS)
-    host.files.make_directories(uplink.DIRECTORY)
-    host.files.write(f"{uplink.SOCKETS}/443", b"")
-    assert not uplink.ready(host.files, 443)
-    host.files.write(uplink.HOOK, b"{}")
-    assert uplink.ready(host.files, 443)
-    assert not uplink.ready(host.files, 8443)
-    assert uplink.gateway_address(host.files, 443) == "127.0.0.1"
+    host.files.make_directories(uplink_address.SOCKETS)
+    host.files.make_directories(uplink_address.DIRECTORY)
+    host.files.write(f"{uplink_address.SOCKETS}/443", b"")
+    assert not uplink_address.ready(host.files, 443)
+    host.files.write(uplink_address.HOOK, b"{}")
+    assert uplink_address.ready(host.files, 443)
+    assert not uplink_address.ready(host.files, 8443)
+    assert uplink_address.gateway_address(host.files, 443) == "127.0.0.1"
     monkeypatch.setattr(paths, "ROOTLESS", True)
-    assert uplink.gateway_address(host.files, 443) == uplink.GATEWAY_END
-    assert uplink.gateway_address(host.files, 8443) == "127.0.0.1"
+    assert uplink_address.gateway_address(host.files, 443) == uplink_address.GATEWAY_END
+    assert uplink_address.gateway_address(host.files, 8443) == "127.0.0.1"
 
 
 def test_missing_uplink_is_explained_and_nothing_is_changed(

@@ -11,7 +11,7 @@ from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_catalogue import Release
-from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
+from mstunnel_setup.exchange.upgrade_standing import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import AWAY, SITE, Scene
 from tests.unit.clocks import START

@@ -18,7 +18,7 @@ from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthState
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, ReplyState
 from mstunnel_setup.exchange.release_catalogue import Digests, Release, running_images
-from mstunnel_setup.exchange.upgrade_decision import read_standing
+from mstunnel_setup.exchange.upgrade_standing import read_standing
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import SITES

@@ -68,7 +68,7 @@ def server(tmp_path: Path) -> Server:
 
 
 @needs_root
-def test_answers_go_into_a_file_and_secrets_into_variables(server: Server) -> None:
+def test_answers_go_to_a_file_and_secrets_to_the_environment(server: Server) -> None:
     server.prints("changed", data={"actions": 3})
     done = server.module(
         "mstunnel_gateway",

@@ -44,7 +44,9 @@ def test_words_between_colons_are_not_emoji(color: bool) -> None:
     ],
     ids=["asked until something is typed", "an empty line is the default", "a secret keeps its spaces"],
 )
-def test_a_question(typed: str, options: dict[str, Any], answer: str, said: str) -> None:
+def test_question_returns_answer_or_default(
+    typed: str, options: dict[str, Any], answer: str, said: str
+) -> None:
     console, shown = _console(typed)
     assert console.ask("Site", **options) == answer
     assert shown.getvalue() == said
@@ -66,7 +68,7 @@ def test_long_question_breaks_between_words(question: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize(
     ("typed", "answer"), [("yes\n", True), ("Y\n", True), ("\n", False), ("maybe\nno\n", False)]
 )
-def test_confirm(typed: str, answer: bool) -> None:
+def test_confirmation_accepts_yes_and_no(typed: str, answer: bool) -> None:
     assert _console(typed)[0].confirm("Go on?") is answer
 
 
@@ -95,7 +97,7 @@ def test_choice_accepts_number_name_or_id(typed: str, value: str, said: str) -> 
     assert said in shown.getvalue()
 
 
-def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
+def test_choices_are_listed_without_control_characters() -> None:
     console, shown = _console("1\n")
     console.choose("Sites [bold]", [("id-1", "Ber[red]lin\x1b[31m")])
     assert "Sites [bold]" in shown.getvalue()
@@ -164,7 +166,7 @@ def test_messages_are_wrapped_between_words() -> None:
     assert path in shown.getvalue()
 
 
-def test_the_device_code() -> None:
+def test_device_code_is_shown() -> None:
     console, shown = _console("")
     console.device_code("https://login.example.com/device", "ABCD-EFGH", 899.7)
     lines = [line.strip() for line in shown.getvalue().splitlines()]

@@ -16,6 +16,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.cli.framework.command import CommandGroup, Program
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import CheckSeverity
+from scripts.docs.command_tree import commands_of
 from tests.cases import every
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.certificates.recipes import pfx_bytes
@@ -29,9 +30,8 @@ PROGRAMS = {name: app for name, app in PROGRAMS_OF_PEOPLE.items() if name != "ms
 
 def _names(program: str, command: Any) -> Iterator[tuple[str, bool]]:
     """Return each command and group of a program, and whether it runs without a subcommand."""
-    children = getattr(command, "commands", {})
     yield program, isinstance(command, Program) or not isinstance(command, CommandGroup)
-    for name, child in children.items():
+    for name, child in commands_of(command).items():
         yield from _names(f"{program} {name}", child)
 
 
@@ -198,6 +198,10 @@ REFUSED = {
     "mstunnel-lab fault --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab report gw1 health.json --dir /nowhere": (2, "lab-report-invalid"),
     "mstunnel-lab user nobody --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab approvals --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab decide ABC approved --dir /nowhere": (8, "lab-not-running"),
+    "mstunnel-lab decide ABC perhaps": (2, "usage-invalid"),
+    "mstunnel-lab protect sites --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab rotate-keys --dir /nowhere": (8, "lab-not-running"),
 }
 

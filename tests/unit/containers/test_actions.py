@@ -207,7 +207,7 @@ def _pull(registry: Registry, deadline: float = 100.0) -> JsonObject:
     return PullImage(reference=_IMAGE, deadline=deadline).apply(host, {})
 
 
-def test_temporary_failure_is_retried_within_the_deadline() -> None:
+def test_temporary_pull_failure_is_retried_in_the_deadline() -> None:
     registry = Registry(FakeClock(), "connection reset by peer", "i/o timeout")
     assert _pull(registry) == {"id": "id", "created": None}
     assert registry.deadlines == [100.0, 98.0, 93.0]
@@ -223,14 +223,16 @@ def test_temporary_failure_is_retried_within_the_deadline() -> None:
         (["connection reset"] * 9, 6.0, [10.0, 3.0]),
     ],
 )
-def test_the_last_failure_is_reported(reasons: list[str], seconds: float, deadlines: list[float]) -> None:
+def test_pull_stops_after_three_attempts_or_at_its_deadline(
+    reasons: list[str], seconds: float, deadlines: list[float]
+) -> None:
     registry = Registry(FakeClock(), *reasons, seconds=seconds)
     with pytest.raises(EngineError, match=reasons[0]):
         _pull(registry, deadlines[0])
     assert registry.deadlines == deadlines
 
 
-def test_other_errors_are_not_retried() -> None:
+def test_other_pull_errors_are_not_retried() -> None:
     class Lying(Registry):
         def pull(self, *_: Any) -> Image:  # pyright: ignore[reportIncompatibleMethodOverride]
             self.deadlines.append(0.0)

@@ -13,15 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mstunnel_setup.exchange.release_catalogue import Digests, Release
-from mstunnel_setup.exchange.upgrade_decision import (
-    STANDING,
-    UpgradeDecision,
-    UpgradePolicy,
-    decide,
-    read_standing,
-    standing,
-    write_standing,
-)
+from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, UpgradePolicy, decide, standing
+from mstunnel_setup.exchange.upgrade_standing import STANDING, read_standing, write_standing
 from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer

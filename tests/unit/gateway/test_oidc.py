@@ -147,7 +147,7 @@ def test_each_cloud_has_one_form_of_each_version_and_one_default(cloud: str) -> 
         ("", ""),
     ],
 )
-def test_a_reason_in_the_log_is_about_one_rule(reason: str, rule: str) -> None:
+def test_logged_reason_names_one_token_rule(reason: str, rule: str) -> None:
     """tests/attack compares the reasons with the log of the real gateway."""
     assert rule_of(reason) == rule
 

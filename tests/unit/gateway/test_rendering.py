@@ -35,7 +35,7 @@ def test_new_gateway_gets_all_files_ocserv_conf_last() -> None:
     assert [*changes({}, wish().files)] == [paths.ADMIN_SETTINGS, paths.OCSERV_CONF]
 
 
-def test_nothing_is_written_when_all_is_as_wanted() -> None:
+def test_unchanged_configuration_writes_nothing() -> None:
     assert changes(wish().files, wish().files) == {}
 
 
@@ -48,11 +48,11 @@ def test_nothing_is_written_when_all_is_as_wanted() -> None:
         ({"lastUpdateDateTime": "2026-01-01T00:00:00Z", "roleScopeTagIds": ["0"]}, []),
     ],
 )
-def test_only_what_differs_is_written(properties: dict[str, Any], changed: list[str]) -> None:
+def test_only_changed_files_are_written(properties: dict[str, Any], changed: list[str]) -> None:
     assert [*changes(wish().files, wish(**properties).files)] == changed
 
 
-def test_states_have_names() -> None:
+def test_digest_follows_the_configuration() -> None:
     assert wish().digest == wish().digest
     assert wish().digest != wish(listenPort=8443).digest
 

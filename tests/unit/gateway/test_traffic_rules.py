@@ -320,7 +320,7 @@ def test_the_kernel_takes_the_rules(
         "ipv4-network = 10.1.0.0\nipv4-network = 10.2.0.0",
     ],
 )
-def test_a_value_that_is_more_than_a_value_makes_no_rules(tmp_path: Path, line: str) -> None:
+def test_setting_with_injected_text_gives_no_rules(tmp_path: Path, line: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
         printed(tmp_path, f"{line}\n")
     assert caught.value.stdout == ""

@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Host, no_tenant
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
@@ -42,6 +41,7 @@ from mstunnel_setup.tenant.wire import (
 )
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.records import line_of
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step

@@ -43,7 +43,7 @@ def test_file_equals_the_printed_answers(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_new_answer_file_is_valid_and_its_schema_is_json(tmp_path: Path, file: Path) -> None:
+def test_new_answer_file_loads_and_schema_is_valid_json(tmp_path: Path, file: Path) -> None:
     answer_file.new(operator_of(tmp_path), file)
     assert load(file).answers.version == 1
     file.unlink()

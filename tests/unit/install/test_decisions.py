@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartServices
-from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration

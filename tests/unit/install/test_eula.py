@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import eula
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.step import Step
 from tests.unit.install.scenes import Scene, paths_of
 

@@ -5,9 +5,9 @@ from typing import NoReturn
 
 import pytest
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install.install import one_step, plan
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.step_list import steps_of

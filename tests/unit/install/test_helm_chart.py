@@ -200,5 +200,5 @@ def test_a_gateway_that_would_listen_elsewhere_is_refused(templated: Templated, 
     assert f"port is {port}, and configuration has no ocserv.conf with tcp-port = {port}" in refused.stderr
 
 
-def test_the_workload_of_the_chart_is_that_of_the_specifications() -> None:
+def test_chart_workload_file_equals_the_generated_one() -> None:
     assert helm_chart.PLACE.read_text() == helm_chart.workload()

@@ -11,8 +11,8 @@ import pytest
 
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.firewall import Family
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.containers import choice, quadlet
 from mstunnel_setup.install import our_containers
 from mstunnel_setup.install.preflight import remaining

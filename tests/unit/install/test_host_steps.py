@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, WaitingError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from mstunnel_setup.io.files import Files

@@ -58,7 +58,7 @@ def test_other_answers_override_those_of_the_lab(lab: dict[str, Any]) -> None:
     assert (settings["sign_in.client_id"], settings["site"]) == (own, "Berlin")
 
 
-def test_without_a_lab_nothing_is_fetched() -> None:
+def test_without_a_lab_the_request_stays_unchanged() -> None:
     request = InstallRequest(settings={"site": "Berlin"})
     assert with_lab(Clock(), request) is request
 

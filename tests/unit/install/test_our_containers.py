@@ -2,9 +2,8 @@
 
 from ipaddress import IPv6Network
 
-from mstunnel_setup.actions import uplink
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers import ipv6
+from mstunnel_setup.containers import ipv6, uplink_address
 from mstunnel_setup.containers.container_spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.containers.engine_options import create_arguments
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
@@ -59,7 +58,7 @@ def test_selinux_relabels_product_directories_only() -> None:
 def test_with_an_uplink_root_publishes_the_port() -> None:
     connected = server(resolver="/etc/resolv.conf")
     assert (connected.network, connected.ports) == ("none", ())
-    assert connected.hooks == uplink.DIRECTORY
+    assert connected.hooks == uplink_address.DIRECTORY
     assert [volume.host for volume in connected.volumes if volume.container == "/etc/resolv.conf"] == [
         paths.RESOLVER
     ]

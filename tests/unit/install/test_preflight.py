@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import (
     CertificateError,
@@ -20,6 +18,7 @@ from mstunnel_setup.base.errors import (
     SignInError,
     StepError,
 )
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install import preflight
 from mstunnel_setup.install.install import run_steps
 from mstunnel_setup.install.request import InstallRequest
@@ -33,6 +32,7 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.model import ReadinessFacts
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.step import Step
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
@@ -318,7 +318,7 @@ def test_spoofable_balancers_are_refused_before_the_first_change(scene: Scene) -
         ask_steps(opened(scene, engine="docker", proxy_protocol_from="192.0.2.10"), HOST_ONLY)
 
 
-def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
+def test_image_archive_is_checked_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
     """Formerly the step that loads the archive failed, after half of the changes to the host."""
     host("rhel-9.6")
     (tmp_path / "images.tar").write_bytes(b"no archive")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.units import WriteMessageCatalogue
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.installed import LINKS
@@ -144,7 +144,7 @@ def test_where_sbin_and_bin_are_one_the_real_directory_is_taken(scene: Scene, co
     assert scene.files.read("/usr/bin/mst-cli") == copied.read_bytes()
 
 
-def test_a_foreign_file_is_restored(scene: Scene, copied: Path) -> None:
+def test_undo_restores_a_file_that_was_there_before(scene: Scene, copied: Path) -> None:
     scene.files.write(FILE, b"of somebody else", 0o700)
     scene.run(program.PROGRAM, scene.opened())
     scene.undo()

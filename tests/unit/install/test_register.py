@@ -323,7 +323,7 @@ def test_application_without_permission_awaits_consent(
     assert f"adminconsent?client_id={PREPARED}" in caught.value.hint
 
 
-def test_another_identity_than_at_first_is_refused(scene: Scene, proved: list[str], tmp_path: Path) -> None:
+def test_change_to_another_application_is_refused(scene: Scene, proved: list[str], tmp_path: Path) -> None:
     made = CreateAppIdentity(display_name="mstunnel-gateway gw1 0", credential_path=paths.AGENT_CREDENTIAL)
     scene.finished(CODEC.dump(made), made.key, {"app_id": "a", "tenant_id": "t"})
     with refused(TenantError, "server-renamed"):

@@ -14,13 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.actions.files import MakeDirectory
-from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import install, rootless, uninstall
@@ -31,6 +31,7 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.transaction.receipt import remembered
 from mstunnel_setup.transaction.runner import Planned
 from mstunnel_setup.transaction.step import AnyStep
 from tests.cases import every

@@ -2,7 +2,6 @@
 
 import pytest
 
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, TenantError, UsageError
@@ -10,6 +9,7 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
+from mstunnel_setup.transaction.receipt import remembered
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, OSAKA, FakePrompter, Scene

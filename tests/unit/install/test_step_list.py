@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.install.installed import LAST_STEP, complete
 from mstunnel_setup.install.step_list import ORDER, steps_of
 from mstunnel_setup.transaction.receipt import Receipt

@@ -40,6 +40,8 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 def _called(files: Files) -> None:
     """Write the files that Podman makes at its first call."""
     files.make_directories(f"{_HOME}/.config")
+    files.make_directories(f"{_HOME}/.cache/containers")
+    files.write(f"{_HOME}/.cache/containers/short-name-aliases.conf.lock", b"")
     files.make_directories(f"{_STORE}/storage/volumes")
     for name, content in _OF_PODMAN.items():
         files.make_directories(f"{_STORE}/{name}".rpartition("/")[0])
@@ -75,6 +77,8 @@ def test_files_of_others_are_kept(account: Files, path: str, content: str) -> No
 
 def _existing_directories(files: Files) -> None:
     files.make_directories(f"{_HOME}/.config")
+    files.make_directories(f"{_HOME}/.cache/containers")
+    files.write(f"{_HOME}/.cache/containers/short-name-aliases.conf.lock", b"")
     files.make_directories(f"{_STORE}/storage")
 
 

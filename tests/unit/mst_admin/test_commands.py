@@ -36,7 +36,7 @@ def test_configuration_is_created_changed_and_deleted(admin: MstAdmin) -> None:
     assert admin("config", "show", "Newer").codes("errors") == ["name-unknown"]
 
 
-def test_values_are_judged_before_the_call(admin: MstAdmin) -> None:
+def test_values_are_checked_before_the_call(admin: MstAdmin) -> None:
     refused = admin(
         "config", "create", "Bad", "--network", "10.0.0.0", "--port", "0", "--include", "0.0.0.0/0",
         "--session-timeout", "0", "--advanced", "mtu", "--advanced", "idle-timeout=soon",

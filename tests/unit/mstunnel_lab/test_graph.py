@@ -71,6 +71,18 @@ def test_collections_are_paged(lab: Any) -> None:
     assert lab.graph("admin", "GET", f"{SITES}/$count").text == "3"
 
 
+def test_groups_are_found_by_name_and_by_several_ids(lab: Any) -> None:
+    def names(condition: str) -> list[str]:
+        return [item["displayName"] for item in lab.read(f"/groups?$filter={condition}")["value"]]
+
+    assert names("displayName eq 'field WORKERS'") == ["Field workers"]
+    assert names("displayName eq 'O''Brien'") == ["O'Brien"]
+    ids = "'11111111-2222-3333-4444-555555555555', '0b000000-2222-3333-4444-555555555555'"
+    assert names(f"id in ({ids})") == ["Field workers", "O'Brien"]
+    many = ",".join(["'11111111-2222-3333-4444-555555555555'"] * 16)
+    assert lab.status("admin", "GET", f"/groups?$filter=id in ({many})") == 400
+
+
 def test_only_the_registered_application_checks_a_server_in(lab: Any) -> None:
     path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
     body = {"displayName": "gw2", "deploymentMode": "standaloneRootful"}

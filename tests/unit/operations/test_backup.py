@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, CheckError, StepError, UsageError
+from mstunnel_setup.base.scope import Scope
 from mstunnel_setup.certificates.load import load_identity
 from mstunnel_setup.exchange.upgrade_history import render_history
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS

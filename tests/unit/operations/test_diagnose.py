@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions import host as host_module
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.containers import gateway_host as host_module
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator

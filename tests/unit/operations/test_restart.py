@@ -22,7 +22,7 @@ from mstunnel_setup.exchange.health_report import (
 )
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations import component, environment_check, status
+from mstunnel_setup.operations import component, container_switch, environment_check, status
 from mstunnel_setup.transaction.journal import Journal
 from tests.refusals import refused
 from tests.serving import free_port
@@ -80,7 +80,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Servi
         ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
         for module in (component, environment_check, status):
             monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
-        monkeypatch.setattr(component, "serves", lambda _ports, port: service.served.append(port))
+        monkeypatch.setattr(container_switch, "serves", lambda _ports, port: service.served.append(port))
         return service
 
     return prepare
@@ -90,7 +90,7 @@ OPERATOR = operator_of(Path("/nowhere"))
 
 
 def restarted(container: str = paths.SERVER) -> Result:
-    return component.restart(OPERATOR, container)
+    return container_switch.restart(OPERATOR, container)
 
 
 REFUSED = [
@@ -125,7 +125,7 @@ def test_stopped_container_starts_despite_a_wrong_env_sh(
 ) -> None:
     """At boot the proxy may answer only later, and no running container would be lost."""
     host(environment)
-    result = component.start(OPERATOR, paths.SERVER)
+    result = container_switch.start(OPERATOR, paths.SERVER)
     assert (result.data["action"], [notice.code for notice in result.warnings]) == ("started", [code])
     assert words in result.warnings[0].message
 
@@ -134,7 +134,7 @@ def test_restart_works_with_a_damaged_journal(host: Callable[..., Service], tmp_
     service, operator = host(), operator_of(tmp_path)
     Journal(operator.files, operator.clock, paths.STATE).begin_installation()
     operator.files.write(f"{paths.STATE}/journal.jsonl", b"damaged\n")
-    assert component.restart(operator, paths.SERVER).data["action"] == "restarted"
+    assert container_switch.restart(operator, paths.SERVER).data["action"] == "restarted"
     assert service.served == [443]
 
 
@@ -149,7 +149,7 @@ def test_log_from_the_journal_has_no_blank_lines(host: Callable[..., Service]) -
 def test_failed_start_names_the_proxy(host: Callable[..., Service]) -> None:
     host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
     with refused(EngineError, "container-failed") as caught:
-        component.start(OPERATOR, paths.SERVER)
+        container_switch.start(OPERATOR, paths.SERVER)
     assert caught.value.message.startswith("https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128")
     assert "cannot fetch the keys" in caught.value.message
 
@@ -283,7 +283,7 @@ def test_removed_image_is_reported_with_its_origin(
     journal.append("done", key="answer:images.server", outputs={"value": IMAGE})
 
     told = f"the image of mstunnel-server is no longer on this host: {IMAGE}, which was "
-    for command in (component.restart, component.start):
+    for command in (container_switch.restart, container_switch.start):
         with refused(EngineError, "container-image-missing", told + origin.format(archive=archive)) as caught:
             command(operator, paths.SERVER)
         assert caught.value.hint.startswith(hint.format(archive=archive))
@@ -295,7 +295,7 @@ def test_removed_image_is_reported_with_its_origin(
     service.engine.images[IMAGE] = Image(IMAGE, IMAGE.partition("@")[2], "1", None)
     codes = [notice.code for notice in status.overview(operator).warnings]
     assert "container-image-missing" not in codes
-    assert component.start(operator, paths.SERVER).status == "changed"
+    assert container_switch.start(operator, paths.SERVER).status == "changed"
 
 
 @pytest.mark.usefixtures("settled")

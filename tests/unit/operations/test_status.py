@@ -28,8 +28,9 @@ from mstunnel_setup.exchange.health_report import (
 )
 from mstunnel_setup.exchange.health_rows import ROWS, judge_rows
 from mstunnel_setup.exchange.release_feed import FEED_RECORD, ROOT, SETTINGS, FeedRecord, OfferedProgram
-from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing, write_standing
+from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, render_history
+from mstunnel_setup.exchange.upgrade_standing import write_standing
 from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files

@@ -14,6 +14,7 @@ import pytest
 
 from mstunnel_setup.actions import uplink as names
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.namespaces import Offer
 from mstunnel_setup.io.process import Processes
@@ -36,13 +37,13 @@ class Host:
 
     def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place.chmod(0o755)
-        monkeypatch.setattr(names, "SOCKETS", str(place))
+        monkeypatch.setattr(uplink_address, "SOCKETS", str(place))
         monkeypatch.setattr(names, "RULES", f"{place}/rules.nft")
         Path(names.RULES).write_text(names.rules(PORT))
         monkeypatch.setattr(uplink_connection, "_PAUSE", 0.0)
         self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(names.socket_of(PORT))
-        os.chown(names.socket_of(PORT), ACCOUNT, ACCOUNT)
+        self.listener.bind(uplink_address.socket_of(PORT))
+        os.chown(uplink_address.socket_of(PORT), ACCOUNT, ACCOUNT)
         self.listener.listen()
         self.process = get_context("fork").Process(target=self._serve)
         self.process.start()
@@ -108,14 +109,17 @@ def as_container(uid: int, then: Callable[[], None] = lambda: None, command: Seq
 
 
 def test_container_gets_a_device_address_and_route(host: Host) -> None:
-    assert f"default via {names.HOST_END} dev eth0" in as_container(ACCOUNT)
+    assert f"default via {uplink_address.HOST_END} dev eth0" in as_container(ACCOUNT)
 
 
 def test_port_is_published_by_destination_only(host: Host) -> None:
     as_container(ACCOUNT)
     rules = host.run("nft", "list", "table", "inet", names.TABLE)
-    assert f"th dport {PORT} dnat ip to {names.GATEWAY_END}" in rules
-    assert f"ip saddr {names.GATEWAY_END} meta l4proto {{ tcp, udp }} masquerade to :1024-65535" in rules
+    assert f"th dport {PORT} dnat ip to {uplink_address.GATEWAY_END}" in rules
+    assert (
+        f"ip saddr {uplink_address.GATEWAY_END} meta l4proto {{ tcp, udp }} masquerade to :1024-65535"
+        in rules
+    )
     assert "snat" not in rules.replace("srcnat", "")
 
 

@@ -93,7 +93,7 @@ def test_table_fits_the_screen_and_ends_with_the_verdict(run: Any, tmp_path: Pat
     assert "--fix" in " ".join(err.split())
 
 
-def test_settings_of_the_installation_do_not_fail_a_new_host(run: Any, tmp_path: Path) -> None:
+def test_problem_that_the_installation_fixes_is_a_warning(run: Any, tmp_path: Path) -> None:
     prepare(tmp_path, forward="0")
 
     code, out, err = run("utils", *WITHOUT_ENGINE)

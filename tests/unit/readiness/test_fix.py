@@ -162,7 +162,7 @@ def test_uninstallation_closes_only_opened_ports(tmp_path: Path) -> None:
     assert files.read(RECORD) is None
 
 
-def test_port_that_cannot_be_closed_is_reported(tmp_path: Path) -> None:
+def test_port_that_the_undo_cannot_close_is_reported(tmp_path: Path) -> None:
     commands(tmp_path, firewall("ufw"))
     tcp, udp = close(Files(tmp_path), Noting("ufw delete allow 443/tcp"))
     assert tcp.undone == Undone(Undo.KEPT, "443/tcp open at ufw: it failed")

@@ -130,7 +130,7 @@ def test_a_file_in_etc_hides_one_of_the_distribution(host: Host) -> None:
     assert found.kernel().sysctl_files == {}
 
 
-def test_addresses(host: Host) -> None:
+def test_routes_resolvers_and_bridges_are_read(host: Host) -> None:
     found = host(
         {
             "/proc/net/route": ROUTES,
@@ -154,7 +154,7 @@ def test_addresses(host: Host) -> None:
 @pytest.mark.parametrize(
     ("engine", "network"), [("auto", "10.88.0.0/16"), ("podman", "10.88.0.0/16"), ("docker", "172.17.0.0/16")]
 )
-def test_default_bridge_of_the_engine_is_assumed(host: Host, engine: str, network: str) -> None:
+def test_bridge_that_is_not_configured_is_the_engines_default(host: Host, engine: str, network: str) -> None:
     (bridge,) = host(engine=engine).addresses().bridges
     assert bridge == Bridge(network=network, name=bridge.name, source="default")
 

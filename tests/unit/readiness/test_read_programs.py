@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions import uplink
+from mstunnel_setup.containers import uplink_address
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -86,11 +86,13 @@ NO_DAEMON = "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"
         ),
     ],
 )
-def test_engines(tmp_path: Path, answers: dict[str, Answer], engine: Engine) -> None:
+def test_engine_version_and_state_are_read(
+    tmp_path: Path, answers: dict[str, Answer], engine: Engine
+) -> None:
     assert reader(tmp_path, answers).engine().engines == (engine,)
 
 
-def test_networks_of_the_engine(tmp_path: Path) -> None:
+def test_installed_network_programs_are_found(tmp_path: Path) -> None:
     found = reader(tmp_path, PODMAN_VERSION, "pasta").engine()
     assert (found.pasta, found.slirp4netns) == (True, False)
 
@@ -114,7 +116,7 @@ def test_userns_remap_is_read_from_the_running_daemon(tmp_path: Path, options: s
 @pytest.mark.parametrize(
     ("content", "expected"), [("1", "enforcing"), ("0\n", "permissive"), (None, "absent")]
 )
-def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
+def test_selinux_mode_and_proxy_ports_are_read(tmp_path: Path, content: str | None, expected: str) -> None:
     put(tmp_path, {"sys/fs/selinux/enforce": content})
     answers = {"semanage port -l": said("http_port_t   tcp   80, 443\n")}
     found = reader(tmp_path, answers).security()
@@ -123,7 +125,9 @@ def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
 
 
 @pytest.mark.parametrize(("content", "expected"), [("0 0", False), ("1 1", True), ("", None), (None, None)])
-def test_selinux_and_devices_of_containers(tmp_path: Path, content: str | None, expected: object) -> None:
+def test_selinux_device_boolean_for_containers_is_read(
+    tmp_path: Path, content: str | None, expected: object
+) -> None:
     put(tmp_path, {"sys/fs/selinux/booleans/container_use_devices": content})
     assert reader(tmp_path, {}).security().container_devices is expected
 
@@ -136,7 +140,9 @@ def test_selinux_and_devices_of_containers(tmp_path: Path, content: str | None, 
         ({"systemctl is-active auditd": None}, [], "absent"),
     ],
 )
-def test_auditing(tmp_path: Path, answers: dict[str, Answer], installed: list[str], expected: str) -> None:
+def test_state_of_auditd_is_read(
+    tmp_path: Path, answers: dict[str, Answer], installed: list[str], expected: str
+) -> None:
     assert reader(tmp_path, answers, *installed).security().auditd == expected
 
 
@@ -176,6 +182,6 @@ def test_unreadable_firewall_rules_are_unknown(
 @pytest.mark.parametrize("settings", [ROOTFUL, ROOTLESS])
 def test_forwarded_packets_bypass_firewall_frontends(tmp_path: Path, settings: Settings) -> None:
     """Check both ways to forward: by an engine with root, and by an uplink."""
-    put(tmp_path, {f"{uplink.SOCKETS}/443": "", uplink.HOOK: ""})
+    put(tmp_path, {f"{uplink_address.SOCKETS}/443": "", uplink_address.HOOK: ""})
     answers = {"ufw status": said("Status: active\nDefault: deny (incoming)\n"), "nft --json": said("{}")}
     assert reader(tmp_path, answers, settings=settings).security().firewall == Firewall(forwarded=True)

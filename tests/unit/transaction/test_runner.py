@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
-from mstunnel_setup.actions.store_answer import StoreAnswer, all_remembered, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.base.result import Event
 from mstunnel_setup.base.values import JsonObject, output
@@ -15,7 +15,7 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action, Codec, Undo
 from mstunnel_setup.transaction.journal import LARGE, Journal
-from mstunnel_setup.transaction.receipt import fold
+from mstunnel_setup.transaction.receipt import all_remembered, fold, remembered
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
 from tests.refusals import refused
@@ -286,7 +286,7 @@ def test_undo_keeps_and_reports_changes_of_others(root: Path) -> None:
     assert (root / "etc/tunnel/foreign").exists()
 
 
-def test_managed_file_is_removed_with_any_content(root: Path) -> None:
+def test_undo_removes_a_managed_file_even_if_changed(root: Path) -> None:
     managed = WriteFile(path="/etc/managed", text="as installed\n", managed=True)
     _runner(root).run([_step([managed])], None)
     (root / "etc/managed").write_text("as the tenant wants it today\n")

@@ -71,7 +71,7 @@ def test_a_file_within_the_limit_is_described(parts: list[bytes]) -> None:
     ],
     ids=["one part", "many parts", "scrypt"],
 )
-def test_rounds_count_for_the_whole_file(parts: list[bytes]) -> None:
+def test_rounds_are_limited_over_the_whole_file(parts: list[bytes]) -> None:
     with pytest.raises(TooManyRoundsError):
         outline(pfx(*parts))
 
@@ -83,7 +83,7 @@ def test_bags_inside_a_bag_are_refused() -> None:
         outline(pfx(sequence(DATA_TYPE, explicit(element(der.OCTET_STRING, sequence(bag))))))
 
 
-def test_rounds_of_the_mac_count() -> None:
+def test_rounds_of_the_mac_count_towards_the_limit() -> None:
     made = pfx_bytes({}, Pki())
     assert outline(with_mac_rounds(made, MAX_ROUNDS // 2)).mac
     with pytest.raises(TooManyRoundsError):

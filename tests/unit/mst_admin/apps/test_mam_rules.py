@@ -55,7 +55,7 @@ def _declared(case: dict[str, Any]) -> MamObject:
 
 
 @every("case", CASES)
-def test_it_is_judged(case: dict[str, Any]) -> None:
+def test_mam_rule_problems_are_found(case: dict[str, Any]) -> None:
     others = [MamObject.model_validate({**BASE, "name": "Other", **case["other"]})] if "other" in case else []
     declared = _declared(case)
     check_codes(case, judge_mam(declared, [declared, *others], profiles(case, "profile", **BASE)))
@@ -75,13 +75,13 @@ def _policies(declared: MamObject) -> list[PresentAppConfiguration]:
 
 
 @every("case", [case for case in CASES if "refused" not in case])
-def test_it_comes_back_from_its_policies_as_it_went(case: dict[str, Any]) -> None:
+def test_mam_rule_survives_conversion_to_policies(case: dict[str, Any]) -> None:
     declared = _declared(case).model_copy(update={"trusted_roots": ("Corp root",)})
     (found,) = find_mam(_policies(declared), (), {SITE_ID: "Berlin"})
     assert mam_object(found).model_dump(mode="json") == declared.model_dump(mode="json")
 
 
-def test_one_name_on_two_platforms_gives_two_objects() -> None:
+def test_mam_name_on_two_platforms_gives_two_objects() -> None:
     both = [_declared({"on": platform}) for platform in ON]
     policies = [item for declared in both for item in _policies(declared)]
     wire = {"displayName": "Field (protection)"}
@@ -97,7 +97,7 @@ def test_one_name_on_two_platforms_gives_two_objects() -> None:
     assert warning.message == "2 objects of the kind tunnel for MAM are called Field"
 
 
-def test_the_policy_by_which_it_is_found_is_deleted_last() -> None:
+def test_policy_that_identifies_a_mam_rule_is_deleted_last() -> None:
     (found,) = find_mam(
         _policies(_declared({"on": "android"})),
         [PresentProtection(IntuneObject.from_wire({"displayName": "Field (protection)"}), is_ios=False)],

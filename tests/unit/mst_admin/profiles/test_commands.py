@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from tests.unit.mst_admin.labs import GROUP, MstAdmin, object_file, root_file
+from tests.unit.mst_admin.labs import GROUP, Answer, MstAdmin, object_file, root_file
 
 ANDROID = """\
 version: 1
@@ -128,9 +128,9 @@ def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
     )
     assert refused.codes("errors") == ["profile-invalid"]
     assert "object.yaml:6:1: unknown key `always_om`; did you mean `always_on`?" in refused.message
-    bad = admin("profile", "lint", object_file(tmp_path, ANDROID.replace("defendertoggle: 0", "VPN: 1")))
+    bad = admin("profile", "lint", object_file(tmp_path, ANDROID.replace("defendertoggle: 0", "Vpn: 1")))
     assert (bad.code, bad.codes("errors")) == (ExitCode.USAGE, ["custom-setting-spelling"])
-    assert "object.yaml:9:18: custom_settings.VPN" in bad.message
+    assert "object.yaml:9:18: custom_settings.Vpn" in bad.message
 
 
 def test_lint_and_create_refuse_the_same_with_the_same_exit_code(admin: MstAdmin, tmp_path: Path) -> None:
@@ -178,6 +178,38 @@ def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> Non
     assert admin("proxy-exclusions", "check", str(file)).codes("errors") == ["exclusions-unreadable"]
     refused = admin("proxy-exclusions", "export", "--profile", "Tunnel for iOS")
     assert refused.codes("errors") == ["exclusions-not-supported"]
+
+
+def test_entries_are_added_and_removed_one_by_one(admin: MstAdmin, tmp_path: Path) -> None:
+    name = "Tunnel with a list"
+    admin.done("profile", "create", object_file(tmp_path, ANDROID.replace("Tunnel for Android", name)))
+
+    def changed(verb: str, entry: str) -> Answer:
+        return admin("proxy-exclusions", verb, entry, "--profile", name)
+
+    added = changed("add", "mail.contoso.com")
+    assert (added.status, added.data["after"]) == ("changed", ["*.contoso.com", "mail.contoso.com"])
+    assert changed("add", "Mail.contoso.com").status == "unchanged"
+    assert changed("add", "mail.*").codes("errors") == ["exclusion-malformed"]
+    removed = changed("remove", "*.Contoso.com")
+    assert (removed.status, removed.data["after"]) == ("changed", ["mail.contoso.com"])
+    missing = changed("remove", "*.contoso.com")
+    assert (missing.code, missing.codes("errors")) == (ExitCode.TENANT, ["exclusion-missing"])
+    assert admin.text("proxy-exclusions", "export", "--profile", name) == "mail.contoso.com\n"
+    admin.done("profile", "delete", name, "--yes")
+
+
+def test_title_of_a_key_is_written_as_the_key(admin: MstAdmin, tmp_path: Path) -> None:
+    text = ANDROID.replace("Tunnel for Android", "Tunnel with VPN")
+    file = object_file(tmp_path, text.replace("defendertoggle: 0", "VPN: 0, antiphishing: 0"))
+    created = admin.done("profile", "create", file)
+    assert "key-written-vpn" in created.codes()
+    settings = admin.tenant.graph().find(PROFILES, created.data["id"])
+    assert settings is not None
+    entries = {item["key"]: item["value"] for item in (settings.model_extra or {})["customData"]}
+    assert (entries["vpn"], "VPN" in entries) == ("0", False)
+    assert admin("profile", "update", file).status == "unchanged"
+    admin.done("profile", "delete", "Tunnel with VPN", "--yes")
 
 
 @pytest.mark.parametrize("arguments", [("schema",), ("profile", "schema"), ("app-config", "schema")])

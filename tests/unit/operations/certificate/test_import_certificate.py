@@ -12,7 +12,6 @@ import pytest
 
 from mstunnel_setup.actions.certificates import ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import CopyFile
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, LockedError, UsageError
 from mstunnel_setup.base.text import WIDTH
@@ -34,6 +33,7 @@ from mstunnel_setup.operations.certificate.delayed_import import (
 )
 from mstunnel_setup.operations.certificate.import_certificate import ImportRequest, import_certificate
 from mstunnel_setup.transaction.lock import exclusive
+from mstunnel_setup.transaction.receipt import remembered
 from tests.refusals import refused
 from tests.unit.certificates.authority import Authority
 from tests.unit.certificates.pki import openssl

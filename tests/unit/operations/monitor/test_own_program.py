@@ -126,7 +126,7 @@ def test_a_file_that_changes_again_meanwhile_is_left_alone(one_file: Installed, 
 
 
 @pytest.mark.parametrize("first", [*PARTS, "manifest"])
-def test_a_package_that_is_replaced_file_by_file_is_waited_for(package: Installed, first: str) -> None:
+def test_package_counts_as_replaced_once_it_is_complete(package: Installed, first: str) -> None:
     program = OwnProgram()
     assert not package.replaced(program)
     package.write("second", first)

@@ -82,7 +82,7 @@ def moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_failed_move_is_retried_after_ten_minutes(
+def test_failed_port_change_is_retried_after_ten_minutes(
     watched: Watched, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_run: object, port: int) -> None:
@@ -95,7 +95,7 @@ def test_failed_move_is_retried_after_ten_minutes(
     assert watched.said.count("container-failed: it does not start") == 2
 
 
-def test_moves_are_at_least_ten_minutes_apart(
+def test_port_changes_are_at_least_ten_minutes_apart(
     watched: Watched, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
@@ -106,7 +106,9 @@ def test_moves_are_at_least_ten_minutes_apart(
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
-def test_stopped_gateway_moves_once_it_runs_again(watched: Watched, moves: list[int], cut_off: bool) -> None:
+def test_stopped_gateway_changes_port_once_it_runs_again(
+    watched: Watched, moves: list[int], cut_off: bool
+) -> None:
     """A move that was begun before is brought to its end."""
     watched.systemd.stop(SERVER_UNIT)
     if cut_off:

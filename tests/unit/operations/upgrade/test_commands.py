@@ -13,14 +13,10 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests
-from mstunnel_setup.exchange.upgrade_decision import (
-    LastDecision,
-    UpgradeDecision,
-    standing,
-    write_standing,
-)
+from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, Upgrade, UpgradeOutcome, write_history
 from mstunnel_setup.exchange.upgrade_rules import RULES
+from mstunnel_setup.exchange.upgrade_standing import LastDecision, write_standing
 from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files

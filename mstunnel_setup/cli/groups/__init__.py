@@ -1,0 +1,1 @@
+"""Groups of commands of `mst-cli`, each imported when a command line names it."""
