@@ -227,7 +227,7 @@ def add(context: typer.Context, entry: Entry, profile: Profile) -> Work:
     """Add one entry to the list of a profile."""
     from mst_admin import proxy_exclusions as work
 
-    return lambda operator: work.add_entry(operator, settings_of(context), entry, profile)
+    return lambda operator: work.add_entry(operator, settings_of(context, ChangeOptions), entry, profile)
 
 
 @exclusions_app.command(cls=taking(ChangeOptions))
@@ -235,7 +235,7 @@ def remove(context: typer.Context, entry: Entry, profile: Profile) -> Work:
     """Remove one entry from the list of a profile."""
     from mst_admin import proxy_exclusions as work
 
-    return lambda operator: work.remove_entry(operator, settings_of(context), entry, profile)
+    return lambda operator: work.remove_entry(operator, settings_of(context, ChangeOptions), entry, profile)
 
 
 @exclusions_app.command("import", cls=taking(ChangeOptions))

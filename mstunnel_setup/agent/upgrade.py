@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
+from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mstunnel_setup.base import paths
@@ -46,9 +47,19 @@ def ask(
         policy = UpgradePolicy(bool(site.upgrade_automatically), window(site, files))
         failed = {reply.images} if reply is not None and reply.state in ("failed", "refused") else ()
         summary = mailbox.read_summary(files)
-        decision = decide(
-            policy, server_id, present, others, target, failed=failed, held=summary.held, now=now
+        judge = partial(
+            decide,
+            *(policy, server_id, present, others, target),
+            failed=failed,
+            held=summary.held,
+            soaking_until=summary.soaking_until,
+            now=now,
         )
+        decision = judge()
+        if decision.begin and summary.ring > 1:
+            # Whoever failed took the release earlier. Only a server whose turn it is asks for all of them.
+            sites = [other for other in tenant.sites() if other.id != site.id]
+            decision = judge(elsewhere={other.display_name: tenant.servers(other.id) for other in sites})
         if decision.begin and summary.objection:
             decision = UpgradeDecision("refused-by-host", summary.objection)
     pending = files.state(UPGRADE.request) is not None

@@ -215,7 +215,8 @@ class Summary(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
     `behind` is None if the running images are not in the list. `held` means that an administrator chose a
     release other than the newest. `objection` says why the rules of the host refuse a request for the offered
-    release now; it is empty if they do not. A newer monitor may add fields.
+    release now; it is empty if they do not. The offered release soaks until `soaking_until`; the host
+    belongs to `ring`. A newer monitor may add fields.
     """
 
     version: Literal[1] = 1
@@ -223,6 +224,8 @@ class Summary(BaseModel, frozen=True, extra="ignore", defer_build=True):
     behind: Annotated[int, Field(ge=0)] | None = None
     held: bool = False
     objection: str = ""
+    soaking_until: UtcTime | None = None
+    ring: Annotated[int, Field(ge=1)] = 1
 
 
 def read_summary(files: Files) -> Summary:

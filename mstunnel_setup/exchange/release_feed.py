@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files as resources
 from typing import Annotated, Final
@@ -14,7 +15,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.parsing import toml_table
-from mstunnel_setup.exchange.release_catalogue import CATALOGUE, ReleaseCatalogue, parse, reason_of
+from mstunnel_setup.exchange.release_catalogue import (
+    CATALOGUE,
+    ReleaseCatalogue,
+    parse,
+    parse_host,
+    reason_of,
+)
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 
@@ -83,7 +90,8 @@ class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
     `anchor` is the SHA-256 of the initial root, `metadata` the last verified file of each role. `catalogue`
     is the list last verified, at `seen`, and `program` the program offered with it, if any; neither is
-    offered after `expires`.
+    offered after `expires`. `first_offered` has the time at which each release was first offered to this
+    host, by its digests (`str(Digests)`).
     """
 
     anchor: str
@@ -91,6 +99,7 @@ class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
     catalogue: str = ""
     program: OfferedProgram | None = None
     seen: AwareDatetime | None = None
+    first_offered: dict[str, AwareDatetime] = {}
     expires: AwareDatetime | None = None
 
     def expired(self, now: datetime) -> bool:
@@ -167,16 +176,32 @@ def read_feed_record(files: Files) -> FeedRecord | None:
 
 
 def offered(files: Files, now: datetime) -> ReleaseCatalogue:
-    """Return the releases offered for an upgrade: /etc/mstunnel-setup/releases.toml, or else the feed's.
+    """Return the releases offered for an upgrade: those of the host's file, or else the feed's.
 
-    An expired feed offers none, because newer releases may be withheld; nor does one that this server no
-    longer follows. Raises UsageError `releases-invalid`, and as `read_feed`.
+    The file has the host's settings for the releases of the feed, too. An expired feed offers none, because
+    newer releases may be withheld; nor does one that this server no longer follows. Raises UsageError
+    `releases-invalid`, and as `read_feed`.
     """
-    content = files.read(CATALOGUE)
-    if content is not None:
-        return parse(content.decode(errors="replace"), CATALOGUE)
+    return with_host_settings(files, lambda: _of_feed(files, now))
+
+
+def with_host_settings(files: Files, followed: Callable[[], ReleaseCatalogue]) -> ReleaseCatalogue:
+    """Return the host's own releases, or else those of the feed, `followed`, with the host's settings.
+
+    Raises UsageError `releases-invalid`, and as `followed`.
+    """
+    content = files.read(CATALOGUE) or b""
+    return parse_host(content.decode(errors="replace"), CATALOGUE, followed)
+
+
+def _of_feed(files: Files, now: datetime) -> ReleaseCatalogue:
     known = _last_seen(files, now)
-    return ReleaseCatalogue(()) if known is None else parse(known.catalogue, FEED_RECORD)
+    if known is None or known.seen is None:
+        return ReleaseCatalogue(())
+    catalogue, seen = parse(known.catalogue, FEED_RECORD), known.seen
+    # A version without soak times wrote no time, and a ring that was changed reaches more releases.
+    times = {item.digests: known.first_offered.get(str(item.digests), seen) for item in catalogue.releases}
+    return replace(catalogue, first_offered=times)
 
 
 def offered_program(files: Files, now: datetime) -> OfferedProgram | None:

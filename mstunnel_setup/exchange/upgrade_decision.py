@@ -4,9 +4,10 @@ One server of a site upgrades at a time, without a lease: the servers are ordere
 before it. If Graph does not show the releases of the others, each server has fixed time slots instead.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from mstunnel_setup.base.text import text
@@ -52,12 +53,16 @@ def decide(
     *,
     failed: Collection[Digests],
     held: bool = False,
+    soaking_until: datetime | None = None,
+    elsewhere: Mapping[str, Sequence[TunnelServer]] = MappingProxyType({}),
     now: datetime,
 ) -> UpgradeDecision:
     """Decide whether the server `own_id` with the images `running` upgrades to `target` at `now`.
 
-    `failed` are the releases that failed here; `held`: an administrator chose another release. Other servers
-    of the site do not wait for one that has not checked in recently.
+    `failed` are the releases that failed here; `held`: an administrator chose another release;
+    `soaking_until`: `target` has not soaked on this host yet. `elsewhere` are the servers of other sites, by
+    the site's name, whose failures stop this one: they are in earlier rings. Other servers do not wait for
+    one that has not checked in recently.
     """
     if target is None:
         return UpgradeDecision("no-release", "no release is known")
@@ -69,14 +74,10 @@ def decide(
     if held:
         take = "run `mst-cli upgrade apply` to install it"
         return UpgradeDecision("held", f"an administrator chose a release other than {target.name}; {take}")
-    present = [
-        other
-        for other in others
-        if other.last_checkin_date_time is not None and abs(now - other.last_checkin_date_time) < _PRESENT
-    ]
     return (
-        _permitted(site, others, target, now)
-        or _in_turn(own_id, present, target)
+        _permitted(site, others, target, soaking_until, now)
+        or _in_turn(own_id, _present(others, now), target)
+        or _failed_elsewhere(elsewhere, now)
         or _in_slot(site.window or _ALWAYS, own_id, others, now)
         or UpgradeDecision("begin", text("release {name} is next", name=target.name))
     )
@@ -89,10 +90,23 @@ def _digests(server: TunnelServer) -> Digests | None:
     return None
 
 
+def _present(servers: Sequence[TunnelServer], now: datetime) -> Sequence[TunnelServer]:
+    """Return the servers that have checked in recently."""
+    return [
+        server
+        for server in servers
+        if server.last_checkin_date_time is not None and abs(now - server.last_checkin_date_time) < _PRESENT
+    ]
+
+
 def _permitted(
-    site: UpgradePolicy, others: Sequence[TunnelServer], target: Release, now: datetime
+    site: UpgradePolicy,
+    others: Sequence[TunnelServer],
+    target: Release,
+    soaking_until: datetime | None,
+    now: datetime,
 ) -> UpgradeDecision | None:
-    """Return the decision to wait if the site's settings forbid the upgrade, None if they permit it."""
+    """Return the decision to wait if the settings of site or host forbid the upgrade, else None."""
     if not site.automatic:
         reason = text(
             "release {name} is not installed automatically at this site; run `mst-cli upgrade apply`, or "
@@ -100,6 +114,14 @@ def _permitted(
             name=target.name,
         )
         return UpgradeDecision("approval-missing", reason)
+    if soaking_until is not None and soaking_until > now:
+        reason = text(
+            "release {name} soaks until {until:%Y-%m-%d %H:%M} UTC; to install it now, run "
+            "`mst-cli upgrade apply`",
+            name=target.name,
+            until=soaking_until,
+        )
+        return UpgradeDecision("soaking", reason)
     # An upgrade cycle that has begun continues after the end of the window.
     begun = any(
         other.tunnel_server_health_status is HealthStatus.UPGRADE_IN_PROGRESS
@@ -128,6 +150,22 @@ def _in_turn(own_id: str, others: Sequence[TunnelServer], target: Release) -> Up
     ]
     if before:
         return UpgradeDecision("turn", f"{min(before, key=lambda other: other.id).display_name} comes first")
+    return None
+
+
+def _failed_elsewhere(
+    elsewhere: Mapping[str, Sequence[TunnelServer]], now: datetime
+) -> UpgradeDecision | None:
+    """Return the decision to wait if the upgrade of a server at another site failed."""
+    for site, servers in elsewhere.items():
+        for other in _present(servers, now):
+            if other.tunnel_server_health_status is HealthStatus.UPGRADE_FAILED:
+                reason = text(
+                    "the upgrade of {name} at the site {site} failed; check it first",
+                    name=other.display_name,
+                    site=site,
+                )
+                return UpgradeDecision("other-failed", reason)
     return None
 
 

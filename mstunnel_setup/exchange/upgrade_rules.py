@@ -5,7 +5,7 @@ settings, so that only a file of the host, where the agent cannot write, can sto
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Annotated, Final
@@ -16,7 +16,13 @@ from pydantic import AfterValidator, BaseModel
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import toml_table
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.release_catalogue import Release, TimeZone, reason_of
+from mstunnel_setup.exchange.release_catalogue import (
+    CATALOGUE,
+    Release,
+    ReleaseCatalogue,
+    TimeZone,
+    reason_of,
+)
 from mstunnel_setup.exchange.window import Window
 from mstunnel_setup.io.files import Files
 
@@ -44,11 +50,20 @@ class UpgradeRules:
     window: Window | None = None
     approved: Collection[str] | None = None
 
-    def objection(self, names: Sequence[Release], now: datetime) -> str:
-        """Return the reason why the agent may not begin the release with these names now; empty if it may."""
-        if self.approved is not None and not {release.name for release in names} & set(self.approved):
-            name = names[0].name
-            return text("release {name} is not in `approved` of {path} on this host", name=name, path=RULES)
+    def objection(self, catalogue: ReleaseCatalogue, release: Release, now: datetime) -> str:
+        """Return the reason why the agent may not begin the release now; empty if it may."""
+        names = {item.name for item in catalogue.named(release.digests)}
+        if self.approved is not None and not names & set(self.approved):
+            return text(
+                "release {name} is not in `approved` of {path} on this host", name=release.name, path=RULES
+            )
+        if until := catalogue.soaking_until(release, now):
+            return text(
+                "release {name} soaks until {until:%Y-%m-%d %H:%M} UTC (`soak_days` of {path} on this host)",
+                name=release.name,
+                until=until,
+                path=CATALOGUE,
+            )
         if self.window is not None and not self.window.contains(now):
             opens = self.window.opens(now)
             return text(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 
@@ -19,7 +20,8 @@ from mstunnel_setup.base.values import as_object
 from mstunnel_setup.containers.checked_state import CONTAINER_UNHEALTHY, checked_state
 from mstunnel_setup.containers.gateway_host import GatewayHost
 from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, read_health
-from mstunnel_setup.exchange.release_feed import offered_program
+from mstunnel_setup.exchange.release_feed import offered, offered_program
+from mstunnel_setup.exchange.release_offer import soaking
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
 from mstunnel_setup.exchange.upgrade_standing import read_standing
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
@@ -85,6 +87,10 @@ class StatusReport(Report):
     newer_version: str | None = Field(
         default=None, description="The newest version of this program in the release feed, if it is newer."
     )
+    upgrade_soaks_until: datetime | None = Field(
+        default=None,
+        description="Until then the agent does not install the release that it is offered (`soak_days`).",
+    )
     server: ContainerReport = Field(serialization_alias=paths.SERVER)
     agent: ContainerReport = Field(serialization_alias=paths.AGENT)
     file_systems: tuple[ReportedRow, ...] = Field(
@@ -115,6 +121,7 @@ def overview(operator: Operator) -> Result[StatusReport]:
             certificate_days_left=summary.days_left,
             certificate=summary,
             newer_version=newer_version(host.files, receipt, now),
+            upgrade_soaks_until=_soaking_until(host.files, now),
             server=_container(host, paths.SERVER),
             agent=_container(host, paths.AGENT),
             file_systems=judge_file_systems(host.files),
@@ -175,7 +182,18 @@ def _rows(found: StatusReport) -> list[tuple[str, str]]:
             "version {newer} is available: run `mstunnel-setup self update`", newer=found.newer_version
         )
         rows.append((text("Update"), update))
+    if found.upgrade_soaks_until:
+        soaks = text("the new release soaks until {time:%Y-%m-%d %H:%M} UTC", time=found.upgrade_soaks_until)
+        rows.append((text("Upgrade"), soaks))
     return rows
+
+
+def _soaking_until(files: Files, now: datetime) -> datetime | None:
+    """Return until when the offered release soaks; `mst-cli upgrade check` reports an unreadable list."""
+    with suppress(SetupError):
+        found = soaking(files, offered(files, now), now)
+        return found[1] if found else None
+    return None
 
 
 def newer_version(files: Files, receipt: Receipt, now: datetime) -> str | None:

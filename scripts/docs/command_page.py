@@ -19,6 +19,7 @@ from mstunnel_setup.cli.framework.options import (
     SignInOptions,
     option_names,
 )
+from scripts.docs.command_tree import commands_of
 from scripts.docs.error_codes import table, tree
 
 WIDTH = 80
@@ -62,7 +63,7 @@ def pages() -> dict[str, str]:
 
 def _group(context: Any) -> str:
     """The program and the group of a command, such as `mst-cli server`."""
-    while context.parent and (context.parent.parent or not getattr(context.command, "commands", {})):
+    while context.parent and (context.parent.parent or not commands_of(context.command)):
         context = context.parent
     return str(context.command_path)
 
@@ -123,8 +124,8 @@ def _walk(context: Any) -> Iterator[Any]:
     context.command.rich_markup_mode = None
     context.command.add_help_option = False
     yield context
-    for name, command in getattr(context.command, "commands", {}).items():
-        below = typer.Context(command, info_name=name, parent=context, terminal_width=WIDTH)
+    for name, command in commands_of(context.command).items():
+        below = typer.Context(deepcopy(command), info_name=name, parent=context, terminal_width=WIDTH)
         yield from _walk(below)
 
 

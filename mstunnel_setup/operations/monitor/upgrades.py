@@ -1,20 +1,19 @@
 """Upgrades by the agent: the feed, the release offered to the agent, and the one that it requests."""
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import BaseModel
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import SetupError, StepError
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, log_lines, mailbox
-from mstunnel_setup.exchange.agent_settings import read_agent_settings
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, Summary
-from mstunnel_setup.exchange.release_catalogue import Release, ReleaseCatalogue, running_images
+from mstunnel_setup.exchange.release_catalogue import ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.release_feed import offered, read_feed
+from mstunnel_setup.exchange.release_offer import offer_here, soaking
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.exchange.upgrade_rules import read_rules
 from mstunnel_setup.io.files import Files
@@ -107,14 +106,16 @@ def show_offer(files: Files, now: datetime) -> None:
     catalogue = offered(files, now)
     if files.state(paths.OUTBOX) is None:
         return
-    offer = offer_here(files, catalogue)
+    offer = offer_here(files, catalogue, now)
     _show(files, mailbox.OFFER, offer)
     present = running_images(files)
     summary = Summary(
         time_zone=catalogue.time_zone,
         behind=catalogue.behind(present) if present else None,
         held=offer is not None and offer.digests in read_history(files).held,
-        objection=objection(files, catalogue, offer, now) if offer is not None else "",
+        objection=read_rules(files).objection(catalogue, offer, now) if offer is not None else "",
+        soaking_until=soaks[1] if (soaks := soaking(files, catalogue, now)) else None,
+        ring=catalogue.ring,
     )
     # Without a list of releases the summary is empty; writing it could create the outbox, as only a run may.
     _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
@@ -127,24 +128,6 @@ def _show(files: Files, path: str, message: BaseModel | None) -> None:
         files.remove(path)
     elif files.read(path) != content:
         files.write(path, content)
-
-
-def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
-    """Return the release that the agent may request; for an unknown site, the one for all sites."""
-    site, present = "", None
-    with suppress(SetupError):
-        site = read_agent_settings(files).site_id
-    with suppress(SetupError):
-        present = running_images(files)
-    return catalogue.newest_for(site, present)
-
-
-def objection(files: Files, catalogue: ReleaseCatalogue, release: Release, now: datetime) -> str:
-    """Return why the rules of this host forbid the agent to begin this release now; empty if they allow it.
-
-    Raises UsageError `upgrades-invalid`.
-    """
-    return read_rules(files).objection(catalogue.named(release.digests), now)
 
 
 def take(files: Files) -> AgentRequest | None:
@@ -178,13 +161,13 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
             minutes=_LIFE // timedelta(minutes=1),
         )
     images, limiter = request.images(), RateLimiter(files)
-    offer, reason = offer_here(files, catalogue), ""
+    offer, reason = offer_here(files, catalogue, now), ""
     if not catalogue.named(images):
         reason = text("no release that is offered to this server has these images")
     elif offer is None or images != offer.digests:
         # The offer may change, or return to this release, so this refusal is not final.
         reason = text("it is not the newest release that is offered to this site")
-    elif objected := objection(files, catalogue, offer, now):
+    elif objected := read_rules(files).objection(catalogue, offer, now):
         reason = objected
     else:
         # A failed release is not retried: otherwise a compromised agent could end sessions repeatedly.

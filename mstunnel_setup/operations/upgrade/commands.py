@@ -12,6 +12,7 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import plain, sentence, text
 from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.exchange.release_feed import FeedRecord, offered, read_feed_record
+from mstunnel_setup.exchange.release_offer import offer_here
 from mstunnel_setup.exchange.upgrade_history import (
     ImagePair,
     Upgrade,
@@ -73,8 +74,12 @@ class UpgradeCheck(Report):
     behind: int | None = Field(json_schema_extra={"minimum": 0})
     upgrade_available: bool
     refused_by_host: str = Field(
-        description="Why the rules of this host refuse the agent's request for the newest release now; empty "
-        "when they do not."
+        description="Why the rules of this host refuse the agent's request for the offered release now; "
+        "empty when they do not."
+    )
+    soaking_until: datetime | None = Field(
+        description="Until then the agent does not install the offered release (`soak_days`); null when it "
+        "does not wait for that."
     )
     decision: DecisionReport | None
 
@@ -128,10 +133,14 @@ def check(operator: Operator) -> Result[UpgradeCheck]:
     with open_run(operator, exclusively=False, despite_damage=True) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
         feed, rules = read_feed_record(run.files), read_rules(run.files)
-    behind, newest = catalogue.behind(images.digests), catalogue.newest
+    behind, newest = catalogue.behind(images.digests), catalogue.newest_from(images.digests)
     names = release_names(catalogue, images.digests)
     upgrade_available = newest is not None and newest.digests != images.digests
-    refused = rules.objection(catalogue.named(newest.digests), now) if newest and upgrade_available else ""
+    # An earlier release than the newest one may be offered, while that soaks.
+    offer = offer_here(run.files, catalogue, now)
+    wanted = offer if offer is not None and offer.digests != images.digests else newest
+    refused = rules.objection(catalogue, wanted, now) if wanted and upgrade_available else ""
+    until = catalogue.soaking_until(wanted, now) if wanted and upgrade_available else None
     report = UpgradeCheck(
         running=tuple(names),
         server=images.server,
@@ -140,16 +149,17 @@ def check(operator: Operator) -> Result[UpgradeCheck]:
         behind=behind,
         upgrade_available=upgrade_available,
         refused_by_host=refused,
+        soaking_until=until,
         decision=DecisionReport(**found.model_dump(exclude={"version"})) if found else None,
     )
     notices = tuple(_notices(catalogue, behind, feed, now))
-    offer = f"{newest.name}, published {newest.published}" if newest else "none is offered"
+    shown = f"{newest.name}, published {newest.published}" if newest else "none is offered"
     lines = [
         text("Running: {release}", release=", ".join(names) or text("images of no known release")),
-        text("Newest:  {offer}", offer=offer),
+        text("Newest:  {offer}", offer=shown),
         *(_decision_lines(found, upgrades=report.upgrade_available) if found else ()),
     ]
-    if refused:
+    if refused and not (until and found and found.code == "soaking"):
         lines.append(text("Host:    the agent may not upgrade now: {reason}", reason=refused))
     if report.upgrade_available:
         lines.append(text("Upgrade with `mst-cli upgrade apply`."))
@@ -208,9 +218,10 @@ def apply(
         catalogue = offered(run.files, operator.clock.now())
         if finished is not None and name is None and not catalogue.releases:
             return _ended(finished)
-        if not catalogue.releases:
+        newest = catalogue.newest_from(running(run).digests)
+        if not catalogue.releases or (name is None and newest is None):
             raise NO_RELEASES(catalogue=CATALOGUE)
-        release = catalogue.newest if name is None else catalogue.with_name(name)
+        release = newest if name is None else catalogue.with_name(name)
         if release is None:
             raise UsageError(
                 "release-unknown",
@@ -226,13 +237,13 @@ def apply(
                 return _ended(finished)
             content = text("Release {name} is already running; nothing was changed.", name=release.name)
             return Result("unchanged", ReleaseInUse(release=release.name), text=[content])
-        newest = catalogue.newest.digests if catalogue.newest else release.digests
+        passed_over = newest.digests if newest and newest.digests != release.digests else None
         ended = upgrade_to(
             run,
             release.name,
             release.digests,
             "administrator",
-            passes_over=newest if newest != release.digests else None,
+            passes_over=passed_over,
             drain_minutes=catalogue.drain_minutes if drain_minutes is None else drain_minutes,
         )
         return _ended(ended, asked=True)

@@ -7,7 +7,8 @@ truncated, or mixed from several versions. The verified metadata is one local fi
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -46,7 +47,9 @@ from mstunnel_setup.exchange.release_feed import (
     OfferedProgram,
     read_feed,
     read_feed_record,
+    with_host_settings,
 )
+from mstunnel_setup.exchange.release_offer import first_offers
 from mstunnel_setup.install.installed import own_scope, run_lock
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files
@@ -86,7 +89,8 @@ def fetch_now(operator: Operator, archive: Path | None = None) -> Result[Offered
     """
     # A rootless gateway is upgraded by its account, which keeps a separate record.
     own_scope(operator)
-    _feed, catalogue = refreshed(operator, archive)
+    _feed, fetched = refreshed(operator, archive)
+    catalogue = _with_ring(operator.files, fetched)
     known = read_feed_record(operator.files)
     expires = known.expires if known else None
     newest = catalogue.newest.name if catalogue.newest else None
@@ -199,7 +203,13 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     ends = [json_value(role)["signed"]["expires"] for role in metadata.values()]
     expires = min(aware(datetime.fromisoformat(end)) for end in ends)
     record = FeedRecord(
-        anchor=known.anchor, metadata=metadata, catalogue=text, program=program, seen=now, expires=expires
+        anchor=known.anchor,
+        metadata=metadata,
+        catalogue=text,
+        program=program,
+        seen=now,
+        first_offered=first_offers(files, _with_ring(files, catalogue), known.first_offered, now),
+        expires=expires,
     )
     _keep(files, record)
     return catalogue
@@ -228,6 +238,13 @@ def _verified(files: Files) -> dict[str, str]:
     """Return the metadata files, by name, that the client has verified and stored."""
     found = {role: files.read(f"{WORK}/{role}.json") for role in _ROLES}
     return {role: content.decode() for role, content in found.items() if content is not None}
+
+
+def _with_ring(files: Files, catalogue: ReleaseCatalogue) -> ReleaseCatalogue:
+    """Return the feed's releases for the ring of this host, the first one while its file is invalid."""
+    with suppress(UsageError):
+        return replace(catalogue, ring=with_host_settings(files, lambda: catalogue).ring)
+    return catalogue
 
 
 def _keep(files: Files, known: FeedRecord) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,18 @@ OFFER = Release(label="2.0", published=date(2026, 11, 1), server=NEW.server, age
 
 
 class Site:
-    """The other servers of the site, with a count of the requests for them."""
+    """The other servers of the site, with a count of the requests; the site Oslo has those of `oslo`."""
 
-    def __init__(self, *others: TunnelServer) -> None:
-        self.others = [TunnelServer(id="b"), *others]
+    def __init__(self, *others: TunnelServer, oslo: Sequence[TunnelServer] = ()) -> None:
+        self.others = {"site": [TunnelServer(id="b"), *others], "oslo": list(oslo)}
         self.asked = 0
 
+    def sites(self) -> Sequence[TunnelSite]:
+        return [TunnelSite(id="site", display_name="Bergen"), TunnelSite(id="oslo", display_name="Oslo")]
+
     def servers(self, site_id: str) -> Sequence[TunnelServer]:
-        assert site_id == "site"
         self.asked += 1
-        return self.others
+        return self.others[site_id]
 
 
 @pytest.fixture
@@ -98,6 +100,33 @@ def test_agent_requests_no_release_that_the_host_refuses(files: Files) -> None:
     assert files.state(UPGRADE.request) is None
     files.remove(mailbox.SUMMARY)
     assert ask(files) == "begin"
+
+
+def test_agent_requests_no_release_that_soaks(files: Files) -> None:
+    summary = mailbox.Summary(soaking_until=NOW + timedelta(seconds=1), objection="it soaks")
+    files.write(mailbox.SUMMARY, summary.model_dump_json().encode())
+    assert ask(files) == "soaking"
+    assert files.state(UPGRADE.request) is None
+    files.write(mailbox.SUMMARY, mailbox.Summary(soaking_until=NOW).model_dump_json().encode())
+    assert ask(files) == "begin"
+
+
+FAILED = TunnelServer(
+    id="x",
+    display_name="gw-oslo",
+    tunnel_server_health_status=HealthStatus.UPGRADE_FAILED,
+    last_checkin_date_time=NOW,
+)
+
+
+@pytest.mark.parametrize(("ring", "code", "asked"), [(1, "begin", 1), (2, "other-failed", 2)])
+def test_later_ring_stops_for_a_failure_at_any_site(files: Files, ring: int, code: str, asked: int) -> None:
+    files.write(mailbox.SUMMARY, mailbox.Summary(ring=ring).model_dump_json().encode())
+    tenant: Any = Site(oslo=[FAILED])
+    wire = TunnelSite(id="site", upgrade_automatically=True)
+    verdict = upgrade.ask(tenant, wire, "b", files, now=NOW, tell=lambda _line: None)
+    assert (verdict.code, tenant.asked) == (code, asked)
+    assert ring == 1 or "gw-oslo at the site Oslo failed" in verdict.reason
 
 
 def test_nothing_is_requested_without_an_offer_or_a_mailbox(files: Files, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from mstunnel_setup.cli.framework.options import (
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Group
+from scripts.docs.command_tree import commands_of
 from tests.cases import every
 from tests.unit.cli.conftest import PROGRAMS, Ran
 
@@ -55,7 +56,7 @@ def _run(arguments: Sequence[str]) -> tuple[int, list[Any]]:
 def _options(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     for option in command.params:
         yield from ((f"{name} {text}", option) for text in option.opts if text.startswith("--"))
-    for word, child in getattr(command, "commands", {}).items():
+    for word, child in commands_of(command).items():
         yield from _options(child, f"{name} {word}")
 
 

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from mstunnel_setup.cli import agent, uplink
+from scripts.docs.command_tree import commands_of
 from tests.unit.certificates.pki import Pki
 from tests.unit.cli.conftest import PROGRAMS, Ran
 
@@ -56,7 +57,7 @@ def parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
     """Return every option and argument of every command, with the command line up to it."""
     for parameter in command.params:
         yield path, parameter
-    for name, inner in getattr(command, "commands", {}).items():
+    for name, inner in commands_of(command).items():
         yield from parameters(inner, (*path, name))
 
 

@@ -61,6 +61,19 @@ def site(data: dict[str, Any]) -> UpgradePolicy:
     return UpgradePolicy(data["automatic"], hours)
 
 
+def servers(listed: list[dict[str, Any]]) -> list[TunnelServer]:
+    return [server(each["id"], each["status"], runs(each["runs"]), each["seen"]) for each in listed]
+
+
+def test_reason_of_a_wait_has_its_time_and_the_server_at_fault() -> None:
+    arguments: Any = (UpgradePolicy(automatic=True), "b", digests("ab"), [], release("2026-11-01"))
+    until = datetime(2026, 12, 5, 10, tzinfo=UTC)
+    soaking = decide(*arguments, failed=(), soaking_until=until, now=NOW)
+    assert "soaks until 2026-12-05 10:00 UTC" in soaking.reason
+    elsewhere = {"Oslo": [server("x", "upgradeFailed", digests("ab"))]}
+    assert "server x at the site Oslo" in decide(*arguments, failed=(), elsewhere=elsewhere, now=NOW).reason
+
+
 @every("path", CASES)
 def test_decision_of_each_case(path: Path) -> None:
     case = json.loads(path.read_text())
@@ -68,10 +81,12 @@ def test_decision_of_each_case(path: Path) -> None:
         site(case["site"]),
         case["own"]["id"],
         runs(case["own"]["runs"]),
-        [server(each["id"], each["status"], runs(each["runs"]), each["seen"]) for each in case["others"]],
+        servers(case["others"]),
         release(case["published"]) if case["published"] else None,
         held=case.get("held", False),
         failed={found for name in case["failed"] if (found := runs(name))},
+        soaking_until=datetime.fromisoformat(case["soaking_until"]) if "soaking_until" in case else None,
+        elsewhere={name: servers(found) for name, found in case.get("elsewhere", {}).items()},
         now=datetime.fromisoformat(case["now"]),
     )
     assert verdict.code == case["expected"]

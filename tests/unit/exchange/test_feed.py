@@ -51,11 +51,11 @@ class Server:
     def trust(self, root: bytes) -> None:
         self.files.write(ROOT_FILE, root)
 
-    def refresh(self, archive: Path | None = None) -> list[str]:
+    def refresh(self, archive: Path | None = None, now: datetime = NOW) -> list[str]:
         named = present(feed.read_feed(self.files))
         http = HttpSession(Clock(), timeout=5, deadline=5)
         source = Archive(archive) if archive else Remote(named, http)
-        return [item.name for item in refresh(self.files, named, source, NOW).releases]
+        return [item.name for item in refresh(self.files, named, source, now).releases]
 
     def offered(self, now: datetime = NOW) -> list[str]:
         return [item.name for item in feed.offered(self.files, now).releases]
@@ -94,6 +94,39 @@ def test_a_list_of_the_administrator_takes_precedence(server: Server) -> None:
     server.refresh()
     server.files.write(CATALOGUE, release(9).encode())
     assert server.offered() == ["2026-01-09"]
+
+
+def test_file_without_releases_sets_soak_and_ring_for_the_feed(publisher: Publisher, server: Server) -> None:
+    publisher.publish(release(1), release(2, "ring = 2"), release(3, "ring = 1"))
+    server.files.write(CATALOGUE, b"soak_days = 3\nring = 2\n")
+    assert server.refresh() == ["2026-01-03", "2026-01-02", "2026-01-01"]
+    catalogue = feed.offered(server.files, NOW)
+    assert (present(catalogue.newest).name, catalogue.soak_days) == ("2026-01-02", 3)
+
+
+def test_soak_time_counts_from_the_first_offer_to_this_host(publisher: Publisher, server: Server) -> None:
+    server.files.write(CATALOGUE, b"soak_days = 3\nring = 2\n")
+    publisher.publish(release(1), release(2, "ring = 1"))
+    server.refresh()
+
+    def until(place: int, now: datetime) -> datetime | None:
+        catalogue = feed.offered(server.files, now)
+        return catalogue.soaking_until(catalogue.releases[-place], now)
+
+    later, ready = NOW + timedelta(days=2), NOW + timedelta(days=3)
+    assert until(1, NOW) == ready
+    server.refresh(now=later)
+    assert until(1, later) == ready, "a refresh does not begin it again"
+    assert until(1, ready) is None
+
+    # Its soak time begins once the release reaches the ring of this host.
+    publisher.publish(release(1), release(2, "ring = 2"))
+    server.refresh(now=later)
+    assert until(2, ready) == later + timedelta(days=3)
+
+    # A clock that was ahead does not prolong it.
+    server.refresh(now=NOW - timedelta(days=1))
+    assert until(2, NOW) == NOW + timedelta(days=2)
 
 
 def test_archive_is_verified_like_a_feed(publisher: Publisher, server: Server, tmp_path: Path) -> None:

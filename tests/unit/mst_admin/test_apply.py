@@ -241,8 +241,8 @@ def test_mistakes_in_profiles_have_their_place_too(admin: MstAdmin, tmp_path: Pa
     assert refused.message.endswith(f"tenant.yaml:21:19: there is no certificate at {tmp_path}/none.pem")
     declare(tmp_path, text.replace(str(tmp_path / "none.pem"), str(root_file(tmp_path))))
     assert admin("diff", directory).message.endswith("tenant.yaml:6:11: no site is called `Nowhere`")
-    declare(tmp_path, text.replace("defendertoggle: 0", "VPN: 1"))
-    assert "tenant.yaml:11:22: custom_settings.VPN" in admin("diff", directory).message
+    declare(tmp_path, text.replace("defendertoggle: 0", "AntiPhishing: 1"))
+    assert "tenant.yaml:11:22: custom_settings.AntiPhishing" in admin("diff", directory).message
 
 
 def test_a_refusal_names_the_change_and_keeps_what_was_done(admin: MstAdmin, tmp_path: Path) -> None:

@@ -204,8 +204,11 @@ FIXTURES = [
     ROOT / "tests/unit/mst_admin/profiles/test_rules.py",
     *(ROOT / "tests/unit/mst_admin/apps").glob("*.yaml"),
 ]
-OF_A_TENANT = {"name-ambiguous", "profile-not-declarable", "app-config-not-declarable"}
-"""Codes that only exports report; the tests of exports cover them."""
+OF_A_TENANT = {
+    *("name-ambiguous", "profile-not-declarable", "app-config-not-declarable"),
+    *("group-ambiguous", "group-unknown", "global-secure-access-beside-tunnel"),
+}
+"""Codes that a tenant causes; the tests of exports, groups and coexistence cover them."""
 OF_OPTIONS = {"setting-malformed"}
 """Codes that only options cause; tests/unit/mst_admin/test_commands.py covers them."""
 

@@ -27,6 +27,7 @@ from mstunnel_setup.exchange.health_report import (
     write_health,
 )
 from mstunnel_setup.exchange.health_rows import ROWS, judge_rows
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE
 from mstunnel_setup.exchange.release_feed import FEED_RECORD, ROOT, SETTINGS, FeedRecord, OfferedProgram
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, render_history
@@ -267,6 +268,28 @@ def test_status_names_the_command_for_a_newer_version(
     shown = [*(result.text() if callable(result.text) else result.text)]
     assert shown[-1] == "Update       version 99.0 is available: run `mstunnel-setup self update`"
     assert (result.status, result.exit_code) == ("ok", ExitCode.DONE)
+
+
+@pytest.mark.usefixtures("settled")
+def test_status_says_until_when_a_release_soaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that this is no problem: the exit code stays 0."""
+    files = Files(tmp_path)
+    files.make_directories(str(Path(CATALOGUE).parent))
+    table = (
+        f'[[release]]\npublished = 2025-12-31\nserver = "sha256:{"b" * 64}"\nagent = "sha256:{"b" * 64}"\n'
+    )
+    files.write(CATALOGUE, f"soak_days = 3\n{table}".encode())
+    healthy = ContainerState("running", "healthy")
+    engine = FakeEngine(dict.fromkeys((paths.SERVER, paths.AGENT), healthy))
+    ports = ports_of(tmp_path, engine=engine, clock=StoppedClock(START))
+    monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
+    result = status.overview(operator_of(Path("/nowhere")))
+    shown = [*(result.text() if callable(result.text) else result.text)]
+    assert shown[-1] == "Upgrade      the new release soaks until 2026-01-03 00:00 UTC"
+    assert (result.status, result.exit_code) == ("ok", ExitCode.DONE)
+    files.write(CATALOGUE, b"soak_days = -1")
+    result = status.overview(operator_of(Path("/nowhere")))
+    assert result.data["upgrade_soaks_until"] is None
 
 
 def test_status_works_with_invalid_feed_settings(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,10 +17,11 @@ from mstunnel_setup.containers.engine import Health
 from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
-from mstunnel_setup.exchange.release_catalogue import CATALOGUE
+from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Release
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, UpgradePhase, write_history
 from mstunnel_setup.exchange.upgrade_rules import RULES
 from mstunnel_setup.install import session
+from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import container_restarts, host_changes, port, upgrades
 from mstunnel_setup.operations.monitor.limits import RateLimiter
@@ -32,6 +33,7 @@ from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
 from tests.unit.install.scenes import container
 from tests.unit.operations.monitor.conftest import SERVER_UNIT, Asking, Watched
+from tests.unit.present import present
 
 BAD = "[[release]\n"
 MINUTE = 60.0
@@ -221,6 +223,33 @@ def test_the_host_checks_window_and_approval(
     assert asking.ask("c") is None, "it may ask again"
     assert asking.upgraded == ([images("c").digests] if allowed else [])
     assert any(reason in line for line in asking.said)
+
+
+def test_the_host_refuses_a_release_that_soaks(asking: Asking) -> None:
+    listed = asking.files.read(CATALOGUE) or b""
+    # The clock of these tests begins in January, and release c is of 2026-03-01.
+    asking.files.write(CATALOGUE, b"soak_days = 3\n" + listed)
+    asking.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images("b").digests).payload)
+    assert asking.ask("c") is None, "it may ask again"
+    assert "release c soaks until 2026-03-04 00:00 UTC" in asking.said[-1]
+    assert asking.upgraded == []
+    summary = mailbox.read_summary(asking.files)
+    assert summary.soaking_until == datetime(2026, 3, 4, tzinfo=UTC)
+    asking.clock.elapsed += 80 * 86400
+    asking.ask("c")
+    assert asking.upgraded == [images("c").digests]
+
+
+def test_agent_takes_a_soaked_release_while_a_newer_one_soaks(asking: Asking) -> None:
+    listed = asking.files.read(CATALOGUE) or b""
+    asking.files.write(CATALOGUE, b"soak_days = 20\nring = 2\n" + listed)
+    asking.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images("a").digests).payload)
+    asking.clock.elapsed += 65 * 86400
+    asking.monitor.round()
+    summary = mailbox.read_summary(asking.files)
+    assert (summary.soaking_until, summary.ring) == (None, 2)
+    offer = present(messages.read_trusted(asking.files, mailbox.OFFER, Release))
+    assert offer.name == "b"
 
 
 def test_window_of_the_host_is_in_its_time_zone(asking: Asking) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import time, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.exchange.mailbox import AgentRequest
 from mstunnel_setup.exchange.release_catalogue import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, Upgrade, UpgradeOutcome, write_history
@@ -22,7 +24,7 @@ from mstunnel_setup.install.run import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
 from tests.refusals import refused
-from tests.unit.clocks import START
+from tests.unit.clocks import START, FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.install.scenes import Scene
 from tests.unit.operations.conftest import validated
@@ -276,6 +278,56 @@ def test_it_names_the_rule_of_the_host_that_stops_the_agent(files: Files, check:
     assert result.data["refused_by_host"] == reason
     assert f"Host:    the agent may not upgrade now: {reason}" in lines_of(result)
     assert check("c").data["refused_by_host"] == "", "it runs already"
+
+
+def soaking_list(files: Files) -> None:
+    """Offer release 3.0 (c), published a day before the clock's start, to a host that waits for three."""
+    list_releases(files)
+    tables = (files.read(CATALOGUE) or b"").replace(b"2026-03-01", b"2025-12-31")
+    tables = tables.replace(b"2026-02-01", b"2025-12-01").replace(b"2026-01-01", b"2025-11-01")
+    files.write(CATALOGUE, b"soak_days = 3\n" + tables)
+    files.make_directories(paths.CONFIGURATION)
+    files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images("b").digests).payload)
+
+
+SOAKS = "release 3.0 soaks until 2026-01-03 00:00 UTC"
+
+
+def test_check_shows_until_when_a_release_soaks(files: Files, stand: Stand) -> None:
+    operator = replace(OPERATOR, clock=FakeClock())
+    soaking_list(files)
+    stand("b")
+    result = validated("mst-cli upgrade check", commands.check(operator))
+    assert str(result.data["soaking_until"]).startswith("2026-01-03")
+    assert any(
+        line.startswith(f"Host:    the agent may not upgrade now: {SOAKS}") for line in lines_of(result)
+    )
+    # The agent's decision has the same reason.
+    write_standing(files, decided("soaking", SOAKS))
+    lines = lines_of(commands.check(operator))
+    assert [line for line in lines if SOAKS in line] == [
+        f"Waits:   {SOAKS} (soaking, as of {START:%Y-%m-%d %H:%M} UTC)"
+    ]
+
+
+def test_apply_takes_a_release_that_soaks_at_once(files: Files, stand: Stand) -> None:
+    soaking_list(files)
+    requests = stand("b")
+    commands.apply(OPERATOR, None)
+    assert requests == [("3.0", images("c").digests, None)]
+
+
+def test_apply_takes_a_release_of_another_ring_by_name_only(files: Files, stand: Stand) -> None:
+    list_releases(files)
+    newest = (files.read(CATALOGUE) or b"") + b"ring = 1\n"
+    files.write(CATALOGUE, b"ring = 2\n" + newest)
+    requests = stand("a")
+    commands.apply(OPERATOR, None)
+    commands.apply(OPERATOR, "3.0")
+    assert [name for name, _digests, _passed in requests] == ["2.0", "3.0"]
+    files.write(CATALOGUE, b"ring = 2\n" + b"[[release]]" + newest.rpartition(b"[[release]]")[2])
+    with refused(SetupError, "no-releases"):
+        commands.apply(OPERATOR, None)
 
 
 def test_settings_missing_in_graph_are_mentioned_once(files: Files, check: Check) -> None:
