@@ -85,7 +85,7 @@ class OfferedProgram(BaseModel, frozen=True, extra="ignore", defer_build=True):
     size: Annotated[int, Field(ge=1, le=LARGEST_PROGRAM)]
 
 
-class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class FeedRecord(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The last seen state of a feed.
 
     `anchor` is the SHA-256 of the initial root, `metadata` the last verified file of each role. `catalogue`

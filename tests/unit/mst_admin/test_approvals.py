@@ -127,6 +127,16 @@ def test_apply_continues_after_the_approval(admin: MstAdmin, protected: Tenant, 
     assert kept(admin) == []
 
 
+def test_all_changes_of_a_kind_are_requested_at_once(admin: MstAdmin, tmp_path: Path) -> None:
+    """One run asks for all approvals, however many changes run at a time."""
+    app = "{{platform: ios, name: App {n}, id: com.contoso.app{n}, publisher: X, store_url: https://x.example/}}"
+    apps = "".join(f"  - {app.format(n=number)}\n" for number in range(20))
+    asked = admin("apply", declare(tmp_path, f"version: 1\napps:\n{apps}"), *WHY)
+    assert asked.codes("errors") == ["approval-required"], "one problem for all of them"
+    assert len({item["approval"] for item in asked.data["unapproved"]}) == 20
+    assert len(asked.message.splitlines()) == 20
+
+
 @pytest.mark.parametrize("decision", ["rejected", "cancelled", "expired"])
 def test_ended_request_is_reported_once(
     admin: MstAdmin, protected: Tenant, tmp_path: Path, decision: str
